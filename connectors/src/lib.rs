@@ -1,0 +1,1 @@
+//! Egret's sources and sinks

@@ -1,0 +1,145 @@
+//! What can go wrong, sorted by who can mend it.
+
+use std::fmt;
+
+/// The result of everything in Egret that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error, sorted by what the caller can do about it.
+///
+/// ```
+/// use egret_core::Error;
+/// let error = Error::data("line 3: 'abc' is not a number").context("file transactions.csv").help("set bad_rows = 'skip'");
+/// assert_eq!(error.to_string(), "file transactions.csv: line 3: 'abc' is not a number\nhelp: set bad_rows = 'skip'");
+/// assert!(!error.may_retry());
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The job's text or its options are wrong: the user mends the job.
+    #[error("{0}")]
+    Job(Report),
+    /// A row is wrong: the user mends the data, or chooses a policy for bad rows.
+    #[error("{0}")]
+    Data(Report),
+    /// A disk, a file or a peer failed: trying again may help.
+    #[error("{0}")]
+    External(Report),
+    /// A belief of ours did not hold: a bug of Egret.
+    #[error("{0}")]
+    Bug(Report),
+}
+
+/// What an [`Error`] says: the cause, where it happened (outermost first), and what to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    message: String,
+    context: Vec<String>,
+    help: Option<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for place in self.context.iter().rev() {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}", self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\nhelp: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Report {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+}
+
+impl Error {
+    /// The job is wrong.
+    pub fn job(message: impl Into<String>) -> Self {
+        Self::Job(Report::new(message))
+    }
+
+    /// A row is wrong.
+    pub fn data(message: impl Into<String>) -> Self {
+        Self::Data(Report::new(message))
+    }
+
+    /// The outside world failed.
+    pub fn external(message: impl Into<String>) -> Self {
+        Self::External(Report::new(message))
+    }
+
+    /// Egret is wrong.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::Bug(Report::new(message))
+    }
+
+    /// Says where it happened; the last place added is printed first.
+    #[must_use]
+    pub fn context(mut self, place: impl Into<String>) -> Self {
+        self.report_mut().context.push(place.into());
+        self
+    }
+
+    /// Says what the reader can do.
+    #[must_use]
+    pub fn help(mut self, remedy: impl Into<String>) -> Self {
+        self.report_mut().help = Some(remedy.into());
+        self
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn may_retry(&self) -> bool {
+        matches!(self, Self::External(_))
+    }
+
+    /// The cause alone, without places and remedy.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::Bug(report) => &report.message,
+        }
+    }
+
+    fn report_mut(&mut self) -> &mut Report {
+        match self {
+            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::Bug(report) => report,
+        }
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        use arrow::error::ArrowError as A;
+        match error {
+            A::IoError(message, _) => Self::external(message),
+            A::DivideByZero => Self::data("division by zero"),
+            other => Self::data(other.to_string()),
+        }
+    }
+}
+
+impl From<datafusion_common::DataFusionError> for Error {
+    fn from(error: datafusion_common::DataFusionError) -> Self {
+        use datafusion_common::DataFusionError as D;
+        match error.find_root() {
+            D::ArrowError(..) | D::Execution(_) | D::External(_) => Self::data(error.strip_backtrace()),
+            D::Internal(_) => Self::bug(error.strip_backtrace()),
+            _ => Self::job(error.strip_backtrace()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::external(error.to_string())
+    }
+}
+
+impl From<postcard::Error> for Error {
+    fn from(error: postcard::Error) -> Self {
+        Self::bug(format!("state does not decode: {error}"))
+    }
+}

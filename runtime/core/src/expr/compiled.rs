@@ -1,0 +1,125 @@
+//! A compiled expression: evaluates a batch of rows to a column.
+
+use super::plan::{Scope, simplify};
+use crate::{Error, Result};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::DataType;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::Expr;
+use datafusion_expr::execution_props::ExecutionProps;
+use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// An expression bound to a schema. Cheap to clone; shared by all workers.
+#[derive(Clone)]
+pub struct Expression {
+    logical: Expr,
+    physical: Arc<dyn PhysicalExpr>,
+    data_type: DataType,
+    nullable: bool,
+    columns: BTreeSet<usize>,
+}
+
+impl Expression {
+    /// Coerces, simplifies and compiles a logical expression.
+    ///
+    /// # Errors
+    /// Its types do not fit, or it contains what cannot be evaluated row by row (an aggregate, say).
+    pub fn new(logical: Expr, scope: &Scope) -> Result<Self> {
+        let logical = simplify(logical, scope)?;
+        let physical = create_physical_expr(
+            &logical,
+            scope.df(),
+            &ExecutionProps::new(),
+            &datafusion_expr::physical_planning_context::PhysicalPlanningContext::default(),
+        )?;
+        let arrow = scope.df().as_arrow();
+        let (data_type, nullable) = (physical.data_type(arrow)?, physical.nullable(arrow)?);
+        let columns = datafusion_physical_expr::utils::collect_columns(&physical).iter().map(|column| column.index()).collect();
+        Ok(Self { logical, physical, data_type, nullable, columns })
+    }
+
+    /// The type of the column it evaluates to.
+    pub fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
+
+    /// Whether the column may hold nulls.
+    pub fn is_nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// The columns of its scope that it reads, ascending.
+    pub fn columns(&self) -> &BTreeSet<usize> {
+        &self.columns
+    }
+
+    /// The logical expression, coerced and simplified.
+    pub fn logical(&self) -> &Expr {
+        &self.logical
+    }
+
+    /// The physical expression.
+    pub fn physical(&self) -> &Arc<dyn PhysicalExpr> {
+        &self.physical
+    }
+
+    /// The conditions that must all hold, if this is a conjunction.
+    pub fn conjuncts(&self) -> Vec<&Expr> {
+        datafusion_expr::utils::split_conjunction(&self.logical)
+    }
+
+    /// Whether the logical expression satisfies a test somewhere.
+    pub fn any_node(&self, mut test: impl FnMut(&Expr) -> bool) -> bool {
+        let mut found = false;
+        let walked = self.logical.apply(|node| {
+            found |= test(node);
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        });
+        found && walked.is_ok()
+    }
+
+    /// The value for every row.
+    ///
+    /// # Errors
+    /// A value cannot be computed: a division by zero, a cast that fails.
+    pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        Ok(self.physical.evaluate(rows)?.into_array(rows.num_rows())?)
+    }
+
+    /// For a condition: the rows where it is true. Null counts as false.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`]; or it is not a condition.
+    pub fn mask(&self, rows: &RecordBatch) -> Result<BooleanArray> {
+        let column = self.evaluate(rows)?;
+        let mask = column.as_boolean_opt().ok_or_else(|| Error::bug(format!("{self} is not a condition")))?;
+        Ok(match mask.nulls() {
+            None => mask.clone(),
+            Some(nulls) => BooleanArray::new(mask.values() & nulls.inner(), None),
+        })
+    }
+
+    /// For a condition: the rows where it is true, as bits.
+    ///
+    /// # Errors
+    /// As [`Expression::mask`].
+    pub fn bits(&self, rows: &RecordBatch) -> Result<BooleanBuffer> {
+        Ok(self.mask(rows)?.values().clone())
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.logical.human_display())
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({})", self.logical)
+    }
+}

@@ -1,0 +1,34 @@
+//! Expressions: text in, a column out.
+//!
+//! Text conditions of the language, of SQL and of the Rust API all become DataFusion logical expressions, are coerced and
+//! simplified, and run as DataFusion physical expressions, a column at a time. There is no interpreter of our own, and every
+//! scalar function that DataFusion has can be used.
+
+mod compiled;
+mod functions;
+mod plan;
+
+pub use compiled::Expression;
+pub use functions::{aggregate_function, function_names, scalar_function};
+pub use plan::{Planner, Scope};
+
+use crate::{Result, StreamSchema};
+
+/// Plans one text expression over a stream's columns; the short way for the Rust API.
+///
+/// ```
+/// use egret_core::{StreamSchema, expr};
+/// use arrow::datatypes::{DataType, Field};
+/// let schema = StreamSchema::new(vec![Field::new("amount", DataType::Float64, true)], None)?;
+/// let condition = expr::compile("amount * 2 > 10", &schema)?;
+/// assert_eq!(condition.data_type(), &DataType::Boolean);
+/// assert!(expr::compile("amount > 'x'", &schema).is_err());
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+///
+/// # Errors
+/// The text does not parse, names an unknown column or function, or its types do not fit.
+pub fn compile(text: &str, schema: &StreamSchema) -> Result<Expression> {
+    let scope = Scope::of_stream(schema)?;
+    Planner::new().compile_text(text, &scope)
+}

@@ -1,0 +1,272 @@
+//! From a syntax tree to a typed logical expression.
+
+use super::compiled::Expression;
+use super::functions::{aggregate_function, function_names, scalar_function};
+use crate::{Error, Result, StreamSchema};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, TableReference};
+use datafusion_expr::expr_rewriter::unnormalize_col;
+use datafusion_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion_expr::simplify::SimplifyContext;
+use datafusion_expr::{AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion_optimizer::simplify_expressions::ExprSimplifier;
+use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
+use datafusion_sql::sqlparser::parser::Parser;
+use std::sync::Arc;
+
+/// The columns an expression may name.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    schema: DFSchemaRef,
+}
+
+impl Scope {
+    /// A stream's columns, unqualified.
+    ///
+    /// # Errors
+    /// Two columns have one name.
+    pub fn of_stream(schema: &StreamSchema) -> Result<Self> {
+        Self::of_arrow(schema.arrow())
+    }
+
+    /// The columns of an Arrow schema, unqualified.
+    ///
+    /// # Errors
+    /// Two columns have one name.
+    pub fn of_arrow(schema: &SchemaRef) -> Result<Self> {
+        Ok(Self { schema: Arc::new(DFSchema::try_from(Arc::clone(schema))?) })
+    }
+
+    /// A stream's columns that may also be written `name.column`.
+    ///
+    /// # Errors
+    /// Two columns have one name.
+    pub fn of_named_stream(name: &str, schema: &StreamSchema) -> Result<Self> {
+        Ok(Self { schema: Arc::new(DFSchema::try_from_qualified_schema(TableReference::bare(name), schema.arrow())?) })
+    }
+
+    pub(super) fn df(&self) -> &DFSchema {
+        &self.schema
+    }
+
+    pub(super) fn df_ref(&self) -> DFSchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// Plans expressions: resolves names, coerces types, folds constants.
+pub struct Planner {
+    provider: Provider,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Planner {
+    /// A planner with all functions.
+    pub fn new() -> Self {
+        Self { provider: Provider::new() }
+    }
+
+    /// Parses, plans and compiles a text.
+    ///
+    /// # Errors
+    /// The text does not parse, names something unknown, or its types do not fit.
+    pub fn compile_text(&self, text: &str, scope: &Scope) -> Result<Expression> {
+        let place = || format!("in the expression `{text}`");
+        let tree = parse_expression(text).map_err(|error| error.context(place()))?;
+        self.compile(&tree, scope).map_err(|error| error.context(place()))
+    }
+
+    /// Plans and compiles a parsed expression.
+    ///
+    /// # Errors
+    /// It names something unknown, or its types do not fit.
+    pub fn compile(&self, tree: &ast::Expr, scope: &Scope) -> Result<Expression> {
+        let logical = self.logical(tree, scope)?;
+        Expression::new(logical, scope)
+    }
+
+    /// Plans a parsed expression that may contain aggregate calls.
+    ///
+    /// # Errors
+    /// It names something unknown.
+    pub fn logical(&self, tree: &ast::Expr, scope: &Scope) -> Result<Expr> {
+        let planner = SqlToRel::new_with_options(&self.provider, ParserOptions::default());
+        let expr = planner.sql_to_expr(tree.clone(), scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
+        Ok(unnormalize_col(expr))
+    }
+
+    /// The Arrow type of a SQL type.
+    ///
+    /// # Errors
+    /// There is no such type for a column.
+    pub fn data_type(&self, sql: &ast::DataType) -> Result<DataType> {
+        use ast::DataType as Sql;
+        Ok(match sql {
+            Sql::Timestamp(..) | Sql::Datetime(_) => crate::schema::TIME_TYPE,
+            Sql::String(_) | Sql::Text | Sql::Varchar(_) | Sql::Char(_) | Sql::CharVarying(_) => DataType::Utf8,
+            Sql::BigInt(_) | Sql::Int8(_) | Sql::Int64 => DataType::Int64,
+            Sql::Int(_) | Sql::Integer(_) | Sql::Int4(_) | Sql::Int32 => DataType::Int32,
+            Sql::SmallInt(_) | Sql::Int2(_) | Sql::Int16 => DataType::Int16,
+            Sql::TinyInt(_) => DataType::Int8,
+            Sql::Double(_) | Sql::DoublePrecision | Sql::Float8 | Sql::Float64 => DataType::Float64,
+            Sql::Float(_) | Sql::Real | Sql::Float4 | Sql::Float32 => DataType::Float32,
+            Sql::Boolean | Sql::Bool => DataType::Boolean,
+            Sql::Date => DataType::Date32,
+            other => {
+                return Err(Error::job(format!("there is no column type {other}")).help(
+                    "the types are TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, BOOLEAN, STRING, DATE and TIMESTAMP",
+                ));
+            }
+        })
+    }
+}
+
+/// Coerces types and folds constants.
+pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
+    let context = SimplifyContext::builder().with_schema(scope.df_ref()).build();
+    let simplifier = ExprSimplifier::new(context);
+    let coerced = simplifier.coerce(expr, scope.df()).map_err(friendly)?;
+    check_comparisons(&coerced, scope)?;
+    simplifier.simplify(coerced).map_err(friendly)
+}
+
+/// DataFusion compares a number with a text by casting one of them, and finds out row by row; we refuse at once.
+fn check_comparisons(expr: &Expr, scope: &Scope) -> Result<()> {
+    use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+    let mut wrong = None;
+    expr.apply(|node| {
+        if let Expr::BinaryExpr(binary) = node
+            && is_typed_operator(binary.op)
+            && let Some(pair) = mismatch(&binary.left, &binary.right, scope)
+        {
+            wrong = Some((binary.to_string(), pair));
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match wrong {
+        None => Ok(()),
+        Some((text, (left, right))) => {
+            Err(Error::job(format!("{left} and {right} cannot be compared or combined")).context(format!("in {text}")).help(
+                "write a number without quotes, or convert one side with CAST(... AS ...)",
+            ))
+        }
+    }
+}
+
+fn is_typed_operator(op: datafusion_expr::Operator) -> bool {
+    use datafusion_expr::Operator as Op;
+    op.is_numerical_operators() || matches!(op, Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::Modulo)
+}
+
+/// The two sides' own types, if one is a text and the other a number, a boolean or a time and no cast was written.
+fn mismatch(left: &Expr, right: &Expr, scope: &Scope) -> Option<(DataType, DataType)> {
+    let own = |side: &Expr| -> Option<DataType> {
+        let inner = match side {
+            Expr::Cast(cast) => cast.expr.as_ref(),
+            Expr::TryCast(cast) => cast.expr.as_ref(),
+            other => other,
+        };
+        inner.get_type(scope.df()).ok()
+    };
+    let written = |side: &Expr| side.get_type(scope.df()).ok();
+    let (a, b) = (own(left)?, own(right)?);
+    let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let is_other = |t: &DataType| t.is_numeric() || matches!(t, DataType::Boolean);
+    let clash = (is_text(&a) && is_other(&b)) || (is_other(&a) && is_text(&b));
+    // A cast that the user wrote leaves one side as it is; a coercion changes a side to the other's type.
+    let coerced = written(left) == written(right);
+    (clash && coerced).then_some((a, b))
+}
+
+/// Parses a single expression.
+///
+/// # Errors
+/// It does not parse, or something follows it.
+pub(super) fn parse_expression(text: &str) -> Result<ast::Expr> {
+    let parse = || -> Result<ast::Expr, datafusion_sql::sqlparser::parser::ParserError> {
+        let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
+        let expr = parser.parse_expr()?;
+        parser.expect_token(&datafusion_sql::sqlparser::tokenizer::Token::EOF)?;
+        Ok(expr)
+    };
+    parse().map_err(|error| Error::job(error.to_string().replace("sql parser error: ", "")))
+}
+
+/// DataFusion's planning errors in our words.
+fn friendly(error: DataFusionError) -> Error {
+    if let DataFusionError::SchemaError(schema_error, _) = error.find_root()
+        && let datafusion_common::SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref()
+    {
+        let names: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
+        return Error::job(format!("there is no column '{}'", field.name)).help(format!("the columns are {}", names.join(", ")));
+    }
+    let text = error.strip_backtrace();
+    let text = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
+    Error::job(text.lines().next().unwrap_or(text).to_owned())
+}
+
+/// Tells DataFusion's planner which functions there are.
+struct Provider {
+    options: ConfigOptions,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+impl Provider {
+    fn new() -> Self {
+        let planners: Vec<Arc<dyn ExprPlanner>> = vec![
+            Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
+            Arc::new(datafusion_functions::datetime::planner::DatetimeFunctionPlanner),
+            Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
+            Arc::new(datafusion_functions_aggregate::planner::AggregateFunctionPlanner),
+        ];
+        Self { options: ConfigOptions::default(), planners }
+    }
+}
+
+impl ContextProvider for Provider {
+    fn get_table_source(&self, name: TableReference) -> datafusion_common::Result<Arc<dyn TableSource>> {
+        Err(DataFusionError::Plan(format!("a table ({name}) cannot be used inside an expression")))
+    }
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        scalar_function(name)
+    }
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        aggregate_function(name)
+    }
+    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
+        None
+    }
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+    fn udf_names(&self) -> Vec<String> {
+        function_names()
+    }
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn udaf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,269 @@
+//! The job graph: what runs, and how rows go from one to the next.
+
+use crate::key::{DEFAULT_MAX_PARALLELISM, KeyColumns};
+use crate::{Error, OperatorFactory, Result, Sink, Source, StreamSchema, WatermarkStrategy};
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// How many instances a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parallelism {
+    /// One a worker.
+    EveryWorker,
+    /// One in all, on worker 0: for what needs a total order.
+    One,
+}
+
+/// How rows go from a node's instances to the next node's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Partitioning {
+    /// To the instance on the same worker.
+    Forward,
+    /// By the key group of these columns.
+    Hash(KeyColumns),
+    /// To every instance.
+    Broadcast,
+    /// To the one instance on worker 0.
+    Gather,
+}
+
+/// What a node does.
+#[derive(Clone)]
+pub enum NodeKind {
+    /// Reads.
+    Source {
+        /// What is read.
+        source: Arc<dyn Source>,
+        /// How its watermarks are made; `None` for a stream without event time.
+        watermark: Option<WatermarkStrategy>,
+        /// The columns that are read, ascending indexes into the source's schema.
+        columns: Vec<usize>,
+    },
+    /// Transforms.
+    Operator(Arc<dyn OperatorFactory>),
+    /// Writes.
+    Sink(Arc<dyn Sink>),
+}
+
+/// An output of a node.
+#[derive(Clone, Debug)]
+pub struct OutputPort {
+    /// `None` for the main output.
+    pub name: Option<String>,
+    /// Its rows.
+    pub schema: StreamSchema,
+}
+
+/// A node of the graph.
+#[derive(Clone)]
+pub struct Node {
+    /// Its name, unique in the job: messages, metrics and state use it.
+    pub name: Arc<str>,
+    /// What it does.
+    pub kind: NodeKind,
+    /// How many instances.
+    pub parallelism: Parallelism,
+    /// Its outputs, the main one first. A sink has none.
+    pub outputs: Vec<OutputPort>,
+}
+
+/// An edge of the graph.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The output of the node it comes from.
+    pub port: usize,
+    /// The input of the node it goes to.
+    pub input: usize,
+    /// Who gets which row.
+    pub partitioning: Partitioning,
+}
+
+/// A node's number in its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(usize);
+
+impl NodeId {
+    /// The position in [`JobGraph::nodes`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A job: a directed acyclic graph of sources, operators and sinks. Every process builds the same one.
+#[derive(Clone)]
+pub struct JobGraph {
+    graph: DiGraph<Node, Edge>,
+    /// How many key groups there are: an upper bound of the parallelism, fixed for the life of the job's state.
+    pub max_parallelism: u16,
+}
+
+impl Default for JobGraph {
+    fn default() -> Self {
+        Self { graph: DiGraph::new(), max_parallelism: DEFAULT_MAX_PARALLELISM }
+    }
+}
+
+impl JobGraph {
+    /// An empty job.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a node. A name that is taken gets a number.
+    pub fn add_node(&mut self, mut node: Node) -> NodeId {
+        let taken = |name: &str| self.graph.node_weights().any(|other| &*other.name == name);
+        if taken(&node.name) {
+            let free = (2..).map(|n| format!("{} {n}", node.name)).find(|name| !taken(name)).expect("some number is free");
+            node.name = free.into();
+        }
+        NodeId(self.graph.add_node(node).index())
+    }
+
+    /// Adds an edge.
+    ///
+    /// # Errors
+    /// The output does not exist, or the input has an edge already.
+    pub fn add_edge(&mut self, from: NodeId, to: NodeId, edge: Edge) -> Result<()> {
+        if edge.port >= self.node(from).outputs.len() {
+            return Err(Error::bug(format!("'{}' has no output {}", self.node(from).name, edge.port)));
+        }
+        self.graph.add_edge(NodeIndex::new(from.0), NodeIndex::new(to.0), edge);
+        Ok(())
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.graph[NodeIndex::new(id.0)]
+    }
+
+    /// A node, to change it.
+    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.graph[NodeIndex::new(id.0)]
+    }
+
+    /// All nodes, in the order they were added.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.graph.node_indices().map(|index| (NodeId(index.index()), &self.graph[index]))
+    }
+
+    /// The edges into a node, by input number.
+    pub fn inputs(&self, id: NodeId) -> Vec<(NodeId, &Edge)> {
+        let mut edges: Vec<_> = self
+            .graph
+            .edges_directed(NodeIndex::new(id.0), Direction::Incoming)
+            .map(|edge| (NodeId(edge.source().index()), edge.weight()))
+            .collect();
+        edges.sort_by_key(|(_, edge)| edge.input);
+        edges
+    }
+
+    /// The edges out of a node.
+    pub fn outputs(&self, id: NodeId) -> Vec<(NodeId, &Edge)> {
+        self.graph
+            .edges_directed(NodeIndex::new(id.0), Direction::Outgoing)
+            .map(|edge| (NodeId(edge.target().index()), edge.weight()))
+            .collect()
+    }
+
+    /// The nodes, every one behind those it reads from.
+    ///
+    /// # Errors
+    /// There is a cycle.
+    pub fn topological_order(&self) -> Result<Vec<NodeId>> {
+        petgraph::algo::toposort(&self.graph, None)
+            .map(|order| order.into_iter().map(|index| NodeId(index.index())).collect())
+            .map_err(|cycle| Error::bug(format!("the job graph has a cycle through '{}'", self.graph[cycle.node_id()].name)))
+    }
+
+    /// Checks what every job must satisfy.
+    ///
+    /// # Errors
+    /// Two sinks write to one place, or there is nothing to run.
+    pub fn validate(&self) -> Result<()> {
+        self.topological_order()?;
+        let mut targets: Vec<(String, &str)> = Vec::new();
+        for node in self.graph.node_weights() {
+            let NodeKind::Sink(sink) = &node.kind else { continue };
+            let Some(target) = sink.target() else { continue };
+            if let Some((_, other)) = targets.iter().find(|(taken, _)| *taken == target) {
+                return Err(Error::job(format!("the sinks '{other}' and '{}' both write to {target}", node.name))
+                    .help("give each sink a path of its own, or INSERT both streams INTO one sink"));
+            }
+            targets.push((target, &node.name));
+        }
+        if self.graph.node_weights().all(|node| !matches!(node.kind, NodeKind::Sink(_))) {
+            return Err(Error::job("the job has no output").help("add CREATE SINK and INSERT INTO, or Stream::sink"));
+        }
+        Ok(())
+    }
+
+    /// The plan as text: a node a paragraph, with where its rows come from.
+    pub fn explain(&self) -> String {
+        let mut text = String::new();
+        for (id, node) in self.nodes() {
+            let parallelism = if node.parallelism == Parallelism::One { "  (one instance)" } else { "" };
+            writeln!(text, "{}{parallelism}", node.name).expect("writing to a String does not fail");
+            for (from, edge) in self.inputs(id) {
+                let port = self.node(from).outputs[edge.port].name.as_ref().map_or(String::new(), |name| format!(".{name}"));
+                writeln!(text, "    <- {}{port}  {}", self.node(from).name, self.describe_partitioning(from, edge))
+                    .expect("writing to a String does not fail");
+            }
+            for line in Self::describe(node) {
+                writeln!(text, "    {line}").expect("writing to a String does not fail");
+            }
+        }
+        text
+    }
+
+    /// The plan as a Graphviz graph.
+    pub fn explain_dot(&self) -> String {
+        let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        let mut text = String::from("digraph job {\n  rankdir=LR; node [shape=box, fontname=\"sans-serif\"];\n");
+        for (id, node) in self.nodes() {
+            let label: Vec<String> =
+                std::iter::once(node.name.to_string()).chain(Self::describe(node)).map(|line| escape(&line)).collect();
+            writeln!(text, "  n{} [label=\"{}\\l\"];", id.0, label.join("\\l")).expect("writing to a String does not fail");
+            for (from, edge) in self.inputs(id) {
+                writeln!(text, "  n{} -> n{} [label=\"{}\"];", from.0, id.0, escape(&self.describe_partitioning(from, edge)))
+                    .expect("writing to a String does not fail");
+            }
+        }
+        text.push_str("}\n");
+        text
+    }
+
+    fn describe_partitioning(&self, from: NodeId, edge: &Edge) -> String {
+        match &edge.partitioning {
+            Partitioning::Forward => "forward".into(),
+            Partitioning::Broadcast => "broadcast".into(),
+            Partitioning::Gather => "to one instance".into(),
+            Partitioning::Hash(keys) => {
+                let schema = self.node(from).outputs[edge.port].schema.arrow();
+                let names: Vec<&str> = keys.indexes().iter().map(|&column| schema.field(column).name().as_str()).collect();
+                format!("by key ({})", names.join(", "))
+            }
+        }
+    }
+
+    fn describe(node: &Node) -> Vec<String> {
+        match &node.kind {
+            NodeKind::Source { source, watermark, columns } => {
+                let mut lines = vec![source.describe()];
+                if let Some(strategy) = watermark {
+                    lines.push(format!("watermark: latest event time less {} ms", strategy.delay_ms));
+                }
+                if columns.len() < source.schema().arrow().fields().len() {
+                    let names: Vec<&str> =
+                        columns.iter().map(|&column| source.schema().arrow().field(column).name().as_str()).collect();
+                    lines.push(format!("reads only {}", names.join(", ")));
+                }
+                lines
+            }
+            NodeKind::Operator(factory) => factory.describe(),
+            NodeKind::Sink(sink) => vec![sink.describe()],
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The contract that everything in Egret is built on, and the operators that need nothing but it.
+//!
+//! A job is a [`JobGraph`] of [`Source`]s, [`Operator`]s and [`Sink`]s; a [`Batch`] of rows is what goes from one to the
+//! next, with watermarks in between. [`Stream`] builds such graphs. Who runs them is not known here: that is
+//! `runtime/engine`.
+
+pub mod batch;
+mod error;
+pub mod expr;
+pub mod job;
+pub mod key;
+pub mod metrics;
+mod operator;
+mod schema;
+mod sink;
+mod source;
+mod time;
+mod watermark;
+
+pub use batch::Batch;
+pub use error::{Error, Report, Result};
+pub use job::JobGraph;
+pub use key::{KeyColumns, KeyGroup};
+pub use operator::{
+    Context, KeyedState, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateSize,
+};
+pub use schema::{StreamSchema, TIME_TYPE};
+pub use sink::{Committable, Sink, SinkWriter};
+pub use source::{Poll, Source, SourceReader, Split};
+pub use time::{EngineTime, Epoch, EventTime};
+pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

@@ -1,0 +1,322 @@
+//! The contract of operators: a small, synchronous state machine that the engine calls from one thread.
+
+use crate::metrics::Counters;
+use crate::{Batch, Epoch, EventTime, KeyGroup, Result};
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::sync::Arc;
+
+/// The main output of every operator.
+pub const MAIN: usize = 0;
+
+/// An operator: batches and watermarks in, batches out.
+///
+/// # Contract
+/// The engine calls, from one thread and in this order: `restore` (if there is a snapshot), `open`, then any number of
+/// `process`, `on_watermark`, `on_processing_time` and `snapshot`, then `close`.
+///
+/// * *Same input, same output*, however the rows were cut into batches, at whatever parallelism, with a snapshot and restore
+///   anywhere, even at another parallelism. Results that depend on order wait for the watermark and use
+///   [`crate::batch::time_order`]; order among keys is free.
+/// * It owns no threads, never blocks, reads no clock: processing time comes from [`Context::processing_time_ms`].
+/// * Rows it emits have event times at or after the last watermark it let pass ([`Operator::output_watermark`]), or are marked late.
+/// * Late batches ([`Batch::late`]) are passed on by stateless operators and counted, used or sent to a side output by others:
+///   never dropped in silence.
+pub trait Operator {
+    /// Called once before the first row, after `restore`.
+    ///
+    /// # Errors
+    /// Whatever the operator needs is not there.
+    fn open(&mut self, _ctx: &mut Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Rows arrived on input `input` (0 for operators with one).
+    ///
+    /// # Errors
+    /// The job ends and reports the error with the operator's name.
+    fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()>;
+
+    /// No more rows with event time below `watermark` will come, on any input (the least over inputs; idle inputs do not
+    /// count). [`EventTime::MAX`] says that the input has ended. The engine passes the watermark on after this returns.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn on_watermark(&mut self, _watermark: EventTime, _ctx: &mut Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Input `input` alone has reached `watermark`; only operators that treat inputs differently (a knowledge join) need it.
+    /// Called before `on_watermark`.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn on_input_watermark(&mut self, _input: usize, _watermark: EventTime, _ctx: &mut Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The watermark to pass on when the inputs have reached `input`; an operator that holds rows back returns less.
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        input
+    }
+
+    /// A processing-time timer asked for by [`Context::wake_at`] is due.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn on_processing_time(&mut self, _now_ms: i64, _ctx: &mut Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Everything that must survive a restart. Stateless operators return [`Snapshot::default`].
+    ///
+    /// # Errors
+    /// The state cannot be encoded.
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        Ok(Snapshot::default())
+    }
+
+    /// Takes up state. `parts` are the snapshots of all former instances, each reduced to the key groups that are now
+    /// this instance's (see [`Snapshot::retain`]); operator state comes whole, to every instance.
+    ///
+    /// # Errors
+    /// The state does not decode.
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        if parts.iter().any(|part| !part.is_empty()) {
+            return Err(crate::Error::bug("an operator without state was given some to restore"));
+        }
+        Ok(())
+    }
+
+    /// All inputs have ended and everything was processed; the last chance to emit.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn close(&mut self, _ctx: &mut Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// How much state there is now, for the live display; cheap, an estimate will do.
+    fn state_size(&self) -> StateSize {
+        StateSize::default()
+    }
+}
+
+/// How much state an operator keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateSize {
+    /// Keys with state.
+    pub keys: u64,
+    /// Bytes of memory, estimated.
+    pub bytes: u64,
+}
+
+/// The state of one operator instance at one epoch: bytes by key group, and bytes that belong to no key.
+///
+/// The bytes are the operator's own; the first byte of each should be a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// State of keys, by the group they are in. A group may have several entries.
+    pub keyed: Vec<(KeyGroup, Vec<u8>)>,
+    /// State that belongs to no key: every instance gets all entries of all former instances.
+    pub operator: Vec<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.keyed.is_empty() && self.operator.is_empty()
+    }
+
+    /// Keeps only the key groups that `mine` says; operator state stays.
+    #[must_use]
+    pub fn retain(mut self, mine: impl Fn(KeyGroup) -> bool) -> Self {
+        self.keyed.retain(|(group, _)| mine(*group));
+        self
+    }
+}
+
+/// Who an operator instance is.
+#[derive(Clone, Debug)]
+pub struct OperatorInfo {
+    /// The node's name in the job graph.
+    pub name: Arc<str>,
+    /// This instance's number, below `parallelism`.
+    pub instance: usize,
+    /// How many instances there are.
+    pub parallelism: usize,
+    /// How many key groups the job has.
+    pub max_parallelism: u16,
+}
+
+impl OperatorInfo {
+    /// Whether this instance owns a key group.
+    pub fn owns(&self, group: KeyGroup) -> bool {
+        group.worker(self.parallelism, self.max_parallelism) == self.instance
+    }
+
+    /// An operator that runs alone: for tests and for nodes of parallelism one.
+    pub fn alone(name: &str) -> Self {
+        Self { name: name.into(), instance: 0, parallelism: 1, max_parallelism: crate::key::DEFAULT_MAX_PARALLELISM }
+    }
+}
+
+/// Where an operator's rows go; the engine implements it.
+pub trait Output {
+    /// Sends rows to output `port` ([`MAIN`], or a named side output's number).
+    fn emit(&mut self, port: usize, batch: Batch);
+}
+
+impl Output for Vec<(usize, Batch)> {
+    fn emit(&mut self, port: usize, batch: Batch) {
+        self.push((port, batch));
+    }
+}
+
+/// What an operator may ask of the engine while it is called.
+pub struct Context<'a> {
+    output: &'a mut dyn Output,
+    info: &'a OperatorInfo,
+    counters: &'a Counters,
+    state: &'a mut dyn KeyedState,
+    watermark: EventTime,
+    processing_time_ms: i64,
+    wake_at: &'a mut Option<i64>,
+}
+
+impl<'a> Context<'a> {
+    /// Made by the engine and the test harness for each call.
+    pub fn new(
+        output: &'a mut dyn Output,
+        info: &'a OperatorInfo,
+        counters: &'a Counters,
+        state: &'a mut dyn KeyedState,
+        wake_at: &'a mut Option<i64>,
+        watermark: EventTime,
+        processing_time_ms: i64,
+    ) -> Self {
+        Self { output, info, counters, state, watermark, processing_time_ms, wake_at }
+    }
+
+    /// Sends rows to the main output. Empty batches go nowhere.
+    pub fn emit(&mut self, batch: Batch) {
+        self.emit_to(MAIN, batch);
+    }
+
+    /// Sends rows to an output by number.
+    pub fn emit_to(&mut self, port: usize, batch: Batch) {
+        if batch.num_rows() > 0 {
+            self.output.emit(port, batch);
+        }
+    }
+
+    /// Who the operator is.
+    pub fn info(&self) -> &OperatorInfo {
+        self.info
+    }
+
+    /// The operator's counters, shown in the summary.
+    pub fn counters(&self) -> &Counters {
+        self.counters
+    }
+
+    /// The input's watermark before this call.
+    pub fn watermark(&self) -> EventTime {
+        self.watermark
+    }
+
+    /// The time on the wall, injected: milliseconds since 1970.
+    pub fn processing_time_ms(&self) -> i64 {
+        self.processing_time_ms
+    }
+
+    /// Asks for `on_processing_time` at or after this time; the earliest wish counts.
+    pub fn wake_at(&mut self, processing_time_ms: i64) {
+        *self.wake_at = Some(self.wake_at.map_or(processing_time_ms, |earlier| earlier.min(processing_time_ms)));
+    }
+
+    /// Keyed state kept by the engine's backend, for operators that do not keep their own.
+    pub fn state(&mut self) -> &mut dyn KeyedState {
+        self.state
+    }
+}
+
+/// Keyed state as bytes: what a state backend offers. Typed views are in [`crate::process`].
+///
+/// A key is the canonical encoding of [`crate::key::encode_key`]; a slot is the number of a declared state.
+pub trait KeyedState {
+    /// The value of a key in a slot.
+    fn get(&self, slot: u16, key: &[u8]) -> Option<&[u8]>;
+    /// Sets the value.
+    fn put(&mut self, slot: u16, key: &[u8], value: Vec<u8>);
+    /// Removes the value.
+    fn remove(&mut self, slot: u16, key: &[u8]);
+    /// How much there is.
+    fn size(&self) -> StateSize;
+    /// Everything, by key group.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    fn snapshot(&self) -> Result<Snapshot>;
+    /// Takes up what [`KeyedState::snapshot`] gave.
+    ///
+    /// # Errors
+    /// It does not decode.
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()>;
+}
+
+/// A backend for operators that use none: it refuses to keep anything.
+#[derive(Debug, Default)]
+pub struct NoState;
+
+impl KeyedState for NoState {
+    fn get(&self, _slot: u16, _key: &[u8]) -> Option<&[u8]> {
+        None
+    }
+    fn put(&mut self, _slot: u16, _key: &[u8], _value: Vec<u8>) {
+        unreachable!("this operator declared no keyed state: see OperatorFactory::uses_keyed_state")
+    }
+    fn remove(&mut self, _slot: u16, _key: &[u8]) {}
+    fn size(&self) -> StateSize {
+        StateSize::default()
+    }
+    fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::default())
+    }
+    fn restore(&mut self, _parts: Vec<Snapshot>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the instances of an operator: immutable, shared by all workers. The *plan*, where an operator is the *state*.
+pub trait OperatorFactory: Send + Sync {
+    /// One instance.
+    ///
+    /// # Errors
+    /// The operator cannot be made.
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>>;
+
+    /// Whether instances use [`Context::state`].
+    fn uses_keyed_state(&self) -> bool {
+        false
+    }
+
+    /// What `explain` says about the operator, one fact a line.
+    fn describe(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The factory itself, for rewriters that look for one kind.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+}
+
+impl<F> OperatorFactory for F
+where
+    F: Fn(&OperatorInfo) -> Result<Box<dyn Operator>> + Send + Sync,
+{
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        self(info)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a stream's rows look like.
+
+use crate::{Error, Result};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+/// The type of every event time column.
+pub const TIME_TYPE: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+
+/// The columns of a stream and which of them is event time.
+///
+/// ```
+/// use egret_core::StreamSchema;
+/// use arrow::datatypes::{DataType, Field};
+/// let schema = StreamSchema::new(vec![Field::new("id", DataType::Int64, true), StreamSchema::time_field("at")], Some("at"))?;
+/// assert_eq!(schema.event_time(), Some(1));
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSchema {
+    arrow: SchemaRef,
+    event_time: Option<usize>,
+}
+
+impl StreamSchema {
+    /// Columns, and the name of the event time column.
+    ///
+    /// # Errors
+    /// Two columns have one name; event time is not a column, or not a timestamp in milliseconds.
+    pub fn new(fields: Vec<Field>, event_time: Option<&str>) -> Result<Self> {
+        for (index, field) in fields.iter().enumerate() {
+            if fields[..index].iter().any(|other| other.name() == field.name()) {
+                return Err(Error::job(format!("two columns are named '{}'", field.name())).help("rename one with AS"));
+            }
+        }
+        let arrow = Arc::new(Schema::new(fields));
+        let event_time = match event_time {
+            None => None,
+            Some(name) => Some(
+                arrow.index_of(name).map_err(|_| Error::job(format!("event time '{name}' is not a column of the stream")))?,
+            ),
+        };
+        Self::from_arrow(arrow, event_time)
+    }
+
+    /// An Arrow schema, and the index of the event time column.
+    ///
+    /// # Errors
+    /// Event time is not a timestamp in milliseconds.
+    pub fn from_arrow(arrow: SchemaRef, event_time: Option<usize>) -> Result<Self> {
+        if let Some(column) = event_time {
+            let field = arrow.field(column);
+            if field.data_type() != &TIME_TYPE {
+                return Err(Error::job(format!("event time '{}' is {}, not a TIMESTAMP", field.name(), field.data_type()))
+                    .help("declare the column as TIMESTAMP"));
+            }
+        }
+        Ok(Self { arrow, event_time })
+    }
+
+    /// A non-null column of the event time type.
+    pub fn time_field(name: &str) -> Field {
+        Field::new(name, TIME_TYPE, false)
+    }
+
+    /// The Arrow schema.
+    pub fn arrow(&self) -> &SchemaRef {
+        &self.arrow
+    }
+
+    /// The index of the event time column.
+    pub fn event_time(&self) -> Option<usize> {
+        self.event_time
+    }
+
+    /// The index of a column.
+    ///
+    /// # Errors
+    /// There is no such column; the message lists those there are.
+    pub fn index_of(&self, name: &str) -> Result<usize> {
+        self.arrow.index_of(name).map_err(|_| {
+            let names: Vec<&str> = self.arrow.fields().iter().map(|field| field.name().as_str()).collect();
+            Error::job(format!("there is no column '{name}'")).help(format!("the columns are {}", names.join(", ")))
+        })
+    }
+
+    /// The columns with these indexes; event time stays event time if it is among them.
+    ///
+    /// # Errors
+    /// An index is out of range.
+    pub fn project(&self, columns: &[usize]) -> Result<Self> {
+        let arrow = Arc::new(self.arrow.project(columns)?);
+        let event_time = self.event_time.and_then(|time| columns.iter().position(|&column| column == time));
+        Ok(Self { arrow, event_time })
+    }
+
+    /// The same columns and some more behind them.
+    ///
+    /// # Errors
+    /// A name is taken.
+    pub fn with_fields(&self, more: impl IntoIterator<Item = Field>) -> Result<Self> {
+        let fields: Vec<Field> = self.arrow.fields().iter().map(|field| field.as_ref().clone()).chain(more).collect();
+        let time = self.event_time.map(|column| self.arrow.field(column).name().clone());
+        Self::new(fields, time.as_deref())
+    }
+}

@@ -1,0 +1,65 @@
+//! The contract of sinks: write, prepare, commit.
+
+use crate::{Batch, Epoch, Result, StreamSchema};
+
+/// Something that can be written.
+pub trait Sink: Send + Sync {
+    /// A writer for one worker. `schema` is the stream's.
+    ///
+    /// # Errors
+    /// The target cannot be written: a folder is missing or not writable.
+    fn open(&self, schema: &StreamSchema, instance: usize, parallelism: usize) -> Result<Box<dyn SinkWriter>>;
+
+    /// The place it writes to, if two sinks may not share it: a path.
+    fn target(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether all rows go to one writer.
+    fn wants_one_writer(&self) -> bool {
+        false
+    }
+
+    /// What `explain` says about it.
+    fn describe(&self) -> String;
+}
+
+/// Writes one worker's rows.
+///
+/// # Contract
+/// `write` any number of times, then `prepare(epoch)`, then `commit` of what it returned. What was written becomes visible
+/// with the commit, whole, or not at all. A `commit` may be called twice with the same committable. `abort` gives up what was not committed.
+pub trait SinkWriter {
+    /// Takes rows.
+    ///
+    /// # Errors
+    /// The disk is full, say; the job ends.
+    fn write(&mut self, batch: &Batch) -> Result<()>;
+
+    /// Everything written so far is made ready; returns what `commit` needs.
+    ///
+    /// # Errors
+    /// As [`SinkWriter::write`].
+    fn prepare(&mut self, epoch: Epoch) -> Result<Vec<Committable>>;
+
+    /// Makes it visible.
+    ///
+    /// # Errors
+    /// As [`SinkWriter::write`].
+    fn commit(&mut self, committables: &[Committable]) -> Result<()>;
+
+    /// The job failed: removes what was not committed, as far as that is possible.
+    fn abort(&mut self) {}
+
+    /// Nothing came for a while: a terminal or a pipe shows what it holds.
+    ///
+    /// # Errors
+    /// As [`SinkWriter::write`].
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a sink needs to commit an epoch: opaque bytes, kept in the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committable(pub Vec<u8>);

@@ -1,0 +1,1 @@
+//! Egret's engine: runs a job graph on timely dataflow
