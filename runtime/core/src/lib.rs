@@ -7,10 +7,15 @@
 pub mod batch;
 mod error;
 pub mod expr;
+pub mod ipc;
 pub mod job;
 pub mod key;
+pub mod knowledge;
 pub mod metrics;
 mod operator;
+pub mod operators;
+pub mod process;
+pub mod row;
 mod schema;
 mod sink;
 mod source;

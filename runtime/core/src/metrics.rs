@@ -1,6 +1,6 @@
 //! Counters that operators raise and the live display, the summary and the benchmarks read.
 
-use crate::EventTime;
+use crate::{EventTime, StateSize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,8 @@ pub struct Counters {
     pub late: AtomicU64,
     /// Rows that could not be read and were skipped or sent to a dead-letter file.
     pub bad: AtomicU64,
-    /// Keys with state.
-    pub state_keys: AtomicU64,
-    /// Bytes of state.
-    pub state_bytes: AtomicU64,
+    state: Mutex<BTreeMap<usize, (u64, u64)>>,
+    state_peak_bytes: AtomicU64,
     watermark: AtomicI64,
     named: Mutex<BTreeMap<String, i64>>,
     notes: Mutex<Vec<String>>,
@@ -32,8 +30,8 @@ impl Default for Counters {
             rows_out: AtomicU64::new(0),
             late: AtomicU64::new(0),
             bad: AtomicU64::new(0),
-            state_keys: AtomicU64::new(0),
-            state_bytes: AtomicU64::new(0),
+            state: Mutex::default(),
+            state_peak_bytes: AtomicU64::new(0),
             watermark: AtomicI64::new(EventTime::MIN.0),
             named: Mutex::default(),
             notes: Mutex::default(),
@@ -50,6 +48,25 @@ impl Counters {
     /// Reads a counter.
     pub fn read(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
+    }
+
+    /// Says how many keys and bytes of state an instance has.
+    pub fn set_state(&self, instance: usize, keys: u64, bytes: u64) {
+        let mut instances = self.state.lock().expect("no holder of this lock panics");
+        instances.insert(instance, (keys, bytes));
+        let sum = instances.values().map(|(_, bytes)| bytes).sum();
+        self.state_peak_bytes.fetch_max(sum, Ordering::Relaxed);
+    }
+
+    /// The largest state seen, in bytes.
+    pub fn state_peak_bytes(&self) -> u64 {
+        self.state_peak_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Keys and bytes of state, over all instances.
+    pub fn state(&self) -> StateSize {
+        let instances = self.state.lock().expect("no holder of this lock panics");
+        instances.values().fold(StateSize::default(), |sum, (keys, bytes)| StateSize { keys: sum.keys + keys, bytes: sum.bytes + bytes })
     }
 
     /// Raises a counter of the operator's own. Not for every row: it takes a lock.
@@ -80,6 +97,16 @@ impl Counters {
     /// The last watermark any instance passed on.
     pub fn watermark(&self) -> EventTime {
         EventTime(self.watermark.load(Ordering::Relaxed))
+    }
+
+    /// Takes over the totals that another process reports, in place of what was here.
+    pub fn mirror(&self, rows_in: u64, rows_out: u64, late: u64, bad: u64, state: StateSize, watermark: EventTime) {
+        self.rows_in.store(rows_in, Ordering::Relaxed);
+        self.rows_out.store(rows_out, Ordering::Relaxed);
+        self.late.store(late, Ordering::Relaxed);
+        self.bad.store(bad, Ordering::Relaxed);
+        self.set_state(0, state.keys, state.bytes);
+        self.set_watermark(watermark);
     }
 
     /// Says that an instance passed a watermark on.

@@ -1,1 +1,21 @@
-//! Egret's engine: runs a job graph on timely dataflow
+//! Runs a [`JobGraph`](egret_core::JobGraph) on timely dataflow.
+//!
+//! * [`run`] starts the workers (threads, or processes on loopback) and returns a [`JobReport`].
+//! * `driver` calls an operator as its contract says; `gate` bounds what a source may have in flight; `reader` reads splits.
+//!   None of the three knows timely, so each is tested alone.
+//! * `flow` is the one folder that imports timely: parcels on the wire, partitioning, and the dataflow itself.
+
+mod clock;
+mod driver;
+mod flow;
+mod gate;
+mod processes;
+mod reader;
+mod run;
+mod shared;
+mod sink;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use processes::{ProcessRole, process_role};
+pub use run::{JobReport, NodeReport, RunConfig, run};
+pub use shared::{Progress, StopHandle};

@@ -1,0 +1,90 @@
+//! Filter and projection by expression: stateless, a column at a time. Late rows stay late.
+
+use crate::expr::Expression;
+use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use std::sync::Arc;
+
+/// Keeps the rows where a condition is true.
+#[derive(Clone, Debug)]
+pub struct FilterFactory {
+    condition: Expression,
+}
+
+impl FilterFactory {
+    /// A filter by this condition.
+    ///
+    /// # Errors
+    /// It is not a condition.
+    pub fn new(condition: Expression) -> Result<Self> {
+        if condition.data_type() != &arrow::datatypes::DataType::Boolean {
+            return Err(crate::Error::job(format!("`{condition}` is {}, not a condition", condition.data_type()))
+                .help("compare it with something"));
+        }
+        Ok(Self { condition })
+    }
+}
+
+impl OperatorFactory for FilterFactory {
+    fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!("keep rows where {}", self.condition)]
+    }
+}
+
+impl Operator for FilterFactory {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let mask = self.condition.mask(batch.rows())?;
+        ctx.emit(batch.filter(&mask)?);
+        Ok(())
+    }
+}
+
+/// Computes columns.
+#[derive(Clone, Debug)]
+pub struct ProjectFactory {
+    columns: Vec<Expression>,
+    output: StreamSchema,
+}
+
+impl ProjectFactory {
+    /// One expression a column of `output`, in order, of the column's type.
+    pub fn new(columns: Vec<Expression>, output: StreamSchema) -> Self {
+        Self { columns, output }
+    }
+}
+
+impl OperatorFactory for ProjectFactory {
+    fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let columns = self.columns.iter().zip(self.output.arrow().fields());
+        let texts: Vec<String> = columns
+            .map(|(column, field)| {
+                let text = column.to_string();
+                if text == *field.name() { text } else { format!("{text} AS {}", field.name()) }
+            })
+            .collect();
+        vec![format!("columns {}", texts.join(", "))]
+    }
+}
+
+impl Operator for ProjectFactory {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let columns: Vec<ArrayRef> =
+            self.columns.iter().map(|column| column.evaluate(batch.rows())).collect::<Result<_>>()?;
+        if let Some(time) = self.output.event_time()
+            && columns[time].null_count() > 0
+        {
+            return Err(crate::Error::data("the computed event time is null").help("filter such rows first"));
+        }
+        let rows = RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?;
+        ctx.emit(batch.with_rows(rows, self.output.event_time()));
+        Ok(())
+    }
+}

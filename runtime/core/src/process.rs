@@ -1,0 +1,397 @@
+//! Process functions: user code per key, with keyed state and timers.
+
+use crate::batch::time_order;
+use crate::key::{KeyColumns, KeyGroup, encode_key, hash_key};
+use crate::row::Row;
+use crate::{
+    Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
+    StreamSchema, ipc,
+};
+use arrow::array::RecordBatch;
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The side output of rows that came too late.
+pub const LATE: usize = 1;
+
+/// Code that sees the rows of one key in order of event time (a stream without event time: of arrival), and keeps state.
+///
+/// The function itself must hold no state that a restart may not lose: that belongs into [`ProcessContext::set`].
+pub trait ProcessFunction: Send + 'static {
+    /// Rows of the first stream.
+    type In: Row;
+    /// Rows of the second stream of a `connect`; `Self::In` where there is none.
+    type Other: Row;
+    /// What it emits.
+    type Out: Row;
+
+    /// A row.
+    ///
+    /// # Errors
+    /// The job ends.
+    fn process(&mut self, row: Self::In, ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()>;
+
+    /// A row of the second stream.
+    ///
+    /// # Errors
+    /// The job ends.
+    fn process_other(&mut self, _row: Self::Other, _ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()> {
+        Err(Error::bug("this process function has no second input"))
+    }
+
+    /// A timer of this key is due: event time has reached `time`.
+    ///
+    /// # Errors
+    /// The job ends.
+    fn on_timer(&mut self, _time: EventTime, _ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()> {
+        Ok(())
+    }
+
+    /// A processing-time timer of this key is due.
+    ///
+    /// # Errors
+    /// The job ends.
+    fn on_processing_timer(&mut self, _now_ms: i64, _ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a process function may do: keyed state, timers, emit.
+pub struct ProcessContext<'a, Out> {
+    key: &'a [u8],
+    state: &'a mut dyn crate::KeyedState,
+    timers: &'a mut Timers,
+    out: &'a mut Vec<Out>,
+    time: EventTime,
+    watermark: EventTime,
+    processing_time_ms: i64,
+}
+
+impl<Out> ProcessContext<'_, Out> {
+    /// Emits a row.
+    pub fn emit(&mut self, row: Out) {
+        self.out.push(row);
+    }
+
+    /// The value of this key in a slot.
+    ///
+    /// # Errors
+    /// It was written as another type.
+    pub fn get<T: DeserializeOwned>(&self, slot: u16) -> Result<Option<T>> {
+        self.state.get(slot, self.key).map(|bytes| Ok(postcard::from_bytes(bytes)?)).transpose()
+    }
+
+    /// Sets the value of this key in a slot.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn set<T: Serialize>(&mut self, slot: u16, value: &T) -> Result<()> {
+        let bytes = postcard::to_stdvec(value)?;
+        self.state.put(slot, self.key, bytes);
+        Ok(())
+    }
+
+    /// Removes the value of this key in a slot.
+    pub fn clear(&mut self, slot: u16) {
+        self.state.remove(slot, self.key);
+    }
+
+    /// Asks for [`ProcessFunction::on_timer`] when the watermark passes `time`.
+    pub fn event_timer(&mut self, time: EventTime) {
+        self.timers.event.insert((time.0, self.key.to_vec()));
+    }
+
+    /// Takes an event-time timer back.
+    pub fn cancel_event_timer(&mut self, time: EventTime) {
+        self.timers.event.remove(&(time.0, self.key.to_vec()));
+    }
+
+    /// Asks for [`ProcessFunction::on_processing_timer`] at this time on the wall.
+    pub fn processing_timer(&mut self, at_ms: i64) {
+        self.timers.processing.insert((at_ms, self.key.to_vec()));
+    }
+
+    /// The event time of the row or timer at hand.
+    pub fn time(&self) -> EventTime {
+        self.time
+    }
+
+    /// The watermark.
+    pub fn watermark(&self) -> EventTime {
+        self.watermark
+    }
+
+    /// The time on the wall in milliseconds.
+    pub fn processing_time_ms(&self) -> i64 {
+        self.processing_time_ms
+    }
+}
+
+/// Timers of all keys, in order of time.
+#[derive(Debug, Default, Clone)]
+struct Timers {
+    event: BTreeSet<(i64, Vec<u8>)>,
+    processing: BTreeSet<(i64, Vec<u8>)>,
+}
+
+/// Makes [`ProcessOperator`]s.
+pub struct ProcessFactory<F, M> {
+    make: M,
+    keys: Vec<KeyColumns>,
+    event_times: Vec<Option<usize>>,
+    output: StreamSchema,
+    _function: std::marker::PhantomData<fn() -> F>,
+}
+
+impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> ProcessFactory<F, M> {
+    /// `keys` and `inputs`: one an input.
+    ///
+    /// # Errors
+    /// The output type's schema cannot be made.
+    pub fn new(make: M, keys: Vec<KeyColumns>, inputs: &[&StreamSchema]) -> Result<Self> {
+        let event_times = inputs.iter().map(|schema| schema.event_time()).collect();
+        Ok(Self { make, keys, event_times, output: F::Out::schema()?, _function: std::marker::PhantomData })
+    }
+
+    /// The schema of what it emits.
+    pub fn output_schema(&self) -> &StreamSchema {
+        &self.output
+    }
+}
+
+impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> OperatorFactory for ProcessFactory<F, M> {
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(ProcessOperator {
+            function: (self.make)(),
+            keys: self.keys.clone(),
+            event_times: self.event_times.clone(),
+            event_time_out: self.output.event_time(),
+            info: info.clone(),
+            waiting: vec![Vec::new(); self.keys.len()],
+            timers: Timers::default(),
+            out: Vec::new(),
+        }))
+    }
+
+    fn uses_keyed_state(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec!["process function with keyed state and timers".into()]
+    }
+}
+
+/// Runs a [`ProcessFunction`]: rows wait for the watermark, then go to the function in order of event time.
+pub struct ProcessOperator<F: ProcessFunction> {
+    function: F,
+    keys: Vec<KeyColumns>,
+    event_times: Vec<Option<usize>>,
+    event_time_out: Option<usize>,
+    info: OperatorInfo,
+    waiting: Vec<Vec<RecordBatch>>,
+    timers: Timers,
+    out: Vec<F::Out>,
+}
+
+/// What happens next to a key.
+enum Event<F: ProcessFunction> {
+    Row(F::In),
+    Other(F::Other),
+    Timer,
+    ProcessingTimer,
+}
+
+impl<F: ProcessFunction> ProcessOperator<F> {
+    fn call(&mut self, key: &[u8], time: EventTime, event: Event<F>, ctx: &mut Context<'_>) -> Result<()> {
+        let (watermark, processing_time_ms) = (ctx.watermark(), ctx.processing_time_ms());
+        let (timers, out) = (&mut self.timers, &mut self.out);
+        let mut process = ProcessContext { key, state: ctx.state(), timers, out, time, watermark, processing_time_ms };
+        match event {
+            Event::Row(row) => self.function.process(row, &mut process),
+            Event::Other(row) => self.function.process_other(row, &mut process),
+            Event::Timer => self.function.on_timer(time, &mut process),
+            Event::ProcessingTimer => self.function.on_processing_timer(processing_time_ms, &mut process),
+        }
+    }
+
+    /// The rows of an input with their keys and times, in the order given.
+    fn events(&self, input: usize, rows: &RecordBatch, order: &[u32]) -> Result<Vec<(EventTime, Vec<u8>, Event<F>)>> {
+        let columns = self.keys[input].of(rows);
+        let times = self.event_times[input].map(|column| crate::batch::millis(rows.column(column)));
+        let indexes = arrow::array::UInt32Array::from(order.to_vec());
+        let sorted = arrow::compute::take_record_batch(rows, &indexes)?;
+        let typed: Vec<Event<F>> = if input == 0 {
+            F::In::read(&sorted)?.into_iter().map(Event::Row).collect()
+        } else {
+            F::Other::read(&sorted)?.into_iter().map(Event::Other).collect()
+        };
+        order
+            .iter()
+            .zip(typed)
+            .map(|(&row, event)| {
+                let mut key = Vec::new();
+                encode_key(&columns, row as usize, &mut key)?;
+                Ok((times.map_or(EventTime::MIN, |times| EventTime(times[row as usize])), key, event))
+            })
+            .collect()
+    }
+
+    /// Everything below the watermark: rows (input 0 before input 1 at the same time) and timers, in order of time.
+    fn advance(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let mut due: Vec<(EventTime, Vec<u8>, Event<F>)> = Vec::new();
+        for input in 0..self.waiting.len() {
+            let Some(column) = self.event_times[input] else { continue };
+            let batches = std::mem::take(&mut self.waiting[input]);
+            let Some(first) = batches.first() else { continue };
+            let all = arrow::compute::concat_batches(&first.schema(), &batches)?;
+            let times = crate::batch::millis(all.column(column));
+            let order = time_order(&all, column, &[])?;
+            let ready = order.partition_point(|&row| watermark == EventTime::MAX || times[row as usize] < watermark.0);
+            due.extend(self.events(input, &all, &order[..ready])?);
+            if ready < order.len() {
+                let rest = arrow::array::UInt32Array::from(order[ready..].to_vec());
+                self.waiting[input].push(arrow::compute::take_record_batch(&all, &rest)?);
+            }
+        }
+        due.sort_by_key(|(time, _, _)| *time);
+        for (time, key, event) in due {
+            self.fire_timers(time, ctx)?;
+            self.call(&key, time, event, ctx)?;
+        }
+        self.fire_timers(watermark, ctx)?;
+        self.emit(ctx)
+    }
+
+    /// Timers strictly below a time.
+    fn fire_timers(&mut self, below: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        while let Some((time, _)) = self.timers.event.first()
+            && (*time < below.0 || below == EventTime::MAX)
+        {
+            let (time, key) = self.timers.event.pop_first().expect("there is a first");
+            self.call(&key, EventTime(time), Event::Timer, ctx)?;
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        if !self.out.is_empty() {
+            let rows = F::Out::write(std::mem::take(&mut self.out))?;
+            ctx.emit(Batch::from_parts(rows, self.event_time_out, None));
+        }
+        if let Some((at_ms, _)) = self.timers.processing.first() {
+            ctx.wake_at(*at_ms);
+        }
+        Ok(())
+    }
+
+    fn owns(&self, key: &[u8]) -> bool {
+        self.info.owns(KeyGroup::of(hash_key(key), self.info.max_parallelism))
+    }
+}
+
+impl<F: ProcessFunction> Operator for ProcessOperator<F> {
+    fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        if batch.late().is_some() {
+            crate::metrics::Counters::add(&ctx.counters().late, batch.num_rows() as u64);
+            if input == 0 {
+                ctx.emit_to(LATE, batch);
+            }
+            return Ok(());
+        }
+        if self.event_times[input].is_some() {
+            self.waiting[input].push(batch.into_rows());
+            return Ok(());
+        }
+        let rows = batch.into_rows();
+        let order: Vec<u32> = (0..u32::try_from(rows.num_rows()).expect("a batch has fewer than 2^32 rows")).collect();
+        for (time, key, event) in self.events(input, &rows, &order)? {
+            self.call(&key, time, event, ctx)?;
+        }
+        self.emit(ctx)
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        self.advance(watermark, ctx)
+    }
+
+    fn on_processing_time(&mut self, now_ms: i64, ctx: &mut Context<'_>) -> Result<()> {
+        while let Some((at_ms, _)) = self.timers.processing.first()
+            && *at_ms <= now_ms
+        {
+            let (_, key) = self.timers.processing.pop_first().expect("there is a first");
+            self.call(&key, EventTime::MIN, Event::ProcessingTimer, ctx)?;
+        }
+        self.emit(ctx)
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        let mut snapshot = Snapshot::default();
+        let mut encode = |key: &[u8], entry: &Entry<'_>| -> Result<()> {
+            let group = KeyGroup::of(hash_key(key), self.info.max_parallelism);
+            snapshot.keyed.push((group, postcard::to_stdvec(entry)?));
+            Ok(())
+        };
+        for (time, key) in &self.timers.event {
+            encode(key, &Entry::Timer(*time, key))?;
+        }
+        for (time, key) in &self.timers.processing {
+            encode(key, &Entry::ProcessingTimer(*time, key))?;
+        }
+        for (input, batches) in self.waiting.iter().enumerate() {
+            for batch in batches {
+                let columns = self.keys[input].of(batch);
+                for row in 0..batch.num_rows() {
+                    let mut key = Vec::new();
+                    encode_key(&columns, row, &mut key)?;
+                    encode(&key, &Entry::Waiting(input as u32, &ipc::encode_rows([&batch.slice(row, 1)])?))?;
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        for (_, bytes) in parts.into_iter().flat_map(|part| part.keyed) {
+            match postcard::from_bytes::<Entry<'_>>(&bytes)? {
+                Entry::Timer(time, key) if self.owns(key) => drop(self.timers.event.insert((time, key.to_vec()))),
+                Entry::ProcessingTimer(time, key) if self.owns(key) => {
+                    self.timers.processing.insert((time, key.to_vec()));
+                }
+                Entry::Waiting(input, rows) => self.waiting[input as usize].extend(ipc::decode_rows(rows)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        self.emit(ctx)
+    }
+
+    fn state_size(&self) -> StateSize {
+        let rows: usize = self.waiting.iter().flatten().map(RecordBatch::get_array_memory_size).sum();
+        let timers = self.timers.event.len() + self.timers.processing.len();
+        StateSize { keys: 0, bytes: (rows + timers * 64) as u64 }
+    }
+}
+
+/// An entry of a snapshot, version 1 (postcard): timers and waiting rows, each under its key's group.
+#[derive(serde::Serialize, serde::Deserialize)]
+enum Entry<'a> {
+    Timer(i64, &'a [u8]),
+    ProcessingTimer(i64, &'a [u8]),
+    Waiting(u32, &'a [u8]),
+}
+
+/// The factory as the job graph wants it.
+pub fn factory<F: ProcessFunction>(
+    make: impl Fn() -> F + Send + Sync + 'static,
+    keys: Vec<KeyColumns>,
+    inputs: &[&StreamSchema],
+) -> Result<(Arc<dyn OperatorFactory>, StreamSchema)> {
+    let factory = ProcessFactory::new(make, keys, inputs)?;
+    let schema = factory.output_schema().clone();
+    Ok((Arc::new(factory), schema))
+}

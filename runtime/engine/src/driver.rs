@@ -1,0 +1,263 @@
+//! Calls one operator instance as its contract says: rows, watermarks, timers, close.
+//!
+//! Watermarks, idleness and the end of the input travel in band as [`Signal`]s, one a sender; the driver takes the least over
+//! the senders of an input and over the inputs.
+
+use crate::shared::Failure;
+use arrow::array::BooleanArray;
+use arrow::buffer::BooleanBuffer;
+use egret_core::metrics::Counters;
+use egret_core::{Batch, Context, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What a sender says about event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// No more rows below this.
+    Watermark(EventTime),
+    /// Nothing to say for now: do not wait.
+    Idle,
+    /// No more rows. `complete`: the input was read to its end, not stopped.
+    End { complete: bool },
+}
+
+/// What leaves an operator instance, in order.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Rows(usize, Batch),
+    Signal(Signal),
+}
+
+/// The senders of one input.
+struct Input {
+    senders: MinWatermark,
+    open: Vec<bool>,
+}
+
+impl Input {
+    fn new(senders: &[bool]) -> Self {
+        let mut watermark = MinWatermark::new(senders.len());
+        senders.iter().enumerate().filter(|(_, is)| !**is).for_each(|(sender, _)| {
+            watermark.set_idle(sender);
+        });
+        Self { senders: watermark, open: senders.to_vec() }
+    }
+
+    fn is_ended(&self) -> bool {
+        !self.open.contains(&true)
+    }
+}
+
+/// One operator instance and what the engine keeps for it.
+pub(crate) struct Driver {
+    operator: Box<dyn Operator>,
+    state: Box<dyn KeyedState>,
+    info: OperatorInfo,
+    counters: Arc<Counters>,
+    inputs: Vec<Input>,
+    combined: MinWatermark,
+    passed_on: EventTime,
+    wake_at: Option<i64>,
+    saw_idle: bool,
+    complete: bool,
+    closed: bool,
+}
+
+/// Collects what an operator emits during one call.
+struct Collector<'a> {
+    outgoing: &'a mut Vec<Outgoing>,
+    rows: u64,
+}
+
+impl Output for Collector<'_> {
+    fn emit(&mut self, port: usize, batch: Batch) {
+        self.rows += batch.num_rows() as u64;
+        self.outgoing.push(Outgoing::Rows(port, batch));
+    }
+}
+
+impl Driver {
+    /// `senders`: for each input, which of the instances upstream send to this one.
+    pub(crate) fn new(
+        operator: Box<dyn Operator>,
+        state: Box<dyn KeyedState>,
+        info: OperatorInfo,
+        counters: Arc<Counters>,
+        senders: &[Vec<bool>],
+    ) -> Self {
+        Self {
+            operator,
+            state,
+            info,
+            counters,
+            inputs: senders.iter().map(|senders| Input::new(senders)).collect(),
+            combined: MinWatermark::new(senders.len()),
+            passed_on: EventTime::MIN,
+            wake_at: None,
+            saw_idle: false,
+            complete: true,
+            closed: false,
+        }
+    }
+
+    /// The operator's first call. Inputs that nobody sends to end at once.
+    pub(crate) fn open(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+        self.call(now_ms, out, |operator, ctx| operator.open(ctx))?;
+        for input in 0..self.inputs.len() {
+            if self.inputs[input].is_ended() {
+                self.combined.set_idle(input);
+            }
+        }
+        self.close_if_ended(now_ms, out)
+    }
+
+    /// Rows for an input.
+    pub(crate) fn rows(&mut self, input: usize, batch: Batch, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+        Counters::add(&self.counters.rows_in, batch.num_rows() as u64);
+        if self.saw_idle && batch.late().is_none() {
+            for part in split_behind(batch, self.combined.current())? {
+                self.call(now_ms, out, |operator, ctx| operator.process(input, part, ctx))?;
+            }
+            return Ok(());
+        }
+        self.call(now_ms, out, |operator, ctx| operator.process(input, batch, ctx))
+    }
+
+    /// A sender says something about event time.
+    pub(crate) fn signal(&mut self, input: usize, sender: usize, signal: Signal, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+        let senders = &mut self.inputs[input].senders;
+        let moved = match signal {
+            Signal::Watermark(watermark) => {
+                let moved = senders.update(sender, watermark);
+                self.combined.set_active(input);
+                moved
+            }
+            Signal::Idle => {
+                self.saw_idle = true;
+                senders.set_idle(sender)
+            }
+            Signal::End { complete } => {
+                self.inputs[input].open[sender] = false;
+                self.complete &= complete;
+                if complete { self.inputs[input].senders.set_idle(sender) } else { None }
+            }
+        };
+        if let Some(watermark) = moved {
+            self.call(now_ms, out, |operator, ctx| operator.on_input_watermark(input, watermark, ctx))?;
+        }
+        self.advance(input, moved, now_ms, out)?;
+        self.close_if_ended(now_ms, out)
+    }
+
+    /// When the operator wants to be woken.
+    pub(crate) fn wake_at(&self) -> Option<i64> {
+        self.wake_at
+    }
+
+    /// Processing time has moved.
+    pub(crate) fn wake(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+        if self.closed || self.wake_at.is_none_or(|at| at > now_ms) {
+            return Ok(());
+        }
+        self.wake_at = None;
+        self.call(now_ms, out, |operator, ctx| operator.on_processing_time(now_ms, ctx))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn advance(&mut self, input: usize, moved: Option<EventTime>, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+        let combined = if self.inputs[input].senders.is_idle() {
+            let by_update = moved.and_then(|watermark| self.combined.update(input, watermark));
+            self.combined.set_idle(input).or(by_update)
+        } else {
+            moved.and_then(|watermark| self.combined.update(input, watermark))
+        };
+        if let Some(watermark) = combined {
+            self.call(now_ms, out, |operator, ctx| operator.on_watermark(watermark, ctx))?;
+        }
+        let passed_on = self.operator.output_watermark(self.combined.current());
+        if passed_on > self.passed_on {
+            self.passed_on = passed_on;
+            self.counters.set_watermark(passed_on);
+            out.push(Outgoing::Signal(Signal::Watermark(passed_on)));
+        }
+        let all_ended = self.inputs.iter().all(Input::is_ended);
+        if self.combined.is_idle() && !all_ended && moved.is_none() {
+            out.push(Outgoing::Signal(Signal::Idle));
+        }
+        let size = self.operator.state_size();
+        let keyed = self.state.size();
+        self.counters.set_state(self.info.instance, size.keys + keyed.keys, size.bytes + keyed.bytes);
+        Ok(())
+    }
+
+    fn close_if_ended(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+        if self.closed || !self.inputs.iter().all(Input::is_ended) {
+            return Ok(());
+        }
+        self.closed = true;
+        self.call(now_ms, out, |operator, ctx| operator.close(ctx))?;
+        let complete = self.complete;
+        out.push(Outgoing::Signal(Signal::End { complete }));
+        Ok(())
+    }
+
+    /// Calls the operator; a panic becomes an error like any other.
+    fn call(
+        &mut self,
+        now_ms: i64,
+        out: &mut Vec<Outgoing>,
+        what: impl FnOnce(&mut dyn Operator, &mut Context<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut collector = Collector { outgoing: out, rows: 0 };
+        let mut ctx = Context::new(
+            &mut collector,
+            &self.info,
+            &self.counters,
+            self.state.as_mut(),
+            &mut self.wake_at,
+            self.combined.current(),
+            now_ms,
+        );
+        let operator = self.operator.as_mut();
+        let result = catch_unwind(AssertUnwindSafe(|| what(operator, &mut ctx))).unwrap_or_else(|panic| Err(panic_error(&panic)));
+        Counters::add(&self.counters.rows_out, collector.rows);
+        result.map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
+    }
+}
+
+/// The message of a panic, as an error of ours.
+pub(crate) fn panic_error(panic: &Box<dyn std::any::Any + Send>) -> Error {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message");
+    Error::bug(format!("panicked: {message}"))
+}
+
+/// Runs `what`; keeps its error for everybody to see.
+pub(crate) fn guard<T>(failure: &Failure, what: impl FnOnce() -> Result<T>) -> Option<T> {
+    match what() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            failure.set(error);
+            None
+        }
+    }
+}
+
+/// An input that was idle may come back with rows that are behind what the others have reached by now: those are late.
+fn split_behind(batch: Batch, watermark: EventTime) -> Result<Vec<Batch>> {
+    let Some(times) = batch.event_times() else { return Ok(vec![batch]) };
+    if times.iter().all(|&time| time >= watermark.0) {
+        return Ok(vec![batch]);
+    }
+    let on_time = BooleanBuffer::collect_bool(times.len(), |row| times[row] >= watermark.0);
+    let behind = BooleanArray::new(!&on_time, None);
+    let parts = [batch.filter(&BooleanArray::new(on_time, None))?, batch.filter(&behind)?.with_late(Some(watermark))];
+    Ok(parts.into_iter().filter(|part| part.num_rows() > 0).collect())
+}

@@ -1,0 +1,177 @@
+//! The one place that knows timely: builds the dataflow of a job graph on a worker and steps it.
+
+mod network;
+mod operator;
+mod parcel;
+mod partition;
+mod pressure;
+mod source;
+
+pub(crate) use network::connect;
+pub(crate) use pressure::Pressure;
+
+use crate::clock::Clock;
+use crate::shared::{Failure, Progress, StopHandle};
+use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
+use egret_core::metrics::JobMetrics;
+use egret_core::{Error, JobGraph, OperatorInfo, Result};
+use parcel::Parcel;
+use partition::{Partitioner, Rule};
+use std::collections::HashMap;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+use timely::WorkerConfig;
+use timely::CommunicationConfig;
+use timely::communication::AllocatorBuilder;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline as ForwardPact};
+use timely::dataflow::operators::probe::Handle as ProbeHandle;
+use timely::dataflow::{Scope, Stream};
+use timely::worker::Worker;
+
+/// What all workers of a process work with.
+pub(crate) struct JobShared {
+    pub(crate) job: JobGraph,
+    pub(crate) metrics: JobMetrics,
+    pub(crate) failure: Failure,
+    pub(crate) stop: StopHandle,
+    pub(crate) progress: Progress,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) batch_rows: usize,
+    pub(crate) in_flight_bytes: usize,
+    pub(crate) workers: usize,
+    /// One an edge, in the order in which [`JobGraph::inputs`] lists them, nodes in topological order.
+    pub(crate) pressure: HashMap<(NodeId, usize), Arc<Pressure>>,
+}
+
+impl JobShared {
+    pub(crate) fn info(&self, node: &Node, worker: usize) -> OperatorInfo {
+        let parallelism = if node.parallelism == Parallelism::One { 1 } else { self.workers };
+        OperatorInfo { name: Arc::clone(&node.name), instance: worker, parallelism, max_parallelism: self.job.max_parallelism }
+    }
+}
+
+/// Whether a node has an instance on a worker.
+pub(crate) fn has_instance(node: &Node, worker: usize) -> bool {
+    node.parallelism == Parallelism::EveryWorker || worker == 0
+}
+
+/// How the workers reach each other.
+pub(crate) enum Wiring {
+    /// Threads of this process.
+    Threads(usize),
+    /// Threads of this process, and sockets to the other processes (`None` at this process's own index).
+    Sockets { threads: usize, process: usize, sockets: Vec<Option<TcpStream>> },
+}
+
+/// Runs the job on this process's workers until it ends.
+pub(crate) fn execute(wiring: Wiring, shared: &Arc<JobShared>) -> Result<()> {
+    let (builders, others) = match wiring {
+        Wiring::Threads(1) => CommunicationConfig::Thread.try_build().map_err(Error::external)?,
+        Wiring::Threads(threads) => CommunicationConfig::Process(threads).try_build().map_err(Error::external)?,
+        Wiring::Sockets { threads, process, sockets } => network_builders(threads, process, sockets)?,
+    };
+    let for_workers = Arc::clone(shared);
+    let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| step(worker, &for_workers))
+        .map_err(|error| Error::external(format!("the workers cannot be started: {error}")))?;
+    for result in guards.join() {
+        if let Err(panic) = result {
+            shared.failure.set(Error::bug(format!("a worker thread panicked: {panic}")));
+        }
+    }
+    shared.failure.take().map_or(Ok(()), Err)
+}
+
+type Built = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+
+fn network_builders(threads: usize, process: usize, sockets: Vec<Option<TcpStream>>) -> Result<Built> {
+    use timely::communication::allocator::ProcessBuilder;
+    use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+    let hooks = timely::communication::Hooks::default();
+    let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), None);
+    let (builders, guard) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)?;
+    Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+}
+
+/// One worker: builds the dataflow, steps it until it has ended or somebody failed.
+fn step(worker: &mut Worker, shared: &Arc<JobShared>) {
+    let built = worker.dataflow::<u64, _, _>(|scope| build(scope, shared));
+    if let Err(error) = built {
+        shared.failure.set(error);
+    }
+    while !shared.failure.is_set() && worker.step_or_park(Some(Duration::from_millis(20))) {}
+    if shared.failure.is_set() {
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+    }
+}
+
+type Streams<'scope> = HashMap<(NodeId, usize), Stream<'scope, u64, Parcel>>;
+
+fn build<'scope>(scope: Scope<'scope, u64>, shared: &Arc<JobShared>) -> Result<()> {
+    let probe = ProbeHandle::new();
+    let mut streams: Streams<'scope> = HashMap::new();
+    for id in shared.job.topological_order()? {
+        let node = shared.job.node(id);
+        let outputs = match &node.kind {
+            NodeKind::Source { .. } => vec![source::build(scope, shared, id, &probe)?],
+            NodeKind::Operator(_) | NodeKind::Sink(_) => {
+                let inputs = connect_inputs(shared, id, &streams);
+                operator::build(scope, shared, id, inputs)?
+            }
+        };
+        let is_last = shared.job.outputs(id).is_empty();
+        for (port, stream) in outputs.into_iter().enumerate() {
+            use timely::dataflow::operators::Probe;
+            let stream = if is_last { stream.probe_with(&probe) } else { stream };
+            streams.insert((id, port), stream);
+        }
+    }
+    Ok(())
+}
+
+/// One input of an operator: its stream, with what is needed to connect it.
+pub(crate) struct InputStream<'scope> {
+    pub(crate) stream: Stream<'scope, u64, Parcel>,
+    pub(crate) pact: Option<(Rule, Arc<Pressure>)>,
+    /// Which instances upstream send to this worker.
+    pub(crate) senders: Vec<bool>,
+}
+
+impl InputStream<'_> {
+    /// Makes the partitioning contract of an exchange.
+    pub(crate) fn exchange(rule: Rule, pressure: Arc<Pressure>) -> DistributorPact<impl FnOnce(usize) -> Partitioner> {
+        DistributorPact(move |_peers| Partitioner::new(rule, pressure))
+    }
+}
+
+fn connect_inputs<'scope>(shared: &Arc<JobShared>, id: NodeId, streams: &Streams<'scope>) -> Vec<InputStream<'scope>> {
+    let worker_of = |stream: &Stream<'scope, u64, Parcel>| stream.scope().index();
+    shared
+        .job
+        .inputs(id)
+        .into_iter()
+        .map(|(from, edge)| {
+            let stream = streams[&(from, edge.port)].clone();
+            let worker = worker_of(&stream);
+            let exists = |sender: usize| has_instance(shared.job.node(from), sender);
+            let pressure = || Arc::clone(&shared.pressure[&(id, edge.input)]);
+            let all: Vec<bool> = (0..shared.workers).map(exists).collect();
+            let own: Vec<bool> = (0..shared.workers).map(|sender| sender == worker && exists(sender)).collect();
+            match &edge.partitioning {
+                Partitioning::Forward => InputStream { stream, pact: None, senders: own },
+                Partitioning::Hash(keys) => {
+                    let rule = Rule::Hash { keys: keys.clone(), max_parallelism: shared.job.max_parallelism };
+                    InputStream { stream, pact: Some((rule, pressure())), senders: all }
+                }
+                Partitioning::Gather => InputStream { stream, pact: Some((Rule::ToFirst, pressure())), senders: all },
+                Partitioning::Broadcast => {
+                    let copies = operator::broadcast(stream, shared.workers);
+                    InputStream { stream: copies, pact: Some((Rule::ToFirst, pressure())), senders: all }
+                }
+            }
+        })
+        .collect()
+}
+

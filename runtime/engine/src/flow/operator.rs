@@ -1,0 +1,313 @@
+//! An operator or sink as a timely operator: pulls parcels, calls the driver, sends what it gives.
+
+use super::parcel::{Parcel, Payload};
+use super::pressure::Pressure;
+use super::{ForwardPact, InputStream, JobShared, has_instance};
+use crate::driver::{Driver, Outgoing, Signal, guard};
+use crate::sink::SinkOperator;
+use egret_core::job::{NodeId, NodeKind};
+use egret_core::{KeyedState, NoState, Operator, Result};
+use egret_state::MemoryState;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use timely::communication::Pull;
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::Message;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::{InputHandleCore, OutputBuilder};
+use timely::dataflow::operators::{Capability, InputCapability};
+use timely::dataflow::{Scope, Stream};
+use timely::progress::frontier::MutableAntichain;
+use timely::progress::operate::FrontierInterest;
+use timely::scheduling::Activator;
+
+/// How long to wait before looking again whether an edge has drained.
+const PRESSURE_RETRY: Duration = Duration::from_micros(500);
+
+/// An input handle whatever its pact.
+trait AnyInput {
+    fn pull(&mut self, give: &mut dyn FnMut(InputCapability<u64>, Parcel));
+}
+
+impl<P: Pull<Message<u64, Parcel>>> AnyInput for InputHandleCore<u64, Parcel, P> {
+    fn pull(&mut self, give: &mut dyn FnMut(InputCapability<u64>, Parcel)) {
+        self.for_each(|capability, parcel| give(capability, std::mem::take(parcel)));
+    }
+}
+
+type OutputHandle = OutputBuilder<u64, NoopBuilder<Parcel>>;
+
+/// Builds node `id`; returns its output streams (for a sink an empty one, to be probed).
+pub(super) fn build<'scope>(
+    scope: Scope<'scope, u64>,
+    shared: &Arc<JobShared>,
+    id: NodeId,
+    inputs: Vec<InputStream<'scope>>,
+) -> Result<Vec<Stream<'scope, u64, Parcel>>> {
+    let node = shared.job.node(id);
+    let worker = scope.index();
+    let senders: Vec<Vec<bool>> = inputs.iter().map(|input| input.senders.clone()).collect();
+    let driver = if has_instance(node, worker) { Some(make_driver(shared, id, worker, &senders)?) } else { None };
+    let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
+    let mut handles: Vec<(Box<dyn AnyInput>, Option<Arc<Pressure>>)> = Vec::new();
+    for (index, input) in inputs.into_iter().enumerate() {
+        let handle: (Box<dyn AnyInput>, _) = match input.pact {
+            None => (Box::new(builder.new_input(input.stream, ForwardPact)), None),
+            Some((rule, pressure)) => {
+                let pact = InputStream::exchange(rule, Arc::clone(&pressure));
+                (Box::new(builder.new_input(input.stream, pact)), Some(pressure))
+            }
+        };
+        builder.set_notify_for(index, FrontierInterest::IfCapability);
+        handles.push(handle);
+    }
+    let (outputs, streams): (Vec<_>, Vec<_>) = (0..node.outputs.len().max(1)).map(|_| builder.new_output()).unzip();
+    let targets = shared
+        .job
+        .outputs(id)
+        .into_iter()
+        .filter_map(|(to, edge)| shared.pressure.get(&(to, edge.input)).cloned())
+        .collect::<Vec<_>>();
+    let activator = scope.activator_for(builder.operator_info().address);
+    let shared = Arc::clone(shared);
+    builder.build_reschedule(move |capabilities| {
+        let mut task = Task {
+            driver,
+            worker,
+            outputs: outputs.into_iter().map(OutputBuilder::from).collect(),
+            queue: VecDeque::new(),
+            held: capabilities,
+            opened: false,
+            targets,
+            activator,
+            outgoing: Vec::new(),
+            shared,
+        };
+        move |frontiers| {
+            task.pull(&mut handles);
+            task.run(frontiers, &handles);
+            false
+        }
+    });
+    Ok(streams)
+}
+
+fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Vec<bool>]) -> Result<Driver> {
+    let node = shared.job.node(id);
+    let info = shared.info(node, worker);
+    let place = |error: egret_core::Error| error.context(format!("'{}'", node.name));
+    let (operator, state): (Box<dyn Operator>, Box<dyn KeyedState>) = match &node.kind {
+        NodeKind::Operator(factory) => {
+            let state: Box<dyn KeyedState> =
+                if factory.uses_keyed_state() { Box::new(MemoryState::new(info.max_parallelism)) } else { Box::new(NoState) };
+            (factory.create(&info).map_err(place)?, state)
+        }
+        NodeKind::Sink(sink) => {
+            let (from, edge) = shared.job.inputs(id)[0];
+            let schema = &shared.job.node(from).outputs[edge.port].schema;
+            let writer = sink.open(schema, info.instance, info.parallelism).map_err(place)?;
+            (Box::new(SinkOperator::new(writer)), Box::new(NoState))
+        }
+        NodeKind::Source { .. } => unreachable!("sources are built by flow::source"),
+    };
+    let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
+    Ok(Driver::new(operator, state, info, counters, senders))
+}
+
+struct Task {
+    driver: Option<Driver>,
+    worker: usize,
+    outputs: Vec<OutputHandle>,
+    queue: VecDeque<(usize, Vec<Capability<u64>>, Parcel)>,
+    /// Capabilities, one an output, kept to open with and while the operator waits for a timer.
+    held: Vec<Capability<u64>>,
+    opened: bool,
+    targets: Vec<Arc<Pressure>>,
+    activator: Activator,
+    outgoing: Vec<Outgoing>,
+    shared: Arc<JobShared>,
+}
+
+impl Task {
+    /// Takes what has arrived off the channels.
+    fn pull(&mut self, handles: &mut [(Box<dyn AnyInput>, Option<Arc<Pressure>>)]) {
+        let (outputs, worker, queue) = (self.outputs.len(), self.worker, &mut self.queue);
+        for (input, (handle, _)) in handles.iter_mut().enumerate() {
+            handle.pull(&mut |capability, parcel| {
+                let mine = parcel.target.is_none_or(|target| target as usize == worker);
+                if mine && !matches!(parcel.payload, Payload::Nothing) {
+                    let capabilities = (0..outputs)
+                        .map(|port| capability.retain_least(port).expect("every parcel travels under one engine time"))
+                        .collect();
+                    queue.push_back((input, capabilities, parcel));
+                }
+            });
+        }
+    }
+
+    fn run(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[(Box<dyn AnyInput>, Option<Arc<Pressure>>)]) {
+        if self.shared.failure.is_set() {
+            self.queue.clear();
+            self.held.clear();
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        guard(&shared.failure, || self.run_checked(frontiers, handles));
+    }
+
+    fn run_checked(
+        &mut self,
+        frontiers: &[MutableAntichain<u64>],
+        handles: &[(Box<dyn AnyInput>, Option<Arc<Pressure>>)],
+    ) -> Result<()> {
+        let Some(mut driver) = self.driver.take() else {
+            self.held.clear();
+            self.queue.clear();
+            return Ok(());
+        };
+        let now_ms = self.shared.clock.now_ms();
+        if !self.opened {
+            self.opened = true;
+            driver.open(now_ms, &mut self.outgoing)?;
+            let held = std::mem::take(&mut self.held);
+            self.send(&held);
+        }
+        let mut last = None;
+        while let Some((input, capabilities, parcel)) = self.queue.pop_front() {
+            let rows_in = parcel_rows(&parcel);
+            deliver(&mut driver, input, parcel, handles[input].1.as_deref(), now_ms, &mut self.outgoing)?;
+            let expanded = self.send(&capabilities) > 4 * rows_in.max(2_048);
+            last = Some(capabilities);
+            if !self.queue.is_empty() && (expanded || self.is_downstream_full()) {
+                self.yield_now();
+                break;
+            }
+        }
+        self.keep_for_timer(&mut driver, last, frontiers, now_ms)?;
+        if !driver.is_closed() {
+            self.driver = Some(driver);
+        }
+        Ok(())
+    }
+
+    fn is_downstream_full(&self) -> bool {
+        self.targets.iter().any(|pressure| pressure.is_high())
+    }
+
+    fn yield_now(&self) {
+        if self.is_downstream_full() { self.activator.activate_after(PRESSURE_RETRY) } else { self.activator.activate() }
+    }
+
+    /// Sends everything the driver gave; returns the number of rows.
+    fn send(&mut self, capabilities: &[Capability<u64>]) -> usize {
+        let mut sent = 0;
+        for outgoing in self.outgoing.drain(..) {
+            match outgoing {
+                Outgoing::Rows(port, batch) => {
+                    sent += batch.num_rows();
+                    give(&mut self.outputs[port], &capabilities[port], Parcel::rows(batch));
+                }
+                Outgoing::Signal(signal) => {
+                    for (output, capability) in self.outputs.iter_mut().zip(capabilities) {
+                        give_signal(output, capability, self.worker, self.shared.workers, signal);
+                    }
+                }
+            }
+        }
+        sent
+    }
+
+    /// While the operator waits for a timer it holds a capability, moved on with the input's frontier.
+    fn keep_for_timer(
+        &mut self,
+        driver: &mut Driver,
+        last: Option<Vec<Capability<u64>>>,
+        frontiers: &[MutableAntichain<u64>],
+        now_ms: i64,
+    ) -> Result<()> {
+        if let Some(last) = last {
+            self.held = last;
+        }
+        driver.wake(now_ms, &mut self.outgoing)?;
+        let held = std::mem::take(&mut self.held);
+        if !self.outgoing.is_empty() && !held.is_empty() {
+            self.send(&held);
+        }
+        let Some(wake_at) = driver.wake_at().filter(|_| !driver.is_closed()) else { return Ok(()) };
+        let frontier = frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied()).min();
+        self.held = held;
+        if let Some(frontier) = frontier {
+            for capability in &mut self.held {
+                let time = (*capability.time()).max(frontier);
+                capability.downgrade(&time);
+            }
+        }
+        let wait_ms = wake_at.saturating_sub(now_ms).clamp(1, 10_000);
+        self.activator.activate_after(Duration::from_millis(wait_ms.unsigned_abs()));
+        Ok(())
+    }
+}
+
+fn parcel_rows(parcel: &Parcel) -> usize {
+    if let Payload::Rows(batch) = &parcel.payload { batch.num_rows() } else { 0 }
+}
+
+fn deliver(
+    driver: &mut Driver,
+    input: usize,
+    parcel: Parcel,
+    pressure: Option<&Pressure>,
+    now_ms: i64,
+    out: &mut Vec<Outgoing>,
+) -> Result<()> {
+    match parcel.payload {
+        Payload::Nothing => Ok(()),
+        Payload::Rows(batch) => {
+            if let Some(pressure) = pressure {
+                pressure.processed(batch.size_bytes());
+            }
+            driver.rows(input, batch, now_ms, out)
+        }
+        Payload::Signal { sender, signal } => driver.signal(input, sender as usize, signal, now_ms, out),
+    }
+}
+
+/// Sends one parcel.
+pub(super) fn give(output: &mut OutputHandle, capability: &Capability<u64>, mut parcel: Parcel) {
+    output.activate().session_with_builder(capability).give_container(&mut parcel);
+}
+
+/// Sends a signal to every worker, one parcel each: an exchange may not copy what it carries.
+pub(super) fn give_signal(output: &mut OutputHandle, capability: &Capability<u64>, worker: usize, workers: usize, signal: Signal) {
+    for target in 0..workers {
+        give(output, capability, Parcel::signal(worker, target, signal));
+    }
+}
+
+/// Makes one addressed copy of rows for every worker; signals are addressed already.
+pub(super) fn broadcast<'scope>(stream: Stream<'scope, u64, Parcel>, workers: usize) -> Stream<'scope, u64, Parcel> {
+    let scope = stream.scope();
+    let mut builder = OperatorBuilder::new("broadcast".to_owned(), scope);
+    let mut input = builder.new_input(stream, ForwardPact);
+    builder.set_notify_for(0, FrontierInterest::Never);
+    let (output, copies) = builder.new_output();
+    let mut output: OutputHandle = OutputBuilder::from(output);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        move |_frontiers| {
+            input.for_each(|capability, parcel| {
+                let capability = capability.retain_least(0).expect("every parcel travels under one engine time");
+                let parcel = std::mem::take(parcel);
+                if let Payload::Rows(batch) = &parcel.payload {
+                    for target in 0..workers {
+                        give(&mut output, &capability, Parcel::rows(batch.clone()).addressed(target));
+                    }
+                } else {
+                    give(&mut output, &capability, parcel);
+                }
+            });
+        }
+    });
+    copies
+}

@@ -1,0 +1,136 @@
+//! A source as a timely operator: reads while the gate is open, moves its tick with the clock.
+
+use super::operator::{give, give_signal};
+use super::parcel::Parcel;
+use super::{JobShared, has_instance};
+use crate::driver::{Outgoing, guard};
+use crate::gate::Gate;
+use crate::reader::{Next, SourceSpec, SourceTask};
+use egret_core::job::{NodeId, NodeKind};
+use egret_core::{EngineTime, Epoch, Result};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::probe::Handle as ProbeHandle;
+use timely::dataflow::{Scope, Stream};
+use timely::scheduling::Activator;
+
+/// How long a tick lasts.
+const TICK: Duration = Duration::from_millis(2);
+/// How long to wait before looking again whether the gate is open.
+const GATE_RETRY: Duration = Duration::from_micros(200);
+/// The longest a source sleeps: it must move its tick, or it holds back the others' gates.
+const SLEEP_MAX: Duration = Duration::from_millis(10);
+
+/// Builds source `id`.
+pub(super) fn build<'scope>(
+    scope: Scope<'scope, u64>,
+    shared: &Arc<JobShared>,
+    id: NodeId,
+    probe: &ProbeHandle<u64>,
+) -> Result<Stream<'scope, u64, Parcel>> {
+    let node = shared.job.node(id);
+    let worker = scope.index();
+    let NodeKind::Source { source, watermark, columns } = &node.kind else { unreachable!("the caller looked") };
+    let spec = SourceSpec {
+        name: Arc::clone(&node.name),
+        source,
+        strategy: *watermark,
+        columns,
+        counters: Arc::clone(&shared.metrics.nodes[id.index()].1),
+        worker,
+        workers: shared.workers,
+    };
+    let task =
+        if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.now_ms())?) } else { None };
+    let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
+    let (output, stream) = builder.new_output();
+    let activator = scope.activator_for(builder.operator_info().address);
+    let (shared, probe) = (Arc::clone(shared), probe.clone());
+    builder.build_reschedule(move |mut capabilities| {
+        let mut reading = Reading {
+            task,
+            output: OutputBuilder::from(output),
+            capability: capabilities.pop(),
+            gate: Gate::new(shared.in_flight_bytes),
+            probe,
+            started: Instant::now(),
+            worker,
+            activator,
+            outgoing: Vec::new(),
+            shared,
+        };
+        move |_frontiers| {
+            reading.run();
+            false
+        }
+    });
+    Ok(stream)
+}
+
+struct Reading {
+    task: Option<SourceTask>,
+    output: OutputBuilder<u64, NoopBuilder<Parcel>>,
+    capability: Option<Capability<u64>>,
+    gate: Gate,
+    probe: ProbeHandle<u64>,
+    started: Instant,
+    worker: usize,
+    activator: Activator,
+    outgoing: Vec<Outgoing>,
+    shared: Arc<JobShared>,
+}
+
+impl Reading {
+    fn run(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        if shared.failure.is_set() || self.task.is_none() {
+            self.capability = None;
+            return;
+        }
+        if guard(&shared.failure, || self.read()).is_none() {
+            self.capability = None;
+        }
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
+        let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
+        let tick = u32::try_from(self.started.elapsed().as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
+        let time = EngineTime::new(Epoch(0), tick).0.max(frontier.unwrap_or(0)).max(*capability.time());
+        capability.downgrade(&time);
+        self.gate.confirm(frontier);
+        let next = if self.shared.stop.is_stopped() {
+            task.stop(&mut self.outgoing);
+            Next::Ended
+        } else if self.gate.is_open() {
+            task.poll(self.shared.batch_rows, self.shared.clock.now_ms(), &mut self.outgoing)?
+        } else {
+            Next::Wait(GATE_RETRY)
+        };
+        self.shared.progress.saw_event(task.latest());
+        self.send(time);
+        match next {
+            Next::Again => self.activator.activate(),
+            Next::Wait(wait) => self.activator.activate_after(wait.min(SLEEP_MAX)),
+            Next::Ended => self.capability = None,
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, time: u64) {
+        let Some(capability) = &self.capability else { return };
+        for outgoing in self.outgoing.drain(..) {
+            match outgoing {
+                Outgoing::Rows(_, batch) => {
+                    self.gate.send(time, batch.size_bytes());
+                    give(&mut self.output, capability, Parcel::rows(batch));
+                }
+                Outgoing::Signal(signal) => give_signal(&mut self.output, capability, self.worker, self.shared.workers, signal),
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The source gate: timely has no flow control, so a source may have only so many bytes in flight.
+//!
+//! A source stamps what it sends with a tick. When the probe behind all sinks says that a tick is over, everything sent
+//! before it has left the dataflow. Ticks follow the clock, not the rows, so a worker with little to read does not hold back
+//! the others: it moves its tick on all the same.
+
+use std::collections::VecDeque;
+
+/// What a source has sent and not yet heard of.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    bytes_max: usize,
+    in_flight: usize,
+    sent: VecDeque<(u64, usize)>,
+}
+
+impl Gate {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, in_flight: 0, sent: VecDeque::new() }
+    }
+
+    /// Whether more may be sent. One batch may always be in flight, however large.
+    pub(crate) fn is_open(&self) -> bool {
+        self.in_flight < self.bytes_max
+    }
+
+    /// `bytes` were sent at `time`.
+    pub(crate) fn send(&mut self, time: u64, bytes: usize) {
+        self.in_flight += bytes;
+        match self.sent.back_mut() {
+            Some((last, sum)) if *last == time => *sum += bytes,
+            _ => self.sent.push_back((time, bytes)),
+        }
+    }
+
+    /// Everything below `frontier` has left; `None`: everything has.
+    pub(crate) fn confirm(&mut self, frontier: Option<u64>) {
+        while let Some(&(time, bytes)) = self.sent.front()
+            && frontier.is_none_or(|frontier| time < frontier)
+        {
+            self.sent.pop_front();
+            self.in_flight -= bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gate;
+
+    #[test]
+    fn closes_at_the_limit_and_opens_when_ticks_are_over() {
+        let mut gate = Gate::new(100);
+        gate.send(1, 60);
+        assert!(gate.is_open());
+        gate.send(1, 20);
+        gate.send(2, 30);
+        assert!(!gate.is_open());
+        gate.confirm(Some(1));
+        assert!(!gate.is_open(), "tick 1 is not over while the frontier is at it");
+        gate.confirm(Some(2));
+        assert!(gate.is_open());
+        gate.confirm(None);
+        assert_eq!(gate.in_flight, 0);
+    }
+}

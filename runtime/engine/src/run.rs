@@ -1,0 +1,240 @@
+//! Starts a job, waits for its end, and says what happened.
+
+use crate::clock::{Clock, SystemClock};
+use crate::flow::{JobShared, Pressure, Wiring, execute};
+use crate::processes;
+use crate::shared::{Failure, Progress, StopHandle};
+use egret_core::job::{NodeId, Partitioning};
+use egret_core::metrics::{Counters, JobMetrics};
+use egret_core::{Error, JobGraph, Result, StateSize};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a job runs.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    /// Worker threads, in each process.
+    pub workers: usize,
+    /// Processes on this machine. More than one: the program starts itself again that often (see [`run`]).
+    pub processes: usize,
+    /// Rows a source reads at a time.
+    pub batch_rows: usize,
+    /// Bytes that each source instance may have in flight.
+    pub in_flight_bytes: usize,
+    /// Stops the job.
+    pub stop: StopHandle,
+    /// Shows the job while it runs.
+    pub progress: Progress,
+    /// Processing time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            processes: 1,
+            batch_rows: 8_192,
+            in_flight_bytes: 16 << 20,
+            stop: StopHandle::new(),
+            progress: Progress::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl RunConfig {
+    /// One process with this many workers.
+    pub fn with_workers(workers: usize) -> Self {
+        Self { workers, ..Self::default() }
+    }
+}
+
+/// What happened at one node, over all workers and processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeReport {
+    /// The node's name.
+    pub name: String,
+    /// Rows taken in.
+    pub rows_in: u64,
+    /// Rows given out.
+    pub rows_out: u64,
+    /// Rows that came too late to be used.
+    pub late: u64,
+    /// Rows that could not be read.
+    pub bad: u64,
+    /// State at the end.
+    pub state: StateSize,
+    /// The largest state seen.
+    pub state_peak_bytes: u64,
+    /// The operator's own counters.
+    pub named: BTreeMap<String, i64>,
+    /// Remarks for the summary.
+    pub notes: Vec<String>,
+    /// The last watermark, in milliseconds.
+    pub watermark_ms: i64,
+}
+
+impl NodeReport {
+    fn of(name: &str, counters: &Counters) -> Self {
+        Self {
+            name: name.to_owned(),
+            rows_in: Counters::read(&counters.rows_in),
+            rows_out: Counters::read(&counters.rows_out),
+            late: Counters::read(&counters.late),
+            bad: Counters::read(&counters.bad),
+            state: counters.state(),
+            state_peak_bytes: counters.state_peak_bytes(),
+            named: counters.named(),
+            notes: counters.notes(),
+            watermark_ms: counters.watermark().0,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.rows_in += other.rows_in;
+        self.rows_out += other.rows_out;
+        self.late += other.late;
+        self.bad += other.bad;
+        self.state.keys += other.state.keys;
+        self.state.bytes += other.state.bytes;
+        self.state_peak_bytes += other.state_peak_bytes;
+        for (name, value) in &other.named {
+            let sum = self.named.entry(name.clone()).or_default();
+            *sum = sum.wrapping_add(*value);
+        }
+        self.notes.extend(other.notes.iter().cloned());
+        self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
+    }
+}
+
+/// What a job did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobReport {
+    /// Every node, in the order of the graph.
+    pub nodes: Vec<NodeReport>,
+    /// From start to end.
+    pub elapsed: Duration,
+    /// CPU time of all processes of the job, start-up of this process included.
+    pub cpu: Duration,
+    /// The most memory the processes held, added up.
+    pub peak_rss_bytes: u64,
+    /// Whether somebody stopped the job before its input ended.
+    pub stopped: bool,
+}
+
+impl JobReport {
+    /// A node by name.
+    pub fn node(&self, name: &str) -> Option<&NodeReport> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The sum of a counter of the operators' own over all nodes, wrapping.
+    pub fn named(&self, name: &str) -> i64 {
+        self.nodes.iter().filter_map(|node| node.named.get(name)).fold(0, |sum, value| sum.wrapping_add(*value))
+    }
+
+    pub(crate) fn of(metrics: &JobMetrics, elapsed: Duration, stopped: bool) -> Self {
+        let nodes = metrics.nodes.iter().map(|(name, counters)| NodeReport::of(name, counters)).collect();
+        let (cpu, peak_rss_bytes) = usage();
+        Self { nodes, elapsed, cpu, peak_rss_bytes, stopped }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.nodes.is_empty() {
+            self.nodes = other.nodes.clone();
+        } else {
+            self.nodes.iter_mut().zip(&other.nodes).for_each(|(mine, theirs)| mine.add(theirs));
+        }
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.cpu += other.cpu;
+        self.peak_rss_bytes += other.peak_rss_bytes;
+        self.stopped |= other.stopped;
+    }
+}
+
+/// Runs a job to its end.
+///
+/// With `processes > 1` the program is started again that often with the same arguments; each of those builds the same job
+/// and reaches this function, where it does its part and exits. The first one waits for them and returns the report of all.
+///
+/// ```
+/// # use egret_engine::{RunConfig, run};
+/// # use egret_core::JobGraph;
+/// let error = run(&JobGraph::new(), &RunConfig::with_workers(1)).unwrap_err();
+/// assert!(error.to_string().contains("no output"));
+/// ```
+///
+/// # Errors
+/// The job is not valid; an operator, source or sink failed (the message says which and where); a process was lost.
+pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
+    job.validate()?;
+    if config.workers == 0 || config.processes == 0 {
+        return Err(Error::job("a job needs at least one worker").help("leave --workers away to use every core"));
+    }
+    let workers = config.workers * config.processes;
+    if workers > usize::from(job.max_parallelism) {
+        return Err(Error::job(format!("{workers} workers are more than the {} key groups of the job", job.max_parallelism))
+            .help("use fewer workers"));
+    }
+    match processes::process_role() {
+        Some(role) => processes::be_child(&role, job, config),
+        None if config.processes > 1 => processes::supervise(config, &metrics_of(job)),
+        None => run_here(job, config, Wiring::Threads(config.workers), 0),
+    }
+}
+
+fn metrics_of(job: &JobGraph) -> JobMetrics {
+    JobMetrics { nodes: job.nodes().map(|(_, node)| (Arc::clone(&node.name), Arc::default())).collect() }
+}
+
+/// Runs this process's part of a job.
+pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, process: usize) -> Result<JobReport> {
+    let metrics = metrics_of(job);
+    config.progress.install(metrics.clone());
+    let workers = config.workers * config.processes;
+    let local = process * config.workers..(process + 1) * config.workers;
+    let shared = Arc::new(JobShared {
+        pressure: pressure_of(job, workers, &local, config.in_flight_bytes)?,
+        job: job.clone(),
+        metrics,
+        failure: Failure::default(),
+        stop: config.stop.clone(),
+        progress: config.progress.clone(),
+        clock: Arc::clone(&config.clock),
+        batch_rows: config.batch_rows,
+        in_flight_bytes: config.in_flight_bytes,
+        workers,
+    });
+    let started = Instant::now();
+    execute(wiring, &shared)?;
+    Ok(JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped()))
+}
+
+fn pressure_of(
+    job: &JobGraph,
+    workers: usize,
+    local: &std::ops::Range<usize>,
+    bytes_max: usize,
+) -> Result<HashMap<(NodeId, usize), Arc<Pressure>>> {
+    let mut all = HashMap::new();
+    for id in job.topological_order()? {
+        for (_, edge) in job.inputs(id).iter().filter(|(_, edge)| edge.partitioning != Partitioning::Forward) {
+            all.insert((id, edge.input), Arc::new(Pressure::new(workers, local.clone(), bytes_max)));
+        }
+    }
+    Ok(all)
+}
+
+/// CPU time and peak memory of this process, as Linux tells them; zero elsewhere.
+fn usage() -> (Duration, u64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let fields: Vec<u64> = after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let cpu = Duration::from_millis(fields.iter().sum::<u64>() * 10);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|rest| rest.split_whitespace().next());
+    (cpu, peak.and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1_024)
+}

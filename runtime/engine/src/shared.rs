@@ -1,0 +1,90 @@
+//! What the workers of one process share: the failure, the wish to stop, and the counters.
+
+use egret_core::metrics::JobMetrics;
+use egret_core::{Error, EventTime};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Asks a running job to stop: sources stop reading, rows in flight are finished, sinks close. Open windows and partial
+/// matches are not emitted: they are not complete.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// A handle nobody has used.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the job to stop.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// The flag itself, for a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// The first error of a job; it ends all workers of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Failure {
+    failed: AtomicBool,
+    error: Mutex<Option<Error>>,
+}
+
+impl Failure {
+    /// Keeps the first error.
+    pub(crate) fn set(&self, error: Error) {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take(&self) -> Option<Error> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A running job as the live display sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    metrics: Arc<Mutex<JobMetrics>>,
+    latest_event: Arc<AtomicI64>,
+}
+
+impl Progress {
+    /// Nothing runs yet.
+    pub fn new() -> Self {
+        let progress = Self::default();
+        progress.latest_event.store(EventTime::MIN.0, Ordering::Relaxed);
+        progress
+    }
+
+    pub(crate) fn install(&self, metrics: JobMetrics) {
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
+    }
+
+    /// The counters of all nodes.
+    pub fn metrics(&self) -> JobMetrics {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The latest event time any source has read.
+    pub fn latest_event(&self) -> EventTime {
+        EventTime(self.latest_event.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn saw_event(&self, time: EventTime) {
+        self.latest_event.fetch_max(time.0, Ordering::Relaxed);
+    }
+}

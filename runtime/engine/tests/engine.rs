@@ -1,0 +1,298 @@
+//! Whole jobs on the engine: ends, errors, panics, watermarks, partitioning, the gate.
+#![allow(clippy::unwrap_used)]
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field, Int64Type};
+use egret_core::job::{Edge, Node, NodeKind, OutputPort, Parallelism, Partitioning};
+use egret_core::metrics::Counters;
+use egret_core::{
+    Batch, Committable, Context, Epoch, Error, EventTime, JobGraph, KeyColumns, Operator, OperatorInfo, Poll, Result, Sink,
+    SinkWriter, Source, SourceReader, Split, StreamSchema, WatermarkStrategy,
+};
+use egret_engine::{JobReport, RunConfig, run};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Numbers `0..rows` in `splits` stripes; event time is the number.
+struct Numbers {
+    schema: StreamSchema,
+    rows: i64,
+    splits: i64,
+}
+
+fn numbers(rows: i64, splits: i64) -> Arc<dyn Source> {
+    let fields = vec![Field::new("id", DataType::Int64, false), Field::new("key", DataType::Int64, false), StreamSchema::time_field("at")];
+    Arc::new(Numbers { schema: StreamSchema::new(fields, Some("at")).unwrap(), rows, splits })
+}
+
+impl Source for Numbers {
+    fn schema(&self) -> &StreamSchema {
+        &self.schema
+    }
+    fn is_bounded(&self) -> bool {
+        true
+    }
+    fn splits(&self) -> Result<Vec<Split>> {
+        Ok((0..self.splits).map(|split| Split { id: split.to_string() }).collect())
+    }
+    fn open(&self, split: &Split, _columns: &[usize], _counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {
+        let next = split.id.parse().unwrap();
+        Ok(Box::new(NumbersReader { schema: self.schema.clone(), next, step: self.splits, end: self.rows }))
+    }
+    fn describe(&self) -> String {
+        "numbers".into()
+    }
+}
+
+struct NumbersReader {
+    schema: StreamSchema,
+    next: i64,
+    step: i64,
+    end: i64,
+}
+
+impl SourceReader for NumbersReader {
+    fn poll(&mut self, rows_max: usize) -> Result<Poll> {
+        let ids: Vec<i64> = (0..rows_max as i64).map(|n| self.next + n * self.step).take_while(|id| *id < self.end).collect();
+        let Some(last) = ids.last() else { return Ok(Poll::End) };
+        self.next = last + self.step;
+        let keys: Vec<i64> = ids.iter().map(|id| id % 97).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(ids.clone())),
+            Arc::new(Int64Array::from(keys)),
+            Arc::new(TimestampMillisecondArray::from(ids)),
+        ];
+        Ok(Poll::Rows(RecordBatch::try_new(self.schema.arrow().clone(), columns)?))
+    }
+    fn position(&self) -> Vec<u8> {
+        self.next.to_le_bytes().to_vec()
+    }
+    fn seek(&mut self, position: &[u8]) -> Result<()> {
+        self.next = i64::from_le_bytes(position.try_into().unwrap());
+        Ok(())
+    }
+}
+
+/// Collects `(instance, id)`.
+#[derive(Clone, Default)]
+struct Collect(Arc<Mutex<Vec<(usize, i64)>>>);
+
+struct CollectWriter(Collect, usize);
+
+impl Sink for Collect {
+    fn open(&self, _schema: &StreamSchema, instance: usize, _parallelism: usize) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(CollectWriter(self.clone(), instance)))
+    }
+    fn describe(&self) -> String {
+        "collect".into()
+    }
+}
+
+impl SinkWriter for CollectWriter {
+    fn write(&mut self, batch: &Batch) -> Result<()> {
+        let ids = batch.column(0).as_primitive::<Int64Type>().values();
+        self.0.0.lock().unwrap().extend(ids.iter().map(|id| (self.1, *id)));
+        Ok(())
+    }
+    fn prepare(&mut self, _epoch: Epoch) -> Result<Vec<Committable>> {
+        Ok(Vec::new())
+    }
+    fn commit(&mut self, _committables: &[Committable]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An operator from a closure over batches.
+struct Each<F>(F);
+
+impl<F: FnMut(Batch, &mut Context<'_>) -> Result<()>> Operator for Each<F> {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        (self.0)(batch, ctx)
+    }
+}
+
+fn job<F>(rows: i64, splits: i64, partitioning: Partitioning, sink: &Collect, each: impl Fn() -> F + Send + Sync + 'static) -> JobGraph
+where
+    F: FnMut(Batch, &mut Context<'_>) -> Result<()> + 'static,
+{
+    let mut job = JobGraph::new();
+    let source = numbers(rows, splits);
+    let port = vec![OutputPort { name: None, schema: source.schema().clone() }];
+    let watermark = Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
+    let parallelism = if partitioning == Partitioning::Gather { Parallelism::One } else { Parallelism::EveryWorker };
+    let source = job.add_node(Node {
+        name: "numbers".into(),
+        kind: NodeKind::Source { source, watermark, columns: vec![0, 1, 2] },
+        parallelism: Parallelism::EveryWorker,
+        outputs: port.clone(),
+    });
+    let factory = move |_: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Each(each()))) };
+    let middle = job.add_node(Node {
+        name: "middle".into(),
+        kind: NodeKind::Operator(Arc::new(factory)),
+        parallelism,
+        outputs: port,
+    });
+    let end = job.add_node(Node {
+        name: "collect".into(),
+        kind: NodeKind::Sink(Arc::new(sink.clone())),
+        parallelism,
+        outputs: Vec::new(),
+    });
+    job.add_edge(source, middle, Edge { port: 0, input: 0, partitioning }).unwrap();
+    job.add_edge(middle, end, Edge { port: 0, input: 0, partitioning: Partitioning::Forward }).unwrap();
+    job
+}
+
+fn pass() -> impl FnMut(Batch, &mut Context<'_>) -> Result<()> {
+    |batch, ctx| {
+        ctx.emit(batch);
+        Ok(())
+    }
+}
+
+fn run_with(job: &JobGraph, workers: usize) -> Result<JobReport> {
+    run(job, &RunConfig { batch_rows: 100, ..RunConfig::with_workers(workers) })
+}
+
+#[test]
+fn every_row_arrives_once_whatever_the_workers_and_the_partitioning() {
+    let by_key = Partitioning::Hash(KeyColumns::new(vec![1]));
+    for partitioning in [Partitioning::Forward, by_key, Partitioning::Gather] {
+        for (workers, splits) in [(1, 1), (2, 1), (3, 5)] {
+            let sink = Collect::default();
+            let report = run_with(&job(5_000, splits, partitioning.clone(), &sink, pass), workers).unwrap();
+            let mut ids: Vec<i64> = sink.0.lock().unwrap().iter().map(|(_, id)| *id).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, (0..5_000).collect::<Vec<_>>(), "{partitioning:?}, {workers} workers");
+            assert_eq!(report.node("middle").unwrap().watermark_ms, EventTime::MAX.0);
+            assert_eq!(report.node("middle").unwrap().rows_in, 5_000);
+        }
+    }
+}
+
+#[test]
+fn a_key_lives_on_one_worker() {
+    let sink = Collect::default();
+    run_with(&job(5_000, 4, Partitioning::Hash(KeyColumns::new(vec![1])), &sink, pass), 3).unwrap();
+    let mut owners: BTreeMap<i64, usize> = BTreeMap::new();
+    for (instance, id) in sink.0.lock().unwrap().iter() {
+        assert_eq!(*owners.entry(id % 97).or_insert(*instance), *instance, "key {}", id % 97);
+    }
+    assert!(owners.values().max() > owners.values().min(), "one worker got everything");
+}
+
+#[test]
+fn broadcast_reaches_every_worker() {
+    let sink = Collect::default();
+    run_with(&job(1_000, 2, Partitioning::Broadcast, &sink, pass), 3).unwrap();
+    for worker in 0..3 {
+        let mut ids: Vec<i64> = sink.0.lock().unwrap().iter().filter(|(to, _)| *to == worker).map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..1_000).collect::<Vec<_>>(), "worker {worker}");
+    }
+}
+
+#[test]
+fn an_error_ends_the_job_and_says_where() {
+    for workers in [1, 2] {
+        let fail = || {
+            |batch: Batch, ctx: &mut Context<'_>| {
+                if batch.event_times().unwrap().contains(&3_333) {
+                    return Err(Error::data("row 3333 is bad"));
+                }
+                ctx.emit(batch);
+                Ok(())
+            }
+        };
+        let error = run_with(&job(1_000_000, 2, Partitioning::Forward, &Collect::default(), fail), workers).unwrap_err().to_string();
+        assert!(error.contains("operator 'middle'") && error.contains("row 3333 is bad"), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_ends_the_job_and_says_where() {
+    let panic = || {
+        |batch: Batch, _: &mut Context<'_>| {
+            assert!(!batch.event_times().unwrap().contains(&3_333), "row 3333");
+            Ok(())
+        }
+    };
+    let error = run_with(&job(1_000_000, 2, Partitioning::Forward, &Collect::default(), panic), 2).unwrap_err().to_string();
+    assert!(error.contains("operator 'middle'") && error.contains("panicked: row 3333"), "{error}");
+}
+
+#[test]
+fn a_stopped_job_finishes_what_it_read() {
+    let config = RunConfig { batch_rows: 10, ..RunConfig::with_workers(2) };
+    let (stop, seen) = (config.stop.clone(), Arc::new(AtomicU64::new(0)));
+    let (count, sink) = (Arc::clone(&seen), Collect::default());
+    let each = move || {
+        let (stop, seen) = (stop.clone(), Arc::clone(&count));
+        move |batch: Batch, ctx: &mut Context<'_>| {
+            if seen.fetch_add(batch.num_rows() as u64, Ordering::SeqCst) > 1_000 {
+                stop.stop();
+            }
+            ctx.emit(batch);
+            Ok(())
+        }
+    };
+    let report = run(&job(i64::MAX, 2, Partitioning::Forward, &sink, each), &config).unwrap();
+    assert!(report.stopped);
+    assert_eq!(sink.0.lock().unwrap().len() as u64, report.node("numbers").unwrap().rows_out, "rows were lost on the way");
+    assert!(report.node("middle").unwrap().watermark_ms < EventTime::MAX.0, "a stopped input has not ended");
+}
+
+#[test]
+fn the_gate_bounds_what_an_expanding_operator_makes() {
+    let waiting = Arc::new(AtomicU64::new(0));
+    let most = Arc::new(AtomicU64::new(0));
+    let (in_flight, peak) = (Arc::clone(&waiting), Arc::clone(&most));
+    let expand = move || {
+        let (in_flight, peak) = (Arc::clone(&in_flight), Arc::clone(&peak));
+        move |batch: Batch, ctx: &mut Context<'_>| {
+            for _ in 0..100 {
+                let now = in_flight.fetch_add(batch.num_rows() as u64, Ordering::SeqCst) + batch.num_rows() as u64;
+                peak.fetch_max(now, Ordering::SeqCst);
+                ctx.emit(batch.clone());
+            }
+            Ok(())
+        }
+    };
+    let sink = Drain(Arc::clone(&waiting));
+    let mut job = job(20_000, 2, Partitioning::Forward, &Collect::default(), expand);
+    let end = job.nodes().map(|(id, _)| id).last().unwrap();
+    job.node_mut(end).kind = NodeKind::Sink(Arc::new(sink));
+    let config = RunConfig { batch_rows: 100, in_flight_bytes: 16 << 10, ..RunConfig::with_workers(2) };
+    let report = run(&job, &config).unwrap();
+    assert_eq!(report.node("collect").unwrap().rows_in, 2_000_000);
+    let batches_at_once = most.load(Ordering::SeqCst) / 10_000;
+    assert!(batches_at_once <= 16, "{batches_at_once} expanded batches waited at once, the gate allows about 7 a worker");
+}
+
+/// Counts down what the expanding operator counted up.
+struct Drain(Arc<AtomicU64>);
+
+impl Sink for Drain {
+    fn open(&self, _schema: &StreamSchema, _instance: usize, _parallelism: usize) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(Self(Arc::clone(&self.0))))
+    }
+    fn describe(&self) -> String {
+        "drain".into()
+    }
+}
+
+impl SinkWriter for Drain {
+    fn write(&mut self, batch: &Batch) -> Result<()> {
+        self.0.fetch_sub(batch.num_rows() as u64, Ordering::SeqCst);
+        Ok(())
+    }
+    fn prepare(&mut self, _epoch: Epoch) -> Result<Vec<Committable>> {
+        Ok(Vec::new())
+    }
+    fn commit(&mut self, _committables: &[Committable]) -> Result<()> {
+        Ok(())
+    }
+}
