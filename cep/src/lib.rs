@@ -1,1 +1,70 @@
-//! Egret's pattern engine
+//! Egret's pattern engine: sequences of events, as FlinkCEP knows them, found in a keyed stream.
+//!
+//! A [`Pattern`] says which events follow which. [`CompiledPattern::compile`] binds it to a stream's columns and makes an
+//! immutable automaton of it: the *plan*. Two operators run the plan. The *prefilter* stands before the exchange, evaluates all
+//! conditions that read one event alone, a column at a time, into bit masks, and drops the rows that no part of the pattern
+//! can use. The *matcher* stands behind it, puts rows in order of event time and keeps, per key, the partial matches: the
+//! *state*.
+//!
+//! What counts as a match:
+//!
+//! * A match assigns events to the elements, in order. Every event can start one. Write p for the last event taken and q for
+//!   the next: `next` takes the event right behind p, `followed_by` the first behind p that meets the condition,
+//!   `followed_by_any` any later one that meets it.
+//! * A repetition links its first event as its element says and the others as the quantifier says; every admissible count is
+//!   a match of its own. When an optional element is skipped, the element behind it keeps its own link.
+//! * A greedy repetition gives no match in which an event behind its last one, up to and including q, would have met its
+//!   condition.
+//! * The event that meets an `until` ends every repetition entered, and is not taken by it.
+//! * A negation forbids an event (the very next one, or any up to q) between p and q; behind a repetition it holds from the
+//!   first event of the repetition on. At the end of a pattern it needs a window, and time proves the match.
+//! * A partial match expires when time reaches the time of its first event plus the window.
+//!
+//! ```
+//! use arrow::datatypes::{DataType, Field};
+//! use egret_cep::{AfterMatch, CompiledPattern, Pattern, measures};
+//! use egret_core::StreamSchema;
+//! use std::time::Duration;
+//!
+//! let schema = StreamSchema::new(
+//!     vec![Field::new("card", DataType::Int64, false), Field::new("amount", DataType::Float64, false), StreamSchema::time_field("at")],
+//!     Some("at"),
+//! )?;
+//! let pattern = Pattern::begin("small")
+//!     .filter("amount < 10")
+//!     .times(2)
+//!     .followed_by("big")
+//!     .filter("amount > 50 * avg(small.amount)")
+//!     .within(Duration::from_secs(600))
+//!     .after_match(AfterMatch::SkipPastLastEvent);
+//! let measures = measures(&[("card", "card"), ("tests", "count(small)"), ("amount", "big.amount")])?;
+//! let compiled = CompiledPattern::compile(&pattern, &schema, vec![0], vec![], measures)?;
+//! assert_eq!(compiled.output_schema().arrow().field(3).name(), "match_time");
+//! # use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray};
+//! # use std::sync::Arc;
+//! let columns: Vec<ArrayRef> = vec![
+//!     Arc::new(Int64Array::from(vec![7, 7, 7])),
+//!     Arc::new(Float64Array::from(vec![1.0, 3.0, 250.0])),
+//!     Arc::new(TimestampMillisecondArray::from(vec![1_000, 2_000, 3_000])),
+//! ];
+//! let found = compiled.match_rows(&RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?)?;
+//! assert_eq!(found.matches.num_rows(), 1);
+//! # Ok::<(), egret_core::Error>(())
+//! ```
+//!
+//! Deliberately missing so far: alternation and conjunction of elements, the preferred match of SQL's `MATCH_RECOGNIZE`, and
+//! sharing of work among several patterns.
+
+mod automaton;
+mod compiled;
+mod condition;
+mod local;
+mod matcher;
+mod measure;
+mod pattern;
+mod prefilter;
+mod value;
+
+pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME};
+pub use measure::measures;
+pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};

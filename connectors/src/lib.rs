@@ -1,1 +1,24 @@
-//! Egret's sources and sinks
+//! Egret's sources and sinks: one folder per system.
+//!
+//! * [`file`]: CSV, JSON lines and Parquet files, read (globs, compression, growing files) and written (whole or not at all).
+//! * [`generator`]: rows made by number, as fast as asked for.
+//! * [`stdio`]: standard input and output, with a table printer.
+//! * [`format`]: the text formats that files and standard input and output share.
+//! * [`Registry`]: connectors by name, with [`Options`] that are text; users add their own.
+
+pub mod clock;
+pub mod file;
+pub mod format;
+pub mod fraud;
+pub mod generator;
+mod io_error;
+pub mod options;
+pub mod registry;
+pub mod stdio;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use options::{OptionError, Options};
+pub use registry::{GeneratorFactory, Registry, SinkFactory, SourceFactory};
+
+#[cfg(test)]
+mod test_support;

@@ -1,1 +1,52 @@
-//! The Egret language
+//! The Egret language: text in, a syntax tree out, and for what is wrong diagnostics that point into the text.
+//!
+//! The language is of one family with SQL: queries and expressions *are* SQL, read by DataFusion's parser; around them stand
+//! statements for streams, graphs, models, patterns and sinks. `docs/language.md` explains it by example and has its grammar.
+//!
+//! This crate knows words, not names: whether a stream, a column or a function exists and whether types fit is for the
+//! planner to say. It says so with the same [`Diagnostic`], for everything in the tree knows its [`Span`], and [`Sql`] finds
+//! the span of every part of an expression.
+//!
+//! ```
+//! use egret_dsl::{Diagnostic, Statement, parse, render, suggest};
+//! let text = "CREATE GRAPH ring ON txm EDGE card TO device COMPUTE components;";
+//! let (program, diagnostics) = parse(text);
+//! assert!(diagnostics.is_empty());
+//! let Statement::CreateGraph(graph) = &program.statements[0] else { panic!("a graph") };
+//! // What a planner would say:
+//! let unknown = Diagnostic::error(format!("unknown stream `{}`", graph.stream))
+//!     .label(graph.stream.span, "no such stream")
+//!     .suggestion(suggest(&graph.stream.text, ["txn"]));
+//! let shown = render(&[unknown], "job.egret", text, false);
+//! assert!(shown.contains("did you mean `txn`?"));
+//! ```
+
+mod diagnostic;
+mod dialect;
+mod duration;
+mod lex;
+mod locate;
+mod parse;
+mod source;
+mod span;
+mod suggest;
+mod syntax;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+/// The SQL parser whose trees are within ours, at the version that DataFusion uses.
+pub use sqlparser;
+
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use parse::{parse, parse_expression, parse_pattern};
+pub use source::SourceMap;
+pub use span::Span;
+pub use suggest::suggest;
+pub use syntax::{
+    AfterMatch, Algorithm, Argument, ColumnDef, CreateGraph, CreateModel, CreatePattern, CreateSink, CreateStream,
+    CreateStreamAs, Define, DurationLit, InnerLink, Insert, Link, Literal, LiteralKind, Name, OptionEntry, Options, PatternItem,
+    PatternNode, Program, Quantifier, SelectItem, Skip, Sql, SqlQuery, Statement, Until, Variables, Watermark,
+};
+pub use window::{WINDOW_FUNCTIONS, WindowCall, WindowKind, window_call};

@@ -164,7 +164,11 @@ fn break_ties(rows: &RecordBatch, times: &[i64], ties: &[usize], order: &mut [u3
         .collect::<Result<Vec<_>, _>>()?;
     for group in order.chunk_by_mut(|&a, &b| times[a as usize] == times[b as usize]).filter(|group| group.len() > 1) {
         group.sort_by(|&a, &b| {
-            comparators.iter().map(|compare| compare(a as usize, b as usize)).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+            comparators
+                .iter()
+                .map(|compare| compare(a as usize, b as usize))
+                .find(|o| o.is_ne())
+                .unwrap_or(std::cmp::Ordering::Equal)
         });
     }
     Ok(())

@@ -180,7 +180,12 @@ mod tests {
 
     #[test]
     fn the_hash_is_a_format() {
-        assert_eq!(hash_i64(42), 0x3D8E_917A_3BB2_A06C, "the hash of 42 changed to {:#x}: old state would not be found", hash_i64(42));
+        assert_eq!(
+            hash_i64(42),
+            0x3D8E_917A_3BB2_A06C,
+            "the hash of 42 changed to {:#x}: old state would not be found",
+            hash_i64(42)
+        );
     }
 
     #[test]

@@ -19,18 +19,19 @@ pub mod row;
 mod schema;
 mod sink;
 mod source;
+pub mod stream;
 mod time;
 mod watermark;
+pub mod window;
 
 pub use batch::Batch;
 pub use error::{Error, Report, Result};
 pub use job::JobGraph;
 pub use key::{KeyColumns, KeyGroup};
-pub use operator::{
-    Context, KeyedState, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateSize,
-};
+pub use operator::{Context, KeyedState, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateSize};
 pub use schema::{StreamSchema, TIME_TYPE};
-pub use sink::{Committable, Sink, SinkWriter};
+pub use sink::{Committable, Sink, SinkContext, SinkWriter};
 pub use source::{Poll, Source, SourceReader, Split};
+pub use stream::{KeyedStream, Stream};
 pub use time::{EngineTime, Epoch, EventTime};
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

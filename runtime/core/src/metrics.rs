@@ -66,7 +66,9 @@ impl Counters {
     /// Keys and bytes of state, over all instances.
     pub fn state(&self) -> StateSize {
         let instances = self.state.lock().expect("no holder of this lock panics");
-        instances.values().fold(StateSize::default(), |sum, (keys, bytes)| StateSize { keys: sum.keys + keys, bytes: sum.bytes + bytes })
+        instances
+            .values()
+            .fold(StateSize::default(), |sum, (keys, bytes)| StateSize { keys: sum.keys + keys, bytes: sum.bytes + bytes })
     }
 
     /// Raises a counter of the operator's own. Not for every row: it takes a lock.

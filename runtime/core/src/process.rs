@@ -4,8 +4,8 @@ use crate::batch::time_order;
 use crate::key::{KeyColumns, KeyGroup, encode_key, hash_key};
 use crate::row::Row;
 use crate::{
-    Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
-    StreamSchema, ipc,
+    Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize, StreamSchema,
+    ipc,
 };
 use arrow::array::RecordBatch;
 use serde::{Serialize, de::DeserializeOwned};

@@ -72,7 +72,9 @@ macro_rules! primitive_value {
             fn read(name: &str, column: &ArrayRef) -> Result<Vec<Self>> {
                 Option::<$rust>::read(name, column)?
                     .into_iter()
-                    .map(|value| value.ok_or_else(|| Error::data(format!("column '{name}' holds a null, the row type does not allow it"))))
+                    .map(|value| {
+                        value.ok_or_else(|| Error::data(format!("column '{name}' holds a null, the row type does not allow it")))
+                    })
                     .collect()
             }
             fn write(values: Vec<Self>) -> ArrayRef {
@@ -111,7 +113,9 @@ macro_rules! array_value {
             fn read(name: &str, column: &ArrayRef) -> Result<Vec<Self>> {
                 Option::<$rust>::read(name, column)?
                     .into_iter()
-                    .map(|value| value.ok_or_else(|| Error::data(format!("column '{name}' holds a null, the row type does not allow it"))))
+                    .map(|value| {
+                        value.ok_or_else(|| Error::data(format!("column '{name}' holds a null, the row type does not allow it")))
+                    })
                     .collect()
             }
             fn write(values: Vec<Self>) -> ArrayRef {
@@ -137,7 +141,13 @@ macro_rules! array_value {
 }
 
 array_value!(bool, arrow::array::BooleanArray, |column: &ArrayRef| column.as_boolean_opt().cloned(), |v| v, DataType::Boolean);
-array_value!(String, arrow::array::StringArray, |column: &ArrayRef| column.as_string_opt::<i32>().cloned(), str::to_owned, DataType::Utf8);
+array_value!(
+    String,
+    arrow::array::StringArray,
+    |column: &ArrayRef| column.as_string_opt::<i32>().cloned(),
+    str::to_owned,
+    DataType::Utf8
+);
 
 /// Declares a struct that is a [`Row`]: fields of `i64`, `i32`, `f64`, `bool`, `String`, [`EventTime`], or an `Option` of
 /// those. The first `EventTime` field is the stream's event time.

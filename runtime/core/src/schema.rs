@@ -36,9 +36,9 @@ impl StreamSchema {
         let arrow = Arc::new(Schema::new(fields));
         let event_time = match event_time {
             None => None,
-            Some(name) => Some(
-                arrow.index_of(name).map_err(|_| Error::job(format!("event time '{name}' is not a column of the stream")))?,
-            ),
+            Some(name) => {
+                Some(arrow.index_of(name).map_err(|_| Error::job(format!("event time '{name}' is not a column of the stream")))?)
+            }
         };
         Self::from_arrow(arrow, event_time)
     }

@@ -1,6 +1,8 @@
 //! The contract of sinks: write, prepare, commit.
 
+use crate::metrics::Counters;
 use crate::{Batch, Epoch, Result, StreamSchema};
+use std::sync::Arc;
 
 /// Something that can be written.
 pub trait Sink: Send + Sync {
@@ -8,7 +10,7 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// The target cannot be written: a folder is missing or not writable.
-    fn open(&self, schema: &StreamSchema, instance: usize, parallelism: usize) -> Result<Box<dyn SinkWriter>>;
+    fn open(&self, schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>>;
 
     /// The place it writes to, if two sinks may not share it: a path.
     fn target(&self) -> Option<String> {
@@ -22,6 +24,24 @@ pub trait Sink: Send + Sync {
 
     /// What `explain` says about it.
     fn describe(&self) -> String;
+}
+
+/// Who a writer is.
+#[derive(Clone, Debug)]
+pub struct SinkContext {
+    /// This writer's number, below `parallelism`.
+    pub instance: usize,
+    /// How many writers there are.
+    pub parallelism: usize,
+    /// The sink's counters, shown in the summary.
+    pub counters: Arc<Counters>,
+}
+
+impl SinkContext {
+    /// Writer `instance` of `parallelism`, with counters of its own.
+    pub fn new(instance: usize, parallelism: usize) -> Self {
+        Self { instance, parallelism, counters: Arc::default() }
+    }
 }
 
 /// Writes one worker's rows.

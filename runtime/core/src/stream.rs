@@ -113,6 +113,12 @@ impl Stream {
         (self.node, self.port)
     }
 
+    /// The same stream, after its node's output was changed by [`Job::edit`].
+    #[must_use]
+    pub fn with_schema(self, schema: StreamSchema) -> Self {
+        Self { schema, ..self }
+    }
+
     /// Keeps the rows where a condition holds: `filter("amount > 10")`.
     ///
     /// # Errors
@@ -218,8 +224,12 @@ impl Stream {
     pub fn union(&self, others: &[&Self]) -> Result<Self> {
         for other in others {
             if other.schema != self.schema {
-                return Err(Error::job(format!("a union needs the same columns: {} and {}", self.schema.arrow(), other.schema.arrow()))
-                    .help("bring them into one shape with select"));
+                return Err(Error::job(format!(
+                    "a union needs the same columns: {} and {}",
+                    self.schema.arrow(),
+                    other.schema.arrow()
+                ))
+                .help("bring them into one shape with select"));
             }
         }
         let inputs: Vec<_> =
@@ -253,15 +263,16 @@ impl Stream {
     /// # Errors
     /// There is none of this name; the message lists those there are.
     pub fn side_output(&self, name: &str) -> Result<Self> {
-        let (port, schema) = self.job.edit(|graph| {
-            let outputs = &graph.node(self.node).outputs;
-            let found = outputs.iter().position(|output| output.name.as_deref() == Some(name));
-            found.map(|port| (port, outputs[port].schema.clone())).ok_or_else(|| {
-                let names: Vec<&str> = outputs.iter().filter_map(|output| output.name.as_deref()).collect();
-                Error::job(format!("'{}' has no side output '{name}'", graph.node(self.node).name))
-                    .help(if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) })
-            })
-        })?;
+        let (port, schema) =
+            self.job.edit(|graph| {
+                let outputs = &graph.node(self.node).outputs;
+                let found = outputs.iter().position(|output| output.name.as_deref() == Some(name));
+                found.map(|port| (port, outputs[port].schema.clone())).ok_or_else(|| {
+                    let names: Vec<&str> = outputs.iter().filter_map(|output| output.name.as_deref()).collect();
+                    Error::job(format!("'{}' has no side output '{name}'", graph.node(self.node).name))
+                        .help(if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) })
+                })
+            })?;
         Ok(Self { port, schema, ..self.clone() })
     }
 
@@ -322,7 +333,7 @@ impl KeyedStream {
     /// # Errors
     /// The windows cannot be computed over this stream.
     pub fn window(&self, spec: WindowSpec) -> Result<Stream> {
-        let spec = spec.with_keys(self.keys.clone());
+        let spec = WindowSpec { keys: self.keys.clone(), ..spec };
         add_window(&self.stream, spec, Partitioning::Hash(self.keys.clone()), Parallelism::EveryWorker)
     }
 
@@ -362,11 +373,7 @@ impl KeyedStream {
         self.add_process(make, &[self, &everywhere])
     }
 
-    fn add_process<F: ProcessFunction>(
-        &self,
-        make: impl Fn() -> F + Send + Sync + 'static,
-        inputs: &[&Self],
-    ) -> Result<Stream> {
+    fn add_process<F: ProcessFunction>(&self, make: impl Fn() -> F + Send + Sync + 'static, inputs: &[&Self]) -> Result<Stream> {
         let keys = inputs.iter().map(|input| input.keys.clone()).collect();
         let schemas: Vec<&StreamSchema> = inputs.iter().map(|input| &input.stream.schema).collect();
         let (factory, output) = process::factory(make, keys, &schemas)?;

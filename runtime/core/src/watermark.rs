@@ -109,7 +109,8 @@ impl SplitWatermark {
             give(Batch::from_parts(kept, Some(event_time), None));
         }
         for group in late.chunk_by(|a, b| a.1 == b.1) {
-            let indexes: ArrayRef = std::sync::Arc::new(arrow::array::UInt32Array::from_iter_values(group.iter().map(|(row, _)| *row as u32)));
+            let indexes: ArrayRef =
+                std::sync::Arc::new(arrow::array::UInt32Array::from_iter_values(group.iter().map(|(row, _)| *row as u32)));
             let columns = arrow::compute::take_arrays(rows.columns(), &indexes, None)?;
             let part = RecordBatch::try_new(rows.schema(), columns)?;
             give(Batch::from_parts(part, Some(event_time), Some(group[0].1)));

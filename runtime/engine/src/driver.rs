@@ -125,7 +125,14 @@ impl Driver {
     }
 
     /// A sender says something about event time.
-    pub(crate) fn signal(&mut self, input: usize, sender: usize, signal: Signal, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
+    pub(crate) fn signal(
+        &mut self,
+        input: usize,
+        sender: usize,
+        signal: Signal,
+        now_ms: i64,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<()> {
         let senders = &mut self.inputs[input].senders;
         let moved = match signal {
             Signal::Watermark(watermark) => {

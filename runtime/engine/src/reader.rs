@@ -162,9 +162,11 @@ impl SourceTask {
             return Ok(());
         };
         if rows.column(event_time).null_count() > 0 {
-            return Err(Error::data("a row has no event time").context(format!("source '{}', split {}", self.name, task.id)).help(
-                "declare the column NOT NULL and choose a policy with bad_rows, or filter such rows before they get here",
-            ));
+            return Err(Error::data("a row has no event time")
+                .context(format!("source '{}', split {}", self.name, task.id))
+                .help(
+                    "declare the column NOT NULL and choose a policy with bad_rows, or filter such rows before they get here",
+                ));
         }
         debug_assert!(!millis(rows.column(event_time)).is_empty());
         watermark.split(rows, event_time, |batch| out.push(Outgoing::Rows(MAIN, batch)))?;

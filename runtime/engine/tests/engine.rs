@@ -7,7 +7,7 @@ use egret_core::job::{Edge, Node, NodeKind, OutputPort, Parallelism, Partitionin
 use egret_core::metrics::Counters;
 use egret_core::{
     Batch, Committable, Context, Epoch, Error, EventTime, JobGraph, KeyColumns, Operator, OperatorInfo, Poll, Result, Sink,
-    SinkWriter, Source, SourceReader, Split, StreamSchema, WatermarkStrategy,
+    SinkContext, SinkWriter, Source, SourceReader, Split, StreamSchema, WatermarkStrategy,
 };
 use egret_engine::{JobReport, RunConfig, run};
 use std::collections::BTreeMap;
@@ -23,7 +23,8 @@ struct Numbers {
 }
 
 fn numbers(rows: i64, splits: i64) -> Arc<dyn Source> {
-    let fields = vec![Field::new("id", DataType::Int64, false), Field::new("key", DataType::Int64, false), StreamSchema::time_field("at")];
+    let fields =
+        vec![Field::new("id", DataType::Int64, false), Field::new("key", DataType::Int64, false), StreamSchema::time_field("at")];
     Arc::new(Numbers { schema: StreamSchema::new(fields, Some("at")).unwrap(), rows, splits })
 }
 
@@ -82,8 +83,8 @@ struct Collect(Arc<Mutex<Vec<(usize, i64)>>>);
 struct CollectWriter(Collect, usize);
 
 impl Sink for Collect {
-    fn open(&self, _schema: &StreamSchema, instance: usize, _parallelism: usize) -> Result<Box<dyn SinkWriter>> {
-        Ok(Box::new(CollectWriter(self.clone(), instance)))
+    fn open(&self, _schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>> {
+        Ok(Box::new(CollectWriter(self.clone(), ctx.instance)))
     }
     fn describe(&self) -> String {
         "collect".into()
@@ -113,7 +114,13 @@ impl<F: FnMut(Batch, &mut Context<'_>) -> Result<()>> Operator for Each<F> {
     }
 }
 
-fn job<F>(rows: i64, splits: i64, partitioning: Partitioning, sink: &Collect, each: impl Fn() -> F + Send + Sync + 'static) -> JobGraph
+fn job<F>(
+    rows: i64,
+    splits: i64,
+    partitioning: Partitioning,
+    sink: &Collect,
+    each: impl Fn() -> F + Send + Sync + 'static,
+) -> JobGraph
 where
     F: FnMut(Batch, &mut Context<'_>) -> Result<()> + 'static,
 {
@@ -129,12 +136,8 @@ where
         outputs: port.clone(),
     });
     let factory = move |_: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Each(each()))) };
-    let middle = job.add_node(Node {
-        name: "middle".into(),
-        kind: NodeKind::Operator(Arc::new(factory)),
-        parallelism,
-        outputs: port,
-    });
+    let middle =
+        job.add_node(Node { name: "middle".into(), kind: NodeKind::Operator(Arc::new(factory)), parallelism, outputs: port });
     let end = job.add_node(Node {
         name: "collect".into(),
         kind: NodeKind::Sink(Arc::new(sink.clone())),
@@ -207,7 +210,8 @@ fn an_error_ends_the_job_and_says_where() {
                 Ok(())
             }
         };
-        let error = run_with(&job(1_000_000, 2, Partitioning::Forward, &Collect::default(), fail), workers).unwrap_err().to_string();
+        let error =
+            run_with(&job(1_000_000, 2, Partitioning::Forward, &Collect::default(), fail), workers).unwrap_err().to_string();
         assert!(error.contains("operator 'middle'") && error.contains("row 3333 is bad"), "{error}");
     }
 }
@@ -276,7 +280,7 @@ fn the_gate_bounds_what_an_expanding_operator_makes() {
 struct Drain(Arc<AtomicU64>);
 
 impl Sink for Drain {
-    fn open(&self, _schema: &StreamSchema, _instance: usize, _parallelism: usize) -> Result<Box<dyn SinkWriter>> {
+    fn open(&self, _schema: &StreamSchema, _ctx: &SinkContext) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Self(Arc::clone(&self.0))))
     }
     fn describe(&self) -> String {

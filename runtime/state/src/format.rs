@@ -137,11 +137,10 @@ mod tests {
 
     #[test]
     fn the_format_is_fixed() {
-        let expected = "01bc19ccaeab3ab7ed030000000000030000006b657900000000010001000000610100000078010001000000620500000\
-                        06c61746572";
         let hex: String = sample().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex[18..], expected[18..], "old state would not be found");
-        assert_eq!(hex[..2], expected[..2]);
+        let entries = "0000030000006b657900000000\
+                       01000100000061010000007801000100000062050000006c61746572";
+        assert_eq!(hex, format!("01f42f75903e46580703000000{entries}"), "old state would not be read");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod plan;
 pub use compiled::Expression;
 pub use functions::{aggregate_function, function_names, scalar_function};
 pub use plan::{Planner, Scope};
+pub(crate) use plan::{coerce, parse_expression};
 
 use crate::{Result, StreamSchema};
 

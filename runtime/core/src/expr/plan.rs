@@ -121,9 +121,8 @@ impl Planner {
             Sql::Boolean | Sql::Bool => DataType::Boolean,
             Sql::Date => DataType::Date32,
             other => {
-                return Err(Error::job(format!("there is no column type {other}")).help(
-                    "the types are TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, BOOLEAN, STRING, DATE and TIMESTAMP",
-                ));
+                return Err(Error::job(format!("there is no column type {other}"))
+                    .help("the types are TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, BOOLEAN, STRING, DATE and TIMESTAMP"));
             }
         })
     }
@@ -131,11 +130,19 @@ impl Planner {
 
 /// Coerces types and folds constants.
 pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
-    let context = SimplifyContext::builder().with_schema(scope.df_ref()).build();
-    let simplifier = ExprSimplifier::new(context);
-    let coerced = simplifier.coerce(expr, scope.df()).map_err(friendly)?;
+    let coerced = coerce(expr, scope)?;
+    simplifier(scope).simplify(coerced).map_err(friendly)
+}
+
+/// Coerces types alone; an aggregate call stays one.
+pub(crate) fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
+    let coerced = simplifier(scope).coerce(expr, scope.df()).map_err(friendly)?;
     check_comparisons(&coerced, scope)?;
-    simplifier.simplify(coerced).map_err(friendly)
+    Ok(coerced)
+}
+
+fn simplifier(scope: &Scope) -> ExprSimplifier {
+    ExprSimplifier::new(SimplifyContext::builder().with_schema(scope.df_ref()).build())
 }
 
 /// DataFusion compares a number with a text by casting one of them, and finds out row by row; we refuse at once.
@@ -154,11 +161,9 @@ fn check_comparisons(expr: &Expr, scope: &Scope) -> Result<()> {
     })?;
     match wrong {
         None => Ok(()),
-        Some((text, (left, right))) => {
-            Err(Error::job(format!("{left} and {right} cannot be compared or combined")).context(format!("in {text}")).help(
-                "write a number without quotes, or convert one side with CAST(... AS ...)",
-            ))
-        }
+        Some((text, (left, right))) => Err(Error::job(format!("{left} and {right} cannot be compared or combined"))
+            .context(format!("in {text}"))
+            .help("write a number without quotes, or convert one side with CAST(... AS ...)")),
     }
 }
 
@@ -191,7 +196,7 @@ fn mismatch(left: &Expr, right: &Expr, scope: &Scope) -> Option<(DataType, DataT
 ///
 /// # Errors
 /// It does not parse, or something follows it.
-pub(super) fn parse_expression(text: &str) -> Result<ast::Expr> {
+pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
     let parse = || -> Result<ast::Expr, datafusion_sql::sqlparser::parser::ParserError> {
         let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
         let expr = parser.parse_expr()?;

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::metrics::Counters;
-use crate::{NoState, SplitWatermark, StreamSchema, WatermarkStrategy};
+use crate::{Batch, Context, Epoch, NoState, Operator, OperatorInfo, Snapshot, SplitWatermark, StreamSchema, WatermarkStrategy};
 use arrow::array::{AsArray, Int64Array, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use std::sync::Arc;
 use std::time::Duration;
 
 const STEP_MS: i64 = 10;
@@ -211,7 +212,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> Vec<(i64, bool, i64)> {
         self.updates(EventTime::MAX);
         (0..self.joins.len()).for_each(|instance| self.watermarks(instance, EventTime::MAX, EventTime::MAX));
-        assert!(self.joins.iter().all(|join| join.held.is_empty() && join.pending.updates.is_empty()));
+        assert!(self.joins.iter().all(|join| join.state_size().bytes == 8));
         let mut rows = Vec::new();
         for (_, batch) in &self.output {
             let (ids, sums) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(2).as_primitive::<Int64Type>());

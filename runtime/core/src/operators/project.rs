@@ -76,8 +76,7 @@ impl OperatorFactory for ProjectFactory {
 
 impl Operator for ProjectFactory {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
-        let columns: Vec<ArrayRef> =
-            self.columns.iter().map(|column| column.evaluate(batch.rows())).collect::<Result<_>>()?;
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|column| column.evaluate(batch.rows())).collect::<Result<_>>()?;
         if let Some(time) = self.output.event_time()
             && columns[time].null_count() > 0
         {

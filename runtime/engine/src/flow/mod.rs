@@ -21,8 +21,8 @@ use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
-use timely::WorkerConfig;
 use timely::CommunicationConfig;
+use timely::WorkerConfig;
 use timely::communication::AllocatorBuilder;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline as ForwardPact};
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
@@ -72,8 +72,9 @@ pub(crate) fn execute(wiring: Wiring, shared: &Arc<JobShared>) -> Result<()> {
         Wiring::Sockets { threads, process, sockets } => network_builders(threads, process, sockets)?,
     };
     let for_workers = Arc::clone(shared);
-    let guards = timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| step(worker, &for_workers))
-        .map_err(|error| Error::external(format!("the workers cannot be started: {error}")))?;
+    let guards =
+        timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| step(worker, &for_workers))
+            .map_err(|error| Error::external(format!("the workers cannot be started: {error}")))?;
     for result in guards.join() {
         if let Err(panic) = result {
             shared.failure.set(Error::bug(format!("a worker thread panicked: {panic}")));
@@ -174,4 +175,3 @@ fn connect_inputs<'scope>(shared: &Arc<JobShared>, id: NodeId, streams: &Streams
         })
         .collect()
 }
-

@@ -6,7 +6,7 @@ use super::{ForwardPact, InputStream, JobShared, has_instance};
 use crate::driver::{Driver, Outgoing, Signal, guard};
 use crate::sink::SinkOperator;
 use egret_core::job::{NodeId, NodeKind};
-use egret_core::{KeyedState, NoState, Operator, Result};
+use egret_core::{KeyedState, NoState, Operator, Result, SinkContext};
 use egret_state::MemoryState;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -106,7 +106,9 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
         NodeKind::Sink(sink) => {
             let (from, edge) = shared.job.inputs(id)[0];
             let schema = &shared.job.node(from).outputs[edge.port].schema;
-            let writer = sink.open(schema, info.instance, info.parallelism).map_err(place)?;
+            let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
+            let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, counters };
+            let writer = sink.open(schema, &ctx).map_err(place)?;
             (Box::new(SinkOperator::new(writer)), Box::new(NoState))
         }
         NodeKind::Source { .. } => unreachable!("sources are built by flow::source"),
@@ -279,7 +281,13 @@ pub(super) fn give(output: &mut OutputHandle, capability: &Capability<u64>, mut 
 }
 
 /// Sends a signal to every worker, one parcel each: an exchange may not copy what it carries.
-pub(super) fn give_signal(output: &mut OutputHandle, capability: &Capability<u64>, worker: usize, workers: usize, signal: Signal) {
+pub(super) fn give_signal(
+    output: &mut OutputHandle,
+    capability: &Capability<u64>,
+    worker: usize,
+    workers: usize,
+    signal: Signal,
+) {
     for target in 0..workers {
         give(output, capability, Parcel::signal(worker, target, signal));
     }

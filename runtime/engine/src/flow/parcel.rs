@@ -178,9 +178,14 @@ mod tests {
             assert_eq!(parcel.length_in_bytes() % 8, 0);
             let got = decode(parcel.bytes()).expect("decodes");
             let Payload::Rows(batch) = got.payload else { panic!("rows became {:?}", got.payload) };
-            assert_eq!((got.target, batch.rows(), batch.late(), batch.event_time_column()), (Some(3), sent.rows(), late, Some(0)));
+            assert_eq!(
+                (got.target, batch.rows(), batch.late(), batch.event_time_column()),
+                (Some(3), sent.rows(), late, Some(0))
+            );
         }
-        for signal in [Signal::Watermark(EventTime(5)), Signal::Idle, Signal::End { complete: true }, Signal::End { complete: false }] {
+        for signal in
+            [Signal::Watermark(EventTime(5)), Signal::Idle, Signal::End { complete: true }, Signal::End { complete: false }]
+        {
             let got = decode(Parcel::signal(2, 0, signal).bytes()).expect("decodes");
             assert!(matches!(got.payload, Payload::Signal { sender: 2, signal: s } if s == signal));
         }

@@ -39,7 +39,9 @@ impl Partitioner {
         const WHY: &str = "the planner checked that the key's types can be hashed";
         hash_keys(&keys.of(batch.rows()), batch.num_rows(), &mut self.hashes).expect(WHY);
         self.targets.clear();
-        self.targets.extend(self.hashes.iter().map(|&hash| KeyGroup::of(hash, *max_parallelism).worker(workers, *max_parallelism) as u16));
+        self.targets.extend(
+            self.hashes.iter().map(|&hash| KeyGroup::of(hash, *max_parallelism).worker(workers, *max_parallelism) as u16),
+        );
         for worker in 0..workers {
             if let Some(part) = pick(&batch, &self.targets, worker as u16, workers) {
                 give(worker, part);
@@ -69,7 +71,6 @@ fn pick(batch: &Batch, targets: &[u16], worker: u16, workers: usize) -> Option<B
     Some(batch.with_rows(rows, batch.event_time_column()))
 }
 
-
 impl Distributor<Parcel> for Partitioner {
     fn partition<T: Clone, P: Push<Message<T, Parcel>>>(&mut self, parcel: &mut Parcel, stamp: &Stamp<T>, pushers: &mut [P]) {
         let parcel = std::mem::take(parcel);
@@ -85,7 +86,9 @@ impl Distributor<Parcel> for Partitioner {
                 addressed.payload = payload;
                 send(target as usize, addressed);
             }
-            (None, Payload::Rows(batch)) => self.cut(batch, self.pressure.workers(), |worker, part| send(worker, Parcel::rows(part))),
+            (None, Payload::Rows(batch)) => {
+                self.cut(batch, self.pressure.workers(), |worker, part| send(worker, Parcel::rows(part)))
+            }
             (None, Payload::Signal { .. }) => unreachable!("signals are addressed, one a worker"),
         }
     }

@@ -44,8 +44,7 @@ pub(super) fn build<'scope>(
         worker,
         workers: shared.workers,
     };
-    let task =
-        if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.now_ms())?) } else { None };
+    let task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.now_ms())?) } else { None };
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let (output, stream) = builder.new_output();
     let activator = scope.activator_for(builder.operator_info().address);

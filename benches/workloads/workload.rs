@@ -1,0 +1,171 @@
+//! The workloads, each in the language and with the Stream API.
+
+use crate::checksum::{ChecksumSink, Hash};
+use crate::generator::{TransactionSource, Transactions};
+use egret::Program;
+use egret::core::JobGraph;
+use egret::core::window::{AggregateCall, WindowKind, WindowSpec};
+use egret::core::{KeyColumns, Source};
+use egret::prelude::*;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The workloads there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Workload {
+    /// Two small amounts, then a big one, per card, within ten minutes
+    W1,
+    /// As w1, with a condition on earlier events of the match
+    W1b,
+    /// Sum and count per card, tumbling 10 s
+    W2,
+    /// Average per card, sliding 60 s every 10 s
+    W3card,
+    /// Average per country, sliding 60 s every 10 s
+    W3country,
+    /// Filter and map
+    W4,
+    /// JSON lines file, then w1, then JSON lines file
+    W7,
+}
+
+/// How a workload is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Via {
+    /// In the Egret language
+    Text,
+    /// With the Stream API
+    Rust,
+}
+
+impl Workload {
+    /// Event time per event where nothing else is said: 1 ms for patterns, 10 us for windows.
+    pub(crate) fn default_per(self) -> u64 {
+        if matches!(self, Self::W2 | Self::W3card | Self::W3country) { 100 } else { 1 }
+    }
+
+    fn hash(self) -> Hash {
+        match self {
+            Self::W1 | Self::W1b | Self::W7 => Hash::Match,
+            Self::W2 => Hash::Sum,
+            Self::W3card | Self::W3country => Hash::Average,
+            Self::W4 => Hash::Converted,
+        }
+    }
+
+    /// The statements behind the stream's.
+    fn statements(self) -> String {
+        let pattern = |big: &str| {
+            format!(
+                "CREATE PATTERN found ON txn PARTITION BY card_id
+                   MATCH small{{2}} -> big
+                   DEFINE small AS amount < 10, big AS {big}
+                   WITHIN INTERVAL '10' MINUTE
+                   AFTER MATCH SKIP PAST LAST EVENT
+                   SELECT first(small.txn_id) AS a, last(small.txn_id) AS b, big.txn_id AS c;
+                 INSERT INTO out SELECT a, b, c FROM found;"
+            )
+        };
+        let average = |key: &str| {
+            format!(
+                "INSERT INTO out SELECT {key}, window_start, avg(amount) AS mean
+                 FROM HOP(txn, ts, INTERVAL '10' SECOND, INTERVAL '60' SECOND)
+                 GROUP BY {key}, window_start, window_end;"
+            )
+        };
+        match self {
+            Self::W1 => pattern("amount > 900"),
+            Self::W1b => pattern("country <> last(small.country) AND amount > 150 * avg(small.amount)"),
+            Self::W2 => "INSERT INTO out SELECT card_id, window_start, sum(amount) AS total, count(*) AS n
+                         FROM TUMBLE(txn, ts, INTERVAL '10' SECOND) GROUP BY card_id, window_start, window_end;"
+                .into(),
+            Self::W3card => average("card_id"),
+            Self::W3country => average("country"),
+            Self::W4 => {
+                "INSERT INTO out SELECT card_id, amount * 0.908 AS amount, country, ts FROM txn WHERE amount >= 10.0;".into()
+            }
+            Self::W7 => "CREATE PATTERN found ON txn PARTITION BY card_id
+                   MATCH small{2} -> big
+                   DEFINE small AS amount < 10, big AS amount > 900
+                   WITHIN INTERVAL '10' MINUTE
+                   AFTER MATCH SKIP PAST LAST EVENT
+                   SELECT first(small.txn_id) AS a, last(small.txn_id) AS b, big.txn_id AS c,
+                          card_id, big.amount AS amount, big.ts AS ts;
+                 INSERT INTO out SELECT a, b, c FROM found;
+                 INSERT INTO alerts SELECT card_id, a, b, c, amount, ts FROM found;"
+                .into(),
+        }
+    }
+
+    fn program(self, source_options: &str, more: &str) -> String {
+        format!(
+            "CREATE STREAM txn (txn_id BIGINT NOT NULL, card_id BIGINT NOT NULL, amount DOUBLE NOT NULL, country INT NOT NULL, ts TIMESTAMP,
+               WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH ({source_options});
+             CREATE SINK out WITH (connector = 'checksum');
+             {more}
+             {}",
+            self.statements()
+        )
+    }
+
+    /// The job over generated transactions.
+    pub(crate) fn job(self, via: Via, transactions: Transactions, stripes: usize) -> anyhow::Result<JobGraph> {
+        let source: Arc<dyn Source> = Arc::new(TransactionSource::new(transactions, stripes));
+        match via {
+            Via::Text => {
+                let program = Program::new(&format!("{self:?}"), &self.program("connector = 'transactions'", ""))
+                    .with_source("txn", source)
+                    .with_sink("out", Arc::new(ChecksumSink(self.hash())));
+                Ok(program.plan().map_err(|errors| anyhow::anyhow!("{errors}"))?.job)
+            }
+            Via::Rust => self.stream_job(source),
+        }
+    }
+
+    /// The job over JSON files.
+    pub(crate) fn file_job(self, input: &Path, output: &Path) -> anyhow::Result<JobGraph> {
+        let source = format!("connector = 'file', format = 'json', path = '{}'", input.display());
+        let sink = format!("CREATE SINK alerts WITH (connector = 'file', format = 'json', path = '{}');", output.display());
+        let program = Program::new("w7", &self.program(&source, &sink)).with_sink("out", Arc::new(ChecksumSink(self.hash())));
+        Ok(program.plan().map_err(|errors| anyhow::anyhow!("{errors}"))?.job)
+    }
+
+    fn stream_job(self, source: Arc<dyn Source>) -> anyhow::Result<JobGraph> {
+        let job = Job::new();
+        let watermark = WatermarkStrategy::bounded_out_of_orderness(Duration::from_secs(1));
+        let txn = job.source("txn", source, Some(watermark))?;
+        let window = |kind, name: &str, calls: &[&str]| -> Result<WindowSpec> {
+            let aggregates = calls
+                .iter()
+                .enumerate()
+                .map(|(n, call)| AggregateCall::parse(&format!("{name}{n}"), call, txn.schema()))
+                .collect::<Result<_>>()?;
+            Ok(WindowSpec { keys: KeyColumns::new(Vec::new()), kind, aggregates, allowed_lateness_ms: 0 })
+        };
+        let sliding = WindowKind::Sliding { size_ms: 60_000, slide_ms: 10_000 };
+        let result = match self {
+            Self::W1 => crate::patterns::match_w1(&txn)?,
+            Self::W1b => crate::patterns::match_w1b(&txn)?,
+            Self::W2 => txn
+                .select(&["card_id", "amount", "ts"])?
+                .key_by(&["card_id"])?
+                .window(window(WindowKind::Tumbling { size_ms: 10_000 }, "a", &["sum(amount)", "count(*)"])?)?
+                .select(&["card_id", "window_start", "a0", "a1"])?,
+            Self::W3card => txn.key_by(&["card_id"])?.window(window(sliding, "a", &["avg(amount)"])?)?.select(&[
+                "card_id",
+                "window_start",
+                "a0",
+            ])?,
+            Self::W3country => txn.key_by(&["country"])?.window(window(sliding, "a", &["avg(amount)"])?)?.select(&[
+                "country",
+                "window_start",
+                "a0",
+            ])?,
+            Self::W4 => txn.filter("amount >= 10.0")?.select(&["card_id", "amount * 0.908 AS amount", "country", "ts"])?,
+            Self::W7 => anyhow::bail!("w7 reads files: run it with --via text"),
+        };
+        result.sink("out", Arc::new(ChecksumSink(self.hash())))?;
+        Ok(job.graph())
+    }
+}

@@ -1,0 +1,154 @@
+//! The plan: an immutable automaton with one node for each event a match can take.
+//!
+//! Repetitions are unrolled (V. M. Glushkov's construction: a node is an occurrence of a variable, an edge says that one
+//! occurrence can directly follow another). So a partial match needs to know only its node and which of the node's edges are
+//! still open, and a step looks at the node's edges alone. What lies *between* two events (negations, greedy repetitions that
+//! must not be left early) is a [`Guard`] of the node: an event that trips it closes the edges that lead past it.
+
+mod build;
+mod reach;
+
+pub(crate) use build::build;
+pub(crate) use reach::check_reach;
+
+/// The number of a condition.
+pub(crate) type ConditionId = u16;
+
+/// The number of a node.
+pub(crate) type NodeId = u32;
+
+/// A variable of the pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) negated: bool,
+}
+
+/// What a condition is about, for messages.
+#[derive(Clone, Debug)]
+pub(crate) struct ConditionSource {
+    /// The variable whose name the condition may use for the event at hand; none for a group's `until`.
+    pub(crate) variable: Option<usize>,
+    /// Whether it is an `until`.
+    pub(crate) is_until: bool,
+    /// `None` is true.
+    pub(crate) condition: Option<crate::Condition>,
+}
+
+/// The automaton.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Automaton {
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) nodes: Vec<Node>,
+    /// The ways to begin.
+    pub(crate) start: Node,
+    /// Whether any event can matter by merely coming: strict links, `not_next`.
+    pub(crate) is_strict: bool,
+    /// The limits of gaps that occur, ascending.
+    pub(crate) gaps: Vec<i64>,
+    /// Whether a match can be complete by time alone.
+    pub(crate) has_deadline: bool,
+}
+
+/// What a partial match waits for behind an event.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node {
+    /// The variable the event belongs to.
+    pub(crate) variable: usize,
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) guards: Vec<Guard>,
+    /// Whether a match is complete here.
+    pub(crate) accept: bool,
+    /// The edges and guards that are open at first: edges from bit 0 up, guards from bit 63 down.
+    pub(crate) open: u64,
+    /// What stays open behind the first event that passes.
+    pub(crate) lasting: u64,
+    /// The edges among the bits.
+    pub(crate) edge_bits: u64,
+    /// Whether some edge has a limit of its own.
+    pub(crate) has_gap: bool,
+    /// Whether two edges can take an event to the same place.
+    pub(crate) has_twins: bool,
+    /// The mask bits of rows that can change anything here; set when conditions are compiled.
+    pub(crate) interest: u64,
+}
+
+/// The most edges and guards of a node.
+pub(crate) const NODE_BITS_MAX: usize = 62;
+
+/// The bit of a guard in [`Node::open`].
+pub(crate) fn guard_bit(guard: usize) -> u64 {
+    1 << (63 - guard)
+}
+
+/// One way on from a node.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Edge {
+    pub(crate) target: Target,
+    pub(crate) link: EdgeLink,
+    /// What the event must be (of a completion: nothing).
+    pub(crate) condition: ConditionId,
+    /// Events that close the edge: the `until` of repetitions it stays in.
+    pub(crate) stops: Vec<ConditionId>,
+    /// Events that it cannot take: the `until` of repetitions it enters.
+    pub(crate) blocks: Vec<ConditionId>,
+    /// The event must come less than this behind the last one.
+    pub(crate) gap: Option<i64>,
+}
+
+/// Where an edge leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// To a node, taking the event.
+    Take(NodeId),
+    /// To a complete match when time is up.
+    AtDeadline,
+    /// To a complete match when another event came, whatever it is.
+    AtNextEvent,
+}
+
+/// How long an edge waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EdgeLink {
+    Strict,
+    Relaxed,
+    Any,
+}
+
+/// Something that must not happen between two events.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Guard {
+    pub(crate) condition: ConditionId,
+    /// Only the very next event counts.
+    pub(crate) once: bool,
+    /// The event that takes the guard away, and does not trip it.
+    pub(crate) release: Option<ConditionId>,
+    /// The edges it closes.
+    pub(crate) edges: u64,
+}
+
+impl Automaton {
+    /// Every condition that a row can be looked at for.
+    pub(crate) fn used_conditions(&self) -> Vec<ConditionId> {
+        let mut used: Vec<ConditionId> = std::iter::once(&self.start).chain(&self.nodes).flat_map(Node::conditions).collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+}
+
+impl Node {
+    /// The conditions that can change something here.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = ConditionId> {
+        let takes = self.edges.iter().filter(|edge| matches!(edge.target, Target::Take(_))).map(|edge| edge.condition);
+        let stops = self.edges.iter().flat_map(|edge| edge.stops.iter().copied());
+        let guards = self.guards.iter().flat_map(|guard| std::iter::once(guard.condition).chain(guard.release));
+        takes.chain(stops).chain(guards)
+    }
+
+    /// Whether every event matters here.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.guards.iter().any(|guard| guard.once)
+            || self.edges.iter().any(|edge| edge.link == EdgeLink::Strict || edge.target == Target::AtNextEvent)
+    }
+}

@@ -1,0 +1,184 @@
+//! A pattern bound to a stream: the plan, and the factories of the operators that run it.
+
+mod describe;
+mod plan;
+
+pub(crate) use plan::{Plan, Skip};
+
+use crate::matcher::MatcherFactory;
+use crate::pattern::Pattern;
+use crate::prefilter::PrefilterFactory;
+use arrow::array::RecordBatch;
+use datafusion_sql::sqlparser::ast;
+use egret_core::metrics::Counters;
+use egret_core::{Batch, Context, EventTime, KeyColumns, NoState, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use std::sync::Arc;
+
+/// The name that measures use for the time of the match, and of the column that holds it unless they chose another.
+pub const MATCH_TIME: &str = "match_time";
+
+/// The column of a row's mask, between the prefilter and the matcher. With more than 63 local conditions there are more
+/// columns, with a number behind the name.
+pub const MASK_COLUMN: &str = "__mask";
+
+/// What can be chosen apart from the pattern.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) runs_per_key_max: usize,
+    pub(crate) timed_out: bool,
+    pub(crate) late_at_prefilter: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { runs_per_key_max: 100_000, timed_out: false, late_at_prefilter: false }
+    }
+}
+
+/// A pattern bound to a stream. Cheap to clone.
+///
+/// # The two operators
+/// [`CompiledPattern::prefilter_factory`] makes stateless operators that stand before the exchange; their output has the
+/// columns of [`CompiledPattern::prefilter_schema`]. [`CompiledPattern::matcher_factory`] makes the operators behind it, which
+/// must get all rows of a key: partition by [`CompiledPattern::key_columns_after_prefilter`], or gather if there are none.
+///
+/// The matcher's outputs: 0, the matches; 1, late rows ([`CompiledPattern::late_schema`]); 2, partial matches that timed out, if
+/// [`CompiledPattern::with_timed_out`] asked for them, with the columns of the matches.
+///
+/// # Time
+/// A match's event time is the time at which it was decided: that of its last event; of a match that ends in an absence, the end
+/// of its window; of one that ends in `not_next`, that of the next event. That of a partial match that timed out is the end of
+/// its window. The column is called [`MATCH_TIME`], or as the measure is called that selects just that.
+/// A stream without event time is matched in order of arrival, windows by processing time.
+#[derive(Clone)]
+pub struct CompiledPattern {
+    plan: Arc<Plan>,
+}
+
+/// What [`CompiledPattern::match_rows`] found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The matches, in the order they were decided.
+    pub matches: RecordBatch,
+    /// The partial matches that timed out, if these were asked for.
+    pub timed_out: RecordBatch,
+}
+
+impl CompiledPattern {
+    /// Binds a pattern to a stream: `partition` are the columns that all events of a match share, `ties` those that order
+    /// events of the same time (ties that are left are broken by all columns), `measures` the columns of a match.
+    ///
+    /// # Errors
+    /// The pattern makes no sense, or a condition or measure does not fit the stream; the message names the variable.
+    pub fn compile(
+        pattern: &Pattern,
+        schema: &StreamSchema,
+        partition: Vec<usize>,
+        ties: Vec<usize>,
+        measures: Vec<(String, ast::Expr)>,
+    ) -> Result<Self> {
+        Ok(Self { plan: Arc::new(Plan::compile(pattern, schema, partition, &ties, &measures)?) })
+    }
+
+    /// The most partial matches a key may have at a time; 100,000 unless said otherwise. One more is an error.
+    #[must_use]
+    pub fn with_max_runs_per_key(self, most: usize) -> Self {
+        self.with(|options| options.runs_per_key_max = most)
+    }
+
+    /// Whether partial matches that time out are sent to output 2. They are counted in any case.
+    #[must_use]
+    pub fn with_timed_out(self, wanted: bool) -> Self {
+        self.with(|options| options.timed_out = wanted)
+    }
+
+    /// Whether the prefilter sends late rows, with all their columns, to its own output 1, instead of passing them on to the
+    /// matcher's, which has only the columns that the matcher needs.
+    #[must_use]
+    pub fn with_late_at_prefilter(self, wanted: bool) -> Self {
+        self.with(|options| options.late_at_prefilter = wanted)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut Arc::make_mut(&mut self.plan).options);
+        self
+    }
+
+    /// Makes the operators before the exchange.
+    pub fn prefilter_factory(&self) -> Arc<dyn OperatorFactory> {
+        Arc::new(PrefilterFactory(Arc::clone(&self.plan)))
+    }
+
+    /// The columns between prefilter and matcher.
+    pub fn prefilter_schema(&self) -> &StreamSchema {
+        &self.plan.rows
+    }
+
+    /// The columns of the stream that the prefilter reads, ascending.
+    pub fn input_columns(&self) -> Vec<usize> {
+        let locals = self.plan.locals.iter().flat_map(|local| local.columns().iter().copied());
+        let mut columns: Vec<usize> = self.plan.kept.iter().copied().chain(locals).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
+    /// The partition columns among those between prefilter and matcher. None: all rows must go to one matcher.
+    pub fn key_columns_after_prefilter(&self) -> KeyColumns {
+        KeyColumns::new(self.plan.keys.clone())
+    }
+
+    /// Makes the operators behind the exchange.
+    pub fn matcher_factory(&self) -> Arc<dyn OperatorFactory> {
+        Arc::new(MatcherFactory(Arc::clone(&self.plan)))
+    }
+
+    /// The columns of a match, and of a partial match that timed out.
+    pub fn output_schema(&self) -> &StreamSchema {
+        &self.plan.measures.output
+    }
+
+    /// The columns of late rows: of the matcher's output 1, or, with [`CompiledPattern::with_late_at_prefilter`], of the prefilter's.
+    pub fn late_schema(&self) -> &StreamSchema {
+        if self.plan.options.late_at_prefilter { &self.plan.input } else { &self.plan.late }
+    }
+
+    /// What `explain` says, one fact a line.
+    pub fn describe(&self) -> Vec<String> {
+        self.plan.describe_prefilter().into_iter().chain(self.plan.describe_matcher()).collect()
+    }
+
+    /// What the user should know: what can never happen and, on an `unbounded` input, what grows without bound.
+    pub fn warnings(&self, unbounded: bool) -> Vec<String> {
+        self.plan.find_warnings(unbounded)
+    }
+
+    /// Looks for the pattern in rows that are all there is, in any order: for tests of patterns and for backtests in one piece.
+    ///
+    /// # Errors
+    /// A condition cannot be computed, or there are too many partial matches.
+    pub fn match_rows(&self, rows: &RecordBatch) -> Result<Found> {
+        let info = OperatorInfo::alone("pattern");
+        let counters = Counters::default();
+        let call = |operator: &mut dyn Operator,
+                    step: &dyn Fn(&mut dyn Operator, &mut Context<'_>) -> Result<()>|
+         -> Result<Vec<(usize, Batch)>> {
+            let (mut sent, mut wake, mut none) = (Vec::new(), None, NoState);
+            step(operator, &mut Context::new(&mut sent, &info, &counters, &mut none, &mut wake, EventTime::MIN, 0))?;
+            Ok(sent)
+        };
+        let batch = Batch::new(rows.clone(), &self.plan.input)?;
+        let mut prefilter = self.prefilter_factory().create(&info)?;
+        let mut matcher = self.matcher_factory().create(&info)?;
+        let mut sent = Vec::new();
+        for (_, batch) in call(prefilter.as_mut(), &|operator, ctx| operator.process(0, batch.clone(), ctx))? {
+            sent.extend(call(matcher.as_mut(), &|operator, ctx| operator.process(0, batch.clone(), ctx))?);
+        }
+        sent.extend(call(matcher.as_mut(), &|operator, ctx| operator.on_watermark(EventTime::MAX, ctx))?);
+        let of_port = |port: usize| {
+            let batches = sent.iter().filter(|(to, _)| *to == port).map(|(_, batch)| batch.rows());
+            arrow::compute::concat_batches(self.output_schema().arrow(), batches)
+        };
+        Ok(Found { matches: of_port(0)?, timed_out: of_port(2)? })
+    }
+}

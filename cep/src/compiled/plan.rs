@@ -1,0 +1,215 @@
+//! The plan: everything about a pattern that does not change while it runs.
+
+use super::{MASK_COLUMN, Options};
+use crate::automaton::{Automaton, ConditionId, ConditionSource, build, check_reach};
+use crate::condition::{Conditions, Drafts, draft};
+use crate::local::{ANY_ROW, words};
+use crate::measure::Measures;
+use crate::pattern::{AfterMatch, Pattern, SkipMiss};
+use crate::value::RunValue;
+use arrow::datatypes::{DataType, Field};
+use datafusion_sql::sqlparser::ast;
+use egret_core::expr::Expression;
+use egret_core::key::{check_key_type, hash_key};
+use egret_core::{Error, Result, StreamSchema};
+use std::collections::BTreeSet;
+
+/// The plan of a pattern over a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) automaton: Automaton,
+    pub(crate) sources: Vec<ConditionSource>,
+    pub(crate) conditions: Conditions,
+    pub(crate) locals: Vec<Expression>,
+    pub(crate) values: Vec<RunValue>,
+    pub(crate) measures: Measures,
+    pub(crate) input: StreamSchema,
+    /// The columns of the input that go to the matcher.
+    pub(crate) kept: Vec<usize>,
+    /// The matcher's input: kept columns, then masks.
+    pub(crate) rows: StreamSchema,
+    /// The matcher's late output: kept columns.
+    pub(crate) late: StreamSchema,
+    /// Of the matcher's input: what is stored of an event that was taken.
+    pub(crate) stored: Vec<usize>,
+    /// Of the matcher's input: the key.
+    pub(crate) keys: Vec<usize>,
+    /// Of the matcher's input: what orders events of one time, complete.
+    pub(crate) ties: Vec<usize>,
+    pub(crate) within_ms: Option<i64>,
+    pub(crate) skip: Skip,
+    pub(crate) skip_miss: SkipMiss,
+    /// Whether the prefilter may drop rows that meet no condition.
+    pub(crate) drops_rows: bool,
+    pub(crate) options: Options,
+    /// The pattern as text.
+    pub(crate) text: String,
+    /// Changes when the state of one plan cannot be read by another.
+    pub(crate) fingerprint: u64,
+}
+
+/// [`AfterMatch`] with variables resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    None,
+    ToNext,
+    PastLastEvent,
+    ToFirst(u16),
+    ToLast(u16),
+}
+
+impl Plan {
+    pub(crate) fn compile(
+        pattern: &Pattern,
+        schema: &StreamSchema,
+        partition: Vec<usize>,
+        ties: &[usize],
+        measures: &[(String, ast::Expr)],
+    ) -> Result<Self> {
+        pattern.validate()?;
+        let fields = schema.arrow().fields().len();
+        if partition.iter().chain(ties).any(|&column| column >= fields) {
+            return Err(Error::bug("a partition or tie column is not one of the stream's"));
+        }
+        for &column in &partition {
+            let field = schema.arrow().field(column);
+            check_key_type(field.data_type()).map_err(|error| error.context(format!("PARTITION BY {}", field.name())))?;
+        }
+        let (mut automaton, sources) = build(pattern)?;
+        let mut values = Vec::new();
+        let drafts = draft(&sources, &automaton.variables, schema, &mut values)?;
+        check_reach(&automaton, &sources, &values, |condition| drafts.list[condition as usize].values.iter().copied().collect())?;
+        let measures = Measures::compile(measures, &automaton.variables, schema, &partition, &mut values)?;
+        let columns = Columns::choose(schema, &partition, ties, &drafts, &mut values)?;
+        let conditions = drafts.bind(columns.rows.arrow(), &values)?;
+        set_interest(&mut automaton, &conditions, drafts.locals.len());
+        let drops_rows = !automaton.is_strict
+            && automaton.used_conditions().into_iter().all(|condition| {
+                let condition = &conditions.list[condition as usize];
+                condition.local.is_some() || condition.never
+            });
+        let skip = resolve_skip(&pattern.after_match, &automaton);
+        let mut plan = Self {
+            automaton,
+            sources,
+            conditions,
+            locals: drafts.locals,
+            values,
+            measures,
+            input: schema.clone(),
+            kept: columns.kept,
+            rows: columns.rows,
+            late: columns.late,
+            stored: columns.stored,
+            keys: columns.keys,
+            ties: columns.ties,
+            within_ms: pattern.within_ms,
+            skip,
+            skip_miss: pattern.skip_miss,
+            drops_rows,
+            options: Options::default(),
+            text: pattern.to_string(),
+            fingerprint: 0,
+        };
+        plan.fingerprint = plan.make_fingerprint();
+        Ok(plan)
+    }
+
+    /// How many mask columns there are.
+    pub(crate) fn words(&self) -> usize {
+        words(self.locals.len())
+    }
+
+    /// The name of a condition's variable.
+    pub(crate) fn condition_name(&self, condition: ConditionId) -> &str {
+        self.sources[condition as usize].variable.map_or("a group's UNTIL", |variable| &self.automaton.variables[variable].name)
+    }
+
+    /// State refers to nodes and stored columns; conditions and measures may change between savepoint and restart.
+    fn make_fingerprint(&self) -> u64 {
+        let nodes = self.automaton.nodes.iter().map(|node| {
+            let targets: Vec<_> = node.edges.iter().map(|edge| edge.target).collect();
+            format!("{} {targets:?} {}", self.automaton.variables[node.variable].name, node.guards.len())
+        });
+        let columns = self.stored.iter().map(|&column| format!("{}", self.rows.arrow().field(column)));
+        hash_key(nodes.chain(columns).collect::<Vec<_>>().join("\n").as_bytes())
+    }
+}
+
+/// Which columns go where.
+struct Columns {
+    kept: Vec<usize>,
+    rows: StreamSchema,
+    late: StreamSchema,
+    stored: Vec<usize>,
+    keys: Vec<usize>,
+    ties: Vec<usize>,
+}
+
+impl Columns {
+    /// Chooses the columns the matcher gets and those it stores, and points the values at the stored ones.
+    fn choose(
+        schema: &StreamSchema,
+        partition: &[usize],
+        ties: &[usize],
+        drafts: &Drafts,
+        values: &mut [RunValue],
+    ) -> Result<Self> {
+        let read = values.iter().filter_map(|value| value.column);
+        let always = partition.iter().chain(ties).copied().chain(schema.event_time());
+        let mut kept: BTreeSet<usize> = always.chain(drafts.columns.iter().copied()).chain(read.clone()).collect();
+        let mut stored: BTreeSet<usize> = read.collect();
+        if stored.is_empty() {
+            // An event that is taken leaves at least one column behind.
+            stored.insert(kept.first().copied().unwrap_or(0));
+        }
+        kept.extend(&stored);
+        let kept: Vec<usize> = kept.into_iter().collect();
+        let place = |column: usize| {
+            kept.iter().position(|&other| other == column).ok_or_else(|| Error::bug("a column that is read is kept"))
+        };
+        for value in values.iter_mut() {
+            value.column = value.column.map(|column| stored.iter().position(|&other| other == column).unwrap_or_default());
+        }
+        let late = schema.project(&kept)?;
+        let words = words(drafts.locals.len());
+        let mask = |word: usize| {
+            let name = if word == 0 { MASK_COLUMN.to_owned() } else { format!("{MASK_COLUMN}{word}") };
+            Field::new(name, DataType::UInt64, false)
+        };
+        let rows = late.with_fields((0..words).map(mask))?;
+        let places = |columns: &[usize]| columns.iter().map(|&column| place(column)).collect::<Result<Vec<_>>>();
+        let mut all_ties = places(ties)?;
+        let rest: Vec<usize> = (0..kept.len() + words).filter(|column| !all_ties.contains(column)).collect();
+        all_ties.extend(rest);
+        let stored = places(&stored.into_iter().collect::<Vec<_>>())?;
+        Ok(Self { keys: places(partition)?, ties: all_ties, stored, kept, rows, late })
+    }
+}
+
+/// Says of every node which rows it must see.
+fn set_interest(automaton: &mut Automaton, conditions: &Conditions, locals: usize) {
+    let bit = |condition: ConditionId| {
+        let condition = &conditions.list[condition as usize];
+        match condition.local {
+            _ if condition.never => 0,
+            Some(local) if words(locals) <= 1 => local.bit,
+            _ => ANY_ROW,
+        }
+    };
+    for node in automaton.nodes.iter_mut().chain(std::iter::once(&mut automaton.start)) {
+        let bits = node.conditions().fold(0, |bits, condition| bits | bit(condition));
+        node.interest = if node.is_strict() { ANY_ROW } else { bits };
+    }
+}
+
+fn resolve_skip(strategy: &AfterMatch, automaton: &Automaton) -> Skip {
+    let variable = |name: &str| automaton.variables.iter().position(|variable| variable.name == name).unwrap_or_default() as u16;
+    match strategy {
+        AfterMatch::NoSkip => Skip::None,
+        AfterMatch::SkipToNext => Skip::ToNext,
+        AfterMatch::SkipPastLastEvent => Skip::PastLastEvent,
+        AfterMatch::SkipToFirst(name) => Skip::ToFirst(variable(name)),
+        AfterMatch::SkipToLast(name) => Skip::ToLast(variable(name)),
+    }
+}

@@ -1,0 +1,59 @@
+//! Conditions, split into what reads one event alone and what reads the match so far.
+//!
+//! The first part is *local*: it is evaluated a column at a time before the exchange, and its result travels as a bit of the
+//! row's mask. The rest is *iterative* and is looked at row by row, per partial match. The usual iterative condition compares
+//! an expression over the event with one over the match; there the event's side is evaluated as a column for all rows, the
+//! match's side once per partial match, and what is left per row is comparing two values.
+
+mod compile;
+pub(crate) mod names;
+pub(crate) mod scalar;
+
+pub(crate) use compile::{Drafts, draft};
+
+use crate::local::MaskBit;
+use arrow::datatypes::SchemaRef;
+use datafusion_expr::Operator as Op;
+use egret_core::expr::Expression;
+
+/// The conditions of a pattern, compiled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conditions {
+    pub(crate) list: Vec<Condition>,
+    /// The event's sides of comparisons, over the rows the matcher gets.
+    pub(crate) event_sides: Vec<Expression>,
+    /// The match's sides.
+    pub(crate) run_sides: Vec<RunSide>,
+}
+
+/// One condition: all parts must hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    /// The bit of the local part; `None` if there is none.
+    pub(crate) local: Option<MaskBit>,
+    pub(crate) terms: Vec<Term>,
+    /// Whether it is false whatever comes.
+    pub(crate) never: bool,
+}
+
+/// An iterative part of a condition.
+#[derive(Clone, Debug)]
+pub(crate) enum Term {
+    /// `event side OP run side`
+    Compare { event: usize, op: Op, run: usize },
+    /// A condition on the match alone.
+    Run(usize),
+    /// Anything else: over columns of the row and values of the match.
+    Mixed { expression: Expression, schema: SchemaRef, columns: Vec<usize>, values: Vec<usize> },
+}
+
+/// An expression over values of the match.
+#[derive(Clone, Debug)]
+pub(crate) struct RunSide {
+    pub(crate) values: Vec<usize>,
+    /// The columns it reads: one a value.
+    pub(crate) schema: SchemaRef,
+    /// `None` if it is the one value itself.
+    pub(crate) expression: Option<Expression>,
+    pub(crate) text: String,
+}

@@ -1,0 +1,126 @@
+//! Time: when partial matches end, and matches that time alone completes.
+//!
+//! Deadlines are queued: one queue for the window of the pattern and one for each limit of a gap, so that every queue is in
+//! order by itself and both ends cost a constant. An entry names a key; what has expired there is found by looking at the key.
+
+use super::run::{Held, Run};
+use crate::automaton::Target;
+use crate::compiled::Plan;
+use std::collections::VecDeque;
+
+/// A deadline of a key.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    deadline: i64,
+    key: u32,
+    generation: u32,
+}
+
+/// Deadlines by their length.
+#[derive(Debug)]
+pub(super) struct Deadlines {
+    within: Option<i64>,
+    gaps: Vec<i64>,
+    /// One for the window, then one for every gap.
+    queues: Vec<VecDeque<Entry>>,
+}
+
+impl Deadlines {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let gaps = plan.automaton.gaps.clone();
+        Self { within: plan.within_ms, queues: vec![VecDeque::new(); gaps.len() + 1], gaps }
+    }
+
+    /// A key has a new partial match. Times never go back.
+    pub(super) fn add(&mut self, plan: &Plan, run: &Run, key: u32, generation: u32) {
+        if let Some(within) = self.within
+            && run.start_time == run.last_time
+        {
+            Self::push(&mut self.queues[0], Entry { deadline: run.start_time.saturating_add(within), key, generation });
+        }
+        if plan.automaton.nodes[run.node as usize].has_gap {
+            for (gap, queue) in self.gaps.iter().zip(&mut self.queues[1..]) {
+                Self::push(queue, Entry { deadline: run.last_time.saturating_add(*gap), key, generation });
+            }
+        }
+    }
+
+    fn push(queue: &mut VecDeque<Entry>, entry: Entry) {
+        let same = |last: &Entry| (last.deadline, last.key, last.generation) == (entry.deadline, entry.key, entry.generation);
+        if !queue.back().is_some_and(same) {
+            queue.push_back(entry);
+        }
+    }
+
+    /// Restored partial matches come in any order.
+    pub(super) fn sort(&mut self) {
+        self.queues.iter_mut().for_each(|queue| queue.make_contiguous().sort_by_key(|entry| entry.deadline));
+    }
+
+    /// The deadlines of everything that was restored.
+    pub(super) fn add_restored(&mut self, plan: &Plan, run: &Run, key: u32, generation: u32) {
+        self.add(plan, &Run { last_time: run.start_time, ..run.clone() }, key, generation);
+        self.add(plan, run, key, generation);
+    }
+
+    /// Takes a key with a deadline before `time` off the queues: its number and generation.
+    pub(super) fn pop_before(&mut self, time: i64) -> Option<(u32, u32)> {
+        let queue = self.queues.iter_mut().find(|queue| queue.front().is_some_and(|entry| entry.deadline < time))?;
+        queue.pop_front().map(|entry| (entry.key, entry.generation))
+    }
+
+    /// The next deadline.
+    pub(super) fn next(&self) -> Option<i64> {
+        self.queues.iter().filter_map(|queue| queue.front()).map(|entry| entry.deadline).min()
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.queues.iter().map(|queue| queue.capacity() * size_of::<Entry>()).sum()
+    }
+}
+
+/// When something of a partial match ends; `i64::MAX` is never.
+pub(super) fn deadline(plan: &Plan, run: &Run) -> i64 {
+    let whole = plan.within_ms.map_or(i64::MAX, |within| run.start_time.saturating_add(within));
+    let node = &plan.automaton.nodes[run.node as usize];
+    if !node.has_gap {
+        return whole;
+    }
+    let open = node.edges.iter().enumerate().filter(|(index, _)| run.open >> index & 1 == 1);
+    open.filter_map(|(_, edge)| edge.gap).map(|gap| run.last_time.saturating_add(gap)).fold(whole, i64::min)
+}
+
+/// What became of a partial match when its deadline came.
+pub(super) enum Expired {
+    /// Part of it goes on.
+    No,
+    /// It is gone, and was a match that had been delivered.
+    Over,
+    /// It is gone without having been a match.
+    TimedOut,
+}
+
+/// Lets time reach `now`, the deadline of a partial match; `complete` gets the match if time completes one.
+pub(super) fn expire(plan: &Plan, run: &mut Run, now: i64, mut complete: impl FnMut(Held)) -> Expired {
+    let node = &plan.automaton.nodes[run.node as usize];
+    let over = plan.within_ms.is_some_and(|within| run.start_time.saturating_add(within) <= now);
+    let mut completed = false;
+    for (index, edge) in node.edges.iter().enumerate() {
+        let is_open = run.open >> index & 1 == 1;
+        let ended = over || edge.gap.is_some_and(|gap| run.last_time.saturating_add(gap) <= now);
+        if !is_open || !ended {
+            continue;
+        }
+        run.open &= !(1 << index);
+        if edge.target == Target::AtDeadline && !completed {
+            completed = true;
+            complete(Held { chain: run.chain, start: run.start, time: now, moment: 0 });
+        }
+    }
+    match run.open & node.edge_bits {
+        0 if completed || node.accept => Expired::Over,
+        0 => Expired::TimedOut,
+        _ => Expired::No,
+    }
+}

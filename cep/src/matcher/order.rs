@@ -1,0 +1,175 @@
+//! Rows wait here until the watermark has passed them, and leave in order of event time.
+//!
+//! Every batch is sorted once when it comes, by a radix sort of (time, row); a release takes the beginnings of the sorted
+//! batches and merges them the same way. Columns are compared only where times are equal.
+
+use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
+use arrow::compute::{SortOptions, interleave_record_batch, take_record_batch};
+use egret_core::Result;
+use egret_core::batch::millis;
+use std::cmp::Ordering;
+
+/// A row and when it happened.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    time: i64,
+    batch: u32,
+    row: u32,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    rows: RecordBatch,
+    order: Vec<Entry>,
+    /// How many have left.
+    gone: usize,
+}
+
+/// Rows that the watermark has not passed.
+#[derive(Debug, Default)]
+pub(crate) struct TimeOrder {
+    waiting: Vec<Waiting>,
+    scratch: Vec<Entry>,
+}
+
+impl TimeOrder {
+    /// Takes rows in.
+    pub(crate) fn add(&mut self, rows: RecordBatch, event_time: usize) {
+        let entry = |(row, &time): (usize, &i64)| Entry { time, batch: 0, row: row as u32 };
+        let mut order: Vec<Entry> = millis(rows.column(event_time)).iter().enumerate().map(entry).collect();
+        sort(&mut order, &mut self.scratch);
+        self.waiting.push(Waiting { rows, order, gone: 0 });
+    }
+
+    /// The rows before `watermark`, in order: by time, then by the columns `ties`.
+    pub(crate) fn release(&mut self, watermark: i64, event_time: usize, ties: &[usize]) -> Result<Option<RecordBatch>> {
+        let mut leaving: Vec<Entry> = Vec::new();
+        for (batch, waiting) in self.waiting.iter_mut().enumerate() {
+            let rest = &waiting.order[waiting.gone..];
+            let count = rest.partition_point(|entry| entry.time < watermark);
+            leaving.extend(rest[..count].iter().map(|entry| Entry { batch: batch as u32, ..*entry }));
+            waiting.gone += count;
+        }
+        if leaving.is_empty() {
+            return Ok(None);
+        }
+        sort(&mut leaving, &mut self.scratch);
+        let batches: Vec<&RecordBatch> = self.waiting.iter().map(|waiting| &waiting.rows).collect();
+        let rows = match batches.as_slice() {
+            [one] => {
+                let rows = UInt32Array::from_iter_values(leaving.iter().map(|entry| entry.row));
+                take_record_batch(one, &rows)?
+            }
+            many => {
+                let indexes: Vec<(usize, usize)> =
+                    leaving.iter().map(|entry| (entry.batch as usize, entry.row as usize)).collect();
+                interleave_record_batch(many, &indexes)?
+            }
+        };
+        self.waiting.retain(|waiting| waiting.gone < waiting.order.len());
+        break_ties(rows, event_time, ties).map(Some)
+    }
+
+    /// What waits, in no particular order.
+    pub(crate) fn rows(&self) -> Result<Vec<RecordBatch>> {
+        let rest = |waiting: &Waiting| {
+            let rows = UInt32Array::from_iter_values(waiting.order[waiting.gone..].iter().map(|entry| entry.row));
+            Ok(take_record_batch(&waiting.rows, &rows)?)
+        };
+        self.waiting.iter().map(rest).collect()
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_rows = |rows: &RecordBatch| -> usize { rows.columns().iter().map(|column| column.get_array_memory_size()).sum() };
+        self.waiting.iter().map(|waiting| of_rows(&waiting.rows) + waiting.order.capacity() * size_of::<Entry>()).sum()
+    }
+}
+
+/// Puts rows of one time in order of their content.
+fn break_ties(rows: RecordBatch, event_time: usize, ties: &[usize]) -> Result<RecordBatch> {
+    let times = millis(rows.column(event_time));
+    if times.windows(2).all(|pair| pair[0] != pair[1]) {
+        return Ok(rows);
+    }
+    let compare = |&column: &usize| make_comparator(rows.column(column), rows.column(column), SortOptions::default());
+    let comparators = ties.iter().filter(|&&column| column != event_time).map(compare).collect::<Result<Vec<_>, _>>()?;
+    let by_content = |a: &u32, b: &u32| {
+        comparators.iter().map(|compare| compare(*a as usize, *b as usize)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
+    let mut moved = false;
+    for group in order.chunk_by_mut(|&a, &b| times[a as usize] == times[b as usize]).filter(|group| group.len() > 1) {
+        if !group.is_sorted_by(|a, b| by_content(a, b).is_le()) {
+            group.sort_by(by_content);
+            moved = true;
+        }
+    }
+    if moved { Ok(take_record_batch(&rows, &UInt32Array::from(order))?) } else { Ok(rows) }
+}
+
+/// Sorts by time, keeping the order of entries with the same time.
+fn sort(entries: &mut Vec<Entry>, scratch: &mut Vec<Entry>) {
+    const DIGIT: u32 = 11;
+    if entries.is_sorted_by_key(|entry| entry.time) {
+        return;
+    }
+    let least = entries.iter().map(|entry| entry.time).min().unwrap_or_default();
+    let span = entries.iter().map(|entry| entry.time.wrapping_sub(least) as u64).max().unwrap_or_default();
+    let passes = (64 - span.leading_zeros()).div_ceil(DIGIT);
+    if entries.len() < 256 || passes > 4 {
+        entries.sort_by_key(|entry| entry.time);
+        return;
+    }
+    scratch.resize(entries.len(), Entry { time: 0, batch: 0, row: 0 });
+    for pass in 0..passes {
+        let digit = |entry: &Entry| (entry.time.wrapping_sub(least) as u64 >> (pass * DIGIT)) as usize & ((1 << DIGIT) - 1);
+        let mut places = [0_u32; 1 << DIGIT];
+        entries.iter().for_each(|entry| places[digit(entry)] += 1);
+        let mut sum = 0;
+        places.iter_mut().for_each(|place| (*place, sum) = (sum, sum + *place));
+        for entry in entries.iter() {
+            let place = &mut places[digit(entry)];
+            scratch[*place as usize] = *entry;
+            *place += 1;
+        }
+        std::mem::swap(entries, scratch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    use egret_testkit::{Random, table};
+
+    #[test]
+    fn sorting_agrees_with_the_standard_library() {
+        let mut random = Random::new(3);
+        for (count, span) in [(10, 5), (300, 3), (5_000, 9_000), (5_000, 1 << 40), (2_000, i64::MAX)] {
+            let mut entries: Vec<Entry> = (0..count).map(|row| Entry { time: random.between(-7, span), batch: 0, row }).collect();
+            let mut expected = entries.clone();
+            expected.sort_by_key(|entry| entry.time);
+            sort(&mut entries, &mut Vec::new());
+            let rows = |entries: &[Entry]| entries.iter().map(|entry| entry.row).collect::<Vec<_>>();
+            assert_eq!(rows(&entries), rows(&expected), "{count} entries over {span}");
+        }
+    }
+
+    #[test]
+    fn rows_leave_when_the_watermark_has_passed_them() {
+        let rows = table("at:time id:int\n 5 1\n 3 2\n 9 3\n 3 0");
+        let mut order = TimeOrder::default();
+        order.add(rows.rows.slice(0, 2), 0);
+        order.add(rows.rows.slice(2, 2), 0);
+        let mut ids = |watermark: i64| {
+            let rows = order.release(watermark, 0, &[1]).unwrap();
+            rows.map_or(vec![], |rows| rows.column(1).as_primitive::<Int64Type>().values().to_vec())
+        };
+        assert_eq!(ids(3), Vec::<i64>::new());
+        assert_eq!(ids(5), [0, 2]);
+        assert_eq!(ids(i64::MAX), [1, 3]);
+    }
+}

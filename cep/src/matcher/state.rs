@@ -1,0 +1,281 @@
+//! The state of a matcher: works on ordered rows key by key.
+
+use super::evaluate::Current;
+use super::expire::{Deadlines, Expired, deadline, expire};
+use super::keys::{Key, KeyState, Keys, RowKeys};
+use super::order::TimeOrder;
+use super::output::Output;
+use super::run::{Held, Run};
+use super::slab::NONE;
+use super::step::{At, Step, Work};
+use super::store::Store;
+use crate::compiled::{Plan, Skip};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use egret_core::batch::millis;
+use egret_core::{Batch, Error, Result, StateSize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything a matcher keeps.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) order: TimeOrder,
+    pub(super) store: Store,
+    pub(super) keys: Keys,
+    pub(super) deadlines: Deadlines,
+    pub(super) output: Output,
+    pub(super) work: Work,
+    /// Counts rows and deadlines, in the order they were looked at.
+    pub(super) number: u64,
+    pub(super) generation: u32,
+    pub(super) runs: usize,
+    /// The times of matches that are held back, and how many of each.
+    pub(super) held: BTreeMap<i64, usize>,
+    clock_ms: i64,
+}
+
+impl State {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let fields: Vec<_> = plan.stored.iter().map(|&column| plan.rows.arrow().field(column).clone()).collect();
+        Self {
+            order: TimeOrder::default(),
+            store: Store::new(Arc::new(Schema::new(fields))),
+            keys: Keys::default(),
+            deadlines: Deadlines::new(plan),
+            output: Output::default(),
+            work: Work::default(),
+            number: 0,
+            generation: 0,
+            runs: 0,
+            held: BTreeMap::new(),
+            clock_ms: i64::MIN,
+        }
+    }
+
+    /// Works on rows that are in order; `now` is their time if they have none of their own.
+    pub(super) fn work_on(&mut self, plan: &Plan, rows: RecordBatch, now: Option<i64>) -> Result<()> {
+        self.store.begin(rows.project(&plan.stored)?);
+        let keys = RowKeys::of(&rows, &plan.keys)?;
+        let time_column = plan.rows.event_time().filter(|_| now.is_none()).map(|column| rows.column(column).clone());
+        let mut current = Current::new(rows, plan);
+        let times = time_column.as_ref().map(millis);
+        let mut scratch = Vec::new();
+        for row in 0..current.rows.num_rows() {
+            let time = times.map_or(now.unwrap_or_default(), |times| times[row]);
+            let place = self.keys.find(&keys, row, &mut scratch)?;
+            let mask = current.mask(row);
+            if place.is_none() && mask & plan.automaton.start.interest == 0 {
+                continue;
+            }
+            self.number += 1;
+            let at = At { row, time, mask, number: self.number };
+            self.row(plan, &mut current, &keys, at, place)?;
+            self.output.flush_if_full(plan, &mut self.store)?;
+        }
+        self.output.flush(plan, &mut self.store)?;
+        self.store.settle()
+    }
+
+    fn row(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
+        let place = match place {
+            Some(place) if self.keys.states[place].deadline <= at.time => self.expire_key(plan, place, at.time)?.then_some(place),
+            place => place,
+        };
+        let interest = place.map_or(0, |place| self.keys.states[place].interest);
+        if at.mask & (interest | plan.automaton.start.interest) == 0 {
+            return Ok(());
+        }
+        let mut runs = place.map_or_else(Vec::new, |place| std::mem::take(&mut self.keys.states[place].runs));
+        let before = runs.len();
+        let step = Step { plan, store: &mut self.store, current, work: &mut self.work, at };
+        let changed = step.run(&mut runs)?;
+        self.runs = self.runs + runs.len() - before;
+        if !changed && self.work.complete.is_empty() {
+            match place {
+                Some(place) => self.keys.states[place].runs = runs,
+                None => debug_assert!(runs.is_empty()),
+            }
+            return Ok(());
+        }
+        if runs.len() > plan.options.runs_per_key_max {
+            return Err(too_many(plan, &keys.key(at.row)?));
+        }
+        self.put_back(plan, keys, at, place, runs)
+    }
+
+    /// Stores what a row made of the partial matches of a key.
+    fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: Vec<Run>) -> Result<()> {
+        let completes = !self.work.complete.is_empty() && plan.skip != Skip::None;
+        if place.is_none() && runs.is_empty() && !completes {
+            self.deliver_all();
+            return Ok(());
+        }
+        let place = match place {
+            Some(place) => place,
+            None => {
+                self.generation = if self.generation >= NONE - 1 { 0 } else { self.generation + 1 };
+                self.keys.add(keys.key(at.row)?, self.generation)
+            }
+        };
+        let state = &mut self.keys.states[place];
+        state.interest = 0;
+        for run in &runs {
+            state.interest |= plan.automaton.nodes[run.node as usize].interest;
+            if run.last_time == at.time {
+                state.deadline = state.deadline.min(deadline(plan, run));
+                self.deadlines.add(plan, run, place, state.generation);
+            }
+        }
+        state.runs = runs;
+        if plan.skip == Skip::None {
+            self.deliver_all();
+        } else {
+            self.hold_all(place);
+            self.resolve(plan, place)?;
+        }
+        self.remove_if_empty(place);
+        Ok(())
+    }
+
+    /// Sends the complete matches.
+    fn deliver_all(&mut self) {
+        for found in self.work.complete.drain(..) {
+            self.output.matched(found.chain, found.time);
+        }
+    }
+
+    /// Puts the complete matches aside, to be sent when it is their turn.
+    fn hold_all(&mut self, place: u32) {
+        for found in self.work.complete.drain(..) {
+            *self.held.entry(found.time).or_default() += 1;
+            self.keys.states[place].held.push(found);
+        }
+    }
+
+    /// Lets time reach `now` for a key. Says whether anything is left of it.
+    pub(super) fn expire_key(&mut self, plan: &Plan, place: u32, now: i64) -> Result<bool> {
+        loop {
+            let state = &mut self.keys.states[place];
+            let next = state.runs.iter().map(|run| deadline(plan, run)).min().unwrap_or(i64::MAX);
+            state.deadline = next;
+            if next > now || next == i64::MAX {
+                return Ok(true);
+            }
+            self.number += 1;
+            let mut runs = std::mem::take(&mut state.runs);
+            self.expire_at(plan, &mut runs, next);
+            self.keys.states[place].runs = runs;
+            if plan.skip == Skip::None {
+                self.deliver_all();
+            } else {
+                self.hold_all(place);
+                self.resolve(plan, place)?;
+            }
+            if self.remove_if_empty(place) {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn expire_at(&mut self, plan: &Plan, runs: &mut Vec<Run>, now: i64) {
+        let Self { store, work, output, number, .. } = self;
+        let before = runs.len();
+        runs.retain_mut(|run| {
+            if deadline(plan, run) > now {
+                return true;
+            }
+            let expired = expire(plan, run, now, |held| {
+                store.hold(held.chain);
+                work.complete.push(Held { moment: *number, ..held });
+            });
+            match expired {
+                Expired::No => return true,
+                Expired::Over => store.release(run.chain),
+                Expired::TimedOut => output.timed_out(plan, store, run.chain, now),
+            }
+            false
+        });
+        self.runs -= before - runs.len();
+    }
+
+    /// Forgets a key of which nothing is left.
+    pub(super) fn remove_if_empty(&mut self, place: u32) -> bool {
+        let KeyState { runs, held, .. } = &self.keys.states[place];
+        let empty = runs.is_empty() && held.is_empty();
+        if empty {
+            self.keys.remove(place);
+        }
+        empty
+    }
+
+    /// Time has reached everything before `time`.
+    pub(super) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
+        while let Some((place, generation)) = self.deadlines.pop_before(time) {
+            if self.keys.states.get(place).is_some_and(|state| state.generation == generation && state.deadline < time) {
+                self.expire_key(plan, place, time - 1)?;
+                self.output.flush_if_full(plan, &mut self.store)?;
+            }
+        }
+        self.output.flush(plan, &mut self.store)?;
+        self.store.settle()
+    }
+
+    /// The input has ended: nothing that is open can become a match.
+    pub(super) fn end(&mut self, plan: &Plan) -> Result<()> {
+        self.advance_to(plan, i64::MAX)?;
+        for place in self.keys.live() {
+            let runs = std::mem::take(&mut self.keys.states[place].runs);
+            self.runs -= runs.len();
+            runs.iter().for_each(|run| self.store.release(run.chain));
+            self.resolve(plan, place)?;
+            self.remove_if_empty(place);
+        }
+        self.output.flush(plan, &mut self.store)?;
+        self.store.settle()
+    }
+
+    /// The time of the earliest match that is held back.
+    pub(super) fn held_since(&self) -> Option<i64> {
+        self.held.keys().next().copied()
+    }
+
+    pub(super) fn release_held(&mut self, time: i64) {
+        if let Some(count) = self.held.get_mut(&time) {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&time);
+            }
+        }
+    }
+
+    /// A clock that does not go back.
+    pub(super) fn clock_at(&mut self, now_ms: i64) -> i64 {
+        self.clock_ms = self.clock_ms.max(now_ms);
+        self.clock_ms
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.next()
+    }
+
+    pub(super) fn take_output(&mut self, plan: &Plan) -> Result<Vec<(usize, Batch)>> {
+        self.output.flush(plan, &mut self.store)?;
+        Ok(self.output.take())
+    }
+
+    pub(super) fn timed_out(&self) -> u64 {
+        self.output.timed_out_count()
+    }
+
+    pub(super) fn size(&self) -> StateSize {
+        let bytes =
+            self.order.bytes() + self.store.bytes() + self.keys.bytes() + self.deadlines.bytes() + self.runs * size_of::<Run>();
+        StateSize { keys: self.keys.len() as u64, bytes: bytes as u64 }
+    }
+}
+
+fn too_many(plan: &Plan, key: &Key) -> Error {
+    Error::job(format!("{key} has more than {} partial matches of the pattern {} at a time", plan.options.runs_per_key_max, plan.text))
+        .help("give the pattern a (shorter) window with WITHIN, make its first conditions more selective, skip after a match, partition by more columns, or raise max_runs_per_key")
+}

@@ -1,0 +1,269 @@
+//! Computes values of a match, whole or partial: `first(x.col)`, `avg(x.amount)`.
+//!
+//! Counts, sums, averages and extremes are folded: what is known of a chain's beginning is kept at the link where it was
+//! computed, so the value of a chain that is longer by one event costs one step.
+
+use super::slab::NONE;
+use super::store::Store;
+use crate::condition::names::zero;
+use crate::condition::scalar::{Kind, Scalar, kind, read};
+use crate::value::{Function, RunValue};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_null_array};
+use datafusion_common::ScalarValue;
+use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
+use egret_core::Result;
+use std::cmp::Ordering;
+
+/// What was computed about a chain.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    /// By run side.
+    pub(crate) sides: Vec<Option<Scalar>>,
+    /// By value.
+    pub(crate) folds: Vec<Option<Fold>>,
+}
+
+impl Cache {
+    pub(crate) fn clear(&mut self) {
+        self.sides.clear();
+        self.folds.clear();
+    }
+
+    /// Sets an entry of a list that grows as needed.
+    pub(crate) fn set<T: Clone>(list: &mut Vec<Option<T>>, index: usize, value: T) {
+        if list.len() <= index {
+            list.resize(index + 1, None);
+        }
+        list[index] = Some(value);
+    }
+}
+
+/// A fold over events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fold {
+    /// Values that are not null (of `count(x)`: events).
+    count: i64,
+    whole: i64,
+    float: f64,
+    /// The event with the least or greatest value.
+    best: u32,
+}
+
+impl Fold {
+    const EMPTY: Self = Self { count: 0, whole: 0, float: 0.0, best: NONE };
+
+    fn take(&mut self, store: &Store, value: &RunValue, event: u32) -> Result<()> {
+        let Some(column) = value.column else {
+            self.count += 1;
+            return Ok(());
+        };
+        let (cells, row) = store.cell(event, column);
+        if cells.is_null(row) {
+            return Ok(());
+        }
+        self.count += 1;
+        match value.function {
+            Function::Sum | Function::Average => match read(cells, row)? {
+                Scalar::Int(number) => {
+                    self.whole = self.whole.wrapping_add(number);
+                    self.float += number as f64;
+                }
+                Scalar::Float(number) => self.float += number,
+                _ => {}
+            },
+            Function::Least | Function::Greatest => {
+                let wanted = if matches!(value.function, Function::Least) { Ordering::Less } else { Ordering::Greater };
+                if self.best == NONE || order(store, column, event, self.best)? == wanted {
+                    self.best = event;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&self, store: &Store, value: &RunValue) -> Result<Scalar> {
+        Ok(match value.function {
+            Function::Count => Scalar::Int(self.count),
+            Function::Sum if kind(&value.data_type) == Kind::Float => Scalar::Float(self.float),
+            Function::Sum => Scalar::Int(self.whole),
+            Function::Average if self.count == 0 => Scalar::Null,
+            Function::Average => Scalar::Float(self.float / self.count as f64),
+            _ => event_value(store, value, self.best)?,
+        })
+    }
+}
+
+/// How two events' values compare.
+fn order(store: &Store, column: usize, one: u32, other: u32) -> Result<Ordering> {
+    let value = |event: u32| {
+        let (cells, row) = store.cell(event, column);
+        read(cells, row)
+    };
+    Ok(match (value(one)?, value(other)?) {
+        (Scalar::Int(one), Scalar::Int(other)) => one.cmp(&other),
+        (Scalar::Float(one), Scalar::Float(other)) => one.total_cmp(&other),
+        _ => Ordering::Equal,
+    })
+}
+
+fn event_value(store: &Store, value: &RunValue, event: u32) -> Result<Scalar> {
+    match value.column {
+        Some(column) if event != NONE => {
+            let (cells, row) = store.cell(event, column);
+            read(cells, row)
+        }
+        _ => Ok(Scalar::Null),
+    }
+}
+
+/// The fold over a chain, from what is known of its beginning.
+fn fold(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<Fold> {
+    let mut behind: Vec<u32> = Vec::new();
+    let mut at = chain;
+    let mut fold = Fold::EMPTY;
+    while at != NONE {
+        if let Some(known) = store.cache(at).and_then(|cache| cache.folds.get(index).copied().flatten()) {
+            fold = known;
+            break;
+        }
+        let link = store.link(at);
+        if value.variable.is_none_or(|variable| variable == link.variable) {
+            behind.push(link.event);
+        }
+        at = link.previous;
+    }
+    for &event in behind.iter().rev() {
+        fold.take(store, value, event)?;
+    }
+    if chain != NONE {
+        Cache::set(&mut store.cache_mut(chain).folds, index, fold);
+    }
+    Ok(fold)
+}
+
+/// The event that `first`, `last` or a partition column reads; [`NONE`] if there is none.
+fn picked(store: &Store, value: &RunValue, chain: u32, scratch: &mut Vec<u32>) -> u32 {
+    match value.function {
+        Function::Any if chain != NONE => store.link(chain).event,
+        Function::Last(mut back) => {
+            let mut at = chain;
+            while at != NONE {
+                let link = store.link(at);
+                if value.variable.is_none_or(|variable| variable == link.variable) {
+                    if back == 0 {
+                        return link.event;
+                    }
+                    back -= 1;
+                }
+                at = link.previous;
+            }
+            NONE
+        }
+        Function::First(forward) => {
+            store.events_of(chain, value.variable, scratch);
+            scratch.get(forward).copied().unwrap_or(NONE)
+        }
+        _ => NONE,
+    }
+}
+
+/// The value for a chain ([`NONE`]: nothing taken yet).
+pub(crate) fn scalar(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<Scalar> {
+    if value.is_folded() {
+        let fold = fold(store, index, value, chain)?;
+        return fold.finish(store, value);
+    }
+    match &value.function {
+        Function::Other(function) => read(&aggregate(store, value, function, chain)?.to_array()?, 0),
+        _ => {
+            let event = picked(store, value, chain, &mut Vec::new());
+            event_value(store, value, event)
+        }
+    }
+}
+
+/// The value for a chain, as a column of one row.
+pub(crate) fn array(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<ArrayRef> {
+    match &value.function {
+        Function::Other(function) => Ok(aggregate(store, value, function, chain)?.to_array()?),
+        Function::Any | Function::First(_) | Function::Last(_) => {
+            let event = picked(store, value, chain, &mut Vec::new());
+            cell(store, value, event)
+        }
+        Function::Least | Function::Greatest => {
+            let best = fold(store, index, value, chain)?.best;
+            cell(store, value, best)
+        }
+        _ => Ok(match scalar(store, index, value, chain)? {
+            Scalar::Int(number) => std::sync::Arc::new(Int64Array::from(vec![number])),
+            Scalar::Float(number) => std::sync::Arc::new(Float64Array::from(vec![number])),
+            _ => new_null_array(&value.data_type, 1),
+        }),
+    }
+}
+
+fn cell(store: &Store, value: &RunValue, event: u32) -> Result<ArrayRef> {
+    Ok(match value.column {
+        Some(column) if event != NONE => {
+            let (cells, row) = store.cell(event, column);
+            cells.slice(row, 1)
+        }
+        _ => new_null_array(&value.data_type, 1),
+    })
+}
+
+/// The value for many chains, as a column.
+pub(crate) fn column(store: &mut Store, index: usize, value: &RunValue, chains: &[u32]) -> Result<ArrayRef> {
+    match &value.function {
+        Function::Any | Function::First(_) | Function::Last(_) => {
+            let mut scratch = Vec::new();
+            let events: Vec<u32> = chains.iter().map(|&chain| picked(store, value, chain, &mut scratch)).collect();
+            store.gather(value.column.unwrap_or_default(), &events)
+        }
+        Function::Least | Function::Greatest => {
+            let best = |chain: &u32| Ok(fold(store, index, value, *chain)?.best);
+            let events = chains.iter().map(best).collect::<Result<Vec<_>>>()?;
+            store.gather(value.column.unwrap_or_default(), &events)
+        }
+        Function::Other(function) => {
+            let values = chains.iter().map(|&chain| aggregate(store, value, function, chain)).collect::<Result<Vec<_>>>()?;
+            Ok(ScalarValue::iter_to_array(values)?)
+        }
+        _ => {
+            let values = chains.iter().map(|&chain| scalar(store, index, value, chain)).collect::<Result<Vec<_>>>()?;
+            Ok(if kind(&value.data_type) == Kind::Float {
+                std::sync::Arc::new(Float64Array::from_iter(values.iter().map(|value| match value {
+                    Scalar::Float(number) => Some(*number),
+                    _ => None,
+                })))
+            } else {
+                std::sync::Arc::new(Int64Array::from_iter(values.iter().map(|value| match value {
+                    Scalar::Int(number) => Some(*number),
+                    _ => None,
+                })))
+            })
+        }
+    }
+}
+
+/// Any aggregate function, over all events at once.
+fn aggregate(store: &Store, value: &RunValue, function: &AggregateFunctionExpr, chain: u32) -> Result<ScalarValue> {
+    let mut events = Vec::new();
+    store.events_of(chain, value.variable, &mut events);
+    if events.is_empty() && value.is_zero_of_nothing() {
+        return zero(&value.data_type);
+    }
+    let cells = store.gather(value.column.unwrap_or_default(), &events)?;
+    let field = store.schema().field(value.column.unwrap_or_default()).clone();
+    let rows =
+        RecordBatch::try_new(std::sync::Arc::new(arrow::datatypes::Schema::new(vec![field.with_nullable(true)])), vec![cells])?;
+    let args = function
+        .expressions()
+        .iter()
+        .map(|arg| arg.evaluate(&rows)?.into_array(rows.num_rows()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut accumulator = function.create_accumulator()?;
+    accumulator.update_batch(&args)?;
+    Ok(accumulator.evaluate()?)
+}

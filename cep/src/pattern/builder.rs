@@ -1,0 +1,235 @@
+//! The fluent way to write a pattern: each method changes the element added last.
+
+use super::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss};
+use datafusion_sql::sqlparser::ast;
+use std::time::Duration;
+
+impl Pattern {
+    /// A pattern of these elements, without a window.
+    pub fn new(elements: Vec<Element>) -> Self {
+        Self { elements, within_ms: None, after_match: AfterMatch::NoSkip, skip_miss: SkipMiss::Ignore }
+    }
+
+    /// Starts a pattern with any event, called `variable`.
+    ///
+    /// ```
+    /// use egret_cep::Pattern;
+    /// use std::time::Duration;
+    /// let pattern = Pattern::begin("login")
+    ///     .filter("kind = 'login'")
+    ///     .not_followed_by("logout")
+    ///     .filter("kind = 'logout'")
+    ///     .within(Duration::from_secs(3600));
+    /// assert_eq!(pattern.elements.len(), 2);
+    /// ```
+    pub fn begin(variable: &str) -> Self {
+        Self::new(vec![Element::variable(Link::FollowedBy, variable)])
+    }
+
+    /// Starts a pattern with a group.
+    pub fn begin_group(group: Pattern) -> Self {
+        Self::new(vec![Element::group(Link::FollowedBy, group.elements)])
+    }
+
+    /// The very next event.
+    #[must_use]
+    pub fn next(self, variable: &str) -> Self {
+        self.add(Element::variable(Link::Next, variable))
+    }
+
+    /// The first later event that fits.
+    #[must_use]
+    pub fn followed_by(self, variable: &str) -> Self {
+        self.add(Element::variable(Link::FollowedBy, variable))
+    }
+
+    /// Any later event that fits.
+    #[must_use]
+    pub fn followed_by_any(self, variable: &str) -> Self {
+        self.add(Element::variable(Link::FollowedByAny, variable))
+    }
+
+    /// The very next event must not fit.
+    #[must_use]
+    pub fn not_next(self, variable: &str) -> Self {
+        self.add(Element::variable(Link::NotNext, variable))
+    }
+
+    /// No event may fit until the next one is taken; at the end of a pattern: until the window ends.
+    #[must_use]
+    pub fn not_followed_by(self, variable: &str) -> Self {
+        self.add(Element::variable(Link::NotFollowedBy, variable))
+    }
+
+    /// As [`Pattern::next`], a group.
+    #[must_use]
+    pub fn next_group(self, group: Pattern) -> Self {
+        self.add(Element::group(Link::Next, group.elements))
+    }
+
+    /// As [`Pattern::followed_by`], a group.
+    #[must_use]
+    pub fn followed_by_group(self, group: Pattern) -> Self {
+        self.add(Element::group(Link::FollowedBy, group.elements))
+    }
+
+    /// As [`Pattern::followed_by_any`], a group.
+    #[must_use]
+    pub fn followed_by_any_group(self, group: Pattern) -> Self {
+        self.add(Element::group(Link::FollowedByAny, group.elements))
+    }
+
+    /// What the event must be. Said again, all must hold.
+    #[must_use]
+    pub fn filter(mut self, condition: impl Into<Condition>) -> Self {
+        if let Some(Element { item: Item::Variable { condition: slot, .. }, .. }) = self.elements.last_mut() {
+            let more = condition.into();
+            *slot = Some(match slot.take() {
+                None => more,
+                Some(one) => both(one, more),
+            });
+        }
+        self
+    }
+
+    /// Exactly `n` times.
+    #[must_use]
+    pub fn times(self, n: u32) -> Self {
+        self.times_between(n, n)
+    }
+
+    /// Between `min` and `max` times.
+    #[must_use]
+    pub fn times_between(self, min: u32, max: u32) -> Self {
+        self.quantify(|quantifier| (quantifier.min, quantifier.max) = (min, Some(max)))
+    }
+
+    /// `min` times or more.
+    #[must_use]
+    pub fn times_or_more(self, min: u32) -> Self {
+        self.quantify(|quantifier| (quantifier.min, quantifier.max) = (min, None))
+    }
+
+    /// Once or more.
+    #[must_use]
+    pub fn one_or_more(self) -> Self {
+        self.times_or_more(1)
+    }
+
+    /// Any number of times, or not at all.
+    #[must_use]
+    pub fn zero_or_more(self) -> Self {
+        self.times_or_more(1).optional()
+    }
+
+    /// It may be missing altogether.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        self.quantify(|quantifier| quantifier.optional = true)
+    }
+
+    /// It takes as many events as it can.
+    #[must_use]
+    pub fn greedy(self) -> Self {
+        self.quantify(|quantifier| quantifier.greedy = true)
+    }
+
+    /// Each repetition is the very next event.
+    #[must_use]
+    pub fn consecutive(self) -> Self {
+        self.quantify(|quantifier| quantifier.inner = Inner::Strict)
+    }
+
+    /// Each repetition is any later event that fits.
+    #[must_use]
+    pub fn allow_combinations(self) -> Self {
+        self.quantify(|quantifier| quantifier.inner = Inner::Any)
+    }
+
+    /// Each required repetition comes within `window` of the event before it.
+    #[must_use]
+    pub fn repetitions_within(self, window: Duration) -> Self {
+        self.quantify(|quantifier| quantifier.window_ms = Some(millis(window)))
+    }
+
+    /// The event that ends the repetitions.
+    #[must_use]
+    pub fn until(self, condition: impl Into<Condition>) -> Self {
+        self.change(|element| element.until = Some(condition.into()))
+    }
+
+    /// The element's event comes within `window` of the event before it.
+    #[must_use]
+    pub fn within_previous(self, window: Duration) -> Self {
+        self.change(|element| element.within_previous_ms = Some(millis(window)))
+    }
+
+    /// The whole match, from its first to its last event, takes less than this.
+    #[must_use]
+    pub fn within(mut self, window: Duration) -> Self {
+        self.within_ms = Some(millis(window));
+        self
+    }
+
+    /// What a match does to others.
+    #[must_use]
+    pub fn after_match(mut self, strategy: AfterMatch) -> Self {
+        self.after_match = strategy;
+        self
+    }
+
+    /// Ends the job with an error when a match has no event to skip to.
+    #[must_use]
+    pub fn fail_on_skip_miss(mut self) -> Self {
+        self.skip_miss = SkipMiss::Error;
+        self
+    }
+
+    fn add(mut self, element: Element) -> Self {
+        self.elements.push(element);
+        self
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Element)) -> Self {
+        if let Some(last) = self.elements.last_mut() {
+            change(last);
+        }
+        self
+    }
+
+    fn quantify(self, change: impl FnOnce(&mut Quantifier)) -> Self {
+        self.change(|element| change(&mut element.quantifier))
+    }
+}
+
+impl Element {
+    /// An event without a condition, once.
+    pub fn variable(link: Link, name: &str) -> Self {
+        Self::once(link, Item::Variable { name: name.to_owned(), condition: None })
+    }
+
+    /// A group, once.
+    pub fn group(link: Link, elements: Vec<Element>) -> Self {
+        Self::once(link, Item::Group(elements))
+    }
+
+    fn once(link: Link, item: Item) -> Self {
+        Self { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Both conditions. A text that does not parse stays alone, so that compiling reports it.
+fn both(one: Condition, more: Condition) -> Condition {
+    match (one.tree(), more.tree()) {
+        (Err(_), _) => one,
+        (_, Err(_)) => more,
+        (Ok(left), Ok(right)) => {
+            let nested = |tree| Box::new(ast::Expr::Nested(Box::new(tree)));
+            Condition::from(ast::Expr::BinaryOp { left: nested(left), op: ast::BinaryOperator::And, right: nested(right) })
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a pattern is: the description that the language and the Rust API make and [`crate::CompiledPattern`] takes.
+
+mod builder;
+mod validate;
+
+use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+use datafusion_sql::sqlparser::tokenizer::Token;
+use egret_core::{Error, Result};
+use std::fmt;
+
+/// The most events that the repetitions of a pattern may ask for, those of nested groups multiplied.
+pub const REPETITIONS_MAX: u32 = 10_000;
+
+/// Which events follow which, how fast, and what a match does to other matches.
+///
+/// Made by the fluent methods ([`Pattern::begin`] and those behind it) or from the parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    /// The elements, in order.
+    pub elements: Vec<Element>,
+    /// The window: the last event's time less the first's must be *less than* this.
+    pub within_ms: Option<i64>,
+    /// What a match does to others.
+    pub after_match: AfterMatch,
+    /// What happens when a match has no event to skip to.
+    pub skip_miss: SkipMiss,
+}
+
+/// One step of a pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Element {
+    /// How it follows what precedes it. Of the first element of a pattern or group it says nothing.
+    pub link: Link,
+    /// A variable or a group.
+    pub item: Item,
+    /// How often it comes.
+    pub quantifier: Quantifier,
+    /// What ends a repetition; the event that meets it is not taken.
+    pub until: Option<Condition>,
+    /// The gap between the previous event of the match and this element's event must be less than this. Of a negation at the
+    /// end: how long the event must stay absent.
+    pub within_previous_ms: Option<i64>,
+}
+
+/// What stands at a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// An event.
+    Variable {
+        /// The variable's name.
+        name: String,
+        /// What the event must be; `None` is any event.
+        condition: Option<Condition>,
+    },
+    /// A sequence of elements.
+    Group(Vec<Element>),
+}
+
+/// How an event follows the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The very next event.
+    Next,
+    /// The first later event that fits.
+    FollowedBy,
+    /// Any later event that fits.
+    FollowedByAny,
+    /// The very next event must not fit.
+    NotNext,
+    /// No event fits until the next one is taken.
+    NotFollowedBy,
+}
+
+impl Link {
+    /// Whether the element is a negation.
+    pub fn is_negation(self) -> bool {
+        matches!(self, Self::NotNext | Self::NotFollowedBy)
+    }
+}
+
+/// How the repetitions of an element follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inner {
+    /// Each is the very next event.
+    Strict,
+    /// Each is the first later event that fits.
+    #[default]
+    Relaxed,
+    /// Each is any later event that fits.
+    Any,
+}
+
+/// How often an element comes. `{0,3}` may be written as `{1,3}` and optional; they are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantifier {
+    /// At least so often.
+    pub min: u32,
+    /// At most so often; `None` is no bound.
+    pub max: Option<u32>,
+    /// Whether it may be missing altogether.
+    pub optional: bool,
+    /// Whether it takes as many events as it can.
+    pub greedy: bool,
+    /// How the repetitions follow each other.
+    pub inner: Inner,
+    /// Each required event must come less than this behind the previous event of the match.
+    pub window_ms: Option<i64>,
+}
+
+impl Default for Quantifier {
+    fn default() -> Self {
+        Self { min: 1, max: Some(1), optional: false, greedy: false, inner: Inner::Relaxed, window_ms: None }
+    }
+}
+
+impl Quantifier {
+    /// Whether more than one event can come.
+    pub fn repeats(&self) -> bool {
+        self.max != Some(1)
+    }
+}
+
+/// Which other matches a match puts an end to. Matches are taken in the order of their first events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AfterMatch {
+    /// None.
+    #[default]
+    NoSkip,
+    /// All others that start with the same event.
+    SkipToNext,
+    /// All that start up to the match's last event.
+    SkipPastLastEvent,
+    /// All that start before the first event of a variable.
+    SkipToFirst(String),
+    /// All that start before the last event of a variable.
+    SkipToLast(String),
+}
+
+/// What happens when a match has no event of the variable to skip to, or that event is the match's first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SkipMiss {
+    /// The match skips nothing.
+    #[default]
+    Ignore,
+    /// The job ends with an error.
+    Error,
+}
+
+/// A condition of a pattern, as text or as a syntax tree.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Text in the expression language.
+    Text(String),
+    /// A parsed expression.
+    Tree(Box<ast::Expr>),
+}
+
+impl Condition {
+    /// The condition as a syntax tree.
+    ///
+    /// # Errors
+    /// The text does not parse.
+    pub fn tree(&self) -> Result<ast::Expr> {
+        match self {
+            Self::Tree(tree) => Ok(tree.as_ref().clone()),
+            Self::Text(text) => parse_expression(text).map_err(|error| error.context(format!("in the expression `{text}`"))),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text}"),
+            Self::Tree(tree) => write!(f, "{tree}"),
+        }
+    }
+}
+
+impl From<&str> for Condition {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Condition {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<ast::Expr> for Condition {
+    fn from(tree: ast::Expr) -> Self {
+        Self::Tree(Box::new(tree))
+    }
+}
+
+/// Parses a single expression.
+pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
+    let parse = || -> Result<ast::Expr, ParserError> {
+        let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
+        let tree = parser.parse_expr()?;
+        parser.expect_token(&Token::EOF)?;
+        Ok(tree)
+    };
+    parse().map_err(|error| Error::job(error.to_string().replace("sql parser error: ", "")))
+}

@@ -1,0 +1,55 @@
+//! Files: CSV, JSON lines and Parquet, plain or compressed, read and written.
+//!
+//! # Reading
+//! Options of `connector = 'file'`: `path` (a file or a glob such as `data/*.csv.gz`), `format` (`csv`, `json`, `parquet`; by
+//! default from the extension), `compression` (`none`, `gzip`, `zstd`; by default from the extension), `follow`,
+//! `follow_every`, `bad_rows`, `dead_letter_path`, `timestamp_unit`, `line_bytes_max`; for CSV `header`, `delimiter`, `null`.
+//!
+//! * Each file is a split; the splits are in order of name.
+//! * `follow = 'true'` reads on when a plain text file grows. A line counts when its line end is there. A file that becomes
+//!   shorter, is replaced or is removed ends the job with an error: positions in it would mean something else. Files that
+//!   appear later do not become splits.
+//! * A position is the number of uncompressed bytes (or, for Parquet, of rows) before the next row. A compressed file is
+//!   read again up to there.
+//! * Bad rows go to `out/<file name>.bad` with `bad_rows = 'dead_letter'`, or to the file `dead_letter_path`; with a glob that
+//!   is a folder, in which each file has its own. A new run starts the file anew.
+//! * Only columns that are used are decoded: what stands in the others is not looked at.
+//!
+//! # Writing
+//! Options: `path`, `format`, `compression`, `rolling`; for CSV `header`, `delimiter`, `null`.
+//!
+//! * Without `rolling` one writer writes the file `path`. With `rolling = 'rows:100000'`, `'bytes:64 MB'`, `'interval:1 min'`
+//!   or several of them, `path` is a folder and each worker writes parts `part-<worker>-<number>.jsonl`. Bytes are counted
+//!   before compression.
+//! * What is being written has a hidden name that ends in `.inprogress`; what waits for its commit one that ends in
+//!   `.prepared`. Nothing else ever exists in part. Leftovers of a run that was killed are removed by the next one.
+//! * A new run replaces the file, and adds parts to a folder.
+//! * A path that is a device or a pipe is written directly.
+
+mod commit;
+mod config;
+mod input;
+mod parquet_read;
+mod part;
+mod rolling;
+mod single;
+mod sink;
+mod source;
+
+pub use config::{Compression, FileFormat, FileSinkConfig, FileSourceConfig, Rolling};
+pub use sink::FileSink;
+pub use source::FileSource;
+
+use crate::options::{OptionError, Options};
+use egret_core::{Sink, Source, StreamSchema};
+use std::sync::Arc;
+
+/// The factory of the source `file`.
+pub(crate) fn source_from_options(options: &Options, schema: &StreamSchema) -> Result<Arc<dyn Source>, OptionError> {
+    Ok(Arc::new(FileSource::new(FileSourceConfig::from_options(options)?, schema.clone())?))
+}
+
+/// The factory of the sink `file`.
+pub(crate) fn sink_from_options(options: &Options, _schema: &StreamSchema) -> Result<Arc<dyn Sink>, OptionError> {
+    Ok(Arc::new(FileSink::new(FileSinkConfig::from_options(options)?)))
+}

@@ -1,0 +1,85 @@
+//! The sink.
+
+use super::commit::folder_of;
+use super::config::{Compression, FileSinkConfig};
+use super::rolling::RollingWriter;
+use super::single::SingleWriter;
+use crate::clock::{Clock, SystemClock};
+use egret_core::{Result, Sink, SinkContext, SinkWriter, StreamSchema};
+use std::sync::Arc;
+
+/// Writes files.
+///
+/// ```
+/// use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use egret_connectors::file::{FileSink, FileSinkConfig};
+/// use egret_core::{Batch, Epoch, Sink, StreamSchema};
+/// use std::sync::Arc;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("out/ids.jsonl");
+/// let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)])?;
+/// let schema = StreamSchema::from_arrow(rows.schema(), None)?;
+/// let sink = FileSink::new(FileSinkConfig::new(path.to_str().expect("a path of ours"))?);
+/// let mut writer = sink.open(&schema, &egret_core::SinkContext::new(0, 1))?;
+/// writer.write(&Batch::new(rows, &schema)?)?;
+/// let ready = writer.prepare(Epoch(1))?;
+/// assert!(!path.exists());
+/// writer.commit(&ready)?;
+/// assert_eq!(std::fs::read_to_string(path)?, "{\"id\":1}\n{\"id\":2}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FileSink {
+    config: Arc<FileSinkConfig>,
+    clock: Arc<dyn Clock>,
+}
+
+impl FileSink {
+    /// A sink. The folder is made when the job starts.
+    pub fn new(config: FileSinkConfig) -> Self {
+        Self { config: Arc::new(config), clock: Arc::new(SystemClock::default()) }
+    }
+
+    /// With another clock for `rolling = 'interval:...'`.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+impl Sink for FileSink {
+    fn open(&self, schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>> {
+        let (config, schema) = (Arc::clone(&self.config), Arc::clone(schema.arrow()));
+        Ok(match self.config.rolling {
+            Some(rules) => {
+                Box::new(RollingWriter::open(config, rules, schema, (ctx.instance, ctx.parallelism), Arc::clone(&self.clock))?)
+            }
+            None => Box::new(SingleWriter::open(config, schema, ctx.instance)?),
+        })
+    }
+
+    fn target(&self) -> Option<String> {
+        let path = &self.config.path;
+        let in_folder = || Ok(std::fs::canonicalize(folder_of(path))?.join(path.file_name().unwrap_or_default()));
+        let found = std::fs::canonicalize(path).or_else(|_| in_folder()).or_else(|_: std::io::Error| std::path::absolute(path));
+        Some(found.unwrap_or_else(|_| path.clone()).to_string_lossy().into_owned())
+    }
+
+    fn wants_one_writer(&self) -> bool {
+        self.config.rolling.is_none()
+    }
+
+    fn describe(&self) -> String {
+        let FileSinkConfig { path, format, compression, rolling, .. } = &*self.config;
+        let mut text = format!("file {} ({}", path.display(), format.name());
+        if *compression != Compression::None {
+            text += &format!(", {}", compression.name());
+        }
+        text += if rolling.is_some() { ", in rolling parts)" } else { ")" };
+        text
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/sink.rs"]
+mod tests;

@@ -1,0 +1,207 @@
+//! The source.
+
+use super::config::{Compression, FileFormat, FileSourceConfig};
+use super::input::{FollowInput, PackedInput, PlainInput};
+use super::parquet_read::ParquetReader;
+use crate::format::BadRows;
+use crate::format::bad_rows::BadRowHandler;
+use crate::format::column::check_types;
+use crate::format::text_reader::{TextFormat, TextReader, TextReaderConfig};
+use crate::format::window::ByteInput;
+use crate::io_error::io_error;
+use crate::options::nearest;
+use egret_core::metrics::Counters;
+use egret_core::{Error, Result, Source, SourceReader, Split, StreamSchema};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Reads files.
+///
+/// ```
+/// use arrow::datatypes::{DataType, Field};
+/// use egret_connectors::file::{FileSource, FileSourceConfig};
+/// use egret_core::{Poll, Source, StreamSchema};
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("txn.csv");
+/// std::fs::write(&path, "id,amount\n1,2.5\n2,\n")?;
+/// let schema = StreamSchema::new(vec![Field::new("id", DataType::Int64, false), Field::new("amount", DataType::Float64, true)], None)?;
+/// let source = FileSource::new(FileSourceConfig::new(path.to_str().expect("a path of ours"))?, schema)?;
+/// let split = source.splits()?.remove(0);
+/// let mut reader = source.open(&split, &[1], &Default::default())?;
+/// let Poll::Rows(rows) = reader.poll(8192)? else { panic!("there are rows") };
+/// assert_eq!((rows.num_rows(), rows.column(0).null_count()), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FileSource {
+    config: FileSourceConfig,
+    schema: StreamSchema,
+}
+
+impl FileSource {
+    /// A source of rows with these columns. The files are looked at when the job starts.
+    ///
+    /// # Errors
+    /// A column has a type that files cannot be read as.
+    pub fn new(config: FileSourceConfig, schema: StreamSchema) -> Result<Self> {
+        check_types(&schema)?;
+        Ok(Self { config, schema })
+    }
+
+    fn is_glob(&self) -> bool {
+        self.config.path.contains(['*', '?', '['])
+    }
+
+    /// The files there are, in order of name.
+    fn paths(&self) -> Result<Vec<PathBuf>> {
+        let path = &self.config.path;
+        if !self.is_glob() || Path::new(path).exists() {
+            return self.single_path().map(|path| vec![path]);
+        }
+        let found = glob::glob(path).map_err(|error| Error::job(format!("'{path}' is not a pattern for paths: {error}")))?;
+        let mut paths = Vec::new();
+        for path in found {
+            let path = path.map_err(|error| io_error("read", error.path(), error.error()))?;
+            if !path.is_dir() {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() {
+            return Err(Error::external(format!("no file is like {path}"))
+                .help("check the path; relative paths start at the current folder"));
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn single_path(&self) -> Result<PathBuf> {
+        let path = PathBuf::from(&self.config.path);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {
+                let help = format!(
+                    "to read the files in it, write '{}/*{}'",
+                    self.config.path.trim_end_matches('/'),
+                    self.config.format.extension()
+                );
+                Err(Error::external(format!("cannot read {}: it is a folder", path.display())).help(help))
+            }
+            Ok(_) => Ok(path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(missing(&path, &error)),
+            Err(error) => Err(io_error("read", &path, &error)),
+        }
+    }
+
+    /// Where the bad rows of a file go.
+    fn dead_letter_path(&self, path: &Path) -> PathBuf {
+        let relative = if self.is_glob() { path.strip_prefix(glob_folder(&self.config.path)).unwrap_or(path) } else { path };
+        let inside: PathBuf = match self.is_glob() {
+            true => relative.components().filter(|part| matches!(part, Component::Normal(_))).collect(),
+            false => path.file_name().unwrap_or(path.as_os_str()).into(),
+        };
+        let mut name = inside.into_os_string();
+        name.push(".bad");
+        match &self.config.dead_letter_path {
+            None => Path::new("out").join(name),
+            Some(folder) if self.is_glob() => folder.join(name),
+            Some(file) => file.clone(),
+        }
+    }
+
+    fn bad_rows(&self, path: &Path, counters: &Arc<Counters>) -> Result<BadRowHandler> {
+        let letters = self.dead_letter_path(path);
+        let same =
+            || std::fs::canonicalize(&letters).ok().is_some_and(|letters| std::fs::canonicalize(path).ok() == Some(letters));
+        if self.config.bad_rows == BadRows::DeadLetter && same() {
+            return Err(Error::job(format!("the bad rows of {} would replace it", path.display()))
+                .help("choose another dead_letter_path"));
+        }
+        Ok(BadRowHandler::new(self.config.bad_rows, path.display().to_string(), letters, Arc::clone(counters)))
+    }
+
+    fn input(&self, path: &Path) -> Result<Box<dyn ByteInput>> {
+        Ok(match self.config.compression {
+            Compression::None if self.config.follow => Box::new(FollowInput::open(path, self.config.follow_every)?),
+            Compression::None => Box::new(PlainInput::open(path)?),
+            packed => Box::new(PackedInput::open(path, packed)?),
+        })
+    }
+}
+
+/// The folders of a glob before its first wildcard.
+fn glob_folder(pattern: &str) -> PathBuf {
+    let parts = Path::new(pattern).components();
+    parts.take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect()
+}
+
+/// The error for a file that does not exist; suggests one of nearly the same name.
+fn missing(path: &Path, error: &std::io::Error) -> Error {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut names: Vec<String> = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
+        Err(_) => Vec::new(),
+    };
+    names.sort();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let error = io_error("read", path, error);
+    match nearest(&name, names.iter().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean '{}'?", path.with_file_name(near).display())),
+        None => error,
+    }
+}
+
+impl Source for FileSource {
+    fn schema(&self) -> &StreamSchema {
+        &self.schema
+    }
+
+    fn is_bounded(&self) -> bool {
+        !self.config.follow
+    }
+
+    fn splits(&self) -> Result<Vec<Split>> {
+        Ok(self.paths()?.into_iter().map(|path| Split { id: path.to_string_lossy().into_owned() }).collect())
+    }
+
+    fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {
+        let path = Path::new(&split.id);
+        let bad = self.bad_rows(path, counters)?;
+        let format = match self.config.format {
+            FileFormat::Parquet => {
+                let unit = self.config.text.timestamp_unit;
+                return Ok(Box::new(ParquetReader::open(path, &self.schema, columns, unit, bad)?));
+            }
+            FileFormat::Csv => TextFormat::Csv,
+            FileFormat::Json => TextFormat::Json,
+        };
+        let config = TextReaderConfig { format, text: &self.config.text, schema: &self.schema, columns };
+        Ok(Box::new(TextReader::new(&config, self.input(path)?, bad)?))
+    }
+
+    fn describe(&self) -> String {
+        let FileSourceConfig { path, format, compression, follow, bad_rows, .. } = &self.config;
+        let mut text = format!("file {path} ({}", format.name());
+        if *compression != Compression::None {
+            text += &format!(", {}", compression.name());
+        }
+        if *follow {
+            text += ", followed";
+        }
+        text += match bad_rows {
+            BadRows::Fail => ")",
+            BadRows::Skip => "), bad rows are skipped",
+            BadRows::DeadLetter => "), bad rows go to ",
+        };
+        if *bad_rows == BadRows::DeadLetter {
+            text += &match (&self.config.dead_letter_path, self.is_glob()) {
+                (None, true) => "out/".into(),
+                (Some(folder), true) => format!("{}/", folder.display()),
+                (_, false) => self.dead_letter_path(Path::new(path)).display().to_string(),
+            };
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/source.rs"]
+mod tests;

@@ -1,0 +1,177 @@
+//! What happens to rows that cannot be read.
+
+use super::JsonEncoder;
+use super::column::{Fault, cut};
+use crate::io_error::io_error;
+use crate::options::{OptionError, Options};
+use egret_core::metrics::Counters;
+use egret_core::{Error, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Remarks a reader makes about single rows; the rest is only counted.
+const NOTED_MAX: u64 = 3;
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadRows {
+    /// The job ends with an error that says where the row is.
+    #[default]
+    Fail,
+    /// The row is counted and left out.
+    Skip,
+    /// The row is counted, left out and written to a file, one JSON object a line:
+    /// `{"file", "line", "column", "value", "reason", "row"}`.
+    DeadLetter,
+}
+
+impl BadRows {
+    /// From the option `bad_rows`.
+    ///
+    /// # Errors
+    /// It is none of `fail`, `skip`, `dead_letter`.
+    pub fn from_options(options: &Options) -> Result<Self, OptionError> {
+        let words = [("fail", Self::Fail), ("skip", Self::Skip), ("dead_letter", Self::DeadLetter)];
+        Ok(options.choice("bad_rows", &words)?.unwrap_or_default())
+    }
+}
+
+/// Deals with the bad rows of one reader.
+pub(crate) struct BadRowHandler {
+    policy: BadRows,
+    file: String,
+    counters: Arc<Counters>,
+    count: u64,
+    letters: DeadLetters,
+}
+
+impl BadRowHandler {
+    /// `file` names the input in messages; dead letters go to `dead_letter_path`.
+    pub(crate) fn new(policy: BadRows, file: String, dead_letter_path: PathBuf, counters: Arc<Counters>) -> Self {
+        Self { policy, file, counters, count: 0, letters: DeadLetters { path: dead_letter_path, writer: None, bytes: 0 } }
+    }
+
+    /// What names the input in messages.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The counters of the source.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Called once before the first row: dead letters of an earlier run go, or, when the reader continues from a
+    /// checkpoint, those that were written after it.
+    pub(crate) fn start(&mut self, dead_letter_bytes: u64) -> Result<()> {
+        if self.policy == BadRows::DeadLetter { self.letters.start(dead_letter_bytes) } else { Ok(()) }
+    }
+
+    /// How many bytes of dead letters there are.
+    pub(crate) fn dead_letter_bytes(&self) -> u64 {
+        self.letters.bytes
+    }
+
+    /// Deals with a bad row. `unit` is what `line` counts: "line", or "row" where there are no lines.
+    pub(crate) fn handle(&mut self, unit: &str, line: u64, row: &[u8], fault: &Fault) -> Result<()> {
+        if self.policy == BadRows::Fail {
+            return Err(Error::data(describe(unit, line, row, fault))
+                .context(format!("file {}", self.file))
+                .help("mend the row, or set bad_rows = 'skip' or 'dead_letter' to go on without it"));
+        }
+        Counters::add(&self.counters.bad, 1);
+        if self.count < NOTED_MAX {
+            self.counters.note(format!("skipped: file {}: {}", self.file, describe(unit, line, row, fault)));
+        }
+        self.count += 1;
+        match self.policy {
+            BadRows::DeadLetter => self.letters.write(&self.file, line, row, fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes dead letters visible.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        match &mut self.letters.writer {
+            Some(writer) => writer.flush().map_err(|error| io_error("write dead letters to", &self.letters.path, &error)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `line 3, column 'amount': 'abc' (it is not a number of DOUBLE)`.
+fn describe(unit: &str, line: u64, row: &[u8], fault: &Fault) -> String {
+    let column = fault.column.as_ref().map(|name| format!(", column '{name}'")).unwrap_or_default();
+    let value = match &fault.value {
+        Some(value) => format!("'{value}': "),
+        None if row.is_empty() => String::new(),
+        None => format!("'{}': ", cut(row)),
+    };
+    format!("{unit} {line}{column}: {value}{}", fault.reason)
+}
+
+/// The file that bad rows go to.
+struct DeadLetters {
+    path: PathBuf,
+    writer: Option<BufWriter<File>>,
+    bytes: u64,
+}
+
+impl DeadLetters {
+    fn start(&mut self, bytes: u64) -> Result<()> {
+        self.bytes = bytes;
+        if bytes == 0 {
+            return match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("replace", &self.path, &error)),
+                _ => Ok(()),
+            };
+        }
+        let mut file =
+            OpenOptions::new().write(true).open(&self.path).map_err(|error| io_error("continue", &self.path, &error))?;
+        let end = file.set_len(bytes).and_then(|()| file.seek(SeekFrom::Start(bytes)));
+        end.map_err(|error| io_error("continue", &self.path, &error))?;
+        self.writer = Some(BufWriter::new(file));
+        Ok(())
+    }
+
+    fn write(&mut self, file: &str, line: u64, row: &[u8], fault: &Fault) -> Result<()> {
+        let letter = letter(file, line, row, fault);
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(create(&self.path)?),
+        };
+        writer.write_all(&letter).map_err(|error| io_error("write dead letters to", &self.path, &error))?;
+        self.bytes += letter.len() as u64;
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| File::create(path))
+        .map(BufWriter::new)
+        .map_err(|error| io_error("create the dead-letter file", path, &error).context("option 'dead_letter_path'"))
+}
+
+fn letter(file: &str, line: u64, row: &[u8], fault: &Fault) -> Vec<u8> {
+    let mut out = Vec::with_capacity(row.len() + 200);
+    let mut member = |name: &str, value: Option<&str>| {
+        out.extend_from_slice(name.as_bytes());
+        match value {
+            Some(text) => JsonEncoder::write_string(text, &mut out),
+            None => out.extend_from_slice(b"null"),
+        }
+    };
+    member("{\"file\":", Some(file));
+    member(&format!(",\"line\":{line},\"column\":"), fault.column.as_deref());
+    member(",\"value\":", fault.value.as_deref());
+    member(",\"reason\":", Some(&fault.reason));
+    let row = String::from_utf8_lossy(row);
+    member(",\"row\":", Some(&row));
+    out.extend_from_slice(b"}\n");
+    out
+}

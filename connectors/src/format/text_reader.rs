@@ -1,0 +1,279 @@
+//! Reads rows from text, whatever the bytes come from.
+
+use super::bad_rows::BadRowHandler;
+use super::column::Columns;
+use super::csv_read::CsvParser;
+use super::json_read::JsonParser;
+use super::window::{ByteInput, Chunk, Framing, Next, Window};
+use super::{CsvConfig, TextConfig};
+use egret_core::{Error, Poll, Result, SourceReader, StreamSchema};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A batch ends after so many bytes of text, however few rows they are.
+const BATCH_BYTES_MAX: u64 = 8 << 20;
+const POSITION_VERSION: u8 = 1;
+
+/// The text formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextFormat {
+    Json,
+    Csv,
+}
+
+/// Where a reader stands: version (one byte), then this as `postcard` writes it, integers as varints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The offset of the next record, in uncompressed bytes; of a Parquet file the number of rows before it.
+    pub(crate) offset: u64,
+    /// The lines before it.
+    pub(crate) lines: u64,
+    /// Whether the rest of the line is passed over, because it is too long.
+    pub(crate) discarding: bool,
+    /// How long the dead-letter file is.
+    pub(crate) dead_letter_bytes: u64,
+}
+
+impl Position {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![POSITION_VERSION];
+        bytes.extend(postcard::to_allocvec(self).expect("four plain fields always encode"));
+        bytes
+    }
+
+    /// # Errors
+    /// The bytes are no position of this version.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        match bytes.split_first() {
+            Some((&POSITION_VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
+            _ => Err(Error::job("the position in the checkpoint was not written by this version of Egret")),
+        }
+    }
+}
+
+/// What a reader of text needs to know.
+pub(crate) struct TextReaderConfig<'a> {
+    pub(crate) format: TextFormat,
+    pub(crate) text: &'a TextConfig,
+    pub(crate) schema: &'a StreamSchema,
+    /// The columns wanted, ascending.
+    pub(crate) columns: &'a [usize],
+}
+
+/// Reads rows from text.
+pub(crate) struct TextReader {
+    input: Box<dyn ByteInput>,
+    window: Window,
+    parser: Parser,
+    columns: Columns,
+    bad: BadRowHandler,
+    /// The schema and the columns wanted, if the first record names the columns of the file.
+    header: Option<(StreamSchema, Vec<usize>)>,
+    start: Start,
+    rows: u64,
+    /// An error that comes after the rows before it.
+    failed: Option<Error>,
+}
+
+enum Parser {
+    Json(JsonParser),
+    Csv(CsvParser),
+}
+
+/// What is to be done before the next row.
+#[derive(Clone, Copy)]
+enum Start {
+    /// Read the header, go to a position; `moved` says that the input does not stand at its start any more.
+    Open { from: Position, moved: bool },
+    /// Nothing.
+    Done,
+}
+
+/// Why a batch is complete.
+enum Stop {
+    Full,
+    Pending(Duration),
+    End,
+}
+
+impl TextReader {
+    /// A reader at the start of `input`.
+    ///
+    /// # Errors
+    /// Text cannot become one of the column types.
+    pub(crate) fn new(config: &TextReaderConfig<'_>, input: Box<dyn ByteInput>, bad: BadRowHandler) -> Result<Self> {
+        let TextReaderConfig { format, text, schema, columns } = *config;
+        let CsvConfig { header, delimiter, .. } = text.csv;
+        let is_csv = format == TextFormat::Csv;
+        let framing = if is_csv { Framing::Csv { delimiter } } else { Framing::Lines };
+        let parser = if is_csv {
+            let mut parser = CsvParser::new(&text.csv);
+            parser.set_positions(schema, columns);
+            Parser::Csv(parser)
+        } else {
+            Parser::Json(JsonParser::default())
+        };
+        Ok(Self {
+            input,
+            window: Window::new(framing, text.line_bytes_max),
+            parser,
+            columns: Columns::new(&schema.project(columns)?, text.timestamp_unit)?,
+            bad,
+            header: (is_csv && header).then(|| (schema.clone(), columns.to_vec())),
+            start: Start::Open { from: Position::default(), moved: false },
+            rows: 0,
+            failed: None,
+        })
+    }
+
+    /// Reads the header, if there is one, and goes to where reading continues.
+    fn start(&mut self) -> Result<Option<Stop>> {
+        let Start::Open { from, moved } = self.start else { return Ok(None) };
+        if moved {
+            self.input.seek(0)?;
+            self.window.reset(0, 0, false);
+            self.start = Start::Open { from, moved: false };
+        }
+        if self.header.is_some() {
+            if let Some(stop) = self.read_header()? {
+                return Ok(Some(stop));
+            }
+        }
+        if from.offset > 0 {
+            self.input.seek(from.offset)?;
+            self.window.reset(from.offset, from.lines, from.discarding);
+        }
+        self.bad.start(from.dead_letter_bytes)?;
+        self.start = Start::Done;
+        Ok(None)
+    }
+
+    /// Reads the header; `Some` if it is not there (yet).
+    fn read_header(&mut self) -> Result<Option<Stop>> {
+        let range = loop {
+            match self.window.next() {
+                Next::Record(range) if range.is_empty() => {}
+                Next::Record(range) => break range,
+                Next::Bad(_, fault) => {
+                    return Err(Error::data(format!("line {}, the header: {}", self.window.record_line(), fault.reason)));
+                }
+                Next::End => {
+                    self.bad.counters().note(format!("{} is empty: it has no header and no rows", self.bad.file()));
+                    self.start = Start::Done;
+                    return Ok(Some(Stop::End));
+                }
+                Next::Fill => {
+                    if let Chunk::Pending(wait) = self.window.fill(self.input.as_mut())? {
+                        return Ok(Some(Stop::Pending(wait)));
+                    }
+                }
+            }
+        };
+        if let (Parser::Csv(parser), Some((schema, columns))) = (&mut self.parser, &self.header) {
+            parser.set_header(self.window.bytes(range), schema, columns)?;
+        }
+        Ok(None)
+    }
+
+    fn fill_batch(&mut self, rows_max: usize) -> Result<Stop> {
+        if let Some(stop) = self.start()? {
+            return Ok(stop);
+        }
+        let (start, ..) = self.window.position();
+        while self.columns.rows() < rows_max {
+            match self.window.next() {
+                Next::Record(range) => self.parse_record(range)?,
+                Next::Bad(range, fault) => {
+                    let line = self.window.record_line();
+                    self.bad.handle("line", line, self.window.bytes(range), &fault)?;
+                }
+                Next::End => return Ok(Stop::End),
+                Next::Fill => {
+                    if self.window.position().0 - start > BATCH_BYTES_MAX {
+                        return Ok(Stop::Full);
+                    }
+                    if let Chunk::Pending(wait) = self.window.fill(self.input.as_mut())? {
+                        return Ok(Stop::Pending(wait));
+                    }
+                }
+            }
+        }
+        Ok(Stop::Full)
+    }
+
+    #[inline]
+    fn parse_record(&mut self, range: std::ops::Range<usize>) -> Result<()> {
+        let record = self.window.bytes(range);
+        let parsed = match &mut self.parser {
+            Parser::Json(_) if record.first().is_none_or(u8::is_ascii_whitespace) && record.trim_ascii().is_empty() => {
+                return Ok(());
+            }
+            Parser::Csv(_) if record.is_empty() => return Ok(()),
+            Parser::Json(parser) => parser.parse(record, &mut self.columns),
+            Parser::Csv(parser) => parser.parse(record, &mut self.columns),
+        };
+        match parsed {
+            Ok(()) => self.columns.commit_row(),
+            Err(fault) => {
+                self.columns.rollback_row();
+                self.bad.handle("line", self.window.record_line(), record, &fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where an error of the input happened.
+    fn located(&self, error: Error) -> Error {
+        let place = format!("file {}", self.bad.file());
+        if error.to_string().starts_with(&place) {
+            return error;
+        }
+        let (_, lines, _) = self.window.position();
+        match self.rows + lines {
+            0 => error.context(place),
+            _ => error.context(format!("after {} rows, at line {}", self.rows, lines + 1)).context(place),
+        }
+    }
+}
+
+impl SourceReader for TextReader {
+    fn poll(&mut self, rows_max: usize) -> Result<Poll> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let stop = self.fill_batch(rows_max.max(1));
+        let stop = self.bad.flush().and(stop);
+        self.rows += self.columns.rows() as u64;
+        if let Err(error) = &stop {
+            self.failed = Some(self.located(error.clone()));
+        }
+        if self.columns.rows() > 0 {
+            return self.columns.take().map(Poll::Rows);
+        }
+        match (stop, &self.failed) {
+            (_, Some(error)) => Err(error.clone()),
+            (Ok(Stop::End), _) => Ok(Poll::End),
+            (Ok(Stop::Pending(wait)), _) => Ok(Poll::Pending(wait)),
+            _ => Ok(Poll::Pending(Duration::ZERO)),
+        }
+    }
+
+    fn position(&self) -> Vec<u8> {
+        if let Start::Open { from, .. } = &self.start {
+            return from.encode();
+        }
+        let (offset, lines, discarding) = self.window.position();
+        Position { offset, lines, discarding, dead_letter_bytes: self.bad.dead_letter_bytes() }.encode()
+    }
+
+    fn seek(&mut self, position: &[u8]) -> Result<()> {
+        let moved = matches!(self.start, Start::Done | Start::Open { moved: true, .. });
+        self.start = Start::Open { from: Position::decode(position)?, moved };
+        self.failed = None;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/reader.rs"]
+mod tests;

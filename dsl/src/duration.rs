@@ -1,0 +1,157 @@
+//! Lengths of time: from `INTERVAL '1.5' HOUR` to milliseconds.
+//!
+//! A length is exact. Months and years have no fixed length, and what is finer than a millisecond is finer than event time:
+//! both are refused rather than rounded.
+
+use sqlparser::ast::{DateTimeField, Expr, Interval, Value};
+
+use crate::{Diagnostic, DurationLit, Span, suggest};
+
+/// Units by name, in microseconds.
+const UNITS: [(&str, i128); 7] = [
+    ("microsecond", 1),
+    ("millisecond", 1_000),
+    ("second", 1_000_000),
+    ("minute", 60_000_000),
+    ("hour", 3_600_000_000),
+    ("day", 86_400_000_000),
+    ("week", 604_800_000_000),
+];
+
+/// The length that an `INTERVAL` stands for; `span` is where it stands.
+pub(crate) fn duration(expr: &Expr, span: Span) -> Result<DurationLit, Diagnostic> {
+    let interval = match expr {
+        Expr::Interval(interval) => interval,
+        Expr::Nested(inner) => return duration(inner, span),
+        _ => {
+            return Err(Diagnostic::error("expected a length of time")
+                .label(span, "this is none")
+                .help("write it as in `INTERVAL '10' MINUTE`"));
+        }
+    };
+    match microseconds(interval).and_then(whole_milliseconds) {
+        Ok(ms) => Ok(DurationLit { ms, span }),
+        Err(Refusal { why, help }) => {
+            Err(Diagnostic::error("this is not a length of time that Egret can use").label(span, why).help(help))
+        }
+    }
+}
+
+struct Refusal {
+    why: String,
+    help: String,
+}
+
+impl Refusal {
+    fn new(why: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { why: why.into(), help: help.into() }
+    }
+
+    fn too_long() -> Self {
+        Self::new("longer than event time reaches", "use a shorter length")
+    }
+}
+
+fn whole_milliseconds(microseconds: i128) -> Result<u64, Refusal> {
+    if microseconds % 1_000 != 0 {
+        return Err(Refusal::new("not a whole number of milliseconds", "event time has milliseconds: use a multiple of one"));
+    }
+    let ms = i64::try_from(microseconds / 1_000).map_err(|_| Refusal::too_long())?;
+    u64::try_from(ms).map_err(|_| Refusal::new("negative", "a length of time cannot be less than nothing"))
+}
+
+fn microseconds(interval: &Interval) -> Result<i128, Refusal> {
+    let Expr::Value(value) = interval.value.as_ref() else {
+        return Err(Refusal::new("not written out", "write the number in quotes, as in `INTERVAL '10' MINUTE`"));
+    };
+    let text = match &value.value {
+        Value::SingleQuotedString(text) | Value::Number(text, _) => text.trim(),
+        _ => return Err(Refusal::new("not a number", "write the number in quotes, as in `INTERVAL '10' MINUTE`")),
+    };
+    if interval.last_field.is_some() {
+        return Err(Refusal::new(
+            "has two units",
+            "write it with one, as in `INTERVAL '90' SECOND`, or `INTERVAL '1 minute 30 seconds'`",
+        ));
+    }
+    match &interval.leading_field {
+        Some(field) => amount(text, unit(&field_name(field))?),
+        None => sum(text),
+    }
+}
+
+fn field_name(field: &DateTimeField) -> String {
+    field.to_string().to_lowercase()
+}
+
+fn unit(name: &str) -> Result<i128, Refusal> {
+    let singular = name.strip_suffix('s').unwrap_or(name);
+    if let Some((_, length)) = UNITS.iter().find(|(unit, _)| *unit == singular) {
+        return Ok(*length);
+    }
+    Err(match singular {
+        "month" | "year" | "quarter" | "decade" | "century" => {
+            Refusal::new(format!("a {singular} has no fixed length"), "write it in days, as in `INTERVAL '30' DAY`")
+        }
+        _ => {
+            let help = match suggest(singular, UNITS.iter().map(|(unit, _)| unit)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "the units are millisecond, second, minute, hour, day and week".to_owned(),
+            };
+            Refusal::new(format!("`{name}` is no unit of time"), help)
+        }
+    })
+}
+
+/// `1 day 2.5 hours`: numbers and units in turn.
+fn sum(text: &str) -> Result<i128, Refusal> {
+    let mut words = text.split_whitespace();
+    let mut total = 0i128;
+    let mut any = false;
+    while let Some(number) = words.next() {
+        let Some(name) = words.next() else {
+            return Err(Refusal::new("a number without a unit", "say of what, as in `INTERVAL '10' MINUTE`"));
+        };
+        total = total.checked_add(amount(number, unit(&name.to_lowercase())?)?).ok_or_else(Refusal::too_long)?;
+        any = true;
+    }
+    match any {
+        true => Ok(total),
+        false => Err(Refusal::new("empty", "write a number and a unit, as in `INTERVAL '10' MINUTE`")),
+    }
+}
+
+/// A decimal number of units, exactly.
+fn amount(text: &str, unit: i128) -> Result<i128, Refusal> {
+    let no_number = || Refusal::new(format!("`{}` is not a number", short(text)), "write it as in `INTERVAL '10' MINUTE`");
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
+        return Err(no_number());
+    }
+    let fraction = fraction.trim_end_matches('0');
+    if whole.trim_start_matches('0').len() > 18 {
+        return Err(Refusal::too_long());
+    }
+    if fraction.len() > 15 {
+        return Err(Refusal::new("not a whole number of milliseconds", "use fewer digits after the point"));
+    }
+    let scale = 10i128.pow(u32::try_from(fraction.len()).expect("at most fifteen digits"));
+    let number = |part: &str| if part.is_empty() { Ok(0) } else { part.parse::<i128>().map_err(|_| no_number()) };
+    let scaled = (number(whole)? * scale + number(fraction)?).checked_mul(unit).ok_or_else(Refusal::too_long)?;
+    if scaled % scale != 0 {
+        return Err(Refusal::new("not a whole number of milliseconds", "event time has milliseconds: use a multiple of one"));
+    }
+    Ok(if negative { -(scaled / scale) } else { scaled / scale })
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(30) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_owned(),
+    }
+}

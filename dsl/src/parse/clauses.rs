@@ -1,0 +1,122 @@
+//! The clauses of a statement: each at most once, in a fixed order. One that is doubled, misplaced, misspelt or missing is
+//! named, and reading goes on with the next, so that a statement shows all its faults at once.
+
+use super::basics::report;
+use super::problem::{Expected, Problem};
+use super::tokens::{Parsed, Tokens};
+use crate::{Diagnostic, Name, Span, suggest};
+
+/// Reads the clauses of a statement, which are called `order`; `each` reads what stands after the words of one.
+pub(crate) fn clauses<'a>(
+    input: Tokens<'a>,
+    order: &'static [&'static str],
+    mut each: impl FnMut(&'static str, Tokens<'a>) -> Parsed<'a, ()>,
+) -> Parsed<'a, ()> {
+    let mut input = Tokens { clauses: order, clause: 0, ..input };
+    let mut seen: Vec<(usize, Span)> = Vec::new();
+    while !input.is_empty() {
+        let Some((clause, words)) = input.clause_here() else {
+            report(input, nom::Err::Failure(unexpected(input, &seen)));
+            input = to_next_clause(input.skip(1));
+            continue;
+        };
+        let (keyword, rest) = input.split(words);
+        check_place(input, clause, keyword.span(), &seen);
+        seen.push((clause, keyword.span()));
+        input = match each(order[clause], Tokens { clause, ..rest }) {
+            Ok((rest, ())) => rest,
+            Err(error) => {
+                report(input, error);
+                to_next_clause(rest)
+            }
+        };
+    }
+    Ok((input, ()))
+}
+
+/// Skips to where a clause begins. A closing bracket too many is skipped as well.
+fn to_next_clause(mut input: Tokens<'_>) -> Tokens<'_> {
+    loop {
+        input = input.skip(input.count_to_clause(|_| false));
+        if input.is_empty() || input.clause_here().is_some() {
+            return input;
+        }
+        input = input.skip(1);
+    }
+}
+
+/// Reports a clause that is doubled or stands at the wrong place.
+fn check_place(input: Tokens<'_>, clause: usize, span: Span, seen: &[(usize, Span)]) {
+    let words = input.clauses[clause];
+    if let Some((_, first)) = seen.iter().find(|(other, _)| *other == clause) {
+        input.report(
+            Diagnostic::error(format!("`{words}` stands twice"))
+                .label(span, "once more here")
+                .label(*first, "already here")
+                .help("a statement has each clause once: remove one"),
+        );
+    } else if let Some((other, place)) = seen.iter().filter(|(other, _)| *other > clause).min() {
+        let other = input.clauses[*other];
+        input.report(
+            Diagnostic::error(format!("`{words}` stands at the wrong place"))
+                .label(span, format!("belongs before `{other}`"))
+                .label(*place, format!("`{other}` stands here"))
+                .help(format!("the order is {}", in_order(input.clauses))),
+        );
+    }
+}
+
+fn in_order(clauses: &[&str]) -> String {
+    clauses.iter().map(|clause| format!("`{clause}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What could have come instead of what is no clause.
+fn unexpected(input: Tokens<'_>, seen: &[(usize, Span)]) -> Problem {
+    // The first words of a clause without the others: `PARTITION card`.
+    let word = input.first().and_then(|token| token.word());
+    let begun = input.clauses.iter().find(|clause| {
+        let first = clause.split(' ').next().unwrap_or("");
+        word.is_some_and(|word| word.eq_ignore_ascii_case(first)) && clause.contains(' ')
+    });
+    if let Some(clause) = begun {
+        let second = clause.split(' ').nth(1).unwrap_or("");
+        return Problem::keyword(input.skip(1), second).help(format!("the clause is called `{clause}`"));
+    }
+    let next = seen.iter().map(|(clause, _)| clause + 1).max().unwrap_or(0);
+    let mut later: Vec<Expected> = input.clauses[next..].iter().map(|clause| Expected::Keyword((*clause).into())).collect();
+    if later.is_empty() {
+        later.push(Expected::Thing("the end of the statement".into()));
+    }
+    let first_words = input.clauses.iter().filter_map(|clause| clause.split(' ').next());
+    match word.and_then(|word| suggest(word, first_words)) {
+        Some(near) => Problem::expected(input, later).help(format!("did you mean `{near}`?")),
+        None => Problem::expected(input, later),
+    }
+}
+
+/// What a clause said, or why the statement cannot be used: it is not there, or what is wrong with it was reported.
+pub(crate) fn required<T>(value: Option<T>, input: Tokens<'_>, statement: Statement<'_>, clause: &str, help: &str) -> Option<T> {
+    if value.is_none() && !input.file.has_errors(statement.reports) {
+        input.report(
+            Diagnostic::error(format!("the {} `{}` has no `{clause}`", statement.what, statement.name))
+                .label(statement.name.span, format!("`{clause}` is missing"))
+                .help(help),
+        );
+    }
+    value
+}
+
+/// A statement being read: what it defines, and how much had been reported when it began.
+#[derive(Clone, Copy)]
+pub(crate) struct Statement<'a> {
+    pub(crate) what: &'static str,
+    pub(crate) name: &'a Name,
+    pub(crate) reports: usize,
+}
+
+/// Puts what a parser returns where it belongs. What stands twice has been reported: the first one counts.
+pub(crate) fn put<'a, T>(slot: &mut Option<T>, parsed: Parsed<'a, T>) -> Parsed<'a, ()> {
+    let (rest, value) = parsed?;
+    slot.get_or_insert(value);
+    Ok((rest, ()))
+}

@@ -1,0 +1,39 @@
+//! `CREATE GRAPH`.
+
+use nom::Parser;
+use nom::combinator::cut;
+use nom::sequence::{preceded, separated_pair};
+
+use super::basics::{self, comma_list, phrase};
+use super::clauses::{Statement as Begun, clauses, put, required};
+use super::expression::{expression, interval};
+use super::problem::Problem;
+use super::tokens::{Parsed, Tokens};
+use crate::{CreateGraph, Name, Statement};
+
+const CLAUSES: &[&str] = &["ON", "EDGE", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY"];
+
+/// `CREATE GRAPH name ON stream EDGE from TO to ...`.
+pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
+    let reports = input.file.reports();
+    let (rest, name) = preceded(phrase("CREATE GRAPH"), cut(basics::name("the graph's name"))).parse(input)?;
+    let (mut stream, mut edge, mut expire_after, mut compute, mut step) = (None, None, None, None, None);
+    let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
+        "ON" => put(&mut stream, stream_name(rest)),
+        "EDGE" => put(&mut edge, separated_pair(expression, cut(phrase("TO")), expression).parse(rest)),
+        "EXPIRE AFTER" => put(&mut expire_after, interval(1)(rest)),
+        "COMPUTE" => put(&mut compute, comma_list(basics::name("what to compute"))(rest)),
+        _ => put(&mut step, interval(1)(rest)),
+    })?;
+    let begun = Begun { what: "graph", name: &name, reports };
+    let stream = required(stream, rest, begun, "ON", "say which stream's rows are the edges: `ON txn`");
+    let edge = required(edge, rest, begun, "EDGE", "say what an edge joins: `EDGE card TO device`");
+    let compute = required(compute, rest, begun, "COMPUTE", "say what to keep up to date: `COMPUTE components`");
+    let (Some(stream), Some((from, to)), Some(compute)) = (stream, edge, compute) else { return Problem::Reported.fail() };
+    Ok((rest, Statement::CreateGraph(CreateGraph { name, stream, from, to, expire_after, compute, step, span: input.span() })))
+}
+
+/// The stream after `ON`.
+pub(crate) fn stream_name(input: Tokens<'_>) -> Parsed<'_, Name> {
+    basics::name("the name of a stream")(input)
+}

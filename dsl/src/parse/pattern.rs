@@ -1,0 +1,151 @@
+//! `CREATE PATTERN` but for the pattern itself.
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::{cut, map, opt, value};
+use nom::sequence::{pair, preceded};
+use sqlparser::ast::Expr;
+use sqlparser::tokenizer::Token as SqlToken;
+
+use super::basics::{self, comma_list, phrase};
+use super::clauses::{Statement as Begun, clauses, put, required};
+use super::expression::{expression, interval};
+use super::graph::stream_name;
+use super::model::select_item;
+use super::options::twice;
+use super::problem::{Expected, Problem};
+use super::sequence::whole_pattern;
+use super::tokens::{Parsed, Tokens};
+use crate::{
+    AfterMatch, CreatePattern, Define, Diagnostic, Link, Name, PatternItem, PatternNode, SelectItem, Skip, Statement, suggest,
+};
+
+const CLAUSES: &[&str] = &["ON", "PARTITION BY", "ORDER BY", "MATCH", "DEFINE", "WITHIN", "AFTER MATCH", "SELECT"];
+
+/// `CREATE PATTERN name ON stream ... MATCH ... SELECT ...`.
+pub(crate) fn create_pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
+    let reports = input.file.reports();
+    let (rest, name) = preceded(phrase("CREATE PATTERN"), cut(basics::name("the pattern's name"))).parse(input)?;
+    let (mut stream, mut partition_by, mut order_by, mut pattern) = (None, None, None, None);
+    let (mut defines, mut within, mut after_match, mut select) = (None, None, None, None);
+    let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
+        "ON" => put(&mut stream, stream_name(rest)),
+        "PARTITION BY" => put(&mut partition_by, comma_list(basics::name("a column"))(rest)),
+        "ORDER BY" => put(&mut order_by, comma_list(basics::name("a column"))(rest)),
+        "MATCH" => put(&mut pattern, whole_pattern(rest)),
+        "DEFINE" => put(&mut defines, comma_list(define)(rest)),
+        "WITHIN" => put(&mut within, interval(1)(rest)),
+        "AFTER MATCH" => put(&mut after_match, after_match_of(rest)),
+        _ => put(&mut select, comma_list(match_column)(rest)),
+    })?;
+    let begun = Begun { what: "pattern", name: &name, reports };
+    let stream = required(stream, rest, begun, "ON", "say which stream to look at: `ON txn`");
+    let pattern = required(pattern, rest, begun, "MATCH", "say what follows what: `MATCH probe{2,} -> big`");
+    let select = required(select, rest, begun, "SELECT", "say what a match looks like: `SELECT card, big.amount AS amount`");
+    let (Some(stream), Some(pattern), Some(select)) = (stream, pattern, select) else { return Problem::Reported.fail() };
+    let statement = CreatePattern {
+        name,
+        stream,
+        partition_by: partition_by.unwrap_or_default(),
+        order_by: order_by.unwrap_or_default(),
+        pattern,
+        defines: defines.unwrap_or_default(),
+        within,
+        after_match,
+        select,
+        span: input.span(),
+    };
+    check(rest, &statement);
+    Ok((rest, Statement::CreatePattern(statement)))
+}
+
+/// `variable AS condition`.
+fn define(input: Tokens<'_>) -> Parsed<'_, Define> {
+    let condition = preceded(cut(phrase("AS")), cut(expression));
+    map(pair(basics::name("a variable of the pattern"), condition), |(variable, condition)| Define { variable, condition })
+        .parse(input)
+}
+
+/// `expr [AS name]`, but nothing that stands for several columns.
+fn match_column(input: Tokens<'_>) -> Parsed<'_, SelectItem> {
+    const EACH: &str = "name each column of a match: `SELECT card, big.amount AS amount`";
+    if input.first().is_some_and(|token| token.is(&SqlToken::Mul)) {
+        return Problem::thing(input, "a column, not all of them").help(EACH).fail();
+    }
+    let (rest, item) = select_item(input)?;
+    match &item.expr.tree {
+        Expr::QualifiedWildcard(..) | Expr::Wildcard(_) => {
+            let wrong = Diagnostic::error("a match is not made of whole events").label(item.expr.span, "stands for all columns");
+            Problem::from(wrong.help(EACH)).fail()
+        }
+        _ => Ok((rest, item)),
+    }
+}
+
+/// What stands after `AFTER MATCH`.
+fn after_match_of(input: Tokens<'_>) -> Parsed<'_, AfterMatch> {
+    let event = || cut(alt((phrase("EVENT"), phrase("ROW"))));
+    let variable = || cut(basics::name("a variable of the pattern"));
+    let past_last = value(Skip::PastLastEvent, (phrase("PAST LAST"), event()));
+    let to = alt((
+        value(Skip::ToNext, (phrase("NEXT"), opt(alt((phrase("EVENT"), phrase("ROW")))))),
+        map(preceded(phrase("FIRST"), variable()), Skip::ToFirst),
+        map(preceded(phrase("LAST"), variable()), Skip::ToLast),
+        bare_variable,
+    ));
+    let skip = preceded(phrase("SKIP"), cut(alt((past_last, preceded(phrase("TO"), cut(to))))));
+    let (rest, skip) = alt((value(Skip::NoSkip, phrase("NO SKIP")), skip)).parse(input)?;
+    let before = input.before().filter(|token| token.is_word("MATCH"));
+    let start = before.map_or(input.here(), |token| token.span);
+    Ok((rest, AfterMatch { skip, span: start.to(input.until(rest).span()) }))
+}
+
+/// `SKIP TO x`, which SQL takes for `SKIP TO LAST x`: the reader would have to know that.
+fn bare_variable(input: Tokens<'_>) -> Parsed<'_, Skip> {
+    let expected = ["NEXT", "FIRST", "LAST"].map(|word| Expected::Keyword(word.into())).to_vec();
+    let problem = Problem::expected(input, expected);
+    match input.first().and_then(|token| token.word()) {
+        Some(word) => problem.help(format!("write `SKIP TO FIRST {word}` or `SKIP TO LAST {word}`")).miss(),
+        None => problem.miss(),
+    }
+}
+
+/// What can be told from the statement alone: that it speaks of variables that the pattern has, and can ever match.
+fn check(input: Tokens<'_>, statement: &CreatePattern) {
+    let variables: Vec<&Name> = statement.pattern.variables().collect();
+    let known = |name: &Name| {
+        if variables.iter().any(|variable| variable.text == name.text) {
+            return;
+        }
+        let wrong = Diagnostic::error(format!("the pattern has no variable `{name}`")).label(name.span, "not in `MATCH`");
+        let wrong = wrong.label(statement.pattern.span, "this is the pattern");
+        input.report(wrong.suggestion(suggest(&name.text, &variables)));
+    };
+    for (index, define) in statement.defines.iter().enumerate() {
+        known(&define.variable);
+        if let Some(first) = statement.defines[..index].iter().find(|other| other.variable.text == define.variable.text) {
+            twice(input, "the definition of", &define.variable, first.variable.span);
+        }
+    }
+    if let Some(AfterMatch { skip: Skip::ToFirst(name) | Skip::ToLast(name), .. }) = &statement.after_match {
+        known(name);
+    }
+    if let (Some(last), None) = (open_end(&statement.pattern), &statement.within) {
+        input.report(
+            Diagnostic::error("this pattern would wait for ever")
+                .label(last.span, "that an event never comes is known only when the time is up")
+                .help("say how long to wait: `WITHIN INTERVAL '10' MINUTE`"),
+        );
+    }
+}
+
+/// The step `-> !a` at the end of a pattern.
+fn open_end(pattern: &PatternNode) -> Option<&PatternNode> {
+    match &pattern.item {
+        PatternItem::Group(steps) => steps.last().and_then(|last| match last.item {
+            PatternItem::Group(_) => open_end(last),
+            PatternItem::Variable(_) => (last.negated && last.link == Link::FollowedBy).then_some(last),
+        }),
+        PatternItem::Variable(_) => None,
+    }
+}

@@ -1,0 +1,173 @@
+//! The pattern itself: `probe{2,} -> big`.
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::{opt, value};
+use sqlparser::tokenizer::Token as SqlToken;
+
+use super::basics::{is_reserved, sign};
+use super::problem::{Expected, Problem};
+use super::quantifier::{MODIFIERS, quantifier};
+use super::tokens::{Parsed, Tokens};
+use crate::{Diagnostic, Link, Name, PatternItem, PatternNode, Span, suggest};
+
+/// How deep groups may be nested.
+const GROUPS_MAX: usize = 40;
+
+/// A pattern, up to the next clause or the end of what is given.
+pub(crate) fn whole_pattern(input: Tokens<'_>) -> Parsed<'_, PatternNode> {
+    let (rest, steps) = steps(input, 0).map_err(|error| error.map(|problem| misspelt_clause(input, problem)))?;
+    if !rest.is_empty() && rest.clause_here().is_none() {
+        return misspelt_clause(input, unexpected(rest)).fail();
+    }
+    let span = input.until(rest).span();
+    let link_span = Span::at(span.start);
+    Ok((
+        rest,
+        PatternNode { link: Link::Start, link_span, negated: false, item: PatternItem::Group(steps), quantifier: None, span },
+    ))
+}
+
+/// Steps, at least one, up to what is none.
+fn steps(mut input: Tokens<'_>, depth: usize) -> Parsed<'_, Vec<PatternNode>> {
+    let mut steps = Vec::new();
+    while steps.is_empty() || continues(input) {
+        let (rest, (link, link_span)) = link(input, steps.is_empty())?;
+        let (rest, step) = step(rest, link, link_span, depth)?;
+        check_negation(rest, &step);
+        steps.push(step);
+        input = rest;
+    }
+    Ok((input, steps))
+}
+
+/// Whether another step begins here, as far as its first token tells.
+fn continues(input: Tokens<'_>) -> bool {
+    let starts = matches!(
+        input.first().map(|token| &token.sql.token),
+        Some(SqlToken::Word(_) | SqlToken::LParen | SqlToken::ExclamationMark | SqlToken::Arrow | SqlToken::LongArrow)
+    );
+    starts && input.clause_here().is_none() && !input.first().and_then(|token| token.word()).is_some_and(is_reserved)
+}
+
+fn link(input: Tokens<'_>, is_first: bool) -> Parsed<'_, (Link, Span)> {
+    let arrow = alt((value(Link::FollowedBy, sign(SqlToken::Arrow)), value(Link::FollowedByAny, sign(SqlToken::LongArrow))));
+    let (rest, arrow) = opt(arrow).parse(input)?;
+    match arrow {
+        Some(_) if is_first => {
+            let what = "a variable, `(` or `!`";
+            Problem::thing(input, what).help("an arrow stands between what comes first and what follows").fail()
+        }
+        Some(link) => Ok((rest, (link, input.here()))),
+        None => Ok((rest, (if is_first { Link::Start } else { Link::Next }, Span::at(input.here().start)))),
+    }
+}
+
+fn step(input: Tokens<'_>, link: Link, link_span: Span, depth: usize) -> Parsed<'_, PatternNode> {
+    let (rest, negation) = opt(sign(SqlToken::ExclamationMark)).parse(input)?;
+    let (rest, item) = match rest.first() {
+        Some(token) if token.is(&SqlToken::LParen) => group(rest, depth)?,
+        _ => variable(rest)?,
+    };
+    let (rest, quantifier) = quantifier(rest)?;
+    let span = input.until(rest).span();
+    Ok((rest, PatternNode { link, link_span, negated: negation.is_some(), item, quantifier, span }))
+}
+
+fn variable(input: Tokens<'_>) -> Parsed<'_, PatternItem> {
+    let missing = || Problem::expected(input, vec![Expected::Thing("a variable".into()), Expected::Keyword("(".into())]);
+    let Some(token) = input.first() else { return missing().fail() };
+    if let Some(word) = token.word() {
+        if MODIFIERS.iter().any(|modifier| modifier.eq_ignore_ascii_case(word)) {
+            let help = format!("`{word}` says how repetitions follow each other; it stands after `+`, `*`, `?` or `{{n,m}}`");
+            return missing().help(help).fail();
+        }
+        if input.clause_here().is_some() || is_reserved(word) {
+            return missing().fail();
+        }
+    }
+    match &token.sql.token {
+        SqlToken::Word(word) if !word.value.is_empty() => {
+            let text = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_ascii_lowercase() };
+            Ok((input.skip(1), PatternItem::Variable(Name { text, span: token.span })))
+        }
+        _ => missing().fail(),
+    }
+}
+
+fn group(input: Tokens<'_>, depth: usize) -> Parsed<'_, PatternItem> {
+    let (rest, opening) = sign(SqlToken::LParen)(input)?;
+    if depth >= GROUPS_MAX {
+        let wrong = Diagnostic::error("this pattern is nested too deeply")
+            .label(opening, format!("more than {GROUPS_MAX} groups are open here"));
+        return Problem::from(wrong).fail();
+    }
+    if rest.first().is_some_and(|token| token.is(&SqlToken::RParen)) {
+        let wrong = Diagnostic::error("this group is empty").label(opening.to(rest.here()), "expected a variable in it");
+        return Problem::from(wrong).fail();
+    }
+    let (rest, steps) = steps(rest, depth + 1)?;
+    match sign(SqlToken::RParen)(rest) {
+        Ok((rest, _)) => Ok((rest, PatternItem::Group(steps))),
+        Err(_) => {
+            let mut problem = unexpected(rest);
+            if let Problem::Expected { expected, .. } = &mut problem {
+                *expected = vec![Expected::Thing("more of the group".into()), Expected::Keyword(")".into())];
+            }
+            match problem.into_diagnostic(rest.file) {
+                Some(diagnostic) => Problem::from(diagnostic.label(opening, "the group begins here")).fail(),
+                None => Problem::Reported.fail(),
+            }
+        }
+    }
+}
+
+/// What is no step, and no clause either.
+fn unexpected(input: Tokens<'_>) -> Problem {
+    let later = input.later_clauses().iter().map(|clause| Expected::Keyword((*clause).into()));
+    let problem = Problem::expected(input, std::iter::once(Expected::Thing("more of the pattern".into())).chain(later).collect());
+    match input.first().map(|token| &token.sql.token) {
+        Some(SqlToken::Comma) => problem.help("write `a b` when b is the very next event, `a -> b` when others may come between"),
+        Some(SqlToken::Pipe | SqlToken::StringConcat) => {
+            problem.help("a pattern has no alternatives: put `OR` into the condition of one variable, or write two patterns")
+        }
+        Some(SqlToken::RArrow | SqlToken::Gt | SqlToken::Minus) => problem.help("did you mean `->`?"),
+        Some(SqlToken::DoubleExclamationMark) => problem.help("`!` stands once"),
+        _ => problem,
+    }
+}
+
+/// A misspelt clause is taken for a variable, and what follows it is a surprise: looks for one among the variables.
+fn misspelt_clause(input: Tokens<'_>, problem: Problem) -> Problem {
+    let Problem::Expected { position, .. } = &problem else { return problem };
+    let firsts: Vec<&str> = input.later_clauses().iter().filter_map(|clause| clause.split(' ').next()).collect();
+    let read = input.split(position.saturating_sub(input.position())).0.all();
+    for (index, token) in read.iter().enumerate().skip(1) {
+        let juxtaposed = !matches!(read[index - 1].sql.token, SqlToken::Arrow | SqlToken::LongArrow | SqlToken::ExclamationMark);
+        let near = token.word().filter(|_| juxtaposed).and_then(|word| suggest(word, &firsts));
+        if let (Some(near), Some(word)) = (near, token.word()) {
+            return Diagnostic::error(format!("`{word}` is no clause of a pattern"))
+                .label(token.span, "taken for a variable, which makes no sense of what follows")
+                .suggestion(Some(near))
+                .into();
+        }
+    }
+    problem
+}
+
+/// Reports a negation where there can be none.
+fn check_negation(input: Tokens<'_>, step: &PatternNode) {
+    if !step.negated {
+        return;
+    }
+    let wrong = match (&step.item, step.link) {
+        _ if step.quantifier.is_some() => ("what must not come cannot be repeated", "remove what stands after the variable"),
+        (PatternItem::Group(_), _) => ("a group cannot be negated", "negate one variable: `a -> !b`"),
+        (_, Link::Start) => {
+            ("a pattern or group cannot begin with what must not come", "say first after what: `a !b` or `a -> !b`")
+        }
+        (_, Link::FollowedByAny) => ("`->>` cannot lead to what must not come", "write `-> !b`"),
+        _ => return,
+    };
+    input.report(Diagnostic::error(wrong.0).label(step.link_span.to(step.span), "here").help(wrong.1));
+}

@@ -1,0 +1,24 @@
+//! `CREATE GRAPH`: a graph that changes with a stream.
+
+use crate::{DurationLit, Name, Span, Sql};
+
+/// `CREATE GRAPH name ON stream EDGE from TO to [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...]`.
+#[derive(Debug, Clone)]
+pub struct CreateGraph {
+    /// The graph's name.
+    pub name: Name,
+    /// The stream whose rows are edges.
+    pub stream: Name,
+    /// One end of the edge.
+    pub from: Sql,
+    /// The other end.
+    pub to: Sql,
+    /// How long after its last row an edge is forgotten; longer than nothing.
+    pub expire_after: Option<DurationLit>,
+    /// The answers to keep up to date, at least one.
+    pub compute: Vec<Name>,
+    /// How often, in event time, readers see a new version; longer than nothing.
+    pub step: Option<DurationLit>,
+    /// All of the statement.
+    pub span: Span,
+}

@@ -1,0 +1,117 @@
+//! The syntax tree: what a text says, with the bytes that say it. Nothing in here knows whether a name exists.
+
+mod graph;
+mod literal;
+mod model;
+mod pattern;
+mod sql;
+mod stream;
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlparser::ast::{Ident, Query};
+
+use crate::{SourceMap, Span};
+
+pub use graph::CreateGraph;
+pub use literal::{DurationLit, Literal, LiteralKind, OptionEntry, Options};
+pub use model::{Algorithm, Argument, CreateModel};
+pub use pattern::{
+    AfterMatch, CreatePattern, Define, InnerLink, Link, PatternItem, PatternNode, Quantifier, SelectItem, Skip, Until, Variables,
+};
+pub use sql::Sql;
+pub use stream::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Insert, Watermark};
+
+/// A name, without quotes. An unquoted name is the same in upper and lower case, so it is kept in lower case; a quoted one
+/// is kept as written. This is what DataFusion does.
+#[derive(Debug, Clone)]
+pub struct Name {
+    /// The name.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl Name {
+    /// The text that a sqlparser identifier stands for: lower case unless quoted.
+    pub fn normalise(ident: &Ident) -> String {
+        match ident.quote_style {
+            Some(_) => ident.value.clone(),
+            None => ident.value.to_ascii_lowercase(),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A whole text: its statements in the order written.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The statements that could be read.
+    pub statements: Vec<Statement>,
+    /// The names that statements which could not be read were to define: there is no point in calling them unknown.
+    pub broken: Vec<Name>,
+    /// The text, which turns parts of sqlparser's trees into spans.
+    pub source: Arc<SourceMap>,
+}
+
+/// A query, as sqlparser reads it.
+pub type SqlQuery = Sql<Box<Query>>;
+
+/// One statement.
+#[derive(Debug, Clone)]
+pub enum Statement {
+    /// `CREATE STREAM name (columns) WITH (options)`
+    CreateStream(CreateStream),
+    /// `CREATE STREAM name AS SELECT ...`
+    CreateStreamAs(CreateStreamAs),
+    /// `CREATE GRAPH name ON stream EDGE from TO to ...`
+    CreateGraph(CreateGraph),
+    /// `CREATE MODEL name ON stream FEATURES ...`
+    CreateModel(CreateModel),
+    /// `CREATE PATTERN name ON stream MATCH ...`
+    CreatePattern(CreatePattern),
+    /// `CREATE SINK name WITH (options)`
+    CreateSink(CreateSink),
+    /// `INSERT INTO sink SELECT ...`
+    Insert(Insert),
+}
+
+impl Statement {
+    /// What it defines; for `INSERT INTO`, the sink.
+    pub fn name(&self) -> &Name {
+        match self {
+            Self::CreateStream(statement) => &statement.name,
+            Self::CreateStreamAs(statement) => &statement.name,
+            Self::CreateGraph(statement) => &statement.name,
+            Self::CreateModel(statement) => &statement.name,
+            Self::CreatePattern(statement) => &statement.name,
+            Self::CreateSink(statement) => &statement.name,
+            Self::Insert(statement) => &statement.sink,
+        }
+    }
+
+    /// All of it, without the `;`.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::CreateStream(statement) => statement.span,
+            Self::CreateStreamAs(statement) => statement.span,
+            Self::CreateGraph(statement) => statement.span,
+            Self::CreateModel(statement) => statement.span,
+            Self::CreatePattern(statement) => statement.span,
+            Self::CreateSink(statement) => statement.span,
+            Self::Insert(statement) => statement.span,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `CREATE MODEL`: a model that learns from a stream.
+
+use crate::{DurationLit, Literal, Name, SelectItem, Span, Sql};
+
+/// `CREATE MODEL name ON stream FEATURES ... LABEL ... USING ... [EVALUATE ...] [VERSION EVERY ...]`.
+#[derive(Debug, Clone)]
+pub struct CreateModel {
+    /// The model's name.
+    pub name: Name,
+    /// The stream it learns from.
+    pub stream: Name,
+    /// What it sees of a row, at least one.
+    pub features: Vec<SelectItem>,
+    /// What it learns to foretell.
+    pub label: Sql,
+    /// How long after the row the label is known.
+    pub label_delay: DurationLit,
+    /// What learns.
+    pub using: Algorithm,
+    /// The metrics to report.
+    pub evaluate: Vec<Name>,
+    /// After how many rows to report them, at least one.
+    pub every: Option<u64>,
+    /// How often, in event time, readers see a new version; longer than nothing.
+    pub step: Option<DurationLit>,
+    /// All of the statement.
+    pub span: Span,
+}
+
+/// `logistic_regression(learning_rate => 0.05)`.
+#[derive(Debug, Clone)]
+pub struct Algorithm {
+    /// Its name.
+    pub algorithm: Name,
+    /// Its settings; no name stands twice.
+    pub args: Vec<Argument>,
+    /// All of it.
+    pub span: Span,
+}
+
+/// `learning_rate => 0.05`.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// The setting.
+    pub name: Name,
+    /// Its value.
+    pub value: Literal,
+}

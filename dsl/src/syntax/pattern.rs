@@ -1,0 +1,203 @@
+//! `CREATE PATTERN`: events that follow each other.
+
+use sqlparser::ast::Expr;
+
+use crate::{DurationLit, Name, Span, Sql};
+
+/// `CREATE PATTERN name ON stream [PARTITION BY ...] [ORDER BY ...] MATCH ... [DEFINE ...] [WITHIN ...] [AFTER MATCH ...] SELECT ...`.
+#[derive(Debug, Clone)]
+pub struct CreatePattern {
+    /// The pattern's name; its matches are a stream of that name.
+    pub name: Name,
+    /// The stream to look at.
+    pub stream: Name,
+    /// The columns that an event must share with the others of its match.
+    pub partition_by: Vec<Name>,
+    /// Which of two events comes first: event time, then whatever breaks ties.
+    pub order_by: Vec<Name>,
+    /// What follows what: always a group without a quantifier.
+    pub pattern: PatternNode,
+    /// What an event must be; a variable that is not defined is any event. No variable stands twice.
+    pub defines: Vec<Define>,
+    /// How long a match may take from its first to its last event; longer than nothing.
+    pub within: Option<DurationLit>,
+    /// Where to go on looking after a match.
+    pub after_match: Option<AfterMatch>,
+    /// The columns of a match, at least one.
+    pub select: Vec<SelectItem>,
+    /// All of the statement.
+    pub span: Span,
+}
+
+/// `variable AS condition`.
+#[derive(Debug, Clone)]
+pub struct Define {
+    /// The variable.
+    pub variable: Name,
+    /// What its event must be.
+    pub condition: Sql,
+}
+
+/// `expr [AS alias]`: a column of a match, or a feature of a model.
+#[derive(Debug, Clone)]
+pub struct SelectItem {
+    /// The value.
+    pub expr: Sql,
+    /// Its name, when it was given one.
+    pub alias: Option<Name>,
+}
+
+impl SelectItem {
+    /// The name of the column: the alias, or else the last part of a plain (dotted) name; `None` for any other expression.
+    pub fn output_name(&self) -> Option<Name> {
+        let ident = match (&self.alias, &self.expr.tree) {
+            (Some(alias), _) => return Some(alias.clone()),
+            (None, Expr::Identifier(ident)) => ident,
+            (None, Expr::CompoundIdentifier(idents)) => idents.last()?,
+            _ => return None,
+        };
+        Some(Name { text: Name::normalise(ident), span: self.expr.span_of(ident) })
+    }
+}
+
+/// One step of a pattern: `a`, `!a`, `-> a{2,}`, `(a -> b)+`.
+#[derive(Debug, Clone)]
+pub struct PatternNode {
+    /// How it follows the step before it.
+    pub link: Link,
+    /// Where the arrow stands; where the step begins when there is none.
+    pub link_span: Span,
+    /// Whether the event must *not* come. Only ever true of a variable without quantifier that is not the first step.
+    pub negated: bool,
+    /// A variable or a group.
+    pub item: PatternItem,
+    /// How often; `None` is once.
+    pub quantifier: Option<Quantifier>,
+    /// All of it but the arrow.
+    pub span: Span,
+}
+
+/// What a [`PatternNode`] repeats or negates.
+#[derive(Debug, Clone)]
+pub enum PatternItem {
+    /// `a`
+    Variable(Name),
+    /// `(a -> b)`; at least one step
+    Group(Vec<PatternNode>),
+}
+
+/// How an event follows the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// The first step of the pattern or of a group.
+    Start,
+    /// `a b`: the very next event.
+    Next,
+    /// `a -> b`: the next event that fits; others between are skipped.
+    FollowedBy,
+    /// `a ->> b`: any later event that fits, so that one `a` makes a match with each of them.
+    FollowedByAny,
+}
+
+/// How the repetitions of a step follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InnerLink {
+    /// `STRICT`: each is the very next event.
+    Strict,
+    /// `RELAXED`, or nothing said: events that do not fit are skipped.
+    Relaxed,
+    /// `ANY`: any later event that fits may be the next.
+    Any,
+}
+
+/// How often a step comes. `*` is `{1,}` and optional, `?` is `{1,1}` and optional, `{0,3}` is `{1,3}` and optional.
+#[derive(Debug, Clone)]
+pub struct Quantifier {
+    /// At least so often when it comes at all; never zero.
+    pub min: u32,
+    /// At most so often, `min` or more; `None` is no bound.
+    pub max: Option<u32>,
+    /// Whether it may be missing altogether.
+    pub optional: bool,
+    /// Whether it takes as many events as it can.
+    pub greedy: bool,
+    /// How the repetitions follow each other.
+    pub inner: InnerLink,
+    /// What ends the repetitions.
+    pub until: Option<Until>,
+    /// All of it.
+    pub span: Span,
+}
+
+impl Quantifier {
+    /// Whether more than one event can come.
+    pub fn repeats(&self) -> bool {
+        self.max != Some(1)
+    }
+}
+
+/// `UNTIL (condition)`: the first event that fulfils it ends the repetitions and is not one of them.
+#[derive(Debug, Clone)]
+pub struct Until {
+    /// What ends the repetitions.
+    pub condition: Sql,
+    /// All of it.
+    pub span: Span,
+}
+
+/// `AFTER MATCH ...`.
+#[derive(Debug, Clone)]
+pub struct AfterMatch {
+    /// Where to go on looking.
+    pub skip: Skip,
+    /// All of it.
+    pub span: Span,
+}
+
+/// Which other matches a match puts an end to.
+#[derive(Debug, Clone)]
+pub enum Skip {
+    /// `NO SKIP`: none.
+    NoSkip,
+    /// `SKIP TO NEXT`: those that began with the same event.
+    ToNext,
+    /// `SKIP PAST LAST EVENT`: those that began before the match ended.
+    PastLastEvent,
+    /// `SKIP TO FIRST x`: those that began before the first event of `x`.
+    ToFirst(Name),
+    /// `SKIP TO LAST x`: those that began before the last event of `x`.
+    ToLast(Name),
+}
+
+impl PatternNode {
+    /// Every variable in it, in the order of the text, groups included.
+    ///
+    /// ```
+    /// let pattern = egret_dsl::parse_pattern("a (b -> !c -> d)+ e")?;
+    /// let names: Vec<&str> = pattern.variables().map(|name| name.text.as_str()).collect();
+    /// assert_eq!(names, ["a", "b", "c", "d", "e"]);
+    /// # Ok::<(), egret_dsl::Diagnostic>(())
+    /// ```
+    pub fn variables(&self) -> Variables<'_> {
+        Variables { rest: vec![self] }
+    }
+}
+
+/// The variables of a pattern: see [`PatternNode::variables`].
+#[derive(Debug, Clone)]
+pub struct Variables<'a> {
+    rest: Vec<&'a PatternNode>,
+}
+
+impl<'a> Iterator for Variables<'a> {
+    type Item = &'a Name;
+
+    fn next(&mut self) -> Option<&'a Name> {
+        loop {
+            match &self.rest.pop()?.item {
+                PatternItem::Variable(name) => return Some(name),
+                PatternItem::Group(steps) => self.rest.extend(steps.iter().rev()),
+            }
+        }
+    }
+}

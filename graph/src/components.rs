@@ -1,0 +1,479 @@
+//! Connected components of a graph whose edges come, expire and are deleted.
+//!
+//! # The idea
+//! When an edge expires is known when it comes. So the structure keeps a spanning forest that is *heaviest by expiry*: a new
+//! edge within a component takes the place of the edge that expires first on the path between its ends, if that expires
+//! before it. Then an edge of the forest that expires has no replacement, because every other edge across the cut has
+//! expired before it; and an edge that is not in the forest will never be needed and is not kept. This is the recent-edge property of
+//! Crouch, McGregor & Stubbs, "Dynamic graphs in the sliding-window model" (2013). Memory follows the vertices, not the edges
+//! of the window. The least edge of a path comes from a link-cut tree.
+//!
+//! Labels are explicit: a join relabels the smaller component, and an expiry walks the two halves in turn and relabels the
+//! one that is found first, so both cost the smaller side, which is what has to be told to others anyhow.
+//!
+//! # Deletions
+//! An edge deleted before its time may need a replacement. [`DynamicComponents::with_deletions`] keeps the spare edges too and
+//! looks through those of the smaller half. That is linear in the smaller half and its edges where Holm, de
+//! Lichtenberg & Thorup (2001) are polylogarithmic; but almost always the smaller half is tiny, and it has to be relabelled if there is
+//! no replacement.
+//!
+//! # What decides
+//! The forest is unique (no two edges weigh the same), and which half keeps its id depends on sizes and on the edge's
+//! direction. So the ids follow from the sequence of calls alone; a structure made again from [`DynamicComponents::edges`]
+//! and [`DynamicComponents::restore`] goes on as the old one would have.
+
+mod edges;
+mod expiry;
+mod link_cut;
+#[cfg(test)]
+pub(crate) mod tests;
+mod walk;
+
+use edges::{Edges, List, NONE};
+use egret_core::{Error, Result};
+use expiry::ExpiryQueue;
+use hashbrown::HashMap;
+use link_cut::{LinkCut, Weight};
+use walk::Walk;
+
+/// An edge with this expiry never expires.
+pub const NEVER: i64 = i64::MAX;
+
+/// A component's id: given once, kept by the larger part when it falls apart and by the larger component when two join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId(pub u64);
+
+/// A vertex that went from one component to another since the last [`DynamicComponents::take_changes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The vertex.
+    pub vertex: u32,
+    /// Where it was; none if it had no edges.
+    pub before: Option<ComponentId>,
+    /// Where it is; none if it has no edges any more.
+    pub after: Option<ComponentId>,
+}
+
+/// An edge, its ends and when it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveEdge {
+    /// Where it starts.
+    pub from: u32,
+    /// Where it ends.
+    pub to: u32,
+    /// When it expires, [`NEVER`] if it does not.
+    pub expiry: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Vertex {
+    component: u32,
+    /// Its entry in `touched`.
+    touched: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Component {
+    id: ComponentId,
+    size: u32,
+}
+
+/// Connected components of a changing graph. Vertices are small numbers; one without edges is in no component.
+///
+/// ```
+/// use egret_graph::DynamicComponents;
+/// let mut graph = DynamicComponents::new();
+/// graph.insert(0, 1, 100);
+/// graph.insert(1, 2, 200);
+/// graph.insert(2, 0, 300); // closes a triangle: 0 - 1, which expires first, is not needed any more
+/// assert_eq!(graph.size(0), 3);
+/// graph.expire_until(100);
+/// assert_eq!(graph.size(0), 3);
+/// graph.expire_until(200);
+/// assert_eq!((graph.size(0), graph.size(1)), (2, 1));
+/// assert_eq!(graph.component(1), None);
+/// ```
+#[derive(Debug, Default)]
+pub struct DynamicComponents {
+    vertices: Vec<Vertex>,
+    edges: Edges,
+    trees: LinkCut,
+    queue: ExpiryQueue,
+    components: Vec<Component>,
+    free_components: Vec<u32>,
+    next_id: u64,
+    edges_seen: u64,
+    /// Edges of the forest that expire one day.
+    expiring: usize,
+    touched: Vec<(u32, Option<ComponentId>)>,
+    walks: [Walk; 2],
+    /// The edge from one vertex to another, where edges are deleted.
+    by_ends: Option<HashMap<(u32, u32), u32>>,
+}
+
+impl DynamicComponents {
+    /// No edges; those that come go when they expire.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No edges; those that come can be deleted.
+    pub fn with_deletions() -> Self {
+        Self { by_ends: Some(HashMap::new()), ..Self::default() }
+    }
+
+    /// An edge that lives while time is below `expiry`. One that is there already (for [`DynamicComponents::with_deletions`]: in
+    /// the same direction) lives until the later of the two expiries. An edge from a vertex to itself changes nothing.
+    pub fn insert(&mut self, from: u32, to: u32, expiry: i64) {
+        if from == to {
+            return;
+        }
+        self.grow(from.max(to));
+        if self.refresh(from, to, expiry) {
+            return;
+        }
+        self.edges_seen += 1;
+        let weight = Weight { expiry, age: u64::MAX - self.edges_seen };
+        let (a, b) = (self.vertices[from as usize].component, self.vertices[to as usize].component);
+        if a == b && a != NONE {
+            self.insert_within(from, to, weight);
+        } else {
+            self.join([from, to]);
+            self.add(from, to, weight, List::Tree);
+        }
+    }
+
+    /// Deletes an edge; whether it was there.
+    ///
+    /// # Errors
+    /// The structure was not made [with deletions](DynamicComponents::with_deletions).
+    pub fn remove(&mut self, from: u32, to: u32) -> Result<bool> {
+        let Some(by_ends) = &mut self.by_ends else {
+            return Err(Error::bug("an edge is deleted from a graph that only lets edges expire"));
+        };
+        let Some(edge) = by_ends.remove(&(from, to)) else { return Ok(false) };
+        let weight = self.edges.get(edge).weight;
+        if self.edges.get(edge).list == List::Tree {
+            self.cut(edge);
+            self.edges.remove(edge);
+            let smaller = self.split([from, to]);
+            self.mend(smaller);
+        } else {
+            self.edges.remove(edge);
+        }
+        self.queue.forget(weight, &self.edges);
+        Ok(true)
+    }
+
+    /// Lets every edge go whose expiry is at or before `time`.
+    pub fn expire_until(&mut self, time: i64) {
+        while let Some((expiry, edge)) = self.queue.next(&self.edges) {
+            if expiry > time {
+                break;
+            }
+            self.queue.pop();
+            let [from, to] = self.edges.get(edge).ends;
+            if let Some(by_ends) = &mut self.by_ends {
+                by_ends.remove(&(from, to));
+            }
+            if self.edges.get(edge).list == List::Tree {
+                self.cut(edge);
+                self.edges.remove(edge);
+                self.split([from, to]);
+            } else {
+                self.edges.remove(edge);
+            }
+        }
+    }
+
+    /// When the next edge that matters expires.
+    pub fn next_expiry(&mut self) -> Option<i64> {
+        self.queue.next(&self.edges).map(|(expiry, _)| expiry)
+    }
+
+    /// The component of a vertex; none if it has no edges.
+    pub fn component(&self, vertex: u32) -> Option<ComponentId> {
+        self.component_of(vertex).map(|component| component.id).filter(|_| self.edges.first(vertex, List::Tree) != NONE)
+    }
+
+    /// How many vertices there are in the component of a vertex: 1 if it has no edges.
+    pub fn size(&self, vertex: u32) -> u32 {
+        self.component_of(vertex).map_or(1, |component| component.size)
+    }
+
+    /// The vertices whose component is another than at the last call, in no particular order; a component that lost or gained
+    /// others but kept its id has not changed for those that stayed.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let touched = std::mem::take(&mut self.touched);
+        let mut changes = Vec::with_capacity(touched.len());
+        for (vertex, before) in touched {
+            self.vertices[vertex as usize].touched = NONE;
+            if self.edges.first(vertex, List::Tree) == NONE {
+                self.leave(vertex);
+            }
+            let after = self.component_of(vertex).map(|component| component.id);
+            if before != after {
+                changes.push(Change { vertex, before, after });
+            }
+        }
+        changes
+    }
+
+    /// The edges kept, in the order they came. Those that no longer matter are not among them.
+    pub fn edges(&self) -> Vec<LiveEdge> {
+        let mut edges: Vec<_> = self.edges.iter().collect();
+        edges.sort_unstable_by_key(|edge| std::cmp::Reverse(edge.weight.age));
+        edges.iter().map(|edge| LiveEdge { from: edge.ends[0], to: edge.ends[1], expiry: edge.weight.expiry }).collect()
+    }
+
+    /// The id that the next new component gets.
+    pub fn next_id(&self) -> ComponentId {
+        ComponentId(self.next_id)
+    }
+
+    /// Takes up what [`DynamicComponents::edges`], [`DynamicComponents::next_id`] and [`DynamicComponents::component`] of
+    /// every vertex gave. The vertices may have new numbers.
+    ///
+    /// # Errors
+    /// The parts do not fit together: a component has two ids, or two components have one.
+    pub fn restore(&mut self, edges: &[LiveEdge], components: &[(u32, ComponentId)], next_id: ComponentId) -> Result<()> {
+        let by_ends = self.by_ends.as_ref().map(|_| HashMap::new());
+        *self = Self { by_ends, ..Self::default() };
+        for edge in edges {
+            self.insert(edge.from, edge.to, edge.expiry);
+        }
+        self.take_changes();
+        let damaged = || Error::external("the components of a snapshot do not fit its edges");
+        let mut slots: HashMap<ComponentId, u32> = HashMap::new();
+        for &(vertex, id) in components {
+            let slot = self.vertices.get(vertex as usize).map_or(NONE, |vertex| vertex.component);
+            if slot == NONE || *slots.entry(id).or_insert(slot) != slot || id >= next_id {
+                return Err(damaged());
+            }
+            self.components[slot as usize].id = id;
+        }
+        if slots.len() != self.components.len() - self.free_components.len() {
+            return Err(damaged());
+        }
+        self.next_id = next_id.0;
+        Ok(())
+    }
+
+    /// How many edges are kept.
+    pub fn kept_edges(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// Bytes of memory, estimated.
+    pub fn bytes(&self) -> usize {
+        self.vertices.capacity() * size_of::<Vertex>()
+            + self.components.capacity() * size_of::<Component>()
+            + self.by_ends.as_ref().map_or(0, |by_ends| by_ends.capacity() * 13)
+            + self.edges.bytes()
+            + self.trees.bytes()
+            + self.queue.bytes()
+    }
+
+    fn grow(&mut self, vertex: u32) {
+        assert!(vertex < NONE / 2, "there are fewer than 2 billion vertices");
+        let vertices = vertex as usize + 1;
+        for new in self.vertices.len()..vertices {
+            self.vertices.push(Vertex { component: NONE, touched: NONE });
+            self.trees.set_alone(vertex_node(new as u32), Weight::MAX);
+        }
+        self.edges.grow(vertices);
+    }
+
+    /// Lets an edge that is known by its ends live longer; whether there is nothing left to do.
+    fn refresh(&mut self, from: u32, to: u32, expiry: i64) -> bool {
+        let Some(&edge) = self.by_ends.as_ref().and_then(|by_ends| by_ends.get(&(from, to))) else { return false };
+        let old = *self.edges.get(edge);
+        if old.weight.expiry >= expiry {
+            return true;
+        }
+        if old.list == List::Spare {
+            self.edges.remove(edge);
+            self.queue.forget(old.weight, &self.edges);
+            return false;
+        }
+        // The heaviest forest stays the heaviest when one of its edges gains weight.
+        let weight = Weight { expiry, ..old.weight };
+        self.edges.set_weight(edge, weight);
+        self.trees.set_weight(edge_node(edge), weight);
+        self.queue.forget(old.weight, &self.edges);
+        self.queue.push(weight, edge);
+        self.expiring -= usize::from(expiry == NEVER);
+        true
+    }
+
+    /// An edge between vertices of one component.
+    fn insert_within(&mut self, from: u32, to: u32, weight: Weight) {
+        let least = match self.expiring {
+            0 => None,
+            _ => Some(self.trees.least_on_path(vertex_node(from), vertex_node(to)) / 2),
+        };
+        let Some(least) = least.filter(|&least| self.edges.get(least).weight < weight) else {
+            if self.by_ends.is_some() {
+                self.add(from, to, weight, List::Spare);
+            }
+            return;
+        };
+        let lost = self.edges.get(least).weight;
+        self.trees.cut_least(edge_node(least));
+        self.expiring -= 1; // it weighs less than another, so it does expire
+        if self.by_ends.is_some() {
+            self.edges.move_to(least, List::Spare);
+        } else {
+            self.edges.remove(least);
+            self.queue.forget(lost, &self.edges);
+        }
+        self.add(from, to, weight, List::Tree);
+    }
+
+    /// A new edge. The labels are right already.
+    fn add(&mut self, from: u32, to: u32, weight: Weight, list: List) {
+        let edge = self.edges.add([from, to], weight, list);
+        self.queue.push(weight, edge);
+        if let Some(by_ends) = &mut self.by_ends {
+            by_ends.insert((from, to), edge);
+        }
+        if list == List::Tree {
+            self.link(edge);
+        }
+    }
+
+    fn link(&mut self, edge: u32) {
+        let edges::Edge { ends, weight, .. } = *self.edges.get(edge);
+        self.trees.set_alone(edge_node(edge), weight);
+        self.trees.link(vertex_node(ends[0]), edge_node(edge), vertex_node(ends[1]));
+        self.expiring += usize::from(weight.expiry != NEVER);
+    }
+
+    fn cut(&mut self, edge: u32) {
+        let edges::Edge { ends, weight, .. } = *self.edges.get(edge);
+        self.trees.cut(vertex_node(ends[0]), edge_node(edge), vertex_node(ends[1]));
+        self.expiring -= usize::from(weight.expiry != NEVER);
+    }
+
+    /// Gives the components of two vertices one label. The larger one keeps its id, of two as large the older one.
+    fn join(&mut self, ends: [u32; 2]) {
+        let [a, b] = ends.map(|vertex| self.vertices[vertex as usize].component);
+        match (a, b) {
+            (NONE, NONE) => {
+                let new = self.new_component();
+                ends.into_iter().for_each(|vertex| self.label(vertex, new));
+                self.components[new as usize].size = 2;
+            }
+            (component, NONE) | (NONE, component) => {
+                self.label(ends[usize::from(b == NONE)], component);
+                self.components[component as usize].size += 1;
+            }
+            (a, b) => {
+                let rank = |component: u32| {
+                    let Component { size, id } = self.components[component as usize];
+                    (std::cmp::Reverse(size), id)
+                };
+                let (kept, lost, vertex) = if rank(a) < rank(b) { (a, b, ends[1]) } else { (b, a, ends[0]) };
+                self.walks[0].whole(&self.edges, vertex);
+                self.relabel_found(0, kept);
+                self.components[kept as usize].size += self.components[lost as usize].size;
+                self.free_components.push(lost);
+            }
+        }
+    }
+
+    /// Gives a label of its own to the smaller of two halves that a cut has left, of two as large to the first. Returns
+    /// which it was; its vertices are what that walk has found.
+    fn split(&mut self, ends: [u32; 2]) -> usize {
+        let old = self.vertices[ends[0] as usize].component;
+        let smaller = walk::find_smaller(&mut self.walks, &self.edges, ends);
+        let new = self.new_component();
+        self.relabel_found(smaller, new);
+        let size = self.walks[smaller].found.len() as u32;
+        self.components[new as usize].size = size;
+        self.components[old as usize].size -= size;
+        // A vertex left alone will leave its component: it must be looked at, though its label is the same.
+        let larger_end = ends[1 - smaller];
+        self.label(larger_end, old);
+        smaller
+    }
+
+    /// Joins a half that was split off to the rest again, by the heaviest spare edge there is.
+    fn mend(&mut self, half: usize) {
+        let found = std::mem::take(&mut self.walks[half].found);
+        let new = self.vertices[found[0] as usize].component;
+        let mut best: Option<(Weight, u32)> = None;
+        for &vertex in &found {
+            let mut spare = self.edges.first(vertex, List::Spare);
+            while spare != NONE {
+                let candidate = (self.edges.get(spare / 2).weight, spare / 2);
+                if self.vertices[self.edges.opposite(spare) as usize].component != new && best < Some(candidate) {
+                    best = Some(candidate);
+                }
+                spare = self.edges.next(spare);
+            }
+        }
+        self.walks[half].found = found;
+        let Some((_, edge)) = best else { return };
+        let rest = self.edges.get(edge).ends.map(|end| self.vertices[end as usize].component).into_iter().find(|&c| c != new);
+        let rest = rest.expect("one end is not in the half");
+        self.edges.move_to(edge, List::Tree);
+        self.link(edge);
+        self.relabel_found(half, rest);
+        self.components[rest as usize].size += self.components[new as usize].size;
+        self.free_components.push(new);
+    }
+
+    fn relabel_found(&mut self, walk: usize, component: u32) {
+        let found = std::mem::take(&mut self.walks[walk].found);
+        found.iter().for_each(|&vertex| self.label(vertex, component));
+        self.walks[walk].found = found;
+    }
+
+    fn label(&mut self, vertex: u32, component: u32) {
+        if self.vertices[vertex as usize].touched == NONE {
+            let before = self.component_of(vertex).map(|component| component.id);
+            self.vertices[vertex as usize].touched = self.touched.len() as u32;
+            self.touched.push((vertex, before));
+        }
+        self.vertices[vertex as usize].component = component;
+    }
+
+    /// Takes the label from a vertex without edges.
+    fn leave(&mut self, vertex: u32) {
+        let component = std::mem::replace(&mut self.vertices[vertex as usize].component, NONE);
+        if component != NONE {
+            self.free_components.push(component);
+        }
+    }
+
+    fn new_component(&mut self) -> u32 {
+        let component = Component { id: ComponentId(self.next_id), size: 0 };
+        self.next_id += 1;
+        match self.free_components.pop() {
+            Some(slot) => {
+                self.components[slot as usize] = component;
+                slot
+            }
+            None => {
+                self.components.push(component);
+                (self.components.len() - 1) as u32
+            }
+        }
+    }
+
+    fn component_of(&self, vertex: u32) -> Option<&Component> {
+        let slot = self.vertices.get(vertex as usize)?.component;
+        self.components.get(slot as usize)
+    }
+}
+
+/// The node of a vertex in the link-cut tree.
+fn vertex_node(vertex: u32) -> u32 {
+    vertex * 2
+}
+
+/// The node of an edge in the link-cut tree.
+fn edge_node(edge: u32) -> u32 {
+    edge * 2 + 1
+}

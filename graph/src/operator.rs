@@ -1,0 +1,232 @@
+//! The operator that follows a graph: rows that are edges in, updates out.
+
+use crate::evolving::{EvolvingGraph, PendingEdge, SavedGraph};
+use crate::key::KeyKind;
+use crate::spec::GraphSpec;
+use crate::updates::UpdateWriter;
+use crate::vertices::Side;
+use arrow::array::ArrayRef;
+use egret_core::key::encode_key;
+use egret_core::knowledge::MakerSteps;
+use egret_core::metrics::Counters;
+use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Updates are sent when there are so many rows of them.
+const UPDATE_ROWS_MAX: usize = 8_192;
+
+/// Follows the connected components of a graph. Every row is an edge between the values of two columns, from its event time
+/// until it expires. Runs as one instance.
+///
+/// # Contract
+/// * Time goes in steps. The graph *as of* `v`, a multiple of the step, has the edges with event time below `v` and expiry
+///   above `v`, where the expiry is the event time plus the duration. The step that starts at `k` leads to the graph as of
+///   `k` + step; its update has `version_time = k` and holds what is different from the step before, nothing if nothing is.
+/// * Rows wait until the watermark has passed their step, so their order of arrival does not matter. Steps in which no
+///   edge comes or expires cost nothing. When the input has ended, all edges that expire do so, for readers that go on.
+/// * A late row's edge comes at the watermark that the row was behind, and expires as if it had come in time.
+/// * A row with a null end is no edge, nor is one from a vertex to itself; both are counted.
+///
+/// State: for each vertex at most one edge (see [`crate::components`]), and the edges that wait.
+pub struct GraphOperator {
+    spec: Arc<GraphSpec>,
+    steps: MakerSteps,
+    graph: EvolvingGraph,
+    /// Edges by the step they come in.
+    pending: BTreeMap<i64, Vec<PendingEdge>>,
+    pending_edges: usize,
+    /// Steps that start before this are done.
+    done_below: EventTime,
+    scratch: [Vec<u8>; 2],
+}
+
+impl GraphOperator {
+    /// A graph without edges.
+    ///
+    /// # Errors
+    /// The step is not positive.
+    pub fn new(spec: Arc<GraphSpec>) -> Result<Self> {
+        Ok(Self {
+            steps: MakerSteps::new(spec.step_ms())?,
+            graph: EvolvingGraph::new(spec.kinds()),
+            spec,
+            pending: BTreeMap::new(),
+            pending_edges: 0,
+            done_below: EventTime::MIN,
+            scratch: Default::default(),
+        })
+    }
+
+    /// Takes the edge of one row.
+    fn take_edge(&mut self, ends: &[[ArrayRef; 1]; 2], row: usize, time: i64, comes: EventTime) -> Result<Taken> {
+        let [from_kind, to_kind] = self.spec.kinds();
+        for (end, scratch) in ends.iter().zip(&mut self.scratch) {
+            scratch.clear();
+            encode_key(end, row, scratch)?;
+        }
+        let (from, to) = (from_kind.parse(&self.scratch[0])?, to_kind.parse(&self.scratch[1])?);
+        let (Some(from), Some(to)) = (from, to) else { return Ok(Taken::NullEnd) };
+        let to_side = self.spec.to_side();
+        if to_side == Side::From && from == to {
+            return Ok(Taken::Loop);
+        }
+        let edge = PendingEdge {
+            time: comes.0,
+            expiry: self.spec.expiry(time),
+            from: self.graph.vertex(Side::From, from),
+            to: self.graph.vertex(to_side, to),
+        };
+        let step = self.steps.of(comes);
+        self.pending.entry(step.max(self.done_below).0).or_default().push(edge);
+        self.pending_edges += 1;
+        Ok(if step < self.done_below { Taken::AfterItsStep } else { Taken::Edge })
+    }
+
+    /// The start of the next step in which something happens.
+    fn next_step(&mut self) -> Option<i64> {
+        let comes = self.pending.first_key_value().map(|(step, _)| *step);
+        // The graph as of `v` has no edge with expiry at or before `v`: an edge goes in the step that holds the
+        // millisecond before its expiry.
+        let expires = self.graph.next_expiry().map(|expiry| self.steps.of(EventTime(expiry.saturating_sub(1))).0);
+        comes.into_iter().chain(expires).min()
+    }
+
+    fn work_off(&mut self, complete: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let mut out = UpdateWriter::new(self.spec.update_schema());
+        let mut over = [0; 2];
+        while let Some(step) = self.next_step().filter(|&step| step < complete.0 || complete == EventTime::MAX) {
+            let version = step.saturating_add(self.steps.step_ms());
+            let mut edges = self.pending.remove(&step).unwrap_or_default();
+            self.pending_edges -= edges.len();
+            for edge in edges.iter().filter(|edge| edge.is_over(version)) {
+                let late = edge.expiry != self.spec.expiry(edge.time);
+                over[usize::from(late)] += 1;
+            }
+            self.graph.advance(&mut edges, step, version, &mut out);
+            if out.rows() >= UPDATE_ROWS_MAX {
+                self.emit(&mut out, ctx)?;
+            }
+        }
+        self.emit(&mut out, ctx)?;
+        count(ctx, "edges that expired within their step and were never seen", over[0]);
+        Counters::add(&ctx.counters().late, over[1] as u64);
+        Ok(())
+    }
+
+    fn emit(&self, out: &mut UpdateWriter, ctx: &mut Context<'_>) -> Result<()> {
+        let rows = out.finish()?;
+        ctx.emit(Batch::from_parts(rows, self.spec.update_schema().event_time(), None));
+        Ok(())
+    }
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Edge,
+    /// An edge whose step is done: only if its source was taken for idle.
+    AfterItsStep,
+    NullEnd,
+    Loop,
+}
+
+impl Operator for GraphOperator {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to a graph")) };
+        let ends = self.spec.columns().map(|column| [batch.column(column).clone()]);
+        let mut taken = [0_usize; 4];
+        for (row, &time) in times.iter().enumerate() {
+            let comes = batch.late().unwrap_or(EventTime(time));
+            taken[self.take_edge(&ends, row, time, comes)? as usize] += 1;
+        }
+        count(ctx, "rows with a null end, no edges", taken[Taken::NullEnd as usize]);
+        count(ctx, "rows from a vertex to itself, no edges", taken[Taken::Loop as usize]);
+        count(ctx, "edges that came after their step was done", taken[Taken::AfterItsStep as usize]);
+        if batch.late().is_some() {
+            count(
+                ctx,
+                "late edges that came when they arrived",
+                taken[Taken::Edge as usize] + taken[Taken::AfterItsStep as usize],
+            );
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let complete = self.steps.complete_below(watermark);
+        self.work_off(complete, ctx)?;
+        self.done_below = self.done_below.max(complete);
+        Ok(())
+    }
+
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        self.steps.output_watermark(input)
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        let saved = Saved {
+            step_ms: self.steps.step_ms(),
+            kinds: self.spec.kinds(),
+            done_below: self.done_below.0,
+            steps: self.pending.iter().map(|(&step, edges)| (step, edges.len() as u64)).collect(),
+            graph: self.graph.save(self.pending.values().flatten()),
+        };
+        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let mut saved = parts.iter().flat_map(|part| &part.operator);
+        let Some(bytes) = saved.next() else { return Ok(()) };
+        if saved.next().is_some() {
+            return Err(Error::bug(format!("graph '{}' ran as more than one instance", self.spec.name())));
+        }
+        let place = |error: Error| error.context(format!("graph '{}'", self.spec.name()));
+        let saved = Saved::decode(bytes).map_err(place)?;
+        if (saved.step_ms, saved.kinds) != (self.steps.step_ms(), self.spec.kinds()) {
+            return Err(place(
+                Error::job("its state was kept with another step or with ends of other types")
+                    .help("give the graph a new name to start it afresh"),
+            ));
+        }
+        let mut edges = self.graph.restore(&saved.graph).map_err(place)?.into_iter();
+        self.pending_edges = edges.len();
+        self.pending = saved.steps.iter().map(|&(step, count)| (step, edges.by_ref().take(count as usize).collect())).collect();
+        self.done_below = EventTime(saved.done_below);
+        Ok(())
+    }
+
+    fn state_size(&self) -> StateSize {
+        let bytes = self.graph.bytes() + self.pending_edges * size_of::<PendingEdge>();
+        StateSize { keys: self.graph.len().0 as u64, bytes: bytes as u64 }
+    }
+}
+
+fn count(ctx: &Context<'_>, name: &str, by: usize) {
+    if by > 0 {
+        ctx.counters().add_named(name, by as i64);
+    }
+}
+
+/// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
+const SAVED_VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    step_ms: i64,
+    kinds: [KeyKind; 2],
+    done_below: i64,
+    /// Steps with edges that wait, and how many; the edges are in the graph's part.
+    steps: Vec<(i64, u64)>,
+    graph: SavedGraph,
+}
+
+impl Saved {
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        match bytes {
+            [SAVED_VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
+            _ => Err(Error::external("its state has a version that this program does not read")),
+        }
+    }
+}

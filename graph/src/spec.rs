@@ -1,0 +1,419 @@
+//! The plan of a graph: which columns are its edges, how long they live, and what can be asked of it.
+
+use crate::key::KeyKind;
+use crate::operator::GraphOperator;
+use crate::reader::GraphReader;
+use crate::updates::update_schema;
+use crate::vertices::Side;
+use arrow::datatypes::{DataType, Field};
+use egret_core::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
+use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use std::sync::Arc;
+
+/// What can be asked of a vertex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// How many vertices its component has, itself included.
+    Size,
+    /// How many of them are on the side that edges start from.
+    FromSize,
+    /// How many of them are on the side that edges end at.
+    ToSize,
+    /// The component: its least vertex on the side that edges start from.
+    Component,
+}
+
+impl Answer {
+    const ALL: [Self; 4] = [Self::Size, Self::FromSize, Self::ToSize, Self::Component];
+
+    /// The name in the language: `ring.size(card)`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::FromSize => "from_size",
+            Self::ToSize => "to_size",
+            Self::Component => "component",
+        }
+    }
+
+    /// What it says, in one line.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Size => "how many vertices are connected to this one, itself included; 1 if it has no edges",
+            Self::FromSize => "how many of them are on the side that edges start from",
+            Self::ToSize => "how many of them are on the side that edges end at",
+            Self::Component => "the least of them on the side that edges start from; null if it has no edges",
+        }
+    }
+}
+
+/// A question about the vertex in a column of the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lookup {
+    /// What is asked.
+    pub answer: Answer,
+    /// Which side of the graph the column's values are on.
+    pub side: Side,
+    /// The column.
+    pub column: usize,
+}
+
+#[derive(Clone, Debug)]
+struct End {
+    column: usize,
+    name: String,
+    data_type: DataType,
+    kind: KeyKind,
+}
+
+impl End {
+    fn new(rows: &StreamSchema, column: usize) -> Result<Self> {
+        let field = rows.arrow().field(column);
+        let place = |error: Error| error.context(format!("column '{}'", field.name()));
+        let kind = KeyKind::of(field.data_type()).map_err(place)?;
+        Ok(Self { column, name: field.name().clone(), data_type: field.data_type().clone(), kind })
+    }
+
+    /// Whether values of another type can be equal to these and mean the same.
+    fn meets(&self, other: &DataType) -> bool {
+        let is_timeless = |data_type: &DataType| data_type.is_integer() || data_type.is_floating() || data_type.is_string();
+        let same_kind = || KeyKind::of(other).is_ok_and(|kind| kind == self.kind);
+        &self.data_type == other || is_timeless(&self.data_type) && is_timeless(other) && same_kind()
+    }
+}
+
+/// A graph as a job declares it: immutable, shared by all its operators.
+///
+/// The two columns of an edge are two kinds of vertices, such as cards and devices, so card 7 and device 7 are two;
+/// [`GraphSpec::same_kind`] makes them one.
+///
+/// ```
+/// use arrow::datatypes::{DataType, Field};
+/// use egret_core::StreamSchema;
+/// use egret_graph::GraphSpec;
+///
+/// let txn = StreamSchema::new(
+///     vec![
+///         Field::new("card", DataType::Int64, true),
+///         Field::new("device", DataType::Utf8, true),
+///         StreamSchema::time_field("at"),
+///     ],
+///     Some("at"),
+/// )?;
+/// let week_ms = 7 * 24 * 3_600_000;
+/// let ring = GraphSpec::new("ring", 0, 1, Some(week_ms), 1_000, &txn)?;
+///
+/// let size = ring.lookup("size", 0, &txn)?;
+/// let (_join, enriched) = ring.reader_factory(vec![size], &["ring_size".to_owned()], &txn)?;
+/// assert_eq!(enriched.arrow().field(3).name(), "ring_size");
+///
+/// let error = ring.lookup("sise", 0, &txn).unwrap_err();
+/// assert!(error.to_string().contains("did you mean 'size'?"));
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GraphSpec {
+    name: String,
+    ends: [End; 2],
+    same_kind: bool,
+    expire_after_ms: Option<i64>,
+    step_ms: i64,
+    rows: StreamSchema,
+    update_schema: StreamSchema,
+}
+
+impl GraphSpec {
+    /// A graph whose edges go from the values of one column of `rows` to those of another, each for `expire_after_ms` from
+    /// its event time, or for ever. Its versions are `step_ms` apart.
+    ///
+    /// # Errors
+    /// The two columns are one, or cannot be keys; the rows have no event time; a duration is not positive.
+    pub fn new(
+        name: &str,
+        from: usize,
+        to: usize,
+        expire_after_ms: Option<i64>,
+        step_ms: i64,
+        rows: &StreamSchema,
+    ) -> Result<Self> {
+        let build = || {
+            MakerSteps::new(step_ms)?;
+            if rows.event_time().is_none() {
+                return Err(Error::job("rows without event time cannot be edges: they come and expire in event time")
+                    .help("declare WATERMARK FOR a column of the stream"));
+            }
+            if from == to {
+                let column = rows.arrow().field(from).name().clone();
+                return Err(Error::job(format!("every edge goes from '{column}' to '{column}', from a vertex to itself"))
+                    .help("name two columns, such as EDGE card TO device"));
+            }
+            if let Some(duration) = expire_after_ms.filter(|&duration| duration <= 0) {
+                return Err(Error::job(format!("edges expire after {duration} ms: there would never be any"))
+                    .help("use a positive interval, such as EXPIRE AFTER INTERVAL '7' DAY"));
+            }
+            Ok(Self {
+                name: name.to_owned(),
+                ends: [End::new(rows, from)?, End::new(rows, to)?],
+                same_kind: false,
+                expire_after_ms,
+                step_ms,
+                rows: rows.clone(),
+                update_schema: update_schema()?,
+            })
+        };
+        build().map_err(|error| error.context(format!("graph '{name}'")))
+    }
+
+    /// The same graph with both ends of one kind, such as accounts that send money to accounts.
+    ///
+    /// # Errors
+    /// The types of the two columns differ in more than their width.
+    pub fn same_kind(mut self) -> Result<Self> {
+        let [from, to] = &self.ends;
+        if !from.meets(&to.data_type) {
+            return Err(Error::job(format!(
+                "'{}' is {} and '{}' is {}: they are not one kind of vertex",
+                from.name, from.data_type, to.name, to.data_type
+            ))
+            .help("cast one column to the type of the other")
+            .context(self.place()));
+        }
+        self.same_kind = true;
+        Ok(self)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How far its versions are apart, in event time.
+    pub fn step_ms(&self) -> i64 {
+        self.step_ms
+    }
+
+    /// The rows that its edges come from.
+    pub fn rows(&self) -> &StreamSchema {
+        &self.rows
+    }
+
+    /// The updates that its operator emits; event time is `version_time`. The format is described in `updates.rs`.
+    pub fn update_schema(&self) -> &StreamSchema {
+        &self.update_schema
+    }
+
+    /// The operator that follows the graph: rows in, gathered in one instance; updates out, to be broadcast.
+    pub fn operator_factory(&self) -> Arc<dyn OperatorFactory> {
+        Arc::new(GraphFactory { spec: Arc::new(self.clone()) })
+    }
+
+    /// The operator that adds answers to rows: input 0 the rows, input 1 the updates. Comes with its output: `rows` and one
+    /// column for each lookup, named by `names`.
+    ///
+    /// # Errors
+    /// The rows have no event time; a column has a type that the graph's vertices do not have; a name is taken.
+    pub fn reader_factory(
+        &self,
+        lookups: Vec<Lookup>,
+        names: &[String],
+        rows: &StreamSchema,
+    ) -> Result<(Arc<dyn OperatorFactory>, StreamSchema)> {
+        if lookups.len() != names.len() {
+            return Err(Error::bug(format!("{} lookups with {} names", lookups.len(), names.len())));
+        }
+        lookups.iter().try_for_each(|lookup| self.check_lookup(lookup, rows))?;
+        let field = |(lookup, name): (&Lookup, &String)| Field::new(name, self.answer_type(lookup.answer), true);
+        let output = rows.with_fields(lookups.iter().zip(names).map(field)).map_err(|error| error.context(self.place()))?;
+        let facts = lookups.iter().zip(names).map(|(lookup, name)| {
+            format!("{name} = {}.{}({})", self.name, lookup.answer.name(), rows.arrow().field(lookup.column).name())
+        });
+        let facts = facts.collect();
+        let spec = Arc::new(self.clone());
+        let make: MakeReader = Arc::new(move |_: &OperatorInfo| {
+            Ok(Box::new(GraphReader::new(Arc::clone(&spec), lookups.clone())) as Box<dyn KnowledgeReader>)
+        });
+        Ok((Arc::new(KnowledgeJoinFactory::new(make, output.clone(), self.step_ms, facts)?), output))
+    }
+
+    /// The lookup that `graph.answer(column)` means. A column that has the name of one end of the edges is that end;
+    /// otherwise its type must leave no doubt, or [`GraphSpec::lookup_on`] says it.
+    ///
+    /// # Errors
+    /// There is no such answer; it is not clear which end the column is.
+    pub fn lookup(&self, answer: &str, column: usize, rows: &StreamSchema) -> Result<Lookup> {
+        self.lookup_on(answer, self.side_of(column, rows)?, column, rows)
+    }
+
+    /// As [`GraphSpec::lookup`], with the side said.
+    ///
+    /// # Errors
+    /// There is no such answer; the column has a type that vertices on this side do not have.
+    pub fn lookup_on(&self, answer: &str, side: Side, column: usize, rows: &StreamSchema) -> Result<Lookup> {
+        let side = if self.same_kind { Side::From } else { side };
+        let lookup = Lookup { answer: self.parse_answer(answer)?, side, column };
+        self.check_lookup(&lookup, rows)?;
+        Ok(lookup)
+    }
+
+    /// What can be asked of its vertices, and the types of the answers.
+    pub fn answers(&self) -> Vec<(Answer, DataType)> {
+        let has_sides = |answer: &Answer| !self.same_kind || matches!(answer, Answer::Size | Answer::Component);
+        Answer::ALL.into_iter().filter(has_sides).map(|answer| (answer, self.answer_type(answer))).collect()
+    }
+
+    /// What `explain` says about it, one fact a line.
+    pub fn describe(&self) -> Vec<String> {
+        let [from, to] = &self.ends;
+        let lives = match self.expire_after_ms {
+            Some(duration) => format!("each lives {}", duration_text(duration)),
+            None => "they never expire".into(),
+        };
+        let kinds = if self.same_kind { ", one kind of vertex" } else { "" };
+        vec![
+            format!("connected components of edges {} to {}{kinds}; {lives}", from.name, to.name),
+            format!("a version every {} of event time", duration_text(self.step_ms)),
+        ]
+    }
+
+    /// What the user should know before the job runs on; `unbounded` says that the input has no end.
+    pub fn warnings(&self, unbounded: bool) -> Vec<String> {
+        let [from, to] = &self.ends;
+        let mut warnings = Vec::new();
+        if unbounded && self.expire_after_ms.is_none() {
+            warnings.push(format!(
+                "graph '{}' never forgets an edge: memory grows with every new '{}' and '{}', on every worker, and components only \
+                 grow together; add EXPIRE AFTER",
+                self.name, from.name, to.name
+            ));
+        }
+        if let Some(duration) = self.expire_after_ms.filter(|&duration| duration < self.step_ms) {
+            warnings.push(format!(
+                "graph '{}': edges live {}, less than the step of {} between versions, so most are never seen",
+                self.name,
+                duration_text(duration),
+                duration_text(self.step_ms)
+            ));
+        }
+        warnings
+    }
+
+    /// The type of component names: that of the column, or where the two ends are one kind of vertex, one that holds both.
+    pub(crate) fn component_type(&self) -> DataType {
+        let [from, to] = &self.ends;
+        match from.kind {
+            _ if !self.same_kind || from.data_type == to.data_type => from.data_type.clone(),
+            KeyKind::Signed => DataType::Int64,
+            KeyKind::Float => DataType::Float64,
+            KeyKind::Text => DataType::Utf8,
+            KeyKind::Unsigned | KeyKind::Bool | KeyKind::Binary => from.data_type.clone(),
+        }
+    }
+
+    pub(crate) fn kinds(&self) -> [KeyKind; 2] {
+        [self.ends[0].kind, self.ends[1].kind]
+    }
+
+    pub(crate) fn columns(&self) -> [usize; 2] {
+        [self.ends[0].column, self.ends[1].column]
+    }
+
+    /// The side of the vertices that edges end at.
+    pub(crate) fn to_side(&self) -> Side {
+        if self.same_kind { Side::From } else { Side::To }
+    }
+
+    /// When an edge of this event time expires.
+    pub(crate) fn expiry(&self, event_time: i64) -> i64 {
+        self.expire_after_ms.map_or(crate::components::NEVER, |duration| event_time.saturating_add(duration))
+    }
+
+    pub(crate) fn place(&self) -> String {
+        format!("graph '{}'", self.name)
+    }
+
+    fn answer_type(&self, answer: Answer) -> DataType {
+        match answer {
+            Answer::Size | Answer::FromSize | Answer::ToSize => DataType::Int64,
+            Answer::Component => self.component_type(),
+        }
+    }
+
+    fn parse_answer(&self, name: &str) -> Result<Answer> {
+        let answers = self.answers();
+        let found = answers.iter().map(|(answer, _)| *answer).find(|answer| answer.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| {
+            let lower = name.to_lowercase();
+            let names: Vec<&str> = answers.iter().map(|(answer, _)| answer.name()).collect();
+            let nearest = names.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(&lower, known));
+            let help = match nearest.filter(|known| strsim::damerau_levenshtein(&lower, known) <= 2) {
+                Some(known) => format!("did you mean '{known}'?"),
+                None => format!("it knows {}", names.join(", ")),
+            };
+            Error::job(format!("the graph '{}' does not know '{name}'", self.name)).help(help)
+        })
+    }
+
+    fn side_of(&self, column: usize, rows: &StreamSchema) -> Result<Side> {
+        let field = rows.arrow().field(column);
+        let sides = || [Side::From, Side::To].into_iter().zip(&self.ends);
+        if self.same_kind {
+            return Ok(Side::From);
+        }
+        if let Some((side, _)) = sides().find(|(_, end)| &end.name == field.name()) {
+            return Ok(side);
+        }
+        let mut fitting = sides().filter(|(_, end)| end.meets(field.data_type())).map(|(side, _)| side);
+        match (fitting.next(), fitting.next()) {
+            (Some(side), None) => Ok(side),
+            (None, _) => Err(self.type_error(field, Side::From)),
+            (Some(_), Some(_)) => {
+                let [from, to] = &self.ends;
+                let message =
+                    format!("'{}' may be a '{}' or a '{}' of the graph '{}'", field.name(), from.name, to.name, self.name);
+                Err(Error::job(message).help(format!("name the column '{}' or '{}' with AS", from.name, to.name)))
+            }
+        }
+    }
+
+    fn check_lookup(&self, lookup: &Lookup, rows: &StreamSchema) -> Result<()> {
+        let field = rows.arrow().field(lookup.column);
+        if self.ends[lookup.side as usize].meets(field.data_type()) { Ok(()) } else { Err(self.type_error(field, lookup.side)) }
+    }
+
+    fn type_error(&self, field: &Field, side: Side) -> Error {
+        let end = &self.ends[side as usize];
+        let message = format!(
+            "'{}' is {}, but '{}' in the graph '{}' is {}",
+            field.name(),
+            field.data_type(),
+            end.name,
+            self.name,
+            end.data_type
+        );
+        Error::job(message).help(format!("cast it, or ask for a column that holds what '{}' holds", end.name))
+    }
+}
+
+/// A duration in the largest unit that it is a whole number of.
+fn duration_text(duration_ms: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
+    match UNITS.iter().find(|(unit_ms, _)| duration_ms % unit_ms == 0) {
+        Some((unit_ms, unit)) if duration_ms == *unit_ms => format!("1 {unit}"),
+        Some((unit_ms, unit)) => format!("{} {unit}s", duration_ms / unit_ms),
+        None => format!("{duration_ms} ms"),
+    }
+}
+
+struct GraphFactory {
+    spec: Arc<GraphSpec>,
+}
+
+impl OperatorFactory for GraphFactory {
+    fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(GraphOperator::new(Arc::clone(&self.spec))?))
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.spec.describe()
+    }
+}

@@ -1,0 +1,181 @@
+//! Rows that wait for their label: one delay's worth of features and labels, in columns, in buckets of time.
+
+use crate::features::{FeatureRows, FeatureView};
+use egret_core::{Error, EventTime, Result};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// One delay is held in about so many buckets.
+const BUCKETS: i64 = 512;
+
+/// Rows by the time at which their label is used.
+pub(crate) struct DelayedRows {
+    buckets: BTreeMap<i64, DueRows>,
+    span_ms: i64,
+    numeric_width: usize,
+    hashed_width: usize,
+    rows: usize,
+}
+
+/// Rows with their labels, and the times at which these are used.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct DueRows {
+    due: Vec<i64>,
+    labels: Vec<f64>,
+    features: FeatureRows,
+    /// Rows before this are gone.
+    start: usize,
+    is_sorted: bool,
+}
+
+impl DelayedRows {
+    /// No rows. A bucket never cuts a step of `step_ms`.
+    pub(crate) fn new(delay_ms: i64, step_ms: i64, numeric_width: usize, hashed_width: usize) -> Self {
+        let span_ms = step_ms.saturating_mul((delay_ms / step_ms / BUCKETS).max(1));
+        Self { buckets: BTreeMap::new(), span_ms, numeric_width, hashed_width, rows: 0 }
+    }
+
+    /// How many rows wait.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.rows * (8 + 8 + 8 * self.numeric_width + 4 * self.hashed_width) + self.buckets.len() * size_of::<DueRows>()
+    }
+
+    /// Takes rows; those whose label is NaN are left out.
+    pub(crate) fn push(&mut self, due: &[i64], labels: &[f64], features: &FeatureRows) {
+        let (mut start, rows) = (0, due.len());
+        while start < rows {
+            let bucket = self.bucket_of(due[start]);
+            let end = (start..rows).find(|&row| self.bucket_of(due[row]) != bucket || labels[row].is_nan()).unwrap_or(rows);
+            if end > start {
+                let empty = || DueRows::new(self.numeric_width, self.hashed_width);
+                let into = self.buckets.entry(bucket).or_insert_with(empty);
+                into.extend(&due[start..end], &labels[start..end], features.slice(start, end));
+                self.rows += end - start;
+            }
+            start = if end < rows && labels[end].is_nan() { end + 1 } else { end };
+        }
+    }
+
+    fn bucket_of(&self, due: i64) -> i64 {
+        EventTime(due).floor_to(self.span_ms).0
+    }
+
+    /// Takes out the first rows whose time is below `limit`, in order; `MAX` takes all. `None` when there are no more.
+    pub(crate) fn take_below(&mut self, limit: EventTime) -> Option<DueRows> {
+        let mut first = self.buckets.first_entry()?;
+        let is_below = |due: i64| due < limit.0 || limit == EventTime::MAX;
+        if !is_below(*first.key()) {
+            return None;
+        }
+        let bucket = first.get_mut();
+        bucket.sort();
+        let end = bucket.due.partition_point(|&due| is_below(due));
+        if end == bucket.start {
+            return None;
+        }
+        self.rows -= end - bucket.start;
+        if end == bucket.due.len() {
+            return Some(first.remove());
+        }
+        let taken = bucket.copy(bucket.start, end);
+        bucket.start = end;
+        Some(taken)
+    }
+
+    /// All rows, for a snapshot.
+    pub(crate) fn save(&self) -> Vec<DueRows> {
+        self.buckets.values().map(|bucket| bucket.copy(bucket.start, bucket.due.len())).collect()
+    }
+
+    /// Takes up what [`DelayedRows::save`] gave.
+    pub(crate) fn load(&mut self, saved: &[DueRows]) -> Result<()> {
+        for part in saved {
+            let is_sound = part.features.is_sound(self.numeric_width, self.hashed_width)
+                && part.start == 0
+                && [part.due.len(), part.labels.len()] == [part.features.len(); 2];
+            if !is_sound {
+                return Err(Error::external("the rows that wait for labels are damaged or of another model"));
+            }
+            self.push(&part.due, &part.labels, &part.features);
+        }
+        Ok(())
+    }
+}
+
+impl DueRows {
+    fn new(numeric_width: usize, hashed_width: usize) -> Self {
+        Self { features: FeatureRows::new(numeric_width, hashed_width), is_sorted: true, ..Self::default() }
+    }
+
+    /// How many rows.
+    pub(crate) fn len(&self) -> usize {
+        self.due.len() - self.start
+    }
+
+    /// The time of a row.
+    pub(crate) fn due(&self, row: usize) -> i64 {
+        self.due[self.start + row]
+    }
+
+    /// The label of a row.
+    pub(crate) fn label(&self, row: usize) -> f64 {
+        self.labels[self.start + row]
+    }
+
+    /// Some rows, and their labels.
+    pub(crate) fn slice(&self, start: usize, end: usize) -> (FeatureView<'_>, &[f64]) {
+        let (start, end) = (self.start + start, self.start + end);
+        (self.features.slice(start, end), &self.labels[start..end])
+    }
+
+    fn extend(&mut self, due: &[i64], labels: &[f64], features: FeatureView<'_>) {
+        // Equal times are ordered by content later; while times only grow there is nothing to order.
+        let grows = self.due.last().is_none_or(|last| *last < due[0]) && due.is_sorted_by(|a, b| a < b);
+        self.is_sorted &= grows;
+        self.due.extend_from_slice(due);
+        self.labels.extend_from_slice(labels);
+        self.features.extend(features);
+    }
+
+    fn copy(&self, start: usize, end: usize) -> Self {
+        let mut copy = Self { is_sorted: self.is_sorted, ..Self::default() };
+        copy.due.extend_from_slice(&self.due[start..end]);
+        copy.labels.extend_from_slice(&self.labels[start..end]);
+        copy.features = self.features.clone_empty();
+        copy.features.extend(self.features.slice(start, end));
+        copy
+    }
+
+    /// By time, ties by content.
+    fn sort(&mut self) {
+        if self.is_sorted {
+            return;
+        }
+        let mut order: Vec<usize> = (self.start..self.due.len()).collect();
+        order.sort_by(|&a, &b| self.due[a].cmp(&self.due[b]).then_with(|| self.by_content(a, b)));
+        let mut sorted = Self { is_sorted: true, ..Self::default() };
+        sorted.features = self.features.clone_empty();
+        for row in order {
+            sorted.due.push(self.due[row]);
+            sorted.labels.push(self.labels[row]);
+            sorted.features.extend(self.features.slice(row, row + 1));
+        }
+        *self = sorted;
+    }
+
+    fn by_content(&self, a: usize, b: usize) -> Ordering {
+        let (numeric_a, hashed_a) = self.features.view().row(a);
+        let (numeric_b, hashed_b) = self.features.view().row(b);
+        let numeric = numeric_a.iter().zip(numeric_b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
+        numeric
+            .unwrap_or(Ordering::Equal)
+            .then_with(|| hashed_a.cmp(hashed_b))
+            .then_with(|| self.labels[a].total_cmp(&self.labels[b]))
+    }
+}

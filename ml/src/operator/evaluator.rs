@@ -1,0 +1,151 @@
+//! The operator that measures: scored rows in, metrics out.
+
+use super::delay::{DelayedRows, DueRows};
+use super::labels::{self, count};
+use super::learner::{due_times, only_one};
+use crate::features::{FeatureColumn, FeatureKind, FeatureReader, FeatureRows};
+use crate::metrics::Evaluation;
+use crate::spec::ModelSpec;
+use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMillisecondBuilder};
+use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Rows wait in buckets at least this wide.
+const BUCKET_MS: i64 = 1_000;
+
+/// Compares the scores that rows got with their labels, when these are due, and emits the metrics over all rows so far after
+/// every so many rows and at the end of the input. Runs as one instance.
+///
+/// Test-then-train: a row's score was made by a model that had not seen its label.
+pub struct EvaluatorOperator {
+    spec: Arc<ModelSpec>,
+    /// Reads the score as if it were a feature.
+    reader: FeatureReader,
+    label: usize,
+    waiting: DelayedRows,
+    scores: FeatureRows,
+    evaluation: Evaluation,
+    /// The time of the last label used.
+    last_due: i64,
+}
+
+impl EvaluatorOperator {
+    /// An evaluator of rows that have the model's score and the label in these columns.
+    pub fn new(spec: Arc<ModelSpec>, score: usize, label: usize) -> Self {
+        let score = FeatureColumn { name: spec.name().to_owned(), column: score, kind: FeatureKind::Numeric };
+        let reader = FeatureReader::new(&[score], 0);
+        Self {
+            waiting: DelayedRows::new(spec.delay_ms(), BUCKET_MS, 1, 0),
+            scores: reader.empty_rows(),
+            evaluation: Evaluation::new(spec.metrics()),
+            last_due: EventTime::MIN.0,
+            reader,
+            label,
+            spec,
+        }
+    }
+
+    fn evaluate(&mut self, rows: &DueRows, report: &mut Report) {
+        for row in 0..rows.len() {
+            let score = rows.slice(row, row + 1).0.row(0).0[0];
+            self.evaluation.add(score, rows.label(row) == 1.0);
+            self.last_due = rows.due(row);
+            if self.evaluation.rows().is_multiple_of(self.spec.every_rows()) {
+                report.add(self.last_due, &mut self.evaluation, &self.spec);
+            }
+        }
+    }
+}
+
+impl Operator for EvaluatorOperator {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to an evaluator")) };
+        let mut labels = labels::read(batch.column(self.label), ctx.counters())?;
+        self.scores.clear();
+        let missing = self.reader.read(batch.rows(), &mut self.scores)?;
+        count(ctx.counters(), "rows without a score", missing.nulls + missing.not_finite);
+        for (label, score) in labels.iter_mut().zip(self.scores.view().numeric()) {
+            *label = if score.is_nan() { f64::NAN } else { *label };
+        }
+        self.waiting.push(&due_times(times, batch.late(), self.spec.delay_ms()), &labels, &self.scores);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let mut report = Report::new(self.spec.metrics().len());
+        while let Some(rows) = self.waiting.take_below(watermark) {
+            self.evaluate(&rows, &mut report);
+        }
+        let rows = self.evaluation.rows();
+        if watermark == EventTime::MAX && rows > 0 && !rows.is_multiple_of(self.spec.every_rows()) {
+            report.add(self.last_due, &mut self.evaluation, &self.spec);
+        }
+        ctx.emit(report.into_batch(&self.spec)?);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        let saved = Saved { evaluation: self.evaluation.clone(), last_due: self.last_due, waiting: self.waiting.save() };
+        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let Some(bytes) = only_one(&parts, "evaluator")? else { return Ok(()) };
+        let [SAVED_VERSION, rest @ ..] = bytes else {
+            return Err(Error::external("the state of an evaluator has a version that this program does not read"));
+        };
+        let saved: Saved = postcard::from_bytes(rest)?;
+        self.evaluation = saved.evaluation;
+        self.last_due = saved.last_due;
+        self.waiting.load(&saved.waiting)
+    }
+
+    fn state_size(&self) -> StateSize {
+        let bytes = self.evaluation.size_bytes() + self.waiting.size_bytes();
+        StateSize { keys: self.waiting.len() as u64, bytes: bytes as u64 }
+    }
+}
+
+/// Rows of metrics on their way out.
+struct Report {
+    at: TimestampMillisecondBuilder,
+    rows: Int64Builder,
+    values: Vec<Float64Builder>,
+}
+
+impl Report {
+    fn new(metrics: usize) -> Self {
+        Self {
+            at: TimestampMillisecondBuilder::new(),
+            rows: Int64Builder::new(),
+            values: (0..metrics).map(|_| Float64Builder::new()).collect(),
+        }
+    }
+
+    fn add(&mut self, at: i64, evaluation: &mut Evaluation, spec: &ModelSpec) {
+        self.at.append_value(at);
+        self.rows.append_value(evaluation.rows() as i64);
+        for (values, metric) in self.values.iter_mut().zip(spec.metrics()) {
+            values.append_option(evaluation.value(*metric));
+        }
+    }
+
+    fn into_batch(mut self, spec: &ModelSpec) -> Result<Batch> {
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.at.finish()), Arc::new(self.rows.finish())];
+        columns.extend(self.values.iter_mut().map(|values| Arc::new(values.finish()) as ArrayRef));
+        let schema = spec.metrics_schema();
+        let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?;
+        Ok(Batch::from_parts(rows, schema.event_time(), None))
+    }
+}
+
+/// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
+const SAVED_VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    evaluation: Evaluation,
+    last_due: i64,
+    waiting: Vec<DueRows>,
+}

@@ -1,0 +1,159 @@
+//! The operator that learns: rows in, deltas out.
+
+use super::delay::{DelayedRows, DueRows};
+use super::labels::{self, count};
+use crate::Learner;
+use crate::features::FeatureRows;
+use crate::spec::ModelSpec;
+use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMillisecondBuilder};
+use egret_core::knowledge::MakerSteps;
+use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Updates are sent when they have grown to this.
+const UPDATE_BYTES_MAX: usize = 1 << 20;
+
+/// Learns rows when their labels are due, a step of event time after the other, and emits a delta for every step in which it
+/// learned something. Runs as one instance; a row without a label waits for nothing and is counted.
+///
+/// State: the model, and the features and labels of the rows whose label is not due yet.
+pub struct LearnerOperator {
+    spec: Arc<ModelSpec>,
+    learner: Box<dyn Learner>,
+    waiting: DelayedRows,
+    steps: MakerSteps,
+    /// The features of the batch at hand.
+    features: FeatureRows,
+}
+
+impl LearnerOperator {
+    /// A learner that has learned nothing.
+    ///
+    /// # Errors
+    /// The model's step is not positive.
+    pub fn new(spec: Arc<ModelSpec>) -> Result<Self> {
+        let reader = spec.reader();
+        let steps = MakerSteps::new(spec.step_ms())?;
+        Ok(Self {
+            learner: spec.learner(),
+            waiting: DelayedRows::new(spec.delay_ms(), spec.step_ms(), reader.numeric_width(), reader.hashed_width()),
+            features: reader.empty_rows(),
+            steps,
+            spec,
+        })
+    }
+
+    /// Learns rows in order; a delta for every step.
+    fn learn(&mut self, rows: &DueRows, updates: &mut Updates) {
+        let step_of = |row: usize| self.steps.of(EventTime(rows.due(row)));
+        let mut start = 0;
+        while start < rows.len() {
+            let step = step_of(start);
+            let end = (start..rows.len()).find(|&row| step_of(row) != step).unwrap_or(rows.len());
+            let (features, labels) = rows.slice(start, end);
+            self.learner.learn(features, labels);
+            updates.add(step, &self.learner.take_delta());
+            start = end;
+        }
+    }
+}
+
+impl Operator for LearnerOperator {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to a learner")) };
+        let labels = labels::read(batch.column(self.spec.label()), ctx.counters())?;
+        self.features.clear();
+        let missing = self.spec.reader().read(batch.rows(), &mut self.features)?;
+        count(ctx.counters(), "feature values that are null", missing.nulls);
+        count(ctx.counters(), "feature values that are not finite", missing.not_finite);
+        self.waiting.push(&due_times(times, batch.late(), self.spec.delay_ms()), &labels, &self.features);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let complete = self.steps.complete_below(watermark);
+        let mut updates = Updates::default();
+        while let Some(rows) = self.waiting.take_below(complete) {
+            self.learn(&rows, &mut updates);
+            count(ctx.counters(), "rows learned", rows.len());
+            if updates.bytes > UPDATE_BYTES_MAX {
+                ctx.emit(std::mem::take(&mut updates).into_batch(&self.spec)?);
+            }
+        }
+        ctx.emit(updates.into_batch(&self.spec)?);
+        Ok(())
+    }
+
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        self.steps.output_watermark(input)
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        let saved = Saved { learner: self.learner.save()?, waiting: self.waiting.save() };
+        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let Some(bytes) = only_one(&parts, "learner")? else { return Ok(()) };
+        let [SAVED_VERSION, rest @ ..] = bytes else {
+            return Err(Error::external("the state of a learner has a version that this program does not read"));
+        };
+        let saved: Saved = postcard::from_bytes(rest)?;
+        self.learner.load(&saved.learner)?;
+        self.waiting.load(&saved.waiting)
+    }
+
+    fn state_size(&self) -> StateSize {
+        let bytes = self.learner.size_bytes() + self.waiting.size_bytes();
+        StateSize { keys: self.waiting.len() as u64, bytes: bytes as u64 }
+    }
+}
+
+/// When labels are used: after the delay, and for late rows not before the watermark they were behind.
+pub(super) fn due_times(times: &[i64], late: Option<EventTime>, delay_ms: i64) -> Vec<i64> {
+    let earliest = late.unwrap_or(EventTime::MIN);
+    times.iter().map(|&time| EventTime(time).plus_ms(delay_ms).max(earliest).0).collect()
+}
+
+/// The state of an operator that runs as one instance.
+pub(super) fn only_one<'a>(parts: &'a [Snapshot], operator: &str) -> Result<Option<&'a [u8]>> {
+    let mut states = parts.iter().flat_map(|part| &part.operator);
+    let state = states.next();
+    if states.next().is_some() {
+        return Err(Error::bug(format!("the {operator} of a model runs as one instance but has the state of several")));
+    }
+    Ok(state.map(Vec::as_slice))
+}
+
+/// Deltas on their way out.
+#[derive(Default)]
+struct Updates {
+    versions: TimestampMillisecondBuilder,
+    deltas: BinaryBuilder,
+    bytes: usize,
+}
+
+impl Updates {
+    fn add(&mut self, step: EventTime, delta: &[u8]) {
+        self.versions.append_value(step.0);
+        self.deltas.append_value(delta);
+        self.bytes += delta.len();
+    }
+
+    fn into_batch(mut self, spec: &ModelSpec) -> Result<Batch> {
+        let columns: Vec<ArrayRef> = vec![Arc::new(self.versions.finish()), Arc::new(self.deltas.finish())];
+        let schema = spec.update_schema();
+        let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?;
+        Ok(Batch::from_parts(rows, schema.event_time(), None))
+    }
+}
+
+/// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
+const SAVED_VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    learner: Vec<u8>,
+    waiting: Vec<DueRows>,
+}

@@ -1,0 +1,155 @@
+//! Options as a user writes them, `name => value`: read with their type and range checked, misspelt names answered with the
+//! nearest one.
+
+use egret_core::{Error, Result};
+use std::fmt;
+
+/// The value of an option.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArgValue {
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// True or false.
+    Boolean(bool),
+}
+
+impl fmt::Display for ArgValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "'{text}'"),
+            Self::Boolean(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+/// What may be said about a number that is given for an option.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+    pub(crate) is_least_in: bool,
+}
+
+impl Range {
+    /// From `least` on.
+    pub(crate) fn from(least: f64, most: f64) -> Self {
+        Self { least, most, is_least_in: true }
+    }
+
+    /// Above `least`.
+    pub(crate) fn above(least: f64, most: f64) -> Self {
+        Self { least, most, is_least_in: false }
+    }
+
+    fn has(&self, number: f64) -> bool {
+        number <= self.most && (number > self.least || self.is_least_in && number == self.least)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = if self.is_least_in { "from" } else { "above" };
+        write!(f, "{from} {} up to {}", self.least, self.most)
+    }
+}
+
+/// The options given to `owner`, taken one by one; what nobody took is an error.
+pub(crate) struct Options<'a> {
+    owner: &'a str,
+    given: &'a [(String, ArgValue)],
+    known: Vec<&'static str>,
+}
+
+impl<'a> Options<'a> {
+    /// The options given.
+    ///
+    /// # Errors
+    /// One is given twice.
+    pub(crate) fn new(owner: &'a str, given: &'a [(String, ArgValue)]) -> Result<Self> {
+        for (index, (name, _)) in given.iter().enumerate() {
+            if given[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err(Error::job(format!("{owner}: option '{name}' is given twice")).help("keep one of them"));
+            }
+        }
+        Ok(Self { owner, given, known: Vec::new() })
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<&'a ArgValue> {
+        self.known.push(name);
+        self.given.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    fn wrong_type(&self, name: &str, value: &ArgValue, wanted: &str) -> Error {
+        Error::job(format!("{}: option '{name}' is {value}, not {wanted}", self.owner)).help(format!("write {name} => {wanted}"))
+    }
+
+    pub(crate) fn number(&mut self, name: &'static str, default: f64, range: Range) -> Result<f64> {
+        Ok(self.optional_number(name, range)?.unwrap_or(default))
+    }
+
+    pub(crate) fn optional_number(&mut self, name: &'static str, range: Range) -> Result<Option<f64>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(ArgValue::Number(number)) if range.has(*number) => Ok(Some(*number)),
+            Some(ArgValue::Number(number)) => {
+                let message = format!("{}: option '{name}' is {number}, out of range", self.owner);
+                Err(Error::job(message).help(format!("{name} goes {range}")))
+            }
+            Some(other) => Err(self.wrong_type(name, other, "a number")),
+        }
+    }
+
+    pub(crate) fn whole_number(&mut self, name: &'static str, default: u32, range: Range) -> Result<u32> {
+        let number = self.number(name, f64::from(default), range)?;
+        if number.fract() != 0.0 {
+            return Err(Error::job(format!("{}: option '{name}' is {number}, not a whole number", self.owner)));
+        }
+        Ok(number as u32)
+    }
+
+    pub(crate) fn boolean(&mut self, name: &'static str, default: bool) -> Result<bool> {
+        match self.take(name) {
+            None => Ok(default),
+            Some(ArgValue::Boolean(value)) => Ok(*value),
+            Some(other) => Err(self.wrong_type(name, other, "true or false")),
+        }
+    }
+
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<&'a str>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(ArgValue::Text(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong_type(name, other, "'a text'")),
+        }
+    }
+
+    /// Nothing is left that nobody knows.
+    ///
+    /// # Errors
+    /// There is; the message names the nearest option.
+    pub(crate) fn finish(self) -> Result<()> {
+        let is_known = |name: &str| self.known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        match self.given.iter().find(|(name, _)| !is_known(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::job(format!("{}: there is no option '{name}' here", self.owner)).help(nearest(
+                &name.to_lowercase(),
+                &self.known,
+                "the options are",
+            ))),
+        }
+    }
+}
+
+/// "did you mean ...?" if a candidate is near, and what candidates there are otherwise.
+pub(crate) fn nearest(name: &str, candidates: &[&str], introduction: &str) -> String {
+    let best = candidates.iter().min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate));
+    match best {
+        Some(best) if strsim::damerau_levenshtein(name, best) * 3 <= name.len().max(best.len()) => {
+            format!("did you mean '{best}'?")
+        }
+        _ => format!("{introduction} {}", candidates.join(", ")),
+    }
+}

@@ -1,0 +1,203 @@
+//! The exact tier and the reference bands of the conformance data, which is looked for in the folder `EGRET_SHARED`.
+//! Where it is not, these tests have nothing to hold against and say so.
+
+use super::{model_of, option, rows_of};
+use crate::ArgValue;
+use crate::features::FeatureRows;
+use crate::linear::{LinearConfig, LogisticRegression, Optimizer, OptimizerChoice};
+use crate::metrics::{Evaluation, MetricKind};
+use crate::{Learner, ModelSpec};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::Float64Type;
+use serde_json::Value;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+fn shared() -> Option<PathBuf> {
+    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let folder = std::env::var_os("EGRET_SHARED").map_or_else(default, PathBuf::from);
+    let is_there = folder.join("conformance/ml/exact").is_dir();
+    if !is_there {
+        eprintln!("no conformance data in {}: nothing is compared", folder.display());
+    }
+    is_there.then_some(folder)
+}
+
+fn text(folder: &std::path::Path, name: &str) -> String {
+    let (plain, packed) = (folder.join(name), folder.join(format!("{name}.gz")));
+    let mut text = String::new();
+    if plain.exists() {
+        return std::fs::read_to_string(plain).unwrap();
+    }
+    flate2::read::GzDecoder::new(std::fs::File::open(packed).unwrap()).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A CSV whose last column is the label; columns of numbers are numbers.
+fn table(csv: &str) -> RecordBatch {
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let names = lines.next().unwrap();
+    let cells: Vec<Vec<&str>> = lines.collect();
+    let column = |index: usize| -> ArrayRef {
+        match cells.iter().map(|row| row[index].parse()).collect::<Result<Vec<f64>, _>>() {
+            Ok(numbers) => Arc::new(Float64Array::from(numbers)),
+            Err(_) => Arc::new(StringArray::from_iter_values(cells.iter().map(|row| row[index]))),
+        }
+    };
+    let labels = column(names.len() - 1).as_primitive::<Float64Type>().values().to_vec();
+    rows_of((0..names.len() - 1).map(|index| (names[index].to_owned(), column(index))).collect(), labels)
+}
+
+struct Prequential {
+    features: FeatureRows,
+    labels: Vec<f64>,
+}
+
+impl Prequential {
+    fn new(model: &ModelSpec, rows: &RecordBatch) -> Self {
+        let mut features = model.reader().empty_rows();
+        model.reader().read(rows, &mut features).unwrap();
+        let labels = rows.column(rows.num_columns() - 1).as_primitive::<Float64Type>().values().to_vec();
+        Self { features, labels }
+    }
+
+    /// Predict, then learn, one row at a time.
+    fn run(&self, learner: &mut dyn Learner) -> Vec<f64> {
+        let mut predictions = Vec::new();
+        for row in 0..self.labels.len() {
+            let one = self.features.slice(row, row + 1);
+            learner.predict(one, &mut predictions);
+            learner.learn(one, &self.labels[row..=row]);
+        }
+        predictions
+    }
+}
+
+const BINARY: [&str; 2] = ["phishing", "kddcup_guess_passwd_vs_satan"];
+
+#[test]
+fn exact_tier_of_sgd() {
+    let options = [option("learning_rate", 0.01)];
+    BINARY.iter().for_each(|data| exact("lr_sgd", data, &options));
+}
+
+#[test]
+fn exact_tier_of_ftrl() {
+    for (name, l1) in [("ftrl_l1", 0.5), ("ftrl_l2", 0.0)] {
+        let options = [option("optimizer", "ftrl"), option("scale", false), option("l1", l1)];
+        BINARY.iter().for_each(|data| exact(name, data, &options));
+    }
+}
+
+fn exact(name: &str, data: &str, options: &[(String, ArgValue)]) {
+    let Some(shared) = shared() else { return };
+    let rows = table(&text(&shared.join("data/ml"), &format!("{data}.csv")));
+    let model = model_of(&rows, options);
+    let folder = shared.join("conformance/ml/exact");
+    let expected: Vec<f64> = text(&folder, &format!("{name}__{data}.csv"))
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(',').unwrap().1.parse().unwrap())
+        .collect();
+    let weights: Value = serde_json::from_str(&text(&folder, "exact.json")).unwrap();
+    let weights = &weights[format!("{name}__{data}")];
+    let config = model.linear_config();
+    let (predictions, intercept, found) = match &config.optimizer {
+        OptimizerChoice::Sgd(sgd) => learned(sgd, config, &model, &rows),
+        OptimizerChoice::AdaGrad(adagrad) => learned(adagrad, config, &model, &rows),
+        OptimizerChoice::Ftrl(ftrl) => learned(ftrl, config, &model, &rows),
+    };
+    assert_eq!(predictions.len(), expected.len());
+    for (row, (found, expected)) in predictions.iter().zip(&expected).enumerate() {
+        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{name} {data} row {row}: {found}, not {expected}");
+    }
+    // FTRL's weights are defined as they are computed before a prediction: the reference has those of the last one.
+    assert!((intercept - weights["intercept"].as_f64().unwrap()).abs() <= 1e-6);
+    for (feature, found) in model.features().iter().zip(found) {
+        let expected = weights["weights"][&feature.name].as_f64().unwrap();
+        assert!((found - expected).abs() <= 1e-6, "{name} {data} {}: {found}, not {expected}", feature.name);
+    }
+}
+
+fn learned<O: Optimizer>(
+    optimizer: &O,
+    config: &LinearConfig,
+    model: &ModelSpec,
+    rows: &RecordBatch,
+) -> (Vec<f64>, f64, Vec<f64>) {
+    let mut learner = LogisticRegression::new(optimizer.clone(), config);
+    let prequential = Prequential::new(model, rows);
+    let mut predictions = prequential.run(&mut learner);
+    if matches!(config.optimizer, OptimizerChoice::Ftrl(_)) {
+        learner = LogisticRegression::new(optimizer.clone(), config);
+        let last = prequential.labels.len() - 1;
+        learner.learn(prequential.features.slice(0, last), &prequential.labels[..last]);
+        learner.predict(prequential.features.slice(last, last + 1), &mut predictions);
+        assert_eq!(predictions.pop(), predictions.last().copied());
+    }
+    (predictions, learner.intercept(), learner.numeric_weights().to_vec())
+}
+
+/// Algorithm, its options here, how much accuracy may be below the reference.
+type Band = (&'static str, Vec<(String, ArgValue)>, f64);
+
+#[test]
+fn reference_bands_of_binary_data() {
+    let bands: [Band; 3] = [
+        ("lr_sgd", vec![option("learning_rate", 0.01)], 0.003),
+        ("lr_adagrad", vec![option("optimizer", "adagrad"), option("learning_rate", 0.1)], 0.003),
+        ("lr_ftrl", vec![option("optimizer", "ftrl"), option("intercept_rate", 0.01)], 0.01),
+    ];
+    let found = compare("bin", &bands);
+    assert!(found.is_empty() || found.len() == 24, "{}", found.len());
+    for (name, reference, mut evaluation, slack) in found {
+        let value = |metric: &str| reference[metric].as_f64().unwrap();
+        let (accuracy, loss) = (evaluation.value(MetricKind::Accuracy).unwrap(), evaluation.value(MetricKind::LogLoss).unwrap());
+        assert!(accuracy >= value("accuracy") - slack, "{name}: accuracy {accuracy}, reference {}", value("accuracy"));
+        assert!(loss <= value("logloss") + slack.max(0.01), "{name}: log loss {loss}, reference {}", value("logloss"));
+    }
+}
+
+#[test]
+fn reference_bands_of_categories() {
+    let ftrl = [option("optimizer", "ftrl"), option("intercept_rate", 0.01)];
+    let bands: [Band; 3] = [
+        ("lr_sgd", vec![option("learning_rate", 0.05)], 0.01),
+        ("lr_ftrl", ftrl.to_vec(), 0.01),
+        ("hash_lr_ftrl_2e10", [&ftrl[..], &[option("hash_bits", 10.0)]].concat(), 0.01),
+    ];
+    for (name, reference, mut evaluation, slack) in compare("cat", &bands) {
+        let value = |metric: &str| reference[metric].as_f64().unwrap();
+        let (area, loss) = (evaluation.value(MetricKind::RocAuc).unwrap(), evaluation.value(MetricKind::LogLoss).unwrap());
+        assert!(area >= value("rocauc") - slack, "{name}: area {area}, reference {}", value("rocauc"));
+        assert!(loss <= value("logloss") + slack, "{name}: log loss {loss}, reference {}", value("logloss"));
+    }
+}
+
+/// Runs the algorithms on every data set the reference has for them.
+fn compare(task: &str, bands: &[Band]) -> Vec<(String, Value, Evaluation, f64)> {
+    let Some(shared) = shared() else { return Vec::new() };
+    let reference: Value = serde_json::from_str(&text(&shared.join("conformance/ml"), "reference.json")).unwrap();
+    let mut compared = Vec::new();
+    for result in reference["results"].as_array().unwrap().iter().filter(|result| result["task"] == task) {
+        let Some((_, options, slack)) = bands.iter().find(|band| result["algorithm"] == band.0) else { continue };
+        let data = result["data"].as_str().unwrap();
+        let rows = table(&text(&shared.join("data/ml"), &format!("{data}.csv")));
+        let model = model_of(&rows, options);
+        let prequential = Prequential::new(&model, &rows);
+        let mut evaluation = Evaluation::new(&MetricKind::ALL);
+        let predictions = prequential.run(model.learner().as_mut());
+        predictions.iter().zip(&prequential.labels).for_each(|(score, label)| evaluation.add(*score, *label == 1.0));
+        compared.push((format!("{} {data}", result["algorithm"]), result.clone(), evaluation, *slack));
+    }
+    compared
+}
+
+#[test]
+fn the_table_reader_tells_numbers_from_names() {
+    let rows = table("a,b,y\n1,x,0\n2,3,1\n");
+    assert_eq!(rows.column(1).data_type(), &arrow::datatypes::DataType::Float64);
+    assert_eq!(rows.column(2).data_type(), &arrow::datatypes::DataType::Utf8);
+    assert_eq!(rows.column(3).len(), 2);
+}

@@ -1,0 +1,203 @@
+//! A whole job, scores and metrics, against a plain loop over event time: the same bits, however the job was run.
+
+use super::job::{Input, Job};
+use super::option;
+use super::random::Random;
+use crate::metrics::{Evaluation, MetricKind};
+use crate::{FeatureColumn, ModelSpec};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
+use egret_core::{Batch, EventTime, StreamSchema};
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+const STEP_MS: i64 = 20;
+pub(super) const LABEL: usize = 5;
+const EVERY: u64 = 50;
+
+/// at, id, amount, hour, country, fraud: with nulls, NaNs, ties in time and rows out of order.
+pub(super) fn random_split(random: &mut Random, first_id: i64, rows: usize) -> RecordBatch {
+    let mut now = random.below(50) as i64;
+    let (mut times, mut amounts, mut hours, mut countries, mut labels) = (vec![], vec![], vec![], vec![], vec![]);
+    for _ in 0..rows {
+        now += random.below(6) as i64;
+        let is_fraud = random.one_in(5);
+        let amount = if random.one_in(30) { f64::NAN } else { (random.normal() + if is_fraud { 2.0 } else { 0.0 }).round() };
+        times.push(now - if random.one_in(4) { random.below(40) as i64 } else { 0 });
+        amounts.push((!random.one_in(20)).then_some(amount));
+        hours.push((!random.one_in(20)).then(|| random.below(3) as i64));
+        countries.push((!random.one_in(20)).then(|| format!("c{}", random.below(4))));
+        labels.push((!random.one_in(10)).then_some(is_fraud));
+    }
+    let ids = Int64Array::from_iter_values(first_id..first_id + rows as i64);
+    let columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("at", Arc::new(TimestampMillisecondArray::from(times)), false),
+        ("id", Arc::new(ids), true),
+        ("amount", Arc::new(Float64Array::from(amounts)), true),
+        ("hour", Arc::new(Int64Array::from(hours)), true),
+        ("country", Arc::new(StringArray::from(countries)), true),
+        ("fraud", Arc::new(BooleanArray::from(labels)), true),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+pub(super) fn model(delay_ms: u64, optimizer: &str) -> ModelSpec {
+    let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
+    let features = (2..5).map(|column| FeatureColumn::of(&schema, column).unwrap()).collect();
+    let options = [option("optimizer", optimizer), option("hash_bits", 8.0)];
+    ModelSpec::new("risk", &schema, features, LABEL, Duration::from_millis(delay_ms), "logistic_regression", &options)
+        .unwrap()
+        .with_step_ms(STEP_MS)
+        .unwrap()
+        .with_evaluation(&MetricKind::ALL.map(MetricKind::name), EVERY)
+        .unwrap()
+}
+
+/// One row, as the plain loop sees it.
+struct Row {
+    id: i64,
+    version: EventTime,
+    due: EventTime,
+    features: crate::features::FeatureRows,
+    label: Option<f64>,
+}
+
+fn plain_rows(input: &Input, model: &ModelSpec) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for batch in input.batches() {
+        for index in 0..batch.num_rows() {
+            let one = batch.slice(index, 1);
+            let mut features = model.reader().empty_rows();
+            model.reader().read(one.rows(), &mut features).unwrap();
+            let (time, labels) = (EventTime(one.event_times().unwrap()[0]), one.column(LABEL).as_boolean());
+            rows.push(Row {
+                id: one.column(1).as_primitive::<Int64Type>().value(0),
+                version: batch.late().unwrap_or(time).floor_to(STEP_MS),
+                due: time.plus_ms(model.delay_ms()).max(batch.late().unwrap_or(EventTime::MIN)),
+                features,
+                label: labels.is_valid(0).then(|| f64::from(u8::from(labels.value(0)))),
+            });
+        }
+    }
+    rows
+}
+
+fn by_content(a: &Row, b: &Row) -> Ordering {
+    let ((numeric_a, hashed_a), (numeric_b, hashed_b)) = (a.features.view().row(0), b.features.view().row(0));
+    let numbers = numeric_a.iter().zip(numeric_b).fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)));
+    a.due.cmp(&b.due).then(numbers).then(hashed_a.cmp(hashed_b)).then(a.label.unwrap_or(9.0).total_cmp(&b.label.unwrap_or(9.0)))
+}
+
+/// Walks event time row by row: learns what is due before a row's version, then scores the row.
+fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, u64)> {
+    let mut to_learn: Vec<&Row> = rows.iter().filter(|row| row.label.is_some()).collect();
+    to_learn.sort_by(|a, b| by_content(a, b));
+    let mut to_score: Vec<&Row> = rows.iter().collect();
+    to_score.sort_by_key(|row| row.version);
+    let (mut learner, mut learned, mut scores) = (model.learner(), 0, Vec::new());
+    for row in to_score {
+        while to_learn.get(learned).is_some_and(|due| due.due.floor_to(STEP_MS) < row.version) {
+            learner.learn(to_learn[learned].features.view(), &[to_learn[learned].label.unwrap()]);
+            learned += 1;
+        }
+        let mut score = Vec::new();
+        learner.predict(row.features.view(), &mut score);
+        scores.push((row.id, score[0].to_bits()));
+    }
+    scores.sort_unstable();
+    scores
+}
+
+/// The metrics after every so many labelled rows, and at the end.
+fn expected_metrics(rows: &[Row], scores: &[(i64, u64)]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
+    let score_of = |row: &Row| f64::from_bits(scores[scores.binary_search_by_key(&row.id, |score| score.0).unwrap()].1);
+    let mut labelled: Vec<(EventTime, f64, f64)> =
+        rows.iter().filter_map(|row| row.label.map(|label| (row.due, score_of(row), label))).collect();
+    labelled.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+    let ends = (1..=labelled.len()).filter(|end| end % EVERY as usize == 0 || *end == labelled.len());
+    ends.map(|end| {
+        let mut evaluation = Evaluation::new(&MetricKind::ALL);
+        labelled[..end].iter().for_each(|(_, score, label)| evaluation.add(*score, *label == 1.0));
+        let values = MetricKind::ALL.map(|metric| evaluation.value(metric).map(f64::to_bits)).to_vec();
+        (labelled[end - 1].0.0, end as i64, values)
+    })
+    .collect()
+}
+
+fn scores_of(batches: &[Batch]) -> Vec<(i64, u64)> {
+    let mut scores = Vec::new();
+    for batch in batches {
+        let (ids, values) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(LABEL + 1).as_primitive::<Float64Type>());
+        scores.extend(ids.values().iter().zip(values.values()).map(|(id, score)| (*id, score.to_bits())));
+    }
+    scores.sort_unstable();
+    scores
+}
+
+fn metrics_of(batches: &[Batch]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        let (at, count) =
+            (batch.column(0).as_primitive::<TimestampMillisecondType>(), batch.column(1).as_primitive::<Int64Type>());
+        rows.extend((0..batch.num_rows()).map(|row| {
+            let value = |metric: usize| {
+                let column = batch.column(2 + metric).as_primitive::<Float64Type>();
+                column.is_valid(row).then(|| column.value(row).to_bits())
+            };
+            (at.value(row), count.value(row), (0..MetricKind::ALL.len()).map(value).collect())
+        }));
+    }
+    rows
+}
+
+#[test]
+fn a_job_with_delayed_labels_is_the_plain_loop() {
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let optimizer = ["sgd", "adagrad", "ftrl"][seed as usize % 3];
+        let model = model([0, 7, 100, 5_000][random.below(4) as usize], optimizer);
+        let splits: Vec<RecordBatch> = (0..3).map(|split| random_split(&mut random, split * 1_000, 150)).collect();
+        let input = Input::new(&splits, 10, 20);
+        let rows = plain_rows(&input, &model);
+        assert!(input.batches().any(|batch| batch.late().is_some()), "seed {seed}");
+        let scores = expected_scores(&rows, &model);
+        let metrics = expected_metrics(&rows, &scores);
+        for parallelism in 1..=3 {
+            let mut job = Job::new(&model, LABEL, parallelism);
+            job.run(&input, &mut random);
+            let place = format!("seed {seed}, {optimizer}, delay {}, parallelism {parallelism}", model.delay_ms());
+            assert_eq!(scores_of(&job.scored), scores, "{place}");
+            assert_eq!(metrics_of(&job.metrics), metrics, "{place}");
+            assert_eq!(job.waiting().0, 0, "{place}");
+            let unlabelled = rows.iter().filter(|row| row.label.is_none()).count() as i64;
+            assert_eq!(job.counters[0].named()["rows without a label"], unlabelled, "{place}");
+            assert_eq!(job.counters[0].named()["rows learned"], rows.len() as i64 - unlabelled, "{place}");
+            assert_eq!(
+                job.counters[0].named()["feature values that are null"],
+                job.counters[1].named()["feature values that are null"]
+            );
+        }
+    }
+}
+
+#[test]
+fn state_is_one_delay_of_rows_however_long_the_input() {
+    let model = model(1_000, "sgd");
+    let mut job = Job::new(&model, LABEL, 1);
+    let rows_a_second = 400;
+    let mut sizes = Vec::new();
+    for second in 0..50_i64 {
+        let mut columns = random_split(&mut Random(second as u64), 0, rows_a_second).columns().to_vec();
+        let times = (0..rows_a_second as i64).map(|row| second * 1_000 + row * 1_000 / rows_a_second as i64);
+        columns[0] = Arc::new(TimestampMillisecondArray::from_iter_values(times));
+        let rows = RecordBatch::try_new(random_split(&mut Random(0), 0, 1).schema(), columns).unwrap();
+        job.learn_only(Batch::from_parts(rows, Some(0), None), EventTime((second + 1) * 1_000));
+        sizes.push(job.waiting());
+    }
+    let (rows, bytes) = sizes.iter().copied().max().unwrap();
+    assert!(rows <= 2 * rows_a_second as u64 && bytes < 200_000, "{rows} rows, {bytes} bytes");
+    assert!(sizes[49].0 <= sizes[5].0 + 20);
+}

@@ -1,0 +1,299 @@
+//! The operator that reads knowledge.
+
+use super::held::Held;
+use super::pending::{Cursor, Pending};
+use super::reading::{Part, Reading, Segment};
+use super::{KnowledgeReader, MakerSteps};
+use crate::batch::append_columns;
+use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Snapshot, StateSize};
+use crate::{Batch, Epoch, Error, EventTime, Result, StreamSchema, ipc};
+use arrow::array::ArrayRef;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// The operator that reads knowledge. Input 0: rows with event time. Input 1: updates, event time being `version_time`.
+/// Output: the rows with the reader's columns behind.
+///
+/// A row is held until both inputs' watermarks have reached its version; then all updates it may read are here, and all rows
+/// that must be answered before the next updates are applied. Output rows are in no particular order.
+///
+/// ```
+/// use egret_core::knowledge::{KnowledgeJoin, KnowledgeReader, VERSION_TIME};
+/// use egret_core::metrics::Counters;
+/// use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorInfo, Result, StateSize, StreamSchema};
+/// use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+/// use arrow::datatypes::{DataType, Field, Int64Type};
+/// use std::sync::Arc;
+///
+/// /// The sum of all updates.
+/// struct Sum(i64);
+/// impl KnowledgeReader for Sum {
+///     fn apply(&mut self, updates: &RecordBatch) -> Result<()> {
+///         self.0 += updates.column(1).as_primitive::<Int64Type>().values().iter().sum::<i64>();
+///         Ok(())
+///     }
+///     fn enrich(&mut self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+///         Ok(vec![Arc::new(Int64Array::from(vec![self.0; rows.num_rows()]))])
+///     }
+///     fn snapshot(&self) -> Result<Vec<u8>> { Ok(self.0.to_le_bytes().to_vec()) }
+///     fn restore(&mut self, state: &[u8]) -> Result<()> {
+///         self.0 = i64::from_le_bytes(state.try_into().expect("8 bytes"));
+///         Ok(())
+///     }
+///     fn state_size(&self) -> StateSize { StateSize { keys: 1, bytes: 8 } }
+/// }
+///
+/// let output = StreamSchema::new(vec![StreamSchema::time_field("at"), Field::new("sum", DataType::Int64, false)], Some("at"))?;
+/// let info = OperatorInfo::alone("sum");
+/// let mut join = KnowledgeJoin::new(Box::new(Sum(0)), output, 1_000, &info)?;
+///
+/// let at = |times: &[i64]| Arc::new(TimestampMillisecondArray::from(times.to_vec())) as ArrayRef;
+/// let rows = RecordBatch::try_from_iter([("at", at(&[1_500, 2_100]))])?;
+/// let updates = RecordBatch::try_from_iter([(VERSION_TIME, at(&[0, 1_000])), ("delta", Arc::new(Int64Array::from(vec![5, 7])))])?;
+///
+/// let (counters, mut state, mut wake, mut output) = (Counters::default(), NoState, None, Vec::new());
+/// let mut ctx = Context::new(&mut output, &info, &counters, &mut state, &mut wake, EventTime::MIN, 0);
+/// join.process(0, Batch::from_parts(rows, Some(0), None), &mut ctx)?;
+/// join.process(1, Batch::from_parts(updates, Some(0), None), &mut ctx)?;
+/// join.on_watermark(EventTime::MAX, &mut ctx)?;
+/// let sums = output[0].1.column(1).as_primitive::<Int64Type>().values().to_vec();
+/// assert_eq!(sums, [5, 12]); // the row at 1.5 s reads what was made of the time before 1 s, the one at 2.1 s what was before 2 s
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+pub struct KnowledgeJoin {
+    reader: Box<dyn KnowledgeReader>,
+    output: StreamSchema,
+    event_time: usize,
+    steps: MakerSteps,
+    instance: usize,
+    parallelism: usize,
+    held: Vec<Held>,
+    pending: Pending,
+    watermarks: [EventTime; 2],
+}
+
+impl KnowledgeJoin {
+    /// A join. `output` is the rows' schema and the reader's columns behind; `info` is the instance's.
+    ///
+    /// # Errors
+    /// The rows have no event time, or the step is not positive.
+    pub fn new(reader: Box<dyn KnowledgeReader>, output: StreamSchema, step_ms: i64, info: &OperatorInfo) -> Result<Self> {
+        let event_time = output.event_time().ok_or_else(|| {
+            Error::job("rows without event time cannot read a model or a graph: they change with event time")
+                .help("declare WATERMARK FOR a column of the stream")
+        })?;
+        Ok(Self {
+            reader,
+            output,
+            event_time,
+            steps: MakerSteps::new(step_ms)?,
+            instance: info.instance,
+            parallelism: info.parallelism,
+            held: Vec::new(),
+            pending: Pending::default(),
+            watermarks: [EventTime::MIN; 2],
+        })
+    }
+
+    /// The newest version whose rows and updates are all here; rows of this version and of older ones can go.
+    fn ready_version(&self) -> EventTime {
+        self.steps.of(self.watermarks[0].min(self.watermarks[1]))
+    }
+
+    fn advance(&mut self, input: usize, watermark: EventTime) {
+        self.watermarks[input] = self.watermarks[input].max(watermark);
+    }
+
+    /// Answers and emits every row that can go, applies every update that no later row must miss.
+    fn release(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        let ready = self.ready_version();
+        if ready == EventTime::MIN {
+            return Ok(());
+        }
+        let (mut going, steps) = (Vec::new(), self.steps);
+        self.held.retain_mut(|held| {
+            going.extend(held.take_through(ready, steps));
+            held.len() > 0
+        });
+        if !going.is_empty() {
+            for (held, columns) in going.iter().zip(self.answer(&going)?) {
+                ctx.emit(append_columns(&held.batch, &self.output, columns)?);
+            }
+        }
+        self.pending.apply_below(ready, self.reader.as_mut())?;
+        for (name, count) in self.reader.take_counts() {
+            ctx.counters().add_named(name, count);
+        }
+        Ok(())
+    }
+
+    /// Walks the batches in order of version, applying updates between.
+    fn answer(&mut self, going: &[Held]) -> Result<Vec<Vec<ArrayRef>>> {
+        let mut reading = Reading {
+            batches: going.iter().map(|held| held.batch.rows()).collect(),
+            updates: self.pending.updates.iter().collect(),
+            parts: Vec::new(),
+            segments: Vec::new(),
+        };
+        let mut cursor = Cursor::default();
+        let mut next: BinaryHeap<Reverse<(i64, usize, usize)>> =
+            going.iter().enumerate().map(|(batch, held)| Reverse((held.time(0), batch, 0))).collect();
+        while let Some(Reverse((time, batch, start))) = next.pop() {
+            let first_update = reading.segments.len();
+            self.pending.read_below(&mut cursor, self.steps.of(EventTime(time)), |segment| reading.segments.push(segment));
+            let same_until = self.pending.version_at(cursor).unwrap_or(EventTime::MAX);
+            let end = going[batch].end_of_version(start, same_until, self.steps);
+            reading.parts.push(Part { rows: Segment { batch, rows: start..end }, updates: first_update..reading.segments.len() });
+            if end < going[batch].len() {
+                next.push(Reverse((going[batch].time(end), batch, end)));
+            }
+        }
+        let columns = self.reader.answer(&reading)?;
+        self.pending.forget(cursor);
+        Ok(columns)
+    }
+
+    fn hold(&mut self, batch: Batch) -> Result<()> {
+        if batch.num_rows() > 0 {
+            self.held.push(Held::new(batch)?);
+        }
+        Ok(())
+    }
+}
+
+impl Operator for KnowledgeJoin {
+    fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        if input == 1 {
+            let missed = self.pending.push(&batch)?;
+            if missed > 0 {
+                ctx.counters().add_named("updates that came after their version was read", missed as i64);
+            }
+            return Ok(());
+        }
+        let ready = self.ready_version();
+        self.hold(batch)?;
+        let goes_now = self.held.last().is_some_and(|held| self.steps.of(EventTime(held.time(0))) <= ready);
+        if goes_now { self.release(ctx) } else { Ok(()) }
+    }
+
+    fn on_input_watermark(&mut self, input: usize, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        self.advance(input, watermark);
+        self.release(ctx)
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        self.advance(0, watermark);
+        self.advance(1, watermark);
+        self.release(ctx)
+    }
+
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        self.held.iter().map(|held| EventTime(held.time(0))).min().map_or(input, |least| least.min(input))
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        let saved = Saved {
+            instance: self.instance as u64,
+            applied: self.pending.applied.0,
+            reader: self.reader.snapshot()?,
+            held: self
+                .held
+                .iter()
+                .map(|held| Ok((held.batch.late().map(|late| late.0), ipc::encode_rows([held.batch.rows()])?)))
+                .collect::<Result<_>>()?,
+            version_column: self.pending.column.map(|column| column as u64),
+            updates: ipc::encode_rows(self.pending.updates.iter())?,
+        };
+        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let saved = parts.iter().flat_map(|part| &part.operator).map(|bytes| Saved::decode(bytes)).collect::<Result<Vec<_>>>()?;
+        // Every instance got the same updates, but some had applied more of them. The one that had applied least still has
+        // the others pending, and no instance holds rows older than what it had applied.
+        let Some(least) = saved.iter().min_by_key(|saved| (saved.applied, saved.instance)) else { return Ok(()) };
+        self.reader.restore(&least.reader)?;
+        self.pending = Pending {
+            updates: ipc::decode_rows(&least.updates)?.into(),
+            column: least.version_column.map(|column| column as usize),
+            applied: EventTime(least.applied),
+        };
+        let (parallelism, instance) = (self.parallelism as u64, self.instance as u64);
+        for part in saved.iter().filter(|part| part.instance % parallelism == instance) {
+            for (late, bytes) in &part.held {
+                for rows in ipc::decode_rows(bytes)? {
+                    self.hold(Batch::from_parts(rows, Some(self.event_time), late.map(EventTime)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_size(&self) -> StateSize {
+        let reader = self.reader.state_size();
+        let held: usize = self.held.iter().map(|held| held.bytes).sum();
+        StateSize { keys: reader.keys, bytes: reader.bytes + (held + self.pending.bytes()) as u64 }
+    }
+}
+
+/// The first byte of an instance's snapshot; [`Saved`] in postcard's encoding follows.
+const SAVED_VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    instance: u64,
+    /// The version of the last update applied.
+    applied: i64,
+    reader: Vec<u8>,
+    /// Held rows as Arrow IPC, with the watermark they were behind if they are late.
+    held: Vec<(Option<i64>, Vec<u8>)>,
+    version_column: Option<u64>,
+    /// Updates not yet applied, as Arrow IPC.
+    updates: Vec<u8>,
+}
+
+impl Saved {
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        match bytes {
+            [SAVED_VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
+            _ => Err(Error::external("the state of a knowledge join has a version that this program does not read")),
+        }
+    }
+}
+
+/// Makes the replica of one instance.
+pub type MakeReader = Arc<dyn Fn(&OperatorInfo) -> Result<Box<dyn KnowledgeReader>> + Send + Sync>;
+
+/// Makes the instances of a [`KnowledgeJoin`].
+pub struct KnowledgeJoinFactory {
+    make_reader: MakeReader,
+    output: StreamSchema,
+    step_ms: i64,
+    facts: Vec<String>,
+}
+
+impl KnowledgeJoinFactory {
+    /// A factory; `facts` are what `explain` says about the knowledge.
+    ///
+    /// # Errors
+    /// As [`KnowledgeJoin::new`].
+    pub fn new(make_reader: MakeReader, output: StreamSchema, step_ms: i64, facts: Vec<String>) -> Result<Self> {
+        MakerSteps::new(step_ms)?;
+        Ok(Self { make_reader, output, step_ms, facts })
+    }
+}
+
+impl OperatorFactory for KnowledgeJoinFactory {
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        let reader = (self.make_reader)(info)?;
+        Ok(Box::new(KnowledgeJoin::new(reader, self.output.clone(), self.step_ms, info)?))
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let mut lines = self.facts.clone();
+        lines.push(format!("rows read what was known at the start of their step of {} ms", self.step_ms));
+        lines
+    }
+}

@@ -1,0 +1,359 @@
+//! Aggregate calls: what is written, and how it is computed.
+
+use super::distinct::DistinctCounts;
+use super::exact::{ExactSums, Statistic};
+use super::ordered::{OrderedCall, OrderedRows};
+use super::per_group::PerGroup;
+use crate::expr::{Expression, Planner, Scope, coerce, parse_expression};
+use crate::key::check_key_type;
+use crate::{Error, Result, StreamSchema};
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow::compute::{SortOptions, take_arrays};
+use arrow::datatypes::{DataType, Field};
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment, Sort};
+use datafusion_expr::{AggregateUDF, Expr, GroupsAccumulator};
+use datafusion_physical_expr::PhysicalSortExpr;
+use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
+use datafusion_physical_expr::expressions::Column;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+/// An aggregate of a window: `avg(amount)`, under a name.
+///
+/// All aggregate functions of DataFusion can be used, with `DISTINCT`, `FILTER (WHERE ...)` and `ORDER BY` inside. Results
+/// depend on the rows alone: sums of floats are kept to twice their precision, and functions that depend on order
+/// (`first_value`, `array_agg`) read rows in order of event time, ties by content.
+///
+/// ```
+/// use egret_core::{StreamSchema, window::AggregateCall};
+/// use arrow::datatypes::{DataType, Field};
+/// let schema = StreamSchema::new(vec![Field::new("amount", DataType::Float64, true), StreamSchema::time_field("at")], Some("at"))?;
+/// let call = AggregateCall::parse("large", "count(*) FILTER (WHERE amount > 900)", &schema)?;
+/// assert_eq!(call.name(), "large");
+/// assert!(AggregateCall::parse("x", "amount * 2", &schema).is_err());
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    name: String,
+    function: AggregateFunction,
+}
+
+impl AggregateCall {
+    /// A function over some arguments; no arguments is for `count(*)`.
+    pub fn new(name: &str, function: Arc<AggregateUDF>, args: &[Expression], distinct: bool) -> Self {
+        let args = if args.is_empty() {
+            vec![Expr::Literal(ScalarValue::Int64(Some(1)), None)]
+        } else {
+            args.iter().map(|argument| argument.logical().clone()).collect()
+        };
+        Self { name: name.to_owned(), function: AggregateFunction::new_udf(function, args, distinct, None, Vec::new(), None) }
+    }
+
+    /// A call as text, over the columns of a stream.
+    ///
+    /// # Errors
+    /// The text does not parse, names something unknown, or is not a single aggregate call.
+    pub fn parse(name: &str, text: &str, schema: &StreamSchema) -> Result<Self> {
+        let plan = || {
+            let tree = parse_expression(text)?;
+            Self::from_logical(name, Planner::new().logical(&tree, &Scope::of_stream(schema)?)?)
+        };
+        plan().map_err(|error| error.context(format!("in the aggregate `{text}`")))
+    }
+
+    /// A logical aggregate call, as a planner makes it.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn from_logical(name: &str, call: Expr) -> Result<Self> {
+        match call {
+            Expr::Alias(alias) => Self::from_logical(name, *alias.expr),
+            Expr::AggregateFunction(function) => Ok(Self { name: name.to_owned(), function }),
+            other => Err(Error::job(format!("`{}` is not an aggregate call", other.human_display())).help(
+                "write one call of an aggregate function, such as avg(amount), and compute on its result behind the window",
+            )),
+        }
+    }
+
+    /// The name of the result's column.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for AggregateCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} AS {}", Expr::AggregateFunction(self.function.clone()).human_display(), self.name)
+    }
+}
+
+/// An aggregate call bound to a stream, ready to make accumulators.
+#[derive(Debug)]
+pub(super) struct Aggregate {
+    pub(super) field: Field,
+    inputs: Vec<InputColumn>,
+    filter: Option<Expression>,
+    method: Method,
+}
+
+#[derive(Debug)]
+enum InputColumn {
+    Expression(Expression),
+    /// Any column without nulls will do: for `count(*)`.
+    Ones,
+}
+
+#[derive(Debug)]
+enum Method {
+    Exact(Statistic),
+    Distinct(DataType),
+    Groups(AggregateFunctionExpr),
+    PerGroup(Arc<AggregateFunctionExpr>),
+    Ordered(Arc<OrderedCall>),
+}
+
+/// The columns that one aggregate reads, for some rows.
+#[derive(Clone, Debug)]
+pub(super) struct Arguments {
+    pub(super) values: Vec<ArrayRef>,
+    pub(super) filter: Option<BooleanArray>,
+}
+
+impl Arguments {
+    pub(super) fn take(&self, rows: &UInt32Array) -> Result<Self> {
+        let filter = self.filter.as_ref().map(|mask| arrow::compute::take(mask, rows, None)).transpose()?;
+        let filter = filter.map(|mask| arrow::array::AsArray::as_boolean(&mask).clone());
+        Ok(Self { values: take_arrays(&self.values, rows, None)?, filter })
+    }
+}
+
+/// Functions that give the same result in whatever order they see the rows.
+const ORDER_FREE: &[&str] = &[
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "median",
+    "percentile_cont",
+    "approx_distinct",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "regr_count",
+];
+
+impl Aggregate {
+    /// Binds a call to a stream's columns.
+    ///
+    /// # Errors
+    /// Types do not fit, or the function cannot be used in a window.
+    pub(super) fn plan(call: &AggregateCall, schema: &StreamSchema) -> Result<Self> {
+        Self::plan_inner(call, schema).map_err(|error| error.context(format!("in the aggregate {call}")))
+    }
+
+    fn plan_inner(call: &AggregateCall, schema: &StreamSchema) -> Result<Self> {
+        let scope = Scope::of_stream(schema)?;
+        let coerced = coerce(Expr::AggregateFunction(call.function.clone()), &scope)?;
+        let Expr::AggregateFunction(AggregateFunction { func, params }) = coerced else {
+            return Err(Error::bug("coercing an aggregate call gave something else"));
+        };
+        if func.name() == "grouping" {
+            return Err(Error::job("grouping() has no meaning in a window").help("leave it out"));
+        }
+        let compile = |expr: &Expr| Expression::new(expr.clone(), &scope);
+        let args = params.args.iter().map(compile).collect::<Result<Vec<_>>>()?;
+        let filter = params.filter.as_deref().map(compile).transpose()?;
+        let order = params.order_by.iter().map(|sort| Ok((compile(&sort.expr)?, options(sort)))).collect::<Result<Vec<_>>>()?;
+        Binding { call, func, params: &params, schema, args, order }.choose(filter)
+    }
+
+    /// An accumulator of all groups, without groups yet.
+    pub(super) fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(match &self.method {
+            Method::Exact(statistic) => Box::new(ExactSums::new(*statistic)),
+            Method::Distinct(data_type) => Box::new(DistinctCounts::new(data_type)),
+            Method::Groups(expression) => expression.create_groups_accumulator()?,
+            Method::PerGroup(expression) => {
+                let expression = Arc::clone(expression);
+                Box::new(PerGroup::new(self.field.data_type().clone(), Box::new(move || expression.create_accumulator())))
+            }
+            Method::Ordered(call) => {
+                let call = Arc::clone(call);
+                let make = Box::new(move || Ok(Box::new(OrderedRows::new(Arc::clone(&call))) as _));
+                Box::new(PerGroup::new(self.field.data_type().clone(), make))
+            }
+        })
+    }
+
+    /// Functions say only when their accumulator is made that they do not have one for a type: find out at once.
+    fn try_out(&self) -> Result<()> {
+        match &self.method {
+            Method::PerGroup(expression) => expression.create_accumulator().map(drop)?,
+            Method::Ordered(call) => call.expression.create_accumulator().map(drop)?,
+            Method::Exact(_) | Method::Distinct(_) | Method::Groups(_) => self.accumulator().map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// What the accumulator reads of these rows.
+    pub(super) fn arguments(&self, rows: &arrow::array::RecordBatch) -> Result<Arguments> {
+        let column = |input: &InputColumn| match input {
+            InputColumn::Expression(expression) => expression.evaluate(rows),
+            InputColumn::Ones => Ok(ones(rows.num_rows())),
+        };
+        let values = self.inputs.iter().map(column).collect::<Result<_>>()?;
+        Ok(Arguments { values, filter: self.filter.as_ref().map(|condition| condition.mask(rows)).transpose()? })
+    }
+
+    /// Says how it is computed where that is worth knowing.
+    pub(super) fn remark(&self) -> Option<String> {
+        let Method::Ordered(_) = &self.method else { return None };
+        Some(format!("{}: keeps all rows of a window, as its result depends on their order", self.field.name()))
+    }
+}
+
+fn ones(rows: usize) -> ArrayRef {
+    static ONES: LazyLock<ArrayRef> = LazyLock::new(|| Arc::new(BooleanArray::from(vec![true; 16_384])));
+    if rows <= ONES.len() { ONES.slice(0, rows) } else { Arc::new(BooleanArray::from(vec![true; rows])) }
+}
+
+fn options(sort: &Sort) -> SortOptions {
+    SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }
+}
+
+/// A call on its way to an [`Aggregate`].
+struct Binding<'a> {
+    call: &'a AggregateCall,
+    func: Arc<AggregateUDF>,
+    params: &'a AggregateFunctionParams,
+    schema: &'a StreamSchema,
+    args: Vec<Expression>,
+    order: Vec<(Expression, SortOptions)>,
+}
+
+impl Binding<'_> {
+    fn choose(self, filter: Option<Expression>) -> Result<Aggregate> {
+        let name = self.func.name();
+        // The least and the greatest are the same with and without repetitions.
+        let distinct = self.params.distinct && !matches!(name, "min" | "max" | "bit_and" | "bit_or" | "bool_and" | "bool_or");
+        let expression = self.build(distinct, Vec::new())?;
+        let field = expression.field().as_ref().clone().with_name(&self.call.name).with_nullable(name != "count");
+        let floats = field.data_type() == &DataType::Float64
+            && self.args.iter().all(|argument| argument.data_type() == &DataType::Float64);
+        let within_group = self.func.supports_within_group_clause();
+        let (method, inputs) = match Statistic::of(name) {
+            Some(statistic) if floats && !distinct => (Method::Exact(statistic), self.arguments()),
+            _ if name == "count" && distinct && self.counts_one_key() => {
+                (Method::Distinct(self.args[0].data_type().clone()), self.arguments())
+            }
+            _ if matches!(name, "first_value" | "last_value") && self.order.is_empty() && self.schema.event_time().is_some() => {
+                self.first_or_last()?
+            }
+            _ if ORDER_FREE.contains(&name) && (!distinct || name == "count") => {
+                let expression = if within_group { self.build(distinct, self.physical_order())? } else { expression };
+                (direct(expression), self.arguments())
+            }
+            _ => self.ordered(distinct, within_group)?,
+        };
+        let aggregate = Aggregate { field, inputs, filter, method };
+        aggregate.try_out()?;
+        Ok(aggregate)
+    }
+
+    fn build(&self, distinct: bool, order: Vec<PhysicalSortExpr>) -> Result<AggregateFunctionExpr> {
+        let args = self.args.iter().map(|argument| Arc::clone(argument.physical())).collect();
+        Ok(AggregateExprBuilder::new(Arc::clone(&self.func), args)
+            .schema(Arc::clone(self.schema.arrow()))
+            .alias(&self.call.name)
+            .order_by(order)
+            .with_distinct(distinct)
+            .with_ignore_nulls(self.params.null_treatment == Some(NullTreatment::IgnoreNulls))
+            .build()?)
+    }
+
+    fn physical_order(&self) -> Vec<PhysicalSortExpr> {
+        self.order.iter().map(|(by, options)| PhysicalSortExpr { expr: Arc::clone(by.physical()), options: *options }).collect()
+    }
+
+    fn arguments(&self) -> Vec<InputColumn> {
+        let is_constant = |argument: &Expression| matches!(argument.logical(), Expr::Literal(value, _) if !value.is_null());
+        if let [argument] = self.args.as_slice()
+            && self.func.name() == "count"
+            && !self.params.distinct
+            && is_constant(argument)
+        {
+            return vec![InputColumn::Ones];
+        }
+        self.args.iter().cloned().map(InputColumn::Expression).collect()
+    }
+
+    /// Whether there is one argument, of a type that can be a key.
+    fn counts_one_key(&self) -> bool {
+        matches!(self.args.as_slice(), [argument] if check_key_type(argument.data_type()).is_ok())
+    }
+
+    /// The event time column as an expression.
+    fn time(&self) -> Result<Option<Expression>> {
+        let Some(column) = self.schema.event_time() else { return Ok(None) };
+        let name = self.schema.arrow().field(column).name();
+        let column = Expr::Column(datafusion_common::Column::new_unqualified(name));
+        Ok(Some(Expression::new(column, &Scope::of_stream(self.schema)?)?))
+    }
+
+    /// The first value by event time, ties by the value: DataFusion keeps the least (time, value) of each group.
+    fn first_or_last(&self) -> Result<(Method, Vec<InputColumn>)> {
+        let (Some(time), [argument]) = (self.time()?, self.args.as_slice()) else {
+            return Err(Error::bug("first_value is planned over event time and one argument"));
+        };
+        let is_time =
+            argument.physical().downcast_ref::<Column>().is_some_and(|column| Some(column.index()) == self.schema.event_time());
+        let mut by = vec![time];
+        if !is_time {
+            by.push(argument.clone());
+        }
+        let options = SortOptions::default();
+        let order = by.iter().map(|by| PhysicalSortExpr { expr: Arc::clone(by.physical()), options }).collect();
+        let expression = self.build(false, order)?;
+        if !expression.groups_accumulator_supported() {
+            return self.ordered(false, false);
+        }
+        let inputs = std::iter::once(argument.clone()).chain(by).map(InputColumn::Expression).collect();
+        Ok((Method::Groups(expression), inputs))
+    }
+
+    fn ordered(&self, distinct: bool, within_group: bool) -> Result<(Method, Vec<InputColumn>)> {
+        let expression = self.build(false, if within_group { self.physical_order() } else { Vec::new() })?;
+        let mut by = self.order.clone();
+        if !distinct {
+            by.extend(self.time()?.map(|time| (time, SortOptions::default())));
+        }
+        let constants: Vec<Option<ScalarValue>> = self.args.iter().map(constant).collect();
+        let kept =
+            self.args.iter().zip(&constants).filter(|(_, constant)| constant.is_none()).map(|(argument, _)| argument.clone());
+        let (order, columns): (Vec<SortOptions>, Vec<Expression>) =
+            (by.iter().map(|(_, options)| *options).collect(), by.iter().map(|(by, _)| by.clone()).chain(kept).collect());
+        if columns.len() == order.len() {
+            return Err(Error::job("all its arguments are constants").help("give it a column"));
+        }
+        let kept_types = columns.iter().map(|column| column.data_type().clone()).collect();
+        let sorts = distinct || !order.is_empty();
+        let call = OrderedCall { expression, order, kept_types, constants, distinct, sorts };
+        Ok((Method::Ordered(Arc::new(call)), columns.into_iter().map(InputColumn::Expression).collect()))
+    }
+}
+
+fn direct(expression: AggregateFunctionExpr) -> Method {
+    if expression.groups_accumulator_supported() { Method::Groups(expression) } else { Method::PerGroup(Arc::new(expression)) }
+}
+
+fn constant(argument: &Expression) -> Option<ScalarValue> {
+    match argument.logical() {
+        Expr::Literal(value, _) => Some(value.clone()),
+        _ => None,
+    }
+}

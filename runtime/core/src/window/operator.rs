@@ -1,0 +1,368 @@
+//! The window operator: rows into windows, windows out when the watermark reaches their end.
+
+use super::counts::Counts;
+use super::panes::{PaneShape, Panes, Verdict, by_pane};
+use super::sessions::Sessions;
+use super::snapshot::{KeyedRows, decode, encode};
+use super::spec::{LATE, Plan, WindowKind};
+use crate::batch::{millis, time_order};
+use crate::metrics::Counters;
+use crate::{Batch, Context, Epoch, EventTime, Operator, OperatorInfo, Result, Snapshot, StateSize};
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Aggregates rows in windows. Made by [`WindowFactory`](super::WindowFactory), which shows how.
+///
+/// Late rows wait in `held` until the watermark has passed the one they were behind; count windows with event time keep rows in
+/// `waiting` until the watermark has passed them.
+pub struct WindowOperator {
+    plan: Arc<Plan>,
+    max_parallelism: u16,
+    windows: Option<Windows>,
+    held: BTreeMap<EventTime, Vec<RecordBatch>>,
+    waiting: Vec<RecordBatch>,
+    clock: EventTime,
+    out: Vec<Batch>,
+}
+
+/// The windows of one kind.
+enum Windows {
+    Panes(Panes),
+    Sessions(Sessions),
+    Counts(Counts),
+}
+
+impl Windows {
+    fn new(plan: &Arc<Plan>, max_parallelism: u16) -> Result<Self> {
+        let plan = Arc::clone(plan);
+        Ok(match plan.kind {
+            WindowKind::Tumbling { size_ms } => Self::Panes(Panes::new(plan, PaneShape::new(size_ms, size_ms), max_parallelism)),
+            WindowKind::Sliding { size_ms, slide_ms } => {
+                Self::Panes(Panes::new(plan, PaneShape::new(size_ms, slide_ms), max_parallelism))
+            }
+            WindowKind::Session { gap_ms } => Self::Sessions(Sessions::new(plan, gap_ms)?),
+            WindowKind::Count { rows } => Self::Counts(Counts::new(plan, rows)?),
+        })
+    }
+
+    fn fire_through(&mut self, bound: EventTime, out: &mut Vec<Batch>) -> Result<()> {
+        match self {
+            Self::Panes(panes) => panes.fire_through(bound, out),
+            Self::Sessions(sessions) => sessions.fire_through(bound, out),
+            Self::Counts(_) => Ok(()),
+        }
+    }
+
+    fn purge(&mut self, watermark: EventTime) {
+        match self {
+            Self::Panes(panes) => panes.purge(watermark),
+            Self::Sessions(sessions) => sessions.purge(watermark),
+            Self::Counts(_) => {}
+        }
+    }
+
+    fn size(&self) -> StateSize {
+        match self {
+            Self::Panes(panes) => panes.size(),
+            Self::Sessions(sessions) => sessions.size(),
+            Self::Counts(counts) => counts.size(),
+        }
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<KeyedRows>> {
+        Ok(match self {
+            Self::Panes(panes) => panes.snapshot()?,
+            Self::Sessions(sessions) => sessions.snapshot()?.into_iter().collect(),
+            Self::Counts(counts) => counts.snapshot()?.into_iter().collect(),
+        })
+    }
+}
+
+impl WindowOperator {
+    pub(super) fn new(plan: Arc<Plan>, info: &OperatorInfo) -> Self {
+        let (held, waiting, out) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let max_parallelism = info.max_parallelism;
+        Self { plan, max_parallelism, windows: None, held, waiting, clock: EventTime::MIN, out }
+    }
+
+    fn windows(&mut self) -> Result<&mut Windows> {
+        if self.windows.is_none() {
+            self.windows = Some(Windows::new(&self.plan, self.max_parallelism)?);
+        }
+        Ok(self.windows.as_mut().expect("it was made above"))
+    }
+
+    fn send(&mut self, ctx: &mut Context<'_>) {
+        self.out.drain(..).for_each(|batch| ctx.emit(batch));
+    }
+
+    fn send_late(&self, rows: RecordBatch, late: EventTime, ctx: &mut Context<'_>) {
+        Counters::add(&ctx.counters().late, rows.num_rows() as u64);
+        ctx.emit_to(LATE, Batch::from_parts(rows, self.plan.input.event_time(), Some(late)));
+    }
+
+    fn hold(&mut self, rows: RecordBatch, late: EventTime) {
+        self.held.entry(late).or_default().push(rows);
+    }
+
+    /// Tumbling and sliding windows: rows by pane, each pane's rows to where they belong.
+    fn process_panes(&mut self, batch: &Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let (late, clock) = (batch.late(), self.clock);
+        let times = batch.event_times().expect("WindowFactory checked that there is event time");
+        let Windows::Panes(panes) = self.windows()? else { unreachable!("process_panes is called for panes") };
+        let shape = panes.shape();
+        if let Some(pane) = single_pane(shape, times)
+            && panes.judge(pane, late, clock) == Verdict::Add
+        {
+            return panes.add(pane, &plan.prepare(batch.rows())?);
+        }
+        let prepared = plan.prepare(batch.rows())?;
+        let mut others = Vec::new();
+        for (pane, indexes) in by_pane(shape, times) {
+            let indexes = UInt32Array::from(indexes);
+            match panes.judge(pane, late, clock) {
+                Verdict::Add => panes.add(pane, &prepared.take(&indexes)?)?,
+                Verdict::Outside => {}
+                other => others.push((other, take_record_batch(batch.rows(), &indexes)?)),
+            }
+        }
+        for (verdict, rows) in others {
+            match verdict {
+                Verdict::Hold(at) => self.hold(rows, at),
+                _ => self.send_late(rows, late.unwrap_or(clock).max(clock), ctx),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions: late rows wait, as what they join is known only when the watermark has passed theirs.
+    fn process_sessions(&mut self, batch: &Batch) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let clock = self.clock;
+        let on_time = match batch.late() {
+            Some(late) => {
+                self.hold(batch.rows().clone(), late.max(clock));
+                return Ok(());
+            }
+            None => self.hold_behind(batch, |operator, rows| operator.hold(rows, clock))?,
+        };
+        if on_time.num_rows() == 0 {
+            return Ok(());
+        }
+        let times = millis(on_time.column(time_column(&plan))).to_vec();
+        let Windows::Sessions(sessions) = self.windows()? else { unreachable!("process_sessions is called for sessions") };
+        sessions.add(&plan.prepare(&on_time)?, &times)
+    }
+
+    /// Count windows: rows wait for their turn; those that are late have missed it.
+    fn process_counts(&mut self, batch: &Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        if plan.input.event_time().is_none() {
+            return self.count(batch.rows(), ctx);
+        }
+        if let Some(late) = batch.late() {
+            self.send_late(batch.rows().clone(), late, ctx);
+            return Ok(());
+        }
+        let clock = self.clock;
+        let on_time = self.hold_behind(batch, |operator, rows| operator.send_late(rows, clock, ctx))?;
+        if on_time.num_rows() > 0 {
+            self.waiting.push(on_time);
+        }
+        Ok(())
+    }
+
+    /// The rows at or above the watermark. Others can be on time in their split when that was idle while the watermark moved on;
+    /// they are given to `behind`.
+    fn hold_behind(&mut self, batch: &Batch, behind: impl FnOnce(&mut Self, RecordBatch)) -> Result<RecordBatch> {
+        let clock = self.clock.0;
+        let times = batch.event_times().expect("WindowFactory checked that there is event time");
+        if times.iter().all(|&time| time >= clock) {
+            return Ok(batch.rows().clone());
+        }
+        let mask = |wanted: bool| BooleanArray::from_iter(times.iter().map(|&time| Some((time >= clock) == wanted)));
+        behind(self, filter_record_batch(batch.rows(), &mask(false))?);
+        Ok(filter_record_batch(batch.rows(), &mask(true))?)
+    }
+
+    fn count(&mut self, rows: &RecordBatch, ctx: &mut Context<'_>) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let prepared = plan.prepare(rows)?;
+        let times = plan.input.event_time().map(|column| millis(rows.column(column)));
+        let mut out = std::mem::take(&mut self.out);
+        let Windows::Counts(counts) = self.windows()? else { unreachable!("count is called for count windows") };
+        counts.add(&prepared, times, &mut out)?;
+        self.out = out;
+        self.send(ctx);
+        Ok(())
+    }
+
+    /// Count windows: the rows below the watermark, in order of event time.
+    fn release(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let column = time_column(&self.plan);
+        let mut due = Vec::new();
+        let mut kept = Vec::new();
+        for rows in self.waiting.drain(..) {
+            let is_due = |time: i64| time < watermark.0 || watermark == EventTime::MAX;
+            let mask = BooleanArray::from_iter(millis(rows.column(column)).iter().map(|&time| Some(is_due(time))));
+            match mask.true_count() {
+                0 => kept.push(rows),
+                all if all == rows.num_rows() => due.push(rows),
+                _ => {
+                    due.push(filter_record_batch(&rows, &mask)?);
+                    kept.push(filter_record_batch(&rows, &arrow::compute::not(&mask)?)?);
+                }
+            }
+        }
+        self.waiting = kept;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let rows = ordered(self.plan.input.arrow(), &due, column)?;
+        self.count(&rows, ctx)
+    }
+
+    /// Late rows that came behind the watermark `at`, all of them.
+    fn release_late(&mut self, at: EventTime, parts: &[RecordBatch], ctx: &mut Context<'_>) -> Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let column = time_column(&plan);
+        let rows = ordered(plan.input.arrow(), parts, column)?;
+        let prepared = plan.prepare(&rows)?;
+        let times = millis(rows.column(column));
+        let mut out = std::mem::take(&mut self.out);
+        let windows = self.windows()?;
+        let too_late = match windows {
+            Windows::Panes(panes) => {
+                panes.add_late(at, &prepared, times, &mut out)?;
+                Vec::new()
+            }
+            Windows::Sessions(sessions) => sessions.add_late(at, &prepared, times, &mut out)?,
+            Windows::Counts(_) => unreachable!("count windows hold no late rows"),
+        };
+        self.out = out;
+        if !too_late.is_empty() {
+            self.send_late(take_record_batch(&rows, &UInt32Array::from(too_late))?, at, ctx);
+        }
+        Ok(())
+    }
+
+    /// What ends and what comes late, in the order of the watermarks that decide it.
+    fn advance(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        loop {
+            let is_due = |at: &EventTime| *at < watermark || watermark == EventTime::MAX;
+            let late = self.held.first_key_value().map(|(at, _)| *at).filter(is_due);
+            let bound = late.unwrap_or(watermark);
+            let mut out = std::mem::take(&mut self.out);
+            let windows = self.windows()?;
+            windows.fire_through(bound, &mut out)?;
+            windows.purge(bound);
+            self.out = out;
+            let Some(at) = late else { break };
+            let parts = self.held.remove(&at).expect("it is the first key");
+            self.release_late(at, &parts, ctx)?;
+        }
+        if let Windows::Sessions(sessions) = self.windows()? {
+            sessions.tidy()?;
+        }
+        self.send(ctx);
+        Ok(())
+    }
+
+    fn note_rows_left(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        if let Windows::Counts(counts) = self.windows()? {
+            let rows = counts.rows_waiting();
+            if rows > 0 {
+                ctx.counters().add_named("rows in windows that were not full", i64::try_from(rows).unwrap_or(i64::MAX));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn time_column(plan: &Plan) -> usize {
+    plan.input.event_time().expect("WindowFactory checked that there is event time")
+}
+
+/// The pane that all rows lie in, if there is one.
+fn single_pane(shape: PaneShape, times: &[i64]) -> Option<i64> {
+    let (least, greatest) =
+        times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
+    let pane = shape.pane_of(least);
+    (pane == shape.pane_of(greatest)).then_some(pane)
+}
+
+fn ordered(schema: &arrow::datatypes::SchemaRef, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
+    let rows = concat_batches(schema, parts)?;
+    let order = UInt32Array::from(time_order(&rows, time, &[])?);
+    Ok(take_record_batch(&rows, &order)?)
+}
+
+impl Operator for WindowOperator {
+    fn open(&mut self, _ctx: &mut Context<'_>) -> Result<()> {
+        self.windows().map(drop)
+    }
+
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        match self.windows()? {
+            Windows::Panes(_) => self.process_panes(&batch, ctx),
+            Windows::Sessions(_) => self.process_sessions(&batch),
+            Windows::Counts(_) => self.process_counts(&batch, ctx),
+        }
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let is_count = matches!(self.windows()?, Windows::Counts(_));
+        if is_count && self.plan.input.event_time().is_some() {
+            self.release(watermark, ctx)?;
+        }
+        if !is_count {
+            self.advance(watermark, ctx)?;
+        }
+        if watermark == EventTime::MAX {
+            self.note_rows_left(ctx)?;
+        }
+        self.clock = self.clock.max(watermark);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        let states = self.windows()?.snapshot()?;
+        let keys = |rows: &RecordBatch| self.plan.keys.of(rows);
+        let held = self.held.iter().flat_map(|(late, parts)| parts.iter().map(|rows| (Some(*late), rows)));
+        let waiting = held
+            .chain(self.waiting.iter().map(|rows| (None, rows)))
+            .map(|(late, rows)| KeyedRows::waiting(keys(rows), rows, late))
+            .collect::<Result<Vec<_>>>()?;
+        encode(self.clock, &states, &waiting, self.max_parallelism)
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let decoded = decode(&parts, self.plan.input.arrow())?;
+        self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
+        for (late, rows) in decoded.waiting {
+            match late {
+                Some(late) => self.hold(rows, late),
+                None => self.waiting.push(rows),
+            }
+        }
+        let Some(states) = decoded.states else { return Ok(()) };
+        match self.windows()? {
+            Windows::Panes(panes) => panes.restore(&states, &decoded.clocks),
+            Windows::Sessions(sessions) => sessions.restore(&states),
+            Windows::Counts(counts) => counts.restore(&states),
+        }
+    }
+
+    fn state_size(&self) -> StateSize {
+        let kept = self.held.values().flatten().chain(&self.waiting);
+        let kept: usize = kept.flat_map(|rows| rows.columns()).map(super::groups::column_bytes).sum();
+        let size = self.windows.as_ref().map(Windows::size).unwrap_or_default();
+        StateSize { keys: size.keys, bytes: size.bytes + kept as u64 }
+    }
+}

@@ -1,0 +1,145 @@
+//! Aggregates whose result depends on the order of rows: the rows are kept, and put in order when the result is wanted.
+//!
+//! `array_agg`, `string_agg`, `nth_value`, percentile sketches, regressions: fed in order of arrival their results would change
+//! with batching and parallelism. Here they see a group's rows in the order the call asks for, then in order of event time,
+//! ties by content. That costs memory: all rows of a window are kept until it ends.
+
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::compute::{SortColumn, SortOptions, concat, lexsort_to_indices, take_arrays};
+use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
+use datafusion_common::utils::SingleRowListArrayBuilder;
+use datafusion_common::{Result, ScalarValue};
+use datafusion_expr::Accumulator;
+use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What all groups of an ordered call share.
+#[derive(Debug)]
+pub(super) struct OrderedCall {
+    pub(super) expression: AggregateFunctionExpr,
+    /// How the leading columns, which are not arguments, are sorted.
+    pub(super) order: Vec<SortOptions>,
+    /// The types of all columns that are kept: those that are sorted by, then the arguments that are no constants.
+    pub(super) kept_types: Vec<DataType>,
+    /// For each argument its value if it is a constant; constants are not kept.
+    pub(super) constants: Vec<Option<ScalarValue>>,
+    /// Whether equal arguments count once.
+    pub(super) distinct: bool,
+    /// Whether there is an order at all; without one, rows stay in order of arrival.
+    pub(super) sorts: bool,
+}
+
+/// One group's rows.
+#[derive(Debug)]
+pub(super) struct OrderedRows {
+    call: Arc<OrderedCall>,
+    /// For each column its parts, in order of arrival.
+    columns: Vec<Vec<ArrayRef>>,
+}
+
+/// Parts of a column are put together when there are this many, so that they do not hold the batches they were cut from.
+const PARTS_MAX: usize = 16;
+
+impl OrderedRows {
+    pub(super) fn new(call: Arc<OrderedCall>) -> Self {
+        let columns = vec![Vec::new(); call.kept_types.len()];
+        Self { call, columns }
+    }
+
+    fn push(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for (parts, values) in self.columns.iter_mut().zip(values) {
+            parts.push(Arc::clone(values));
+            if parts.len() >= PARTS_MAX {
+                let whole = concat(&references(parts))?;
+                *parts = vec![whole];
+            }
+        }
+        Ok(())
+    }
+
+    fn whole(&self) -> Result<Vec<ArrayRef>> {
+        let column = |(parts, data_type): (&Vec<ArrayRef>, &DataType)| match parts.as_slice() {
+            [] => Ok(arrow::array::new_empty_array(data_type)),
+            [one] => Ok(Arc::clone(one)),
+            parts => Ok(concat(&references(parts))?),
+        };
+        self.columns.iter().zip(&self.call.kept_types).map(column).collect()
+    }
+
+    /// The arguments in their order, constants among them.
+    fn arguments(&self) -> Result<Vec<ArrayRef>> {
+        let columns = self.sorted(self.whole()?)?;
+        let mut kept = columns[self.call.order.len()..].to_vec();
+        if self.call.distinct {
+            kept = without_repetitions(&kept)?;
+        }
+        let rows = kept.first().map_or(0, |column| column.len());
+        let mut kept = kept.into_iter();
+        let argument = |constant: &Option<ScalarValue>| match constant {
+            Some(value) => value.to_array_of_size(rows),
+            None => Ok(kept.next().expect("a column is kept for every argument that is no constant")),
+        };
+        self.call.constants.iter().map(argument).collect()
+    }
+
+    fn sorted(&self, columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
+        if !self.call.sorts {
+            return Ok(columns);
+        }
+        let by: Vec<SortColumn> = columns
+            .iter()
+            .enumerate()
+            .map(|(index, values)| SortColumn { values: Arc::clone(values), options: self.call.order.get(index).copied() })
+            .collect();
+        let order = lexsort_to_indices(&by, None)?;
+        Ok(take_arrays(&columns, &order, None)?)
+    }
+}
+
+fn references(parts: &[ArrayRef]) -> Vec<&dyn Array> {
+    parts.iter().map(AsRef::as_ref).collect()
+}
+
+/// The first of equal rows, in order.
+fn without_repetitions(columns: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    let converter = RowConverter::new(columns.iter().map(|column| SortField::new(column.data_type().clone())).collect())?;
+    let rows = converter.convert_columns(columns)?;
+    let mut seen = HashSet::new();
+    let first =
+        UInt32Array::from_iter_values((0..rows.num_rows()).filter(|&row| seen.insert(rows.row(row))).map(|row| row as u32));
+    Ok(take_arrays(columns, &first, None)?)
+}
+
+impl Accumulator for OrderedRows {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.push(values)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let mut accumulator = self.call.expression.create_accumulator()?;
+        let arguments = self.arguments()?;
+        if arguments.first().is_some_and(|column| !column.is_empty()) {
+            accumulator.update_batch(&arguments)?;
+        }
+        accumulator.evaluate()
+    }
+
+    fn size(&self) -> usize {
+        let parts = self.columns.iter().flatten();
+        size_of::<Self>() + parts.map(|part| part.to_data().get_slice_memory_size().unwrap_or(0)).sum::<usize>()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(self.whole()?.into_iter().map(|column| SingleRowListArrayBuilder::new(column).build_list_scalar()).collect())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        for row in 0..states[0].len() {
+            let values: Vec<ArrayRef> = states.iter().map(|lists| lists.as_list::<i32>().value(row)).collect();
+            self.push(&values)?;
+        }
+        Ok(())
+    }
+}

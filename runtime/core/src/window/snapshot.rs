@@ -1,0 +1,187 @@
+//! What windows write into a snapshot.
+//!
+//! # Format, version 1
+//! One record a key group that has state. Integers are little endian.
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 1 | the version: `1` |
+//! | 8 | the watermark through which windows had fired, as milliseconds (signed) |
+//! | 8 | the length n of what comes next |
+//! | n | states of windows: an Arrow IPC stream |
+//! | rest | rows of the input that wait: an Arrow IPC stream, the input's columns and one more |
+//!
+//! Columns of the first stream: those of the window (`head`), the key (`key`), then for each aggregate its accumulator's state
+//! (`state 0`, `state 1`, ...; one aggregate may have several columns). For tumbling and sliding windows the head is the start
+//! of a pane; for sessions and count windows the times of the first and the last row, the number of rows, and whether the
+//! window has fired. The last column of the second stream is the watermark that a late row was behind, null for rows on time.
+
+use crate::key::{KeyGroup, hash_keys};
+use crate::{Error, EventTime, Result, Snapshot, ipc};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const VERSION: u8 = 1;
+const HEAD: &str = "head";
+const KEY: &str = "key";
+const STATE: &str = "state ";
+
+/// Rows to write, and their keys.
+pub(super) struct KeyedRows {
+    keys: Vec<ArrayRef>,
+    rows: RecordBatch,
+}
+
+impl KeyedRows {
+    /// States: columns of the window, the key, and the accumulators' states.
+    ///
+    /// # Errors
+    /// The columns differ in length.
+    pub(super) fn new(keys: Vec<ArrayRef>, head: Vec<ArrayRef>, states: &[Vec<ArrayRef>]) -> Result<Self> {
+        let mut fields = Vec::new();
+        let mut columns = Vec::new();
+        let mut add = |name: &str, column: &ArrayRef| {
+            fields.push(Field::new(name, column.data_type().clone(), true));
+            columns.push(Arc::clone(column));
+        };
+        head.iter().for_each(|column| add(HEAD, column));
+        keys.iter().for_each(|column| add(KEY, column));
+        for (index, state) in states.iter().enumerate() {
+            state.iter().for_each(|column| add(&format!("{STATE}{index}"), column));
+        }
+        Ok(Self { rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?, keys })
+    }
+
+    /// Rows of the input that wait, with the watermark they were behind.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub(super) fn waiting(keys: Vec<ArrayRef>, rows: &RecordBatch, late: Option<EventTime>) -> Result<Self> {
+        let late: ArrayRef = Arc::new(Int64Array::from(vec![late.map(|late| late.0); rows.num_rows()]));
+        let columns = rows.columns().iter().cloned().chain([late]).collect();
+        Ok(Self { rows: RecordBatch::try_new(waiting_schema(rows.schema_ref()), columns)?, keys })
+    }
+}
+
+fn waiting_schema(input: &SchemaRef) -> SchemaRef {
+    let late = Arc::new(Field::new("late", DataType::Int64, true));
+    Arc::new(Schema::new(input.fields().iter().cloned().chain([late]).collect::<Vec<_>>()))
+}
+
+/// The key and the states among the columns that [`KeyedRows::new`] made.
+pub(super) fn state_columns(rows: &RecordBatch) -> (Vec<ArrayRef>, Vec<Vec<ArrayRef>>) {
+    let (mut keys, mut states) = (Vec::new(), Vec::<Vec<ArrayRef>>::new());
+    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+        if field.name() == KEY {
+            keys.push(Arc::clone(column));
+        } else if let Some(index) = field.name().strip_prefix(STATE).and_then(|index| index.parse::<usize>().ok()) {
+            states.resize_with(states.len().max(index + 1), Vec::new);
+            states[index].push(Arc::clone(column));
+        }
+    }
+    (keys, states)
+}
+
+/// Writes states and waiting rows, by key group.
+///
+/// # Errors
+/// A key cannot be hashed, or Arrow cannot encode a column.
+pub(super) fn encode(clock: EventTime, states: &[KeyedRows], waiting: &[KeyedRows], max_parallelism: u16) -> Result<Snapshot> {
+    let mut groups: BTreeMap<KeyGroup, [Vec<RecordBatch>; 2]> = BTreeMap::new();
+    for (place, parts) in [states, waiting].into_iter().enumerate() {
+        for part in parts {
+            for (group, rows) in by_group(part, max_parallelism)? {
+                groups.entry(group).or_default()[place].push(rows);
+            }
+        }
+    }
+    let record = |(group, [states, waiting]): (KeyGroup, [Vec<RecordBatch>; 2])| {
+        let states = ipc::encode_rows(&states)?;
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&clock.0.to_le_bytes());
+        bytes.extend_from_slice(&(states.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&states);
+        bytes.extend_from_slice(&ipc::encode_rows(&waiting)?);
+        Ok((group, bytes))
+    };
+    Ok(Snapshot { keyed: groups.into_iter().map(record).collect::<Result<_>>()?, operator: Vec::new() })
+}
+
+fn by_group(part: &KeyedRows, max_parallelism: u16) -> Result<Vec<(KeyGroup, RecordBatch)>> {
+    let mut hashes = Vec::new();
+    hash_keys(&part.keys, part.rows.num_rows(), &mut hashes)?;
+    let mut rows: BTreeMap<KeyGroup, Vec<u32>> = BTreeMap::new();
+    for (row, &hash) in hashes.iter().enumerate() {
+        rows.entry(KeyGroup::of(hash, max_parallelism)).or_default().push(row as u32);
+    }
+    rows.into_iter().map(|(group, rows)| Ok((group, take_record_batch(&part.rows, &UInt32Array::from(rows))?))).collect()
+}
+
+/// What was written.
+#[derive(Default)]
+pub(super) struct Decoded {
+    /// Through which watermark the windows of each key group had fired.
+    pub(super) clocks: BTreeMap<KeyGroup, EventTime>,
+    /// States of windows.
+    pub(super) states: Option<RecordBatch>,
+    /// Rows of the input that wait, and the watermark they were behind.
+    pub(super) waiting: Vec<(Option<EventTime>, RecordBatch)>,
+}
+
+/// Reads what [`encode`] wrote.
+///
+/// # Errors
+/// The version is unknown, or the bytes do not decode.
+pub(super) fn decode(parts: &[Snapshot], input: &SchemaRef) -> Result<Decoded> {
+    let mut decoded = Decoded::default();
+    let (mut states, mut waiting) = (Vec::new(), Vec::new());
+    for (group, bytes) in parts.iter().flat_map(|part| &part.keyed) {
+        let place = |error: Error| error.context(format!("windows of key group {}", group.0));
+        let (clock, first, second) = split(bytes).map_err(place)?;
+        let known = decoded.clocks.entry(*group).or_insert(clock);
+        *known = clock.max(*known);
+        states.extend(ipc::decode_rows(first).map_err(place)?);
+        waiting.extend(ipc::decode_rows(second).map_err(place)?);
+    }
+    if let Some(first) = states.first() {
+        decoded.states = Some(concat_batches(&first.schema(), &states)?);
+    }
+    let mut by_lateness: BTreeMap<Option<EventTime>, Vec<RecordBatch>> = BTreeMap::new();
+    for part in &waiting {
+        for (late, rows) in without_lateness(part, input)? {
+            by_lateness.entry(late).or_default().push(rows);
+        }
+    }
+    decoded.waiting = by_lateness.into_iter().flat_map(|(late, parts)| parts.into_iter().map(move |rows| (late, rows))).collect();
+    Ok(decoded)
+}
+
+fn split(bytes: &[u8]) -> Result<(EventTime, &[u8], &[u8])> {
+    let short = || Error::external("the state of windows ends too early").help("restore an older checkpoint");
+    let (&version, rest) = bytes.split_first().ok_or_else(short)?;
+    if version != VERSION {
+        return Err(Error::external(format!("the state of windows has version {version}, this program reads version {VERSION}"))
+            .help("use the program that wrote it, or a later one"));
+    }
+    let (clock, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+    let (length, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
+    let (first, second) = rest.split_at_checked(length).ok_or_else(short)?;
+    Ok((EventTime(i64::from_le_bytes(*clock)), first, second))
+}
+
+/// Cuts waiting rows by the watermark they were behind, and takes that column off.
+fn without_lateness(part: &RecordBatch, input: &SchemaRef) -> Result<Vec<(Option<EventTime>, RecordBatch)>> {
+    let wrong = || Error::external("the waiting rows of windows have other columns than the stream");
+    let (late, columns) = part.columns().split_last().ok_or_else(wrong)?;
+    let late = late.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+    let rows = RecordBatch::try_new(Arc::clone(input), columns.to_vec())?;
+    let mut indexes: BTreeMap<Option<EventTime>, Vec<u32>> = BTreeMap::new();
+    for (row, late) in late.iter().enumerate() {
+        indexes.entry(late.map(EventTime)).or_default().push(row as u32);
+    }
+    indexes.into_iter().map(|(late, indexes)| Ok((late, take_record_batch(&rows, &UInt32Array::from(indexes))?))).collect()
+}

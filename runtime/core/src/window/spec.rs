@@ -1,0 +1,244 @@
+//! What windows there are, and the plan that all instances share.
+
+use super::aggregate::{Aggregate, AggregateCall};
+use super::groups::Prepared;
+use super::keys::canonical;
+use super::operator::WindowOperator;
+use crate::key::check_key_type;
+use crate::{Error, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field};
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// The side output for rows that came too late for every window they belong to; it has the input's columns.
+pub const LATE: usize = 1;
+/// The result column with a window's first moment.
+pub const WINDOW_START: &str = "window_start";
+/// The result column with the first moment behind a window.
+pub const WINDOW_END: &str = "window_end";
+/// The result column with the event time of the result: the last millisecond of the window.
+pub const WINDOW_TIME: &str = "window_time";
+
+/// How many panes a sliding window may have.
+const PANES_MAX: i64 = 100_000;
+
+/// How rows are cut into windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Windows of this size, one after the other, aligned to 1970-01-01T00:00:00 UTC.
+    Tumbling {
+        /// The size in milliseconds.
+        size_ms: i64,
+    },
+    /// Windows of this size, one started every slide. With a slide above the size, rows between windows belong to none.
+    Sliding {
+        /// The size in milliseconds.
+        size_ms: i64,
+        /// From one start to the next, in milliseconds.
+        slide_ms: i64,
+    },
+    /// A window ends when no row of its key comes for this long: rows that are less than the gap apart are together.
+    Session {
+        /// The gap in milliseconds.
+        gap_ms: i64,
+    },
+    /// A window is this many rows of a key, in order of event time (ties by content), or of arrival where there is no event time.
+    /// Windows that are not full when the input ends give no result.
+    Count {
+        /// The number of rows.
+        rows: u64,
+    },
+}
+
+impl fmt::Display for WindowKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tumbling { size_ms } => write!(f, "tumbling windows of {size_ms} ms"),
+            Self::Sliding { size_ms, slide_ms } => write!(f, "sliding windows of {size_ms} ms every {slide_ms} ms"),
+            Self::Session { gap_ms } => write!(f, "sessions with a gap of {gap_ms} ms"),
+            Self::Count { rows } => write!(f, "windows of {rows} rows"),
+        }
+    }
+}
+
+/// Windows over a stream, and what is computed in each.
+#[derive(Clone, Debug)]
+pub struct WindowSpec {
+    /// The key; no columns for windows over all rows, which run in one instance.
+    pub keys: KeyColumns,
+    /// How rows are cut into windows.
+    pub kind: WindowKind,
+    /// What is computed.
+    pub aggregates: Vec<AggregateCall>,
+    /// How long behind its end a window still takes late rows.
+    pub allowed_lateness_ms: i64,
+}
+
+/// Windows bound to a stream: makes the instances of the operator.
+///
+/// ```
+/// use egret_core::window::{AggregateCall, WindowFactory, WindowKind, WindowSpec};
+/// use egret_core::{KeyColumns, OperatorFactory, OperatorInfo, StreamSchema};
+/// use arrow::datatypes::{DataType, Field};
+///
+/// let columns = vec![Field::new("card", DataType::Int64, true), Field::new("amount", DataType::Float64, true), StreamSchema::time_field("at")];
+/// let txn = StreamSchema::new(columns, Some("at"))?;
+/// let windows = WindowFactory::new(
+///     WindowSpec {
+///         keys: KeyColumns::new(vec![0]),
+///         kind: WindowKind::Sliding { size_ms: 60_000, slide_ms: 10_000 },
+///         aggregates: vec![AggregateCall::parse("mean", "avg(amount)", &txn)?],
+///         allowed_lateness_ms: 0,
+///     },
+///     &txn,
+/// )?;
+/// let names: Vec<&String> = windows.output_schema().arrow().fields().iter().map(|field| field.name()).collect();
+/// assert_eq!(names, ["card", "window_start", "window_end", "window_time", "mean"]);
+/// let _operator = windows.create(&OperatorInfo::alone("means"))?;
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WindowFactory {
+    plan: Arc<Plan>,
+}
+
+impl WindowFactory {
+    /// Binds windows to the stream they read.
+    ///
+    /// # Errors
+    /// A size is not positive, the stream has no event time, a key or an aggregate does not fit, or two result columns have one
+    /// name.
+    pub fn new(spec: WindowSpec, input: &StreamSchema) -> Result<Self> {
+        Ok(Self { plan: Arc::new(Plan::new(spec, input)?) })
+    }
+
+    /// The columns of the results.
+    pub fn output_schema(&self) -> &StreamSchema {
+        &self.plan.output
+    }
+
+    /// The columns of the side output [`LATE`]: those of the input.
+    pub fn late_schema(&self) -> &StreamSchema {
+        &self.plan.input
+    }
+
+    /// The columns of the key.
+    pub fn keys(&self) -> &KeyColumns {
+        &self.plan.keys
+    }
+}
+
+impl OperatorFactory for WindowFactory {
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(WindowOperator::new(Arc::clone(&self.plan), info)))
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.plan.describe()
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+/// What all instances share.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) keys: KeyColumns,
+    pub(super) key_types: Vec<DataType>,
+    pub(super) kind: WindowKind,
+    pub(super) aggregates: Vec<Aggregate>,
+    pub(super) lateness_ms: i64,
+    pub(super) input: StreamSchema,
+    pub(super) output: StreamSchema,
+    calls: Vec<AggregateCall>,
+}
+
+impl Plan {
+    fn new(spec: WindowSpec, input: &StreamSchema) -> Result<Self> {
+        check(&spec, input)?;
+        let fields = input.arrow().fields();
+        let key_fields: Vec<Field> = spec.keys.indexes().iter().map(|&column| fields[column].as_ref().clone()).collect();
+        key_fields.iter().try_for_each(|field| check_key_type(field.data_type()))?;
+        let aggregates = spec.aggregates.iter().map(|call| Aggregate::plan(call, input)).collect::<Result<Vec<_>>>()?;
+        let key_types = key_fields.iter().map(|field| field.data_type().clone()).collect();
+        let mut columns = key_fields;
+        if input.event_time().is_some() {
+            columns.extend([WINDOW_START, WINDOW_END, WINDOW_TIME].map(StreamSchema::time_field));
+        }
+        columns.extend(aggregates.iter().map(|aggregate| aggregate.field.clone()));
+        let output = StreamSchema::new(columns, input.event_time().map(|_| WINDOW_TIME))?;
+        let WindowSpec { keys, kind, aggregates: calls, allowed_lateness_ms: lateness_ms } = spec;
+        Ok(Self { keys, key_types, kind, aggregates, lateness_ms, input: input.clone(), output, calls })
+    }
+
+    /// Key columns and arguments of some rows.
+    pub(super) fn prepare(&self, rows: &RecordBatch) -> Result<Prepared> {
+        let arguments = self.aggregates.iter().map(|aggregate| aggregate.arguments(rows)).collect::<Result<_>>()?;
+        Ok(Prepared { keys: canonical(self.keys.of(rows)), arguments, rows: rows.num_rows() })
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let fields = self.input.arrow().fields();
+        let keys: Vec<&str> = self.keys.indexes().iter().map(|&column| fields[column].name().as_str()).collect();
+        let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
+        let mut lines = vec![format!("{}{by}", self.kind)];
+        if self.lateness_ms > 0 {
+            lines.push(format!("allowed lateness: {} ms", self.lateness_ms));
+        }
+        lines.extend(self.calls.iter().map(AggregateCall::to_string));
+        lines.extend(self.aggregates.iter().filter_map(Aggregate::remark));
+        lines
+    }
+}
+
+fn check(spec: &WindowSpec, input: &StreamSchema) -> Result<()> {
+    let positive = |what: &str, value: i64| match value {
+        1.. => Ok(()),
+        _ => Err(Error::job(format!("the {what} of a window is {value} ms")).help(format!("give a {what} of at least 1 ms"))),
+    };
+    match spec.kind {
+        WindowKind::Tumbling { size_ms } => positive("size", size_ms)?,
+        WindowKind::Session { gap_ms } => positive("gap", gap_ms)?,
+        WindowKind::Sliding { size_ms, slide_ms } => {
+            positive("size", size_ms)?;
+            positive("slide", slide_ms)?;
+            check_panes(size_ms, slide_ms)?;
+        }
+        WindowKind::Count { rows: 0 } => return Err(Error::job("a window of 0 rows").help("give a count of at least 1")),
+        WindowKind::Count { .. } => {}
+    }
+    if spec.allowed_lateness_ms < 0 {
+        return Err(Error::job(format!("an allowed lateness of {} ms", spec.allowed_lateness_ms)).help("give 0 or more"));
+    }
+    if spec.allowed_lateness_ms > 0 && matches!(spec.kind, WindowKind::Count { .. }) {
+        return Err(Error::job("windows of a number of rows cannot take late rows: one would shift all rows behind it")
+            .help("leave the allowed lateness out and read the side output of late rows"));
+    }
+    if input.event_time().is_none() && !matches!(spec.kind, WindowKind::Count { .. }) {
+        return Err(Error::job(format!("{} need event time, which the stream has not", spec.kind))
+            .help("declare a WATERMARK for a TIMESTAMP column of the stream"));
+    }
+    match spec.keys.indexes().iter().find(|&&column| column >= input.arrow().fields().len()) {
+        Some(column) => Err(Error::bug(format!("key column {column} is not in the stream"))),
+        None => Ok(()),
+    }
+}
+
+fn check_panes(size_ms: i64, slide_ms: i64) -> Result<()> {
+    let panes = size_ms / greatest_common_divisor(size_ms, slide_ms);
+    if panes <= PANES_MAX {
+        return Ok(());
+    }
+    Err(Error::job(format!(
+        "a window of {size_ms} ms every {slide_ms} ms is cut into {panes} parts; at most {PANES_MAX} are possible"
+    ))
+    .help("choose a slide that divides the size in fewer parts"))
+}
+
+pub(super) fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}

@@ -1,0 +1,91 @@
+//! `egret check` and `egret explain`.
+
+use super::{FAILED, OK, WRONG, complain};
+use clap::Args;
+use egret::{Plan, Program};
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Which program.
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    /// Files in the Egret language; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Which program, and how to show it.
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// A file in the Egret language; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// As a Graphviz graph, to be drawn with `dot -Tsvg`
+    #[arg(long)]
+    dot: bool,
+}
+
+/// Reads a program's text.
+pub(crate) fn read_program(path: &Path) -> Result<Program, u8> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let name = path.display().to_string();
+    text.map(|text| Program::new(&name, &text)).map_err(|error| {
+        complain(&format!("{name}: {error}"));
+        WRONG
+    })
+}
+
+/// Plans a program; prints what is wrong with it and what is suspicious.
+pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
+    let color = std::io::stderr().is_terminal();
+    match program.plan() {
+        Ok(plan) => {
+            if !plan.warnings.is_empty() {
+                eprint!("{}", program.render(&plan.warnings, color));
+            }
+            Ok(plan)
+        }
+        Err(errors) => {
+            eprint!("{}", errors.render(color));
+            let count = errors.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+            complain(&format!("{count} error{}; nothing was run", if count == 1 { "" } else { "s" }));
+            Err(WRONG)
+        }
+    }
+}
+
+pub(crate) fn check(args: &CheckArgs) -> u8 {
+    let mut status = OK;
+    for file in &args.files {
+        match read_program(file).and_then(|program| plan_program(&program)) {
+            Ok(plan) => {
+                let warnings = plan.warnings.len();
+                let found = if warnings == 0 { "no errors".to_owned() } else { format!("no errors, {warnings} to look at") };
+                println!("{}: {found}", file.display());
+            }
+            Err(wrong) => status = wrong,
+        }
+    }
+    status
+}
+
+pub(crate) fn explain(args: &ExplainArgs) -> u8 {
+    let plan = match read_program(&args.file).and_then(|program| plan_program(&program)) {
+        Ok(plan) => plan,
+        Err(status) => return status,
+    };
+    let text = if args.dot { plan.job.explain_dot() } else { plan.job.explain() };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => OK,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => OK,
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}

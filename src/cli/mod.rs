@@ -1,0 +1,69 @@
+//! The command line: `run`, `check`, `explain`, `generate`.
+
+mod check;
+mod generate;
+mod live;
+mod run;
+mod summary;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The job ran to its end, or the check found nothing.
+pub(crate) const OK: u8 = 0;
+/// The job failed while it ran.
+pub(crate) const FAILED: u8 = 1;
+/// The program or the command line is wrong; nothing ran.
+pub(crate) const WRONG: u8 = 2;
+
+/// Find patterns in streams, score events with models that learn online, follow graphs as they change.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Try it:
+  egret run examples/fraud/fraud.egret          run the bundled fraud job
+  egret check my.egret                          names, types, options; no data is read
+  egret explain my.egret --dot | dot -Tsvg      the plan as a picture
+  egret generate fraud --rows 1000000 --seed 1 --out txn.jsonl.gz
+
+Exit status: 0 all well, 1 the job failed, 2 the program or the command line is wrong.
+RUST_LOG=debug shows what happens inside."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a job until its input ends, or until Ctrl-C
+    Run(run::RunArgs),
+    /// Check a program: names, types, options, suspicious patterns
+    Check(check::CheckArgs),
+    /// Show the plan of a program
+    Explain(check::ExplainArgs),
+    /// Make test data
+    Generate(generate::GenerateArgs),
+}
+
+/// Parses the arguments and does what they say.
+pub(crate) fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let status = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => check::explain(&args),
+        Command::Generate(args) => generate::generate(&args),
+    };
+    ExitCode::from(status)
+}
+
+/// Prints an error the way all commands do.
+pub(crate) fn complain(error: &impl std::fmt::Display) {
+    eprintln!("error: {error}");
+}

@@ -1,0 +1,112 @@
+//! What a job did, at its end.
+
+use egret::core::job::NodeKind;
+use egret::core::{EventTime, JobGraph};
+use egret::engine::{JobReport, NodeReport};
+use egret::truth::Quality;
+use std::fmt::Write;
+
+/// The summary: what was read, found, written and lost.
+pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
+    let mut text = String::new();
+    let read: u64 = rows(job, report, |kind| matches!(kind, NodeKind::Source { .. })).map(|node| node.rows_out).sum();
+    let seconds = report.elapsed.as_secs_f64().max(1e-9);
+    let how = if report.stopped { "stopped" } else { "done" };
+    line(&mut text, &format!("{how}: {} rows in {seconds:.2} s, {}/s", count(read), count((read as f64 / seconds) as u64)));
+    for node in rows(job, report, |kind| matches!(kind, NodeKind::Source { .. })) {
+        let watermark = EventTime(node.watermark_ms);
+        let until = if watermark == EventTime::MIN || watermark == EventTime::MAX {
+            String::new()
+        } else {
+            format!(", watermark {watermark}")
+        };
+        line(&mut text, &format!("  read     {:<20} {:>12} rows{until}", node.name, count(node.rows_out)));
+    }
+    for node in report.nodes.iter().filter(|node| node.name.starts_with("pattern ") && !node.name.contains(':')) {
+        line(&mut text, &format!("  found    {:<20} {:>12} matches", &node.name["pattern ".len()..], count(node.rows_out)));
+    }
+    for node in rows(job, report, |kind| matches!(kind, NodeKind::Sink(_))) {
+        line(&mut text, &format!("  written  {:<20} {:>12} rows", node.name, count(node.rows_out)));
+    }
+    for quality in Quality::of(report) {
+        line(&mut text, &format!("  alerts   {quality}"));
+    }
+    text.push_str(&losses(report));
+    let peak: u64 = report.nodes.iter().map(|node| node.state_peak_bytes).sum();
+    line(
+        &mut text,
+        &format!(
+            "  state at most {}, memory {}, CPU {:.2} s",
+            bytes(peak),
+            bytes(report.peak_rss_bytes),
+            report.cpu.as_secs_f64()
+        ),
+    );
+    text
+}
+
+/// Rows that were read and not used: said even when nothing else is.
+pub(crate) fn losses(report: &JobReport) -> String {
+    let mut text = String::new();
+    for node in &report.nodes {
+        if node.bad > 0 {
+            line(&mut text, &format!("  skipped  {:<20} {:>12} rows that could not be read", node.name, count(node.bad)));
+        }
+        if node.late > 0 {
+            line(
+                &mut text,
+                &format!("  late     {:<20} {:>12} rows behind the watermark, not used here", node.name, count(node.late)),
+            );
+        }
+        for note in &node.notes {
+            line(&mut text, &format!("           {}: {note}", node.name));
+        }
+    }
+    text
+}
+
+fn rows<'a>(
+    job: &'a JobGraph,
+    report: &'a JobReport,
+    wanted: impl Fn(&NodeKind) -> bool + 'a,
+) -> impl Iterator<Item = &'a NodeReport> {
+    job.nodes().filter(move |(_, node)| wanted(&node.kind)).filter_map(|(id, _)| report.nodes.get(id.index()))
+}
+
+fn line(text: &mut String, what: &str) {
+    writeln!(text, "{what}").expect("writing to a String does not fail");
+}
+
+/// A number with thousands apart: `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of bytes: `3.4 MB`.
+pub(crate) fn bytes(number: u64) -> String {
+    match number {
+        0..1_000 => format!("{number} B"),
+        1_000..1_000_000 => format!("{:.1} kB", number as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", number as f64 / 1e6),
+        _ => format!("{:.2} GB", number as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, count};
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!([count(7), count(1_000), count(12_345_678)], ["7", "1,000", "12,345,678"]);
+        assert_eq!([bytes(999), bytes(1_500), bytes(2_000_000)], ["999 B", "1.5 kB", "2.0 MB"]);
+    }
+}

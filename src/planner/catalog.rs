@@ -1,0 +1,93 @@
+//! What the names of a program stand for.
+
+use egret_core::Stream;
+use egret_dsl::{Diagnostic, Name, Span, suggest};
+use std::collections::BTreeMap;
+
+/// A named stream: declared, derived, or the output of a pattern or a model.
+#[derive(Clone)]
+pub(crate) struct Relation {
+    /// Its rows, without anything that models and graphs add.
+    pub(crate) base: Stream,
+    /// The same rows with what was added so far: a chain that grows as statements ask for more.
+    pub(crate) enriched: Stream,
+    /// The columns a `*` stands for.
+    pub(crate) visible: Vec<String>,
+    /// Whether its input ends by itself.
+    pub(crate) bounded: bool,
+}
+
+impl Relation {
+    pub(crate) fn new(stream: Stream, bounded: bool) -> Self {
+        let visible = stream.schema().arrow().fields().iter().map(|field| field.name().clone()).collect();
+        Self { base: stream.clone(), enriched: stream, visible, bounded }
+    }
+}
+
+/// Names and where each was defined.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    relations: BTreeMap<String, Relation>,
+    defined: BTreeMap<String, (Span, &'static str)>,
+}
+
+impl Catalog {
+    /// Takes a name for something.
+    pub(crate) fn define(&mut self, name: &Name, what: &'static str) -> Result<(), Diagnostic> {
+        if let Some((first, other)) = self.defined.get(&name.text) {
+            return Err(Diagnostic::error(format!("`{name}` is defined twice"))
+                .label(name.span, format!("a {what} of this name"))
+                .label(*first, format!("a {other} has it already"))
+                .help("give one of them another name"));
+        }
+        self.defined.insert(name.text.clone(), (name.span, what));
+        Ok(())
+    }
+
+    /// What a name was defined as.
+    pub(crate) fn kind(&self, name: &str) -> Option<&'static str> {
+        self.defined.get(name).map(|(_, what)| *what)
+    }
+
+    pub(crate) fn insert(&mut self, name: &str, relation: Relation) {
+        self.relations.insert(name.to_owned(), relation);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Relation> {
+        self.relations.get(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Relation> {
+        self.relations.get_mut(name)
+    }
+
+    /// The relation of a name, or what to say when there is none.
+    pub(crate) fn relation(&self, name: &str, span: Span) -> Result<&Relation, Diagnostic> {
+        if let Some(relation) = self.get(name) {
+            return Ok(relation);
+        }
+        let unknown = match self.kind(name) {
+            Some("model") => Diagnostic::error(format!("`{name}` is a model, not a stream"))
+                .label(span, "rows are expected here")
+                .help(format!("its quality is the stream `{name}.metrics`; its score is `{name}(row)` in an expression")),
+            Some("graph") => Diagnostic::error(format!("`{name}` is a graph, not a stream"))
+                .label(span, "rows are expected here")
+                .help(format!("ask it in an expression: `{name}.size(column)`")),
+            Some("sink") => {
+                Diagnostic::error(format!("`{name}` is a sink: it cannot be read")).label(span, "a stream is expected here")
+            }
+            Some(_) => {
+                Diagnostic::error(format!("`{name}` has errors of its own")).label(span, "so nothing can be said about this")
+            }
+            None => Diagnostic::error(format!("there is no stream `{name}`"))
+                .label(span, "not defined above")
+                .suggestion(suggest(name, self.relations.keys().map(String::as_str))),
+        };
+        Err(unknown)
+    }
+
+    /// The names of all relations.
+    pub(crate) fn relation_names(&self) -> impl Iterator<Item = &str> {
+        self.relations.keys().map(String::as_str)
+    }
+}

@@ -1,0 +1,207 @@
+//! From a syntax tree to a job graph: names, types, and who reads what.
+//!
+//! Statements are planned in the order in which they stand; a statement may use what stands above it. Everything that is wrong is
+//! collected, so that one run of `egret check` shows all of it.
+
+mod aggregate;
+mod catalog;
+mod enrich;
+mod graph;
+mod model;
+mod names;
+mod pattern;
+mod query;
+mod sources;
+mod truth;
+mod used;
+
+use catalog::{Catalog, Relation};
+use egret_connectors::Registry;
+use egret_core::stream::Job;
+use egret_core::{JobGraph, Sink, Source, Stream, StreamSchema};
+use egret_dsl::{CreateSink, CreateStreamAs, Diagnostic, Insert, Program, Statement};
+use names::Diagnosed;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A planned program.
+pub struct Plan {
+    /// What to run.
+    pub job: JobGraph,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Whether the job ends by itself.
+    pub bounded: bool,
+}
+
+/// Sources and sinks given by the program that embeds Egret, in place of connectors named in the text.
+#[derive(Clone, Default)]
+pub(crate) struct Given {
+    pub(crate) sources: BTreeMap<String, Arc<dyn Source>>,
+    pub(crate) sinks: BTreeMap<String, Arc<dyn Sink>>,
+}
+
+/// Plans a program.
+pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Result<Plan, Vec<Diagnostic>> {
+    let mut build = Build {
+        registry,
+        sources: &given.sources,
+        sinks: &given.sinks,
+        job: Job::new(),
+        catalog: Catalog::default(),
+        graphs: BTreeMap::new(),
+        models: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        wrong: Vec::new(),
+        warnings: Vec::new(),
+        numbers: 0,
+    };
+    build.program(program);
+    build.finish(program)
+}
+
+/// A sink and what goes into it.
+struct OutputEntry {
+    statement: CreateSink,
+    inputs: Vec<Stream>,
+}
+
+/// A plan under construction.
+struct Build<'a> {
+    registry: &'a Registry,
+    sources: &'a BTreeMap<String, Arc<dyn Source>>,
+    sinks: &'a BTreeMap<String, Arc<dyn Sink>>,
+    job: Job,
+    catalog: Catalog,
+    graphs: BTreeMap<String, graph::GraphEntry>,
+    models: BTreeMap<String, model::ModelEntry>,
+    outputs: BTreeMap<String, OutputEntry>,
+    wrong: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    numbers: usize,
+}
+
+impl Build<'_> {
+    fn program(&mut self, program: &Program) {
+        let used = used::used_columns(program);
+        for statement in &program.statements {
+            let what = match statement {
+                Statement::CreateStream(_) | Statement::CreateStreamAs(_) => Some("stream"),
+                Statement::CreateGraph(_) => Some("graph"),
+                Statement::CreateModel(_) => Some("model"),
+                Statement::CreatePattern(_) => Some("pattern"),
+                Statement::CreateSink(_) => Some("sink"),
+                Statement::Insert(_) => None,
+            };
+            if let Some(Err(diagnostic)) = what.map(|what| self.catalog.define(statement.name(), what)) {
+                self.wrong.push(diagnostic);
+                continue;
+            }
+            if let Err(wrong) = self.statement(statement, &used) {
+                self.wrong.extend(wrong);
+            }
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement, used: &sources::UsedColumns) -> Diagnosed<()> {
+        match statement {
+            Statement::CreateStream(statement) => self.create_stream(statement, used),
+            Statement::CreateStreamAs(statement) => self.create_stream_as(statement),
+            Statement::CreateGraph(statement) => self.create_graph(statement),
+            Statement::CreateModel(statement) => self.create_model(statement),
+            Statement::CreatePattern(statement) => self.create_pattern(statement),
+            Statement::CreateSink(statement) => {
+                let entry = OutputEntry { statement: statement.clone(), inputs: Vec::new() };
+                self.outputs.insert(statement.name.text.clone(), entry);
+                Ok(())
+            }
+            Statement::Insert(statement) => self.insert(statement),
+        }
+    }
+
+    fn create_stream_as(&mut self, statement: &CreateStreamAs) -> Diagnosed<()> {
+        let rows = self.query(&statement.query)?;
+        self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
+        Ok(())
+    }
+
+    fn insert(&mut self, statement: &Insert) -> Diagnosed<()> {
+        let rows = self.query(&statement.query);
+        let name = &statement.sink;
+        let Some(output) = self.outputs.get_mut(&name.text) else {
+            let known = self.outputs.keys().map(String::as_str);
+            let unknown = Diagnostic::error(format!("there is no sink `{name}`"))
+                .label(name.span, "not defined above")
+                .suggestion(egret_dsl::suggest(&name.text, known));
+            return Err(rows.err().into_iter().flatten().chain([unknown]).collect());
+        };
+        let rows = rows?;
+        if let Some(first) = output.inputs.first()
+            && first.schema() != rows.stream.schema()
+        {
+            return Err(vec![
+                Diagnostic::error(format!("the sink `{name}` gets rows of two shapes"))
+                    .label(statement.query.span, format!("here {}", shape(rows.stream.schema())))
+                    .note(format!("above it gets {}", shape(first.schema())))
+                    .help("select the same columns, of the same types, in the same order"),
+            ]);
+        }
+        output.inputs.push(rows.stream);
+        Ok(())
+    }
+
+    fn finish(mut self, program: &Program) -> Result<Plan, Vec<Diagnostic>> {
+        let outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.values() {
+            if let Err(wrong) = self.write(output) {
+                self.wrong.extend(wrong);
+            }
+        }
+        if self.wrong.is_empty()
+            && let Err(error) = self.job.graph().validate()
+        {
+            let span = program.statements.last().map(Statement::span).unwrap_or_default();
+            self.wrong.push(names::from_error(&error, span));
+        }
+        if !self.wrong.is_empty() {
+            self.wrong.sort_by_key(Diagnostic::span);
+            return Err(self.wrong.into_iter().chain(self.warnings).collect());
+        }
+        let job = self.job.graph();
+        let bounded = job.nodes().all(|(_, node)| match &node.kind {
+            egret_core::job::NodeKind::Source { source, .. } => source.is_bounded(),
+            _ => true,
+        });
+        Ok(Plan { job, warnings: self.warnings, bounded })
+    }
+
+    fn write(&self, output: &OutputEntry) -> Diagnosed<()> {
+        let name = &output.statement.name;
+        let Some((first, others)) = output.inputs.split_first() else {
+            if self.wrong.is_empty() {
+                return Err(vec![
+                    Diagnostic::error(format!("nothing is written to the sink `{name}`"))
+                        .label(name.span, "defined here")
+                        .help(format!("add `INSERT INTO {name} SELECT ...`, or take the sink away")),
+                ]);
+            }
+            return Ok(());
+        };
+        let sink = self.open_sink(&output.statement, first.schema())?;
+        let all = if others.is_empty() { Ok(first.clone()) } else { first.union(&others.iter().collect::<Vec<_>>()) };
+        let all = all.map_err(enrich::at(name.span))?;
+        all.sink(&name.text, sink).map_err(enrich::at(name.span))?;
+        self.compare_with_truth(output, &all)
+    }
+
+    fn next_number(&mut self) -> usize {
+        self.numbers += 1;
+        self.numbers
+    }
+}
+
+fn shape(schema: &StreamSchema) -> String {
+    let columns: Vec<String> =
+        schema.arrow().fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+    format!("({})", columns.join(", "))
+}

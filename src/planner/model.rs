@@ -1,0 +1,215 @@
+//! CREATE MODEL: features as columns, a learner on one worker, its versions to all, scores as a column.
+
+use super::Build;
+use super::catalog::Relation;
+use super::enrich::{Ask, Rewritten, at};
+use super::names::{Columns, Diagnosed, compile, from_error};
+use super::query::keep;
+use arrow::datatypes::{DataType, Field};
+use egret_core::Stream;
+use egret_core::expr::Expression;
+use egret_core::job::{OutputPort, Parallelism, Partitioning};
+use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Span};
+use egret_ml::{ArgValue, FeatureColumn, ModelSpec};
+use std::time::Duration;
+
+/// A model of the program.
+pub(crate) struct ModelEntry {
+    spec: ModelSpec,
+    updates: Stream,
+    relation: String,
+    features: Vec<Rewritten>,
+    label: Rewritten,
+    span: Span,
+}
+
+/// The name of the label's column inside the model's streams.
+const LABEL: &str = "__label";
+
+impl Build<'_> {
+    pub(super) fn create_model(&mut self, statement: &CreateModel) -> Diagnosed<()> {
+        let relation = statement.stream.text.clone();
+        self.catalog.relation(&relation, statement.stream.span).map_err(|diagnostic| vec![diagnostic])?;
+        self.needs_event_time(&relation, "a model", statement.stream.span)?;
+        let rows = [relation.clone()];
+        let mut wrong = Vec::new();
+        let features: Vec<Rewritten> =
+            statement.features.iter().filter_map(|feature| keep(self.rewrite(&feature.expr, &rows), &mut wrong)).collect();
+        let label = keep(self.rewrite(&statement.label, &rows), &mut wrong);
+        let (Some(label), true) = (label, wrong.is_empty()) else { return Err(wrong) };
+        let input = self.model_input(statement, &features, &label)?;
+        let spec = model_spec(statement, &input)?;
+        let outputs = vec![OutputPort { name: None, schema: spec.update_schema().clone() }];
+        let name = format!("model {}: learn", statement.name);
+        let updates = self
+            .job
+            .operator(&name, spec.learner_factory(), &[(&input, Partitioning::Gather)], Parallelism::One, outputs)
+            .map_err(at(statement.name.span))?;
+        let entry = ModelEntry { spec, updates, relation, features, label, span: statement.name.span };
+        self.models.insert(statement.name.text.clone(), entry);
+        Ok(())
+    }
+
+    /// Event time, the features by name, and the label.
+    fn model_input(&mut self, statement: &CreateModel, features: &[Rewritten], label: &Rewritten) -> Diagnosed<Stream> {
+        let relation = &statement.stream.text;
+        let asks: Vec<_> = features.iter().chain([label]).flat_map(|part| part.asks.clone()).collect();
+        let stream = self.enrich(relation, &asks)?;
+        let mut columns = vec![self.time_column(&stream)?];
+        let mut wrong = Vec::new();
+        for (number, (feature, item)) in features.iter().zip(&statement.features).enumerate() {
+            let name = item.output_name().map_or_else(|| format!("feature_{}", number + 1), |name| name.text);
+            if let Some(expression) = keep(self.compile_on(relation, &stream, feature), &mut wrong) {
+                columns.push((name, expression));
+            }
+        }
+        if let Some(expression) = keep(self.compile_on(relation, &stream, label), &mut wrong) {
+            columns.push((LABEL.to_owned(), expression));
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        stream.project(&format!("model {}: features", statement.name), columns).map_err(at(statement.name.span))
+    }
+
+    fn time_column(&self, stream: &Stream) -> Diagnosed<(String, Expression)> {
+        let column = stream.schema().event_time().expect("the caller checked that there is event time");
+        let name = stream.schema().arrow().field(column).name().clone();
+        // Named so that no feature can have the name; a projected event time stays event time.
+        let text = format!("\"{}\"", name.replace('"', "\"\""));
+        let expression = egret_core::expr::compile(&text, stream.schema()).map_err(at(Span::default()))?;
+        Ok(("__time".to_owned(), expression))
+    }
+
+    fn compile_on(&self, relation: &str, stream: &Stream, part: &Rewritten) -> Diagnosed<Expression> {
+        let visible = &self.catalog.get(relation).expect("the statement's stream exists").visible;
+        compile(&part.sql, &Columns { schema: stream.schema(), visible, qualifiers: vec![relation.to_owned()] })
+    }
+
+    /// Adds the model's score to a relation's rows.
+    pub(super) fn join_model(&mut self, relation: &str, model: &str, span: Span) -> Diagnosed<()> {
+        let entry = &self.models[model];
+        if entry.relation != relation {
+            return Err(vec![
+                Diagnostic::error(format!("the model `{model}` scores rows of `{}`, not of `{relation}`", entry.relation))
+                    .label(span, "asked for here")
+                    .label(entry.span, "defined here"),
+            ]);
+        }
+        let asks: Vec<_> = entry.features.iter().flat_map(|feature| feature.asks.clone()).collect();
+        self.enrich(relation, &asks)?;
+        let entry = &self.models[model];
+        let stream = self.catalog.get(relation).expect("it was there").enriched.clone();
+        let width = stream.schema().arrow().fields().len();
+        let mut columns = all_columns(&stream)?;
+        for (number, feature) in entry.features.iter().enumerate() {
+            columns.push((format!("__{model}_{number}"), self.compile_on(relation, &stream, feature)?));
+        }
+        let with_features = stream.project(&format!("model {model}: features of rows"), columns).map_err(at(span))?;
+        let indexes: Vec<usize> = (width..with_features.schema().arrow().fields().len()).collect();
+        let scored = self.scored(model, &with_features, &indexes).map_err(at(span))?;
+        let mut kept = all_columns(&scored)?;
+        kept.drain(indexes[0]..=indexes[indexes.len() - 1]);
+        let scored = scored.project(&format!("model {model}: scored"), kept).map_err(at(span))?;
+        self.set_enriched(relation, scored);
+        Ok(())
+    }
+
+    fn scored(&self, model: &str, rows: &Stream, features: &[usize]) -> egret_core::Result<Stream> {
+        let entry = &self.models[model];
+        let ask = Ask::Score { model: model.to_owned() };
+        let output = rows.schema().with_fields([Field::new(ask.column(), DataType::Float64, true)])?;
+        let factory = entry.spec.at_columns(rows.schema(), features)?.scorer_factory(output.clone())?;
+        let inputs = [(rows, Partitioning::Forward), (&entry.updates, Partitioning::Broadcast)];
+        let outputs = vec![OutputPort { name: None, schema: output }];
+        self.job.operator(&format!("model {model}: score"), factory, &inputs, Parallelism::EveryWorker, outputs)
+    }
+
+    /// The stream `model.metrics`, made when somebody reads it.
+    pub(super) fn model_metrics(&mut self, model: &str, span: Span) -> Diagnosed<()> {
+        let name = format!("{model}.metrics");
+        if self.catalog.get(&name).is_some() {
+            return Ok(());
+        }
+        let relation = self.models[model].relation.clone();
+        let ask = (Ask::Score { model: model.to_owned() }, span);
+        let asks: Vec<_> = self.models[model].label.asks.iter().cloned().chain([ask.clone()]).collect();
+        let stream = self.enrich(&relation, &asks)?;
+        let label = self.compile_on(&relation, &stream, &self.models[model].label)?;
+        let score = egret_core::expr::compile(&format!("\"{}\"", ask.0.column()), stream.schema()).map_err(at(span))?;
+        let columns = vec![self.time_column(&stream)?, ("__score".to_owned(), score), (LABEL.to_owned(), label)];
+        let input = stream.project(&format!("model {model}: labels"), columns).map_err(at(span))?;
+        let spec = &self.models[model].spec;
+        let factory = spec.evaluator_factory(input.schema(), 1, 2).map_err(at(span))?;
+        let outputs = vec![OutputPort { name: None, schema: spec.metrics_schema().clone() }];
+        let metrics = self
+            .job
+            .operator(&format!("model {model}: evaluate"), factory, &[(&input, Partitioning::Gather)], Parallelism::One, outputs)
+            .map_err(at(span))?;
+        let bounded = self.catalog.get(&relation).is_some_and(|relation| relation.bounded);
+        self.catalog.insert(&name, Relation::new(metrics, bounded));
+        Ok(())
+    }
+}
+
+/// Every column of a stream, as it is.
+fn all_columns(stream: &Stream) -> Diagnosed<Vec<(String, Expression)>> {
+    let fields = stream.schema().arrow().fields();
+    fields
+        .iter()
+        .map(|field| {
+            let text = format!("\"{}\"", field.name().replace('"', "\"\""));
+            let expression = egret_core::expr::compile(&text, stream.schema()).map_err(at(Span::default()))?;
+            Ok((field.name().clone(), expression))
+        })
+        .collect()
+}
+
+fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
+    let schema = input.schema();
+    let label = schema.arrow().fields().len() - 1;
+    let (mut wrong, mut features) = (Vec::new(), Vec::new());
+    for (column, item) in (1..label).zip(&statement.features) {
+        let field = schema.arrow().field(column);
+        match FeatureColumn::new(field.name(), column, field.data_type()) {
+            Ok(feature) => features.push(feature),
+            Err(error) => wrong.push(from_error(&error, item.expr.span)),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let using = &statement.using;
+    let args: Vec<(String, ArgValue)> =
+        using.args.iter().map(|argument| (argument.name.text.clone(), arg_value(&argument.value.kind))).collect();
+    let delay = Duration::from_millis(statement.label_delay.ms);
+    let spec = ModelSpec::new(&statement.name.text, schema, features, label, delay, &using.algorithm.text, &args)
+        .map_err(|error| vec![from_error(&error, argument_span(statement, &error))])?;
+    let spec = match statement.step {
+        Some(step) => spec.with_step_ms(i64::try_from(step.ms).unwrap_or(i64::MAX)).map_err(at(step.span))?,
+        None => spec,
+    };
+    let metrics: Vec<&str> = statement.evaluate.iter().map(|metric| metric.text.as_str()).collect();
+    let span = statement.evaluate.iter().map(|metric| metric.span).reduce(Span::to).unwrap_or(statement.name.span);
+    spec.with_evaluation(&metrics, statement.every.unwrap_or(10_000)).map_err(at(span))
+}
+
+/// The argument an error of the model names, or else the whole USING clause.
+fn argument_span(statement: &CreateModel, error: &egret_core::Error) -> Span {
+    let text = error.to_string();
+    let named = statement.using.args.iter().find(|argument| text.contains(&format!("'{}'", argument.name)));
+    if text.contains("the label") {
+        return statement.label.span;
+    }
+    named.map_or(statement.using.span, |argument| argument.name.span.to(argument.value.span))
+}
+
+fn arg_value(literal: &LiteralKind) -> ArgValue {
+    match literal {
+        LiteralKind::String(text) => ArgValue::Text(text.clone()),
+        LiteralKind::Integer(number) => ArgValue::Number(*number as f64),
+        LiteralKind::Float(number) => ArgValue::Number(*number),
+        LiteralKind::Boolean(flag) => ArgValue::Boolean(*flag),
+        LiteralKind::Duration(ms) => ArgValue::Number(*ms as f64),
+    }
+}

@@ -1,0 +1,133 @@
+//! Names and types of expressions: finds every unknown name, then compiles; what is wrong points into the text.
+
+use egret_core::expr::{Expression, Planner, Scope, function_names, scalar_function};
+use egret_core::{Error, StreamSchema};
+use egret_dsl::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart};
+use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
+
+/// Several things can be wrong at once.
+pub(crate) type Diagnosed<T> = Result<T, Vec<Diagnostic>>;
+
+/// The columns an expression may name.
+pub(crate) struct Columns<'a> {
+    pub(crate) schema: &'a StreamSchema,
+    /// The columns that suggestions and lists may show.
+    pub(crate) visible: &'a [String],
+    /// `name.column` may be written for these names: the stream's, its alias.
+    pub(crate) qualifiers: Vec<String>,
+}
+
+impl Columns<'_> {
+    fn has(&self, column: &str) -> bool {
+        self.schema.arrow().index_of(column).is_ok()
+    }
+}
+
+/// Checks names, then compiles an expression over a stream.
+pub(crate) fn compile(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<Expression> {
+    check_names(sql, columns)?;
+    let tree = unqualified(sql.tree.clone(), &columns.qualifiers);
+    let scope = Scope::of_stream(columns.schema).map_err(|error| vec![from_error(&error, sql.span)])?;
+    Planner::new().compile(&tree, &scope).map_err(|error| vec![from_error(&error, sql.span)])
+}
+
+/// Every column and function an expression names must exist.
+pub(crate) fn check_names(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<()> {
+    let mut wrong = Vec::new();
+    for (idents, span) in sql.identifiers() {
+        match idents.as_slice() {
+            [column] if !columns.has(&Name::normalise(column)) => {
+                wrong.push(unknown_column(&Name::normalise(column), span, columns.visible));
+            }
+            [qualifier, column] => {
+                let (qualifier, column) = (Name::normalise(qualifier), Name::normalise(column));
+                if !columns.qualifiers.contains(&qualifier) {
+                    wrong.push(
+                        Diagnostic::error(format!("there is no stream `{qualifier}` here"))
+                            .label(span, "not read by this query")
+                            .suggestion(suggest(&qualifier, &columns.qualifiers)),
+                    );
+                } else if !columns.has(&column) {
+                    wrong.push(unknown_column(&column, span, columns.visible));
+                }
+            }
+            _ => {}
+        }
+    }
+    wrong.extend(unknown_functions(sql, |_| false));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// What to say of functions that do not exist; `known` knows some more.
+pub(crate) fn unknown_functions(sql: &Sql, known: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    for (function, span) in sql.functions() {
+        let name = object_name(&function.name);
+        let exists = scalar_function(&name).is_some() || egret_core::expr::aggregate_function(&name).is_some() || known(&name);
+        if !exists {
+            let span = Span::new(span.start, span.start + name.len().min(span.end - span.start));
+            wrong.push(
+                Diagnostic::error(format!("there is no function `{name}`"))
+                    .label(span, "unknown")
+                    .suggestion(suggest(&name, function_names())),
+            );
+        }
+    }
+    wrong
+}
+
+/// `a.b.c` as text, words without quotes in lower case.
+pub(crate) fn object_name(name: &ObjectName) -> String {
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .map(|part| match part {
+            ObjectNamePart::Identifier(ident) => Name::normalise(ident),
+            other => other.to_string(),
+        })
+        .collect();
+    parts.join(".")
+}
+
+/// What to say of a column that does not exist.
+pub(crate) fn unknown_column(column: &str, span: Span, visible: &[String]) -> Diagnostic {
+    let diagnostic = Diagnostic::error(format!("there is no column `{column}`")).label(span, "unknown");
+    match suggest(column, visible) {
+        Some(near) => diagnostic.suggestion(Some(near)),
+        None => diagnostic.help(format!("the columns are {}", visible.join(", "))),
+    }
+}
+
+/// `txn.amount` as `amount`, where `txn` is the stream that is read.
+pub(crate) fn unqualified(mut tree: Expr, qualifiers: &[String]) -> Expr {
+    use egret_dsl::sqlparser::ast::visit_expressions_mut;
+    let _ = visit_expressions_mut(&mut tree, |expr| {
+        if let Expr::CompoundIdentifier(idents) = expr
+            && let [qualifier, column] = idents.as_slice()
+            && qualifiers.contains(&Name::normalise(qualifier))
+        {
+            *expr = Expr::Identifier(column.clone());
+        }
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    tree
+}
+
+/// An identifier that is taken as it is written.
+pub(crate) fn quoted(name: &str) -> Ident {
+    Ident::with_quote('"', name)
+}
+
+/// An error of a library, pointing at a place.
+pub(crate) fn from_error(error: &Error, span: Span) -> Diagnostic {
+    let text = error.to_string();
+    let (message, help) = match text.split_once("\nhelp: ") {
+        Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
+        None => (text, None),
+    };
+    let diagnostic = Diagnostic::error(message).label(span, "here");
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}

@@ -1,0 +1,270 @@
+//! CREATE PATTERN: names are checked here, the pattern engine does the rest.
+
+use super::Build;
+use super::catalog::Relation;
+use super::enrich::{Ask, at};
+use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
+use super::query::keep;
+use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss};
+use egret_core::Stream;
+use egret_core::job::{OutputPort, Parallelism, Partitioning};
+use egret_dsl::{CreatePattern, Diagnostic, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, suggest};
+use std::collections::BTreeMap;
+
+/// The side outputs of a pattern: `pattern.late` and `pattern.timed_out`.
+const SIDE_OUTPUTS: [&str; 2] = ["late", "timed_out"];
+
+/// A pattern's texts, with calls to graphs and models replaced by columns.
+struct Texts {
+    conditions: BTreeMap<String, Sql>,
+    untils: BTreeMap<Span, Sql>,
+    select: Vec<(String, Sql)>,
+    asks: Vec<(Ask, Span)>,
+}
+
+impl Build<'_> {
+    pub(super) fn create_pattern(&mut self, statement: &CreatePattern) -> Diagnosed<()> {
+        let relation = statement.stream.text.clone();
+        self.catalog.relation(&relation, statement.stream.span).map_err(|diagnostic| vec![diagnostic])?;
+        let texts = self.pattern_texts(statement)?;
+        let stream = self.enrich(&relation, &texts.asks)?;
+        let visible = self.catalog.get(&relation).expect("looked up above").visible.clone();
+        check_pattern_names(statement, &texts, &stream, &visible)?;
+        let columns = |names: &[Name]| -> Diagnosed<Vec<usize>> {
+            let (mut wrong, mut columns) = (Vec::new(), Vec::new());
+            for name in names {
+                match stream.schema().arrow().index_of(&name.text) {
+                    Ok(column) => columns.push(column),
+                    Err(_) => wrong.push(unknown_column(&name.text, name.span, &visible)),
+                }
+            }
+            if wrong.is_empty() { Ok(columns) } else { Err(wrong) }
+        };
+        let (partition, ties) = (columns(&statement.partition_by)?, columns(&statement.order_by)?);
+        let ties = ties.into_iter().filter(|column| Some(*column) != stream.schema().event_time()).collect();
+        let pattern = describe(statement, &texts);
+        let measures = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
+        let compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
+            .map_err(|error| vec![from_error(&error, blamed(statement, &error))])?;
+        self.pattern_warnings(statement, &compiled);
+        let matches = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
+        self.insert_pattern(statement, &matches)
+    }
+
+    /// The texts of a statement, rewritten.
+    fn pattern_texts(&self, statement: &CreatePattern) -> Diagnosed<Texts> {
+        let mut rows: Vec<String> = statement.pattern.variables().map(|name| name.text.clone()).collect();
+        rows.push(statement.stream.text.clone());
+        let (mut wrong, mut asks) = (Vec::new(), Vec::new());
+        let mut rewrite = |sql: &Sql, wrong: &mut Vec<Diagnostic>| -> Option<Sql> {
+            let rewritten = keep(self.rewrite(sql, &rows), wrong)?;
+            asks.extend(rewritten.asks);
+            Some(rewritten.sql)
+        };
+        let mut conditions = BTreeMap::new();
+        for define in &statement.defines {
+            if let Some(sql) = rewrite(&define.condition, &mut wrong) {
+                conditions.insert(define.variable.text.clone(), sql);
+            }
+        }
+        let mut untils = BTreeMap::new();
+        for until in until_conditions(&statement.pattern) {
+            if let Some(sql) = rewrite(until, &mut wrong) {
+                untils.insert(until.span, sql);
+            }
+        }
+        let mut select = Vec::new();
+        for (number, item) in statement.select.iter().enumerate() {
+            let name = item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text);
+            if let Some(sql) = rewrite(&item.expr, &mut wrong) {
+                select.push((name, sql));
+            }
+        }
+        if wrong.is_empty() { Ok(Texts { conditions, untils, select, asks }) } else { Err(wrong) }
+    }
+
+    fn pattern_warnings(&mut self, statement: &CreatePattern, compiled: &CompiledPattern) {
+        let bounded = self.catalog.get(&statement.stream.text).is_some_and(|relation| relation.bounded);
+        for warning in compiled.warnings(!bounded) {
+            let variable = statement.defines.iter().find(|define| warning.contains(&format!("'{}'", define.variable)));
+            let span = variable.map_or(statement.name.span, |define| define.condition.span);
+            self.warnings.push(Diagnostic::warning(warning).label(span, "here"));
+        }
+    }
+
+    fn add_pattern(&self, statement: &CreatePattern, compiled: &CompiledPattern, stream: &Stream) -> egret_core::Result<Stream> {
+        let name = format!("pattern {}", statement.name);
+        let filtered =
+            stream.forward(&format!("{name}: prefilter"), compiled.prefilter_factory(), compiled.prefilter_schema().clone())?;
+        let keys = compiled.key_columns_after_prefilter();
+        let (partitioning, parallelism) = if keys.indexes().is_empty() {
+            (Partitioning::Gather, Parallelism::One)
+        } else {
+            (Partitioning::Hash(keys), Parallelism::EveryWorker)
+        };
+        let output = |name: Option<&str>, schema: &egret_core::StreamSchema| OutputPort {
+            name: name.map(str::to_owned),
+            schema: schema.clone(),
+        };
+        let outputs = vec![
+            output(None, compiled.output_schema()),
+            output(Some(SIDE_OUTPUTS[0]), compiled.prefilter_schema()),
+            output(Some(SIDE_OUTPUTS[1]), compiled.output_schema()),
+        ];
+        self.job.operator(&name, compiled.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)
+    }
+
+    fn insert_pattern(&mut self, statement: &CreatePattern, matches: &Stream) -> Diagnosed<()> {
+        let bounded = self.catalog.get(&statement.stream.text).is_some_and(|relation| relation.bounded);
+        let mut main = Relation::new(matches.clone(), bounded);
+        let selected: Vec<String> = statement.select.iter().filter_map(|item| item.output_name()).map(|name| name.text).collect();
+        if selected.len() == statement.select.len() {
+            main.visible.retain(|column| selected.contains(column) || column == egret_cep::MATCH_TIME);
+        }
+        self.catalog.insert(&statement.name.text, main);
+        for side in SIDE_OUTPUTS {
+            let stream = matches.side_output(side).map_err(at(statement.name.span))?;
+            self.catalog.insert(&format!("{}.{side}", statement.name), Relation::new(stream, bounded));
+        }
+        Ok(())
+    }
+}
+
+/// The pattern engine's description of a statement.
+fn describe(statement: &CreatePattern, texts: &Texts) -> Pattern {
+    let elements = match &statement.pattern {
+        PatternNode { item: PatternItem::Group(steps), quantifier: None, negated: false, .. } => {
+            steps.iter().map(|step| element(step, texts)).collect()
+        }
+        single => vec![element(single, texts)],
+    };
+    Pattern {
+        elements,
+        within_ms: statement.within.map(|within| i64::try_from(within.ms).unwrap_or(i64::MAX)),
+        after_match: match statement.after_match.as_ref().map(|after| &after.skip) {
+            None | Some(Skip::NoSkip) => AfterMatch::NoSkip,
+            Some(Skip::ToNext) => AfterMatch::SkipToNext,
+            Some(Skip::PastLastEvent) => AfterMatch::SkipPastLastEvent,
+            Some(Skip::ToFirst(variable)) => AfterMatch::SkipToFirst(variable.text.clone()),
+            Some(Skip::ToLast(variable)) => AfterMatch::SkipToLast(variable.text.clone()),
+        },
+        skip_miss: SkipMiss::Ignore,
+    }
+}
+
+fn element(node: &PatternNode, texts: &Texts) -> Element {
+    let link = match (node.link, node.negated) {
+        (egret_dsl::Link::Next, true) => Link::NotNext,
+        (_, true) => Link::NotFollowedBy,
+        (egret_dsl::Link::Next, false) => Link::Next,
+        (egret_dsl::Link::FollowedByAny, false) => Link::FollowedByAny,
+        (egret_dsl::Link::FollowedBy | egret_dsl::Link::Start, false) => Link::FollowedBy,
+    };
+    let item = match &node.item {
+        PatternItem::Variable(name) => Item::Variable {
+            name: name.text.clone(),
+            condition: texts.conditions.get(&name.text).map(|sql| sql.tree.clone().into()),
+        },
+        PatternItem::Group(steps) => Item::Group(steps.iter().map(|step| element(step, texts)).collect()),
+    };
+    let until = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref());
+    Element {
+        link,
+        item,
+        quantifier: node.quantifier.as_ref().map(quantifier).unwrap_or_default(),
+        until: until.and_then(|until| texts.untils.get(&until.condition.span)).map(|sql| sql.tree.clone().into()),
+        within_previous_ms: None,
+    }
+}
+
+fn quantifier(quantifier: &egret_dsl::Quantifier) -> egret_cep::Quantifier {
+    egret_cep::Quantifier {
+        min: quantifier.min,
+        max: quantifier.max,
+        optional: quantifier.optional,
+        greedy: quantifier.greedy,
+        inner: match quantifier.inner {
+            InnerLink::Strict => Inner::Strict,
+            InnerLink::Relaxed => Inner::Relaxed,
+            InnerLink::Any => Inner::Any,
+        },
+        window_ms: None,
+    }
+}
+
+fn until_conditions(node: &PatternNode) -> Vec<&Sql> {
+    let own = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref()).map(|until| &until.condition);
+    let inner = match &node.item {
+        PatternItem::Group(steps) => steps.iter().flat_map(until_conditions).collect(),
+        PatternItem::Variable(_) => Vec::new(),
+    };
+    own.into_iter().chain(inner).collect()
+}
+
+/// Variables and columns of all texts must exist.
+fn check_pattern_names(statement: &CreatePattern, texts: &Texts, stream: &Stream, visible: &[String]) -> Diagnosed<()> {
+    let variables: Vec<&str> = statement.pattern.variables().map(|name| name.text.as_str()).collect();
+    let mut wrong = Vec::new();
+    for define in &statement.defines {
+        if !variables.contains(&define.variable.text.as_str()) {
+            wrong.push(
+                Diagnostic::error(format!("the pattern has no variable `{}`", define.variable))
+                    .label(define.variable.span, "defined here, not matched")
+                    .suggestion(suggest(&define.variable.text, &variables)),
+            );
+        }
+    }
+    let sqls = texts.conditions.values().chain(texts.untils.values()).chain(texts.select.iter().map(|(_, sql)| sql));
+    for sql in sqls {
+        wrong.extend(unknown_names(sql, statement, &variables, stream, visible));
+        wrong.extend(unknown_functions(sql, |name| matches!(name, "first" | "last")));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+fn unknown_names(
+    sql: &Sql,
+    statement: &CreatePattern,
+    variables: &[&str],
+    stream: &Stream,
+    visible: &[String],
+) -> Vec<Diagnostic> {
+    let has = |column: &str| stream.schema().arrow().index_of(column).is_ok();
+    let mut wrong = Vec::new();
+    for (idents, span) in sql.identifiers() {
+        let names: Vec<String> = idents.iter().map(Name::normalise).collect();
+        match names.as_slice() {
+            [name] if !has(name) && !variables.contains(&name.as_str()) => wrong.push(unknown_column(name, span, visible)),
+            [row, column] if variables.contains(&row.as_str()) || *row == statement.stream.text => {
+                if !has(column) {
+                    wrong.push(unknown_column(column, span, visible));
+                }
+            }
+            [row, _] => wrong.push(
+                Diagnostic::error(format!("the pattern has no variable `{row}`"))
+                    .label(span, "unknown")
+                    .suggestion(suggest(row, variables)),
+            ),
+            _ => {}
+        }
+    }
+    wrong
+}
+
+/// The part of the statement that an error of the pattern engine is about: it names the variable or the expression.
+fn blamed(statement: &CreatePattern, error: &egret_core::Error) -> Span {
+    let text = error.to_string();
+    let selected = statement.select.iter().find(|item| {
+        let name = item.output_name().map_or_else(String::new, |name| name.text);
+        text.contains(&format!("measure '{name}'")) || text.contains(&format!("`{}`", item.expr.text))
+    });
+    let defined = statement.defines.iter().find(|define| {
+        text.contains(&format!("'{}'", define.variable)) || text.contains(&format!("`{}`", define.condition.text))
+    });
+    let variable = statement.pattern.variables().find(|name| text.contains(&format!("'{name}'")));
+    selected
+        .map(|item| item.expr.span)
+        .or(defined.map(|define| define.condition.span))
+        .or(variable.map(|name| name.span))
+        .unwrap_or(statement.pattern.span)
+}

@@ -1,0 +1,268 @@
+//! SELECT: filter, projection, union, and (in `aggregate`) windows.
+
+use super::Build;
+use super::enrich::at;
+use super::names::{Columns, Diagnosed, compile, object_name, quoted};
+use egret_core::Stream;
+use egret_core::expr::Expression;
+use egret_dsl::sqlparser::ast::{
+    Expr, GroupByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
+    TableFactor,
+};
+use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, WindowCall};
+
+/// The rows of a query.
+pub(crate) struct Rows {
+    pub(crate) stream: Stream,
+    pub(crate) bounded: bool,
+}
+
+/// What a SELECT reads.
+pub(crate) struct From {
+    pub(crate) relation: String,
+    /// Names that stand for a row.
+    pub(crate) names: Vec<String>,
+    pub(crate) window: Option<WindowCall>,
+}
+
+/// A column of a SELECT list.
+pub(crate) struct Item {
+    pub(crate) name: String,
+    pub(crate) sql: Sql,
+}
+
+impl Build<'_> {
+    /// Plans a query.
+    pub(super) fn query(&mut self, query: &SqlQuery) -> Diagnosed<Rows> {
+        refuse(query, &query.tree)?;
+        self.set_expr(query, &query.tree.body)
+    }
+
+    fn set_expr(&mut self, query: &SqlQuery, body: &SetExpr) -> Diagnosed<Rows> {
+        match body {
+            SetExpr::Select(select) => self.select(query, select),
+            SetExpr::Query(inner) => self.query(&query.part(inner.clone(), query.span_of_node(inner.as_ref()))),
+            SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } => {
+                let (left, right) = (self.set_expr(query, left)?, self.set_expr(query, right)?);
+                let stream = left.stream.union(&[&right.stream]).map_err(at(query.span))?;
+                Ok(Rows { stream, bounded: left.bounded && right.bounded })
+            }
+            other => Err(vec![
+                Diagnostic::error("this kind of query is not supported")
+                    .label(query.span_of_node(other), "here")
+                    .help("write SELECT ... FROM ..., or several of those joined by UNION ALL"),
+            ]),
+        }
+    }
+
+    fn select(&mut self, query: &SqlQuery, select: &Select) -> Diagnosed<Rows> {
+        refuse_clauses(query, select)?;
+        let from = self.from(query, select)?;
+        let groups = groups(query, select)?;
+        let items = self.items(query, select, &from)?;
+        let having = select.having.as_ref().map(|having| query.part(having.clone(), query.span_of_expr(having)));
+        let filter = select.selection.as_ref().map(|filter| query.part(filter.clone(), query.span_of_expr(filter)));
+        if from.window.is_some() || !groups.is_empty() || items.iter().any(|item| super::aggregate::has_aggregate(&item.sql)) {
+            return self.aggregate(query, &from, filter.as_ref(), &groups, items, having.as_ref());
+        }
+        if let Some(having) = having {
+            return Err(vec![Diagnostic::error("HAVING without GROUP BY").label(having.span, "here").help("write WHERE")]);
+        }
+        self.filter_and_project(&from, filter.as_ref(), items)
+    }
+
+    fn filter_and_project(&mut self, from: &From, filter: Option<&Sql>, items: Vec<Item>) -> Diagnosed<Rows> {
+        let mut wrong = Vec::new();
+        let filter = filter.and_then(|filter| keep(self.rewrite(filter, &from.names), &mut wrong));
+        let items: Vec<(String, _)> = items
+            .into_iter()
+            .filter_map(|item| Some((item.name, keep(self.rewrite(&item.sql, &from.names), &mut wrong)?)))
+            .collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let asks: Vec<_> = filter
+            .iter()
+            .flat_map(|filter| filter.asks.clone())
+            .chain(items.iter().flat_map(|(_, item)| item.asks.clone()))
+            .collect();
+        let mut stream = self.enrich(&from.relation, &asks)?;
+        let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
+        let schema = stream.schema().clone();
+        let columns = Columns { schema: &schema, visible: &relation.visible, qualifiers: from.names.clone() };
+        if let Some(filter) = &filter {
+            if let Some(condition) = keep(compile(&filter.sql, &columns), &mut wrong) {
+                stream = self.filter_stream(&stream, filter, condition, &mut wrong);
+            }
+        }
+        let mut projected: Vec<(String, Expression)> = Vec::new();
+        for (name, item) in &items {
+            if let Some(expression) = keep(compile(&item.sql, &columns), &mut wrong) {
+                projected.push((name.clone(), expression));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let span = items.first().map_or_else(Default::default, |(_, item)| item.sql.span);
+        if !is_identity(&projected, &schema) {
+            stream = stream.project(&format!("{} columns", from.relation), projected).map_err(at(span))?;
+        }
+        Ok(Rows { stream, bounded: relation.bounded })
+    }
+
+    pub(super) fn filter_stream(
+        &self,
+        stream: &Stream,
+        filter: &super::enrich::Rewritten,
+        condition: Expression,
+        wrong: &mut Vec<Diagnostic>,
+    ) -> Stream {
+        keep(stream.filter_by("filter", condition).map_err(at(filter.sql.span)), wrong).unwrap_or_else(|| stream.clone())
+    }
+
+    /// What FROM names: a stream, or a window over one.
+    fn from(&mut self, query: &SqlQuery, select: &Select) -> Diagnosed<From> {
+        let [table] = select.from.as_slice() else {
+            let what = if select.from.is_empty() { "no FROM" } else { "several streams in FROM" };
+            return Err(vec![
+                Diagnostic::error(what)
+                    .label(query.span, "here")
+                    .help("read one stream; join streams through a graph, a model or a pattern"),
+            ]);
+        };
+        if let Some(join) = table.joins.first() {
+            return Err(vec![
+                Diagnostic::error("JOIN is not supported yet")
+                    .label(query.span_of_node(join), "here")
+                    .help("ask a graph or a model for what changes with time, or match events of several kinds with a pattern"),
+            ]);
+        }
+        if let Some(call) = query.window_call(&table.relation) {
+            let call = call.map_err(|diagnostic| vec![diagnostic])?;
+            self.catalog.relation(&call.stream.text, call.stream.span).map_err(|diagnostic| vec![diagnostic])?;
+            let names = call.alias.iter().map(|alias| alias.text.clone()).chain([call.stream.text.clone()]).collect();
+            return Ok(From { relation: call.stream.text.clone(), names, window: Some(call) });
+        }
+        self.from_table(query, &table.relation)
+    }
+
+    fn from_table(&mut self, query: &SqlQuery, factor: &TableFactor) -> Diagnosed<From> {
+        let span = query.span_of_node(factor);
+        match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                let relation = object_name(name);
+                if let Some((model, "metrics")) = relation.split_once('.')
+                    && self.models.contains_key(model)
+                {
+                    self.model_metrics(model, span)?;
+                }
+                self.catalog.relation(&relation, span).map_err(|diagnostic| vec![diagnostic])?;
+                let mut names = vec![relation.clone()];
+                names.extend(alias.as_ref().map(|alias| Name::normalise(&alias.name)));
+                Ok(From { relation, names, window: None })
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let rows = self.query(&query.part(subquery.clone(), query.span_of_node(subquery.as_ref())))?;
+                let relation = format!("(query {})", self.next_number());
+                self.catalog.insert(&relation, super::catalog::Relation::new(rows.stream, rows.bounded));
+                Ok(From { relation, names: alias.iter().map(|alias| Name::normalise(&alias.name)).collect(), window: None })
+            }
+            TableFactor::MatchRecognize { .. } => Err(vec![
+                Diagnostic::error("MATCH_RECOGNIZE is not supported yet").label(span, "here").help("write it as CREATE PATTERN"),
+            ]),
+            _ => Err(vec![Diagnostic::error("this cannot be read").label(span, "neither a stream nor a window over one")]),
+        }
+    }
+
+    /// The columns of the SELECT list; `*` is the stream's visible ones.
+    fn items(&self, query: &SqlQuery, select: &Select, from: &From) -> Diagnosed<Vec<Item>> {
+        let visible = &self.catalog.get(&from.relation).expect("FROM looked it up").visible;
+        let mut items = Vec::new();
+        for (number, item) in select.projection.iter().enumerate() {
+            match item {
+                SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), _) => {
+                    let span = query.span_of_node(item);
+                    items.extend(
+                        visible
+                            .iter()
+                            .map(|column| Item { name: column.clone(), sql: query.part(Expr::Identifier(quoted(column)), span) }),
+                    );
+                }
+                SelectItem::UnnamedExpr(expr) => {
+                    items.push(Item { name: default_name(expr, number), sql: query.part(expr.clone(), query.span_of_expr(expr)) })
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    items.push(Item { name: Name::normalise(alias), sql: query.part(expr.clone(), query.span_of_expr(expr)) })
+                }
+                other => return Err(vec![Diagnostic::error("this cannot be selected").label(query.span_of_node(other), "here")]),
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// The name of a column without AS.
+fn default_name(expr: &Expr, number: usize) -> String {
+    match expr {
+        Expr::Identifier(ident) => Name::normalise(ident),
+        Expr::CompoundIdentifier(idents) => idents.last().map_or_else(String::new, Name::normalise),
+        Expr::Function(function) => format!("{}_{}", object_name(&function.name).replace('.', "_"), number + 1),
+        _ => format!("column_{}", number + 1),
+    }
+}
+
+/// Whether a projection gives every column of the stream as it is.
+fn is_identity(columns: &[(String, Expression)], schema: &egret_core::StreamSchema) -> bool {
+    columns.len() == schema.arrow().fields().len()
+        && columns.iter().zip(schema.arrow().fields()).all(|((name, expression), field)| {
+            name == field.name()
+                && matches!(expression.logical(), datafusion_expr::Expr::Column(column) if column.name == *field.name())
+        })
+}
+
+fn groups(query: &SqlQuery, select: &Select) -> Diagnosed<Vec<Sql>> {
+    match &select.group_by {
+        GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => {
+            Ok(expressions.iter().map(|expr| query.part(expr.clone(), query.span_of_expr(expr))).collect())
+        }
+        other => Err(vec![Diagnostic::error("this GROUP BY is not supported").label(query.span_of_node(other), "list columns")]),
+    }
+}
+
+/// Keeps a value, or what is wrong with it.
+pub(crate) fn keep<T>(result: Diagnosed<T>, wrong: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|diagnostics| wrong.extend(diagnostics)).ok()
+}
+
+fn refuse(sql: &SqlQuery, query: &Query) -> Diagnosed<()> {
+    let clause = if query.with.is_some() {
+        "WITH"
+    } else if query.order_by.is_some() {
+        "ORDER BY"
+    } else if query.limit_clause.is_some() || query.fetch.is_some() {
+        "LIMIT"
+    } else {
+        return Ok(());
+    };
+    Err(vec![
+        Diagnostic::error(format!("{clause} is not supported in a query over a stream"))
+            .label(sql.span, "this query")
+            .help("leave it away; name intermediate results with CREATE STREAM ... AS SELECT"),
+    ])
+}
+
+fn refuse_clauses(query: &SqlQuery, select: &Select) -> Diagnosed<()> {
+    let clause = if select.distinct.is_some() {
+        "DISTINCT"
+    } else if select.qualify.is_some() {
+        "QUALIFY"
+    } else if !select.named_window.is_empty() {
+        "WINDOW"
+    } else if !select.lateral_views.is_empty() {
+        "LATERAL VIEW"
+    } else {
+        return Ok(());
+    };
+    Err(vec![Diagnostic::error(format!("{clause} is not supported in a query over a stream")).label(query.span, "this query")])
+}

@@ -1,0 +1,166 @@
+//! CREATE STREAM and CREATE SINK: connectors by name, types, watermarks.
+
+use super::Build;
+use super::catalog::Relation;
+use super::names::{Diagnosed, from_error};
+use arrow::datatypes::Field;
+use egret_connectors::OptionError;
+use egret_core::expr::Planner;
+use egret_core::{Sink, Source, StreamSchema, WatermarkStrategy};
+use egret_dsl::{CreateSink, CreateStream, Diagnostic, Name, OptionEntry, Options, Span, suggest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Options of a stream that are ours, not the connector's.
+const IDLE: &str = "idle_timeout";
+
+impl Build<'_> {
+    /// A declared stream becomes a source that reads the columns which the program uses.
+    pub(super) fn create_stream(&mut self, statement: &CreateStream, used: &UsedColumns) -> Diagnosed<()> {
+        let schema = declared_schema(statement)?;
+        let strategy = watermark(statement)?;
+        let source = self.open_source(&statement.name, &statement.options, &schema)?;
+        let bounded = source.is_bounded();
+        let columns = used.of(&statement.name.text, &schema);
+        let stream = self
+            .job
+            .source(&statement.name.text, source, strategy)
+            .and_then(|stream| {
+                let projected = stream.schema().project(&columns)?;
+                self.job.edit(|graph| {
+                    let node = graph.node_mut(stream.origin().0);
+                    node.outputs[0].schema = projected.clone();
+                    if let egret_core::job::NodeKind::Source { columns: read, .. } = &mut node.kind {
+                        *read = columns;
+                    }
+                });
+                Ok(stream.with_schema(projected))
+            })
+            .map_err(|error| vec![from_error(&error, statement.name.span)])?;
+        self.catalog.insert(&statement.name.text, Relation::new(stream, bounded));
+        Ok(())
+    }
+
+    fn open_source(&self, name: &Name, options: &Options, schema: &StreamSchema) -> Diagnosed<Arc<dyn Source>> {
+        if let Some(source) = self.sources.get(&name.text) {
+            return Ok(Arc::clone(source));
+        }
+        let connector = connector(name, options, &self.registry.source_names())?;
+        let given = given(options, &["connector", IDLE]);
+        self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
+    }
+
+    /// A sink is opened when the first INSERT says which columns it gets.
+    pub(super) fn open_sink(&self, statement: &CreateSink, schema: &StreamSchema) -> Diagnosed<Arc<dyn Sink>> {
+        if let Some(sink) = self.sinks.get(&statement.name.text) {
+            return Ok(Arc::clone(sink));
+        }
+        let connector = connector(&statement.name, &statement.options, &self.registry.sink_names())?;
+        let ours: Vec<&str> = super::truth::TRUTH_OPTIONS.into_iter().chain(["connector"]).collect();
+        let given = given(&statement.options, &ours);
+        self.registry
+            .sink(&connector, &given, schema)
+            .map_err(|error| vec![from_option_error(&error, &statement.options, statement.name.span)])
+    }
+}
+
+/// Which columns of each stream the program names anywhere; `None` for all of them.
+pub(crate) struct UsedColumns {
+    pub(crate) names: BTreeSet<String>,
+    pub(crate) whole: BTreeSet<String>,
+}
+
+impl UsedColumns {
+    /// The columns to read of a stream: those named, and event time.
+    fn of(&self, stream: &str, schema: &StreamSchema) -> Vec<usize> {
+        let fields = schema.arrow().fields();
+        let wanted = |column: &usize| {
+            self.whole.contains(stream) || self.names.contains(fields[*column].name()) || schema.event_time() == Some(*column)
+        };
+        let columns: Vec<usize> = (0..fields.len()).filter(wanted).collect();
+        if columns.is_empty() { vec![0] } else { columns }
+    }
+}
+
+fn declared_schema(statement: &CreateStream) -> Diagnosed<StreamSchema> {
+    let planner = Planner::new();
+    let (mut wrong, mut fields) = (Vec::new(), Vec::new());
+    let time = statement.watermark.as_ref().map(|watermark| watermark.column.text.as_str());
+    for column in &statement.columns {
+        match planner.data_type(&column.data_type) {
+            Ok(data_type) => {
+                let nullable = !column.not_null && time != Some(column.name.text.as_str());
+                fields.push(Field::new(&column.name.text, data_type, nullable));
+            }
+            Err(error) => wrong.push(from_error(&error, column.type_span)),
+        }
+    }
+    if let Some(watermark) = &statement.watermark
+        && !statement.columns.iter().any(|column| column.name.text == watermark.column.text)
+    {
+        let names = statement.columns.iter().map(|column| column.name.text.as_str());
+        wrong.push(
+            Diagnostic::error(format!("there is no column `{}`", watermark.column))
+                .label(watermark.column.span, "the watermark needs a column of this stream")
+                .suggestion(suggest(&watermark.column.text, names)),
+        );
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let span = statement.watermark.as_ref().map_or(statement.name.span, |watermark| watermark.column.span);
+    StreamSchema::new(fields, time).map_err(|error| vec![from_error(&error, span)])
+}
+
+fn watermark(statement: &CreateStream) -> Diagnosed<Option<WatermarkStrategy>> {
+    let idle = match statement.options.get(IDLE) {
+        None => None,
+        Some(entry) => {
+            Some(entry.value.as_duration_ms().or_else(|| parse_duration_ms(&entry.value.to_string())).ok_or_else(|| {
+                vec![
+                    Diagnostic::error(format!("`{IDLE}` is not a length of time"))
+                        .label(entry.value.span, "write INTERVAL '10' SECOND or '10 s'"),
+                ]
+            })?)
+        }
+    };
+    let Some(watermark) = &statement.watermark else { return Ok(None) };
+    let delay = watermark.delay_ms().map_err(|diagnostic| vec![diagnostic])?;
+    let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(delay));
+    Ok(Some(match idle {
+        Some(ms) => strategy.idle_after(Duration::from_millis(ms)),
+        None => strategy,
+    }))
+}
+
+fn parse_duration_ms(text: &str) -> Option<u64> {
+    let options = egret_connectors::Options::new([("duration", text)]);
+    options.duration("duration").ok().flatten().and_then(|duration| u64::try_from(duration.as_millis()).ok())
+}
+
+fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String> {
+    match options.get("connector") {
+        Some(entry) => Ok(entry.value.to_string()),
+        None => Err(vec![
+            Diagnostic::error(format!("`{name}` has no connector"))
+                .label(options.span.unwrap_or(name.span), "nothing says where the rows are")
+                .help(format!("add WITH (connector = '...'): {}", known.join(", "))),
+        ]),
+    }
+}
+
+fn given(options: &Options, ours: &[&str]) -> egret_connectors::Options {
+    let text = |entry: &OptionEntry| match entry.value.as_duration_ms() {
+        Some(ms) => format!("{ms} ms"),
+        None => entry.value.to_string(),
+    };
+    let entries = options.entries.iter().filter(|entry| !ours.contains(&entry.key.text.as_str()));
+    egret_connectors::Options::new(entries.map(|entry| (entry.key.text.clone(), text(entry))))
+}
+
+/// An option's error points at the option.
+fn from_option_error(error: &OptionError, options: &Options, otherwise: Span) -> Diagnostic {
+    let place = error.key().and_then(|key| options.get(key)).map_or(otherwise, |entry| entry.key.span.to(entry.value.span));
+    from_error(error.error(), place)
+}

@@ -1,0 +1,92 @@
+//! Which columns a program names: the others need not be read.
+
+use super::sources::UsedColumns;
+use egret_dsl::sqlparser::ast::{
+    Expr, Query, Select, SelectItem, SetExpr, TableFactor, Visit, visit_expressions, visit_relations,
+};
+use egret_dsl::{Name, PatternItem, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery, Statement};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// All names that may be columns. A name counts for every stream: reading one column too many is harmless.
+pub(super) fn used_columns(program: &Program) -> UsedColumns {
+    let mut used = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };
+    for statement in &program.statements {
+        collect(statement, &mut used);
+    }
+    used
+}
+
+fn collect(statement: &Statement, used: &mut UsedColumns) {
+    match statement {
+        Statement::CreateStream(_) => {}
+        Statement::CreateSink(statement) => {
+            let truth = super::truth::TRUTH_OPTIONS.iter().filter_map(|option| statement.options.get(option));
+            used.names.extend(truth.map(|entry| entry.value.to_string()));
+        }
+        Statement::CreateStreamAs(statement) => query(&statement.query, used),
+        Statement::Insert(statement) => query(&statement.query, used),
+        Statement::CreateGraph(statement) => {
+            names_in(&statement.from, used);
+            names_in(&statement.to, used);
+        }
+        Statement::CreateModel(statement) => {
+            statement.features.iter().for_each(|feature| names_in(&feature.expr, used));
+            names_in(&statement.label, used);
+        }
+        Statement::CreatePattern(statement) => {
+            used.names.extend(statement.partition_by.iter().chain(&statement.order_by).map(|name| name.text.clone()));
+            statement.defines.iter().for_each(|define| names_in(&define.condition, used));
+            statement.select.iter().for_each(|Selected { expr, .. }| names_in(expr, used));
+            until_conditions(&statement.pattern, used);
+        }
+    }
+}
+
+fn until_conditions(node: &PatternNode, used: &mut UsedColumns) {
+    if let Some(until) = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref()) {
+        names_in(&until.condition, used);
+    }
+    if let PatternItem::Group(steps) = &node.item {
+        steps.iter().for_each(|step| until_conditions(step, used));
+    }
+}
+
+fn names_in<T: Visit>(sql: &Sql<T>, used: &mut UsedColumns) {
+    let _ = visit_expressions(&sql.tree, |expr| {
+        match expr {
+            Expr::Identifier(ident) => drop(used.names.insert(Name::normalise(ident))),
+            Expr::CompoundIdentifier(idents) => used.names.extend(idents.iter().map(Name::normalise)),
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// A `*` reads every column of the streams in FROM.
+fn query(sql: &SqlQuery, used: &mut UsedColumns) {
+    names_in(sql, used);
+    if has_wildcard(&sql.tree) {
+        let _ = visit_relations(&sql.tree, |name| {
+            used.whole.insert(super::names::object_name(name));
+            ControlFlow::<()>::Continue(())
+        });
+    }
+}
+
+fn has_wildcard(query: &Query) -> bool {
+    fn in_body(body: &SetExpr) -> bool {
+        match body {
+            SetExpr::Select(select) => in_select(select),
+            SetExpr::Query(query) => has_wildcard(query),
+            SetExpr::SetOperation { left, right, .. } => in_body(left) || in_body(right),
+            _ => true,
+        }
+    }
+    fn in_select(select: &Select) -> bool {
+        let star = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+        let inner = |factor: &TableFactor| matches!(factor, TableFactor::Derived { subquery, .. } if has_wildcard(subquery));
+        select.projection.iter().any(star) || select.from.iter().any(|table| inner(&table.relation))
+    }
+    in_body(&query.body)
+}

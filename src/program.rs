@@ -1,0 +1,107 @@
+//! A program in the Egret language: text in, a plan or diagnostics out.
+
+use crate::planner::{Given, Plan, plan};
+use egret_connectors::Registry;
+use egret_core::{Sink, Source};
+use egret_dsl::{Diagnostic, parse, render};
+use std::fmt;
+use std::sync::Arc;
+
+/// A program's text, with the connectors it may name.
+#[derive(Clone)]
+pub struct Program {
+    name: String,
+    text: String,
+    registry: Registry,
+    given: Given,
+}
+
+impl Program {
+    /// A program; `name` stands in its messages (a file name).
+    pub fn new(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), text: text.to_owned(), registry: Registry::with_builtin(), given: Given::default() }
+    }
+
+    /// Connectors of your own.
+    #[must_use]
+    pub fn with_registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Reads the stream `name` from this source, whatever its WITH clause says.
+    #[must_use]
+    pub fn with_source(mut self, name: &str, source: Arc<dyn Source>) -> Self {
+        self.given.sources.insert(name.to_owned(), source);
+        self
+    }
+
+    /// Writes the sink `name` to this one, whatever its WITH clause says.
+    #[must_use]
+    pub fn with_sink(mut self, name: &str, sink: Arc<dyn Sink>) -> Self {
+        self.given.sinks.insert(name.to_owned(), sink);
+        self
+    }
+
+    /// The program's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Parses, checks names and types, and builds the job graph. Opens no files except to list them.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place in the text.
+    pub fn plan(&self) -> Result<Plan, ProgramErrors> {
+        let (program, wrong) = parse(&self.text);
+        let errors = |diagnostics| ProgramErrors { diagnostics, name: self.name.clone(), text: self.text.clone() };
+        let is_broken = wrong.iter().any(Diagnostic::is_error);
+        match plan(&program, &self.registry, &self.given) {
+            Ok(mut plan) if !is_broken => {
+                plan.warnings.extend(wrong);
+                Ok(plan)
+            }
+            Ok(_) => Err(errors(wrong)),
+            Err(mut more) => {
+                let broken: Vec<&str> = program.broken.iter().map(|name| name.text.as_str()).collect();
+                // What a statement that does not parse would have defined is not missing: its own error says enough.
+                more.retain(|diagnostic| !broken.iter().any(|name| diagnostic.message.ends_with(&format!("`{name}`"))));
+                errors_first(&mut more);
+                Err(errors(wrong.into_iter().chain(more).collect()))
+            }
+        }
+    }
+
+    /// Diagnostics the way a terminal shows them.
+    pub fn render(&self, diagnostics: &[Diagnostic], color: bool) -> String {
+        render(diagnostics, &self.name, &self.text, color)
+    }
+}
+
+fn errors_first(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|diagnostic| !diagnostic.is_error());
+}
+
+/// What is wrong with a program.
+#[derive(Clone, Debug)]
+pub struct ProgramErrors {
+    /// Each with its place in the text.
+    pub diagnostics: Vec<Diagnostic>,
+    name: String,
+    text: String,
+}
+
+impl ProgramErrors {
+    /// With colours, for a terminal.
+    pub fn render(&self, color: bool) -> String {
+        render(&self.diagnostics, &self.name, &self.text, color)
+    }
+}
+
+impl fmt::Display for ProgramErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for ProgramErrors {}

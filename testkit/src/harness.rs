@@ -1,0 +1,316 @@
+//! Runs one operator alone, in any number of instances.
+
+use arrow::array::BooleanArray;
+use arrow::buffer::BooleanBuffer;
+use egret_core::job::Partitioning;
+use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_keys};
+use egret_core::metrics::Counters;
+use egret_core::{
+    Batch, Context, Epoch, Error, EventTime, KeyGroup, KeyedState, MinWatermark, Operator, OperatorFactory, OperatorInfo, Result,
+    Snapshot,
+};
+use egret_state::MemoryState;
+use std::sync::Arc;
+
+/// An operator under test: instances, their state and what they have sent.
+///
+/// It plays the engine: routes rows to instances by key group, gives every instance the watermarks, fires processing-time
+/// timers, and checks what an operator must keep to: rows it emits are not behind a watermark it has let pass, unless they
+/// are marked late.
+///
+/// ```
+/// # use egret_core::{Batch, Context, EventTime, Operator, OperatorInfo, OperatorFactory, Result, job::Partitioning, MAIN};
+/// # use egret_testkit::{Harness, show, table};
+/// # use std::sync::Arc;
+/// # struct Same;
+/// # impl Operator for Same {
+/// #     fn process(&mut self, _: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> { ctx.emit(batch); Ok(()) }
+/// # }
+/// # let factory: Arc<dyn OperatorFactory> = Arc::new(|_: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Same)) });
+/// let mut harness = Harness::new(factory, vec![Partitioning::Gather], 1)?;
+/// harness.feed(0, table("at:time\n 7").batch())?;
+/// harness.watermark(0, EventTime(8))?;
+/// assert_eq!(show(&harness.take(MAIN)), "at\n7\n");
+/// harness.finish()?;
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+pub struct Harness {
+    factory: Arc<dyn OperatorFactory>,
+    inputs: Vec<Partitioning>,
+    backend: fn() -> Box<dyn KeyedState>,
+    instances: Vec<Instance>,
+    watermarks: MinWatermark,
+    processing_time_ms: i64,
+    epoch: Epoch,
+    counters: Arc<Counters>,
+    output: Vec<(usize, Batch)>,
+    forwarded: usize,
+}
+
+struct Instance {
+    info: OperatorInfo,
+    operator: Box<dyn Operator>,
+    state: Box<dyn KeyedState>,
+    wake_at: Option<i64>,
+    passed: EventTime,
+}
+
+/// The snapshots of all instances of an operator: its own, and its keyed state's.
+#[derive(Clone, Debug)]
+pub struct HarnessSnapshot {
+    /// What every instance's operator gave.
+    pub operators: Vec<Snapshot>,
+    /// What every instance's keyed state gave.
+    pub states: Vec<Snapshot>,
+}
+
+impl Harness {
+    /// `parallelism` new instances; how rows reach them is said for each input. If an input is gathered there is one instance.
+    ///
+    /// # Errors
+    /// The operator cannot be made or opened.
+    pub fn new(factory: Arc<dyn OperatorFactory>, inputs: Vec<Partitioning>, parallelism: usize) -> Result<Self> {
+        Self::build(factory, inputs, parallelism, || Box::new(MemoryState::default()), None)
+    }
+
+    /// As [`Harness::new`] with another backend for keyed state.
+    ///
+    /// # Errors
+    /// As [`Harness::new`].
+    pub fn with_backend(
+        factory: Arc<dyn OperatorFactory>,
+        inputs: Vec<Partitioning>,
+        parallelism: usize,
+        backend: fn() -> Box<dyn KeyedState>,
+    ) -> Result<Self> {
+        Self::build(factory, inputs, parallelism, backend, None)
+    }
+
+    fn build(
+        factory: Arc<dyn OperatorFactory>,
+        inputs: Vec<Partitioning>,
+        parallelism: usize,
+        backend: fn() -> Box<dyn KeyedState>,
+        snapshot: Option<&HarnessSnapshot>,
+    ) -> Result<Self> {
+        let parallelism = if inputs.contains(&Partitioning::Gather) { 1 } else { parallelism };
+        let watermarks = MinWatermark::new(inputs.len());
+        let mut harness = Self {
+            factory,
+            inputs,
+            backend,
+            instances: Vec::new(),
+            watermarks,
+            processing_time_ms: 0,
+            epoch: Epoch(0),
+            counters: Arc::default(),
+            output: Vec::new(),
+            forwarded: 0,
+        };
+        for instance in 0..parallelism {
+            let info = OperatorInfo { instance, parallelism, ..OperatorInfo::alone("under test") };
+            let instance = harness.instance(info, snapshot)?;
+            harness.instances.push(instance);
+        }
+        (0..parallelism).try_for_each(|instance| harness.call(instance, |operator, ctx| operator.open(ctx)))?;
+        Ok(harness)
+    }
+
+    fn instance(&self, info: OperatorInfo, snapshot: Option<&HarnessSnapshot>) -> Result<Instance> {
+        let mut operator = self.factory.create(&info)?;
+        let mut state = (self.backend)();
+        if let Some(snapshot) = snapshot {
+            let mine = |parts: &[Snapshot]| parts.iter().map(|part| part.clone().retain(|group| info.owns(group))).collect();
+            operator.restore(mine(&snapshot.operators))?;
+            state.restore(mine(&snapshot.states))?;
+        }
+        Ok(Instance { info, operator, state, wake_at: None, passed: EventTime::MIN })
+    }
+
+    /// How many instances there are.
+    pub fn parallelism(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// The operator's counters, all instances together.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Keys and bytes of state, all instances together: the operators' own and the backend's.
+    pub fn state_size(&self) -> egret_core::StateSize {
+        self.instances.iter().fold(egret_core::StateSize::default(), |sum, instance| {
+            let (own, kept) = (instance.operator.state_size(), instance.state.size());
+            egret_core::StateSize { keys: sum.keys + own.keys + kept.keys, bytes: sum.bytes + own.bytes + kept.bytes }
+        })
+    }
+
+    /// Rows arrive on an input.
+    ///
+    /// # Errors
+    /// The operator's, or it broke its contract.
+    pub fn feed(&mut self, input: usize, batch: Batch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        for (instance, part) in self.route(input, batch)? {
+            self.call(instance, |operator, ctx| operator.process(input, part, ctx))?;
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, input: usize, batch: Batch) -> Result<Vec<(usize, Batch)>> {
+        let instances = self.instances.len();
+        Ok(match &self.inputs[input] {
+            Partitioning::Gather => vec![(0, batch)],
+            Partitioning::Broadcast => (0..instances).map(|instance| (instance, batch.clone())).collect(),
+            Partitioning::Forward => {
+                self.forwarded += 1;
+                vec![(self.forwarded % instances, batch)]
+            }
+            Partitioning::Hash(keys) => {
+                let mut hashes = Vec::new();
+                hash_keys(&keys.of(batch.rows()), batch.num_rows(), &mut hashes)?;
+                let owner = |hash: u64| KeyGroup::of(hash, DEFAULT_MAX_PARALLELISM).worker(instances, DEFAULT_MAX_PARALLELISM);
+                (0..instances)
+                    .map(|instance| {
+                        let mask = BooleanBuffer::from_iter(hashes.iter().map(|&hash| owner(hash) == instance));
+                        Ok((instance, batch.filter(&BooleanArray::new(mask, None))?))
+                    })
+                    .filter(|part| part.as_ref().map_or(true, |(_, rows)| rows.num_rows() > 0))
+                    .collect::<Result<_>>()?
+            }
+        })
+    }
+
+    /// An input's watermark reached every instance.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn watermark(&mut self, input: usize, watermark: EventTime) -> Result<()> {
+        for instance in 0..self.instances.len() {
+            self.call(instance, |operator, ctx| operator.on_input_watermark(input, watermark, ctx))?;
+        }
+        let before = self.watermarks.current();
+        let moved = self.watermarks.update(input, watermark);
+        self.advance(before, moved)
+    }
+
+    /// An input is idle: it does not hold the watermark back until it says something again.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn idle(&mut self, input: usize) -> Result<()> {
+        let before = self.watermarks.current();
+        let moved = self.watermarks.set_idle(input);
+        self.advance(before, moved)
+    }
+
+    fn advance(&mut self, before: EventTime, moved: Option<EventTime>) -> Result<()> {
+        let Some(watermark) = moved else { return Ok(()) };
+        for instance in 0..self.instances.len() {
+            self.call_at(instance, before, |operator, ctx| operator.on_watermark(watermark, ctx))?;
+            let instance = &mut self.instances[instance];
+            instance.passed = instance.passed.max(instance.operator.output_watermark(watermark));
+        }
+        Ok(())
+    }
+
+    /// The clock on the wall moves; timers that are due fire, one after the other.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn processing_time(&mut self, now_ms: i64) -> Result<()> {
+        for instance in 0..self.instances.len() {
+            while let Some(due) = self.instances[instance].wake_at.filter(|&due| due <= now_ms) {
+                self.instances[instance].wake_at = None;
+                self.processing_time_ms = due.max(self.processing_time_ms);
+                let at = self.processing_time_ms;
+                self.call(instance, |operator, ctx| operator.on_processing_time(at, ctx))?;
+            }
+        }
+        self.processing_time_ms = now_ms.max(self.processing_time_ms);
+        Ok(())
+    }
+
+    /// All inputs end: the last watermark, then `close`.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn finish(&mut self) -> Result<()> {
+        for input in 0..self.inputs.len() {
+            self.watermark(input, EventTime::MAX)?;
+        }
+        (0..self.instances.len()).try_for_each(|instance| self.call(instance, |operator, ctx| operator.close(ctx)))
+    }
+
+    /// Everything that must survive; the instances go on.
+    ///
+    /// # Errors
+    /// The state cannot be encoded.
+    pub fn snapshot(&mut self) -> Result<HarnessSnapshot> {
+        self.epoch = Epoch(self.epoch.0 + 1);
+        let epoch = self.epoch;
+        let operators = self.instances.iter_mut().map(|instance| instance.operator.snapshot(epoch)).collect::<Result<_>>()?;
+        let states = self.instances.iter().map(|instance| instance.state.snapshot()).collect::<Result<_>>()?;
+        Ok(HarnessSnapshot { operators, states })
+    }
+
+    /// New instances take the place of the old ones, with the state of a snapshot. Watermarks start over, as in a restarted
+    /// job; what was sent and counted before stays.
+    ///
+    /// # Errors
+    /// The state does not decode.
+    pub fn restore(&mut self, snapshot: &HarnessSnapshot, parallelism: usize) -> Result<()> {
+        let fresh = Self::build(Arc::clone(&self.factory), self.inputs.clone(), parallelism, self.backend, Some(snapshot))?;
+        self.instances = fresh.instances;
+        self.watermarks = fresh.watermarks;
+        self.output.extend(fresh.output);
+        Ok(())
+    }
+
+    /// What was sent to an output since it was asked last.
+    pub fn take(&mut self, port: usize) -> Vec<Batch> {
+        let (taken, rest) = std::mem::take(&mut self.output).into_iter().partition(|(to, _)| *to == port);
+        self.output = rest;
+        taken.into_iter().map(|(_, batch)| batch).collect()
+    }
+
+    /// What was sent to all outputs since it was asked last, with the output's number.
+    pub fn take_all(&mut self) -> Vec<(usize, Batch)> {
+        std::mem::take(&mut self.output)
+    }
+
+    fn call(&mut self, instance: usize, call: impl FnOnce(&mut dyn Operator, &mut Context<'_>) -> Result<()>) -> Result<()> {
+        self.call_at(instance, self.watermarks.current(), call)
+    }
+
+    fn call_at(
+        &mut self,
+        instance: usize,
+        watermark: EventTime,
+        call: impl FnOnce(&mut dyn Operator, &mut Context<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Instance { info, operator, state, wake_at, passed } = &mut self.instances[instance];
+        let mut sent: Vec<(usize, Batch)> = Vec::new();
+        let now = self.processing_time_ms;
+        let mut ctx = Context::new(&mut sent, info, &self.counters, state.as_mut(), wake_at, watermark, now);
+        call(operator.as_mut(), &mut ctx)?;
+        sent.iter().try_for_each(|(port, batch)| check_times(*port, batch, *passed))?;
+        self.output.extend(sent);
+        Ok(())
+    }
+}
+
+/// Rows on time are not behind the watermark that was let pass; late rows are behind the watermark they carry.
+fn check_times(port: usize, batch: &Batch, passed: EventTime) -> Result<()> {
+    let Some(times) = batch.event_times() else { return Ok(()) };
+    let wrong = match batch.late() {
+        None => times.iter().find(|&&time| time < passed.0).map(|time| format!("at {time}, behind the watermark {passed:?}")),
+        Some(late) => times.iter().find(|&&time| time >= late.0).map(|time| format!("at {time}, marked late behind {late:?}")),
+    };
+    match wrong {
+        None => Ok(()),
+        Some(wrong) => Err(Error::bug(format!("the operator sent a row to output {port} {wrong}"))),
+    }
+}

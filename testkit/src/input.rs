@@ -1,0 +1,142 @@
+//! The input of a case: splits of rows in order of arrival, which of them are late, and the watermark behind each.
+
+use crate::table::Table;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use egret_core::batch::millis;
+use egret_core::job::Partitioning;
+use egret_core::{EventTime, KeyColumns, SplitWatermark, StreamSchema, WatermarkStrategy};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One input of an operator: its splits, and how their rows reach the instances.
+///
+/// Whether a row is late is decided here, row by row in its split, as the contract says; so it does not depend on the cuts.
+/// Watermarks need not be sent, but those that are sent are the ones computed here.
+#[derive(Clone)]
+pub struct Input {
+    pub(crate) schema: StreamSchema,
+    pub(crate) partitioning: Partitioning,
+    pub(crate) splits: Vec<InputSplit>,
+    delay_ms: i64,
+    pending: Vec<(RecordBatch, bool)>,
+}
+
+/// Rows in order of arrival.
+#[derive(Clone)]
+pub(crate) struct InputSplit {
+    pub(crate) rows: RecordBatch,
+    /// The watermark a row was behind, if it is late.
+    pub(crate) late: Vec<Option<EventTime>>,
+    /// The split's watermark behind each row.
+    pub(crate) watermark: Vec<EventTime>,
+    /// Whether the split stops holding the watermark back behind its last row, before the input ends.
+    pub(crate) idle: bool,
+}
+
+impl Input {
+    /// An input without rows yet, gathered in one instance.
+    pub fn new(schema: &StreamSchema) -> Self {
+        let (splits, pending) = (Vec::new(), Vec::new());
+        Self { schema: schema.clone(), partitioning: Partitioning::Gather, splits, delay_ms: 0, pending }
+    }
+
+    /// An input with the rows of a table as its one split, gathered in one instance.
+    pub fn of(table: &Table) -> Self {
+        Self::new(&table.schema).split(table.rows.clone())
+    }
+
+    /// Rows go to instances by the key group of these columns.
+    ///
+    /// # Panics
+    /// There is no such column.
+    #[must_use]
+    pub fn keyed_by(mut self, columns: &[&str]) -> Self {
+        let index = |name: &&str| self.schema.index_of(name).unwrap_or_else(|error| panic!("{error}"));
+        self.partitioning = Partitioning::Hash(KeyColumns::new(columns.iter().map(index).collect()));
+        self
+    }
+
+    /// How rows reach instances.
+    #[must_use]
+    pub fn partitioned(mut self, partitioning: Partitioning) -> Self {
+        self.partitioning = partitioning;
+        self
+    }
+
+    /// How far rows may be out of order without being late; 0 unless said otherwise.
+    #[must_use]
+    pub fn out_of_order_by(mut self, delay_ms: i64) -> Self {
+        self.delay_ms = delay_ms;
+        self
+    }
+
+    /// One more split: rows in order of arrival.
+    #[must_use]
+    pub fn split(mut self, rows: RecordBatch) -> Self {
+        self.pending.push((rows, false));
+        self
+    }
+
+    /// One more split, which goes idle behind its last row (or has none).
+    #[must_use]
+    pub fn idle_split(mut self, rows: RecordBatch) -> Self {
+        self.pending.push((rows, true));
+        self
+    }
+
+    /// One more split with watermarks of its own: rows, and the watermark behind them. A row is late when it is behind the
+    /// watermark before it.
+    ///
+    /// # Panics
+    /// The rows are not of this input.
+    #[must_use]
+    pub fn scripted_split(mut self, parts: &[(RecordBatch, i64)]) -> Self {
+        let rows = concat_batches(self.schema.arrow(), parts.iter().map(|(rows, _)| rows)).expect("the rows are of this input");
+        let (mut late, mut watermark, mut current) = (Vec::new(), Vec::new(), EventTime::MIN);
+        for (rows, behind) in parts {
+            let times = times(&self.schema, rows);
+            late.extend(times.iter().map(|&time| (time < current.0).then_some(current)));
+            watermark.extend(times.iter().map(|_| current));
+            current = current.max(EventTime(*behind));
+            watermark.last_mut().into_iter().for_each(|last| *last = current);
+        }
+        self.splits.push(InputSplit { rows, late, watermark, idle: false });
+        self
+    }
+
+    /// The input with all its splits worked out.
+    pub(crate) fn finished(&self) -> Self {
+        let mut done = self.clone();
+        for (rows, idle) in done.pending.drain(..) {
+            done.splits.push(InputSplit::new(&self.schema, rows, self.delay_ms, idle));
+        }
+        done
+    }
+}
+
+fn times(schema: &StreamSchema, rows: &RecordBatch) -> Vec<i64> {
+    let column = schema.event_time().expect("watermarks need event time");
+    millis(rows.column(column)).to_vec()
+}
+
+impl InputSplit {
+    fn new(schema: &StreamSchema, rows: RecordBatch, delay_ms: i64, idle: bool) -> Self {
+        assert_eq!(rows.schema().fields(), schema.arrow().fields(), "the rows of a split have other columns than their input");
+        let (mut late, mut watermark) = (vec![None; rows.num_rows()], vec![EventTime::MIN; rows.num_rows()]);
+        if let Some(column) = schema.event_time() {
+            let delay = Duration::from_millis(delay_ms.try_into().expect("a delay is not negative"));
+            let mut maker = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(delay));
+            for row in 0..rows.num_rows() {
+                maker.split(rows.slice(row, 1), column, |batch| late[row] = batch.late()).expect("one row can be cut");
+                watermark[row] = maker.current();
+            }
+        }
+        Self {
+            rows: RecordBatch::try_new(Arc::clone(schema.arrow()), rows.columns().to_vec()).expect("same columns"),
+            late,
+            watermark,
+            idle,
+        }
+    }
+}

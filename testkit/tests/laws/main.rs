@@ -1,0 +1,4 @@
+//! Operators of `runtime/core` held to the law, and compared with slow and obvious twins.
+
+mod twin;
+mod windows;

@@ -1,0 +1,154 @@
+//! Programs in the language give the rows they should, at any number of workers.
+
+use egret::prelude::*;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Rows of a small file of transactions, as JSON lines.
+const TRANSACTIONS: &str = r#"
+{"id":1,"card":1,"device":"a","amount":5.0,"country":"DE","at":"2024-03-01T10:00:00Z","fraud":false}
+{"id":2,"card":1,"device":"a","amount":3.0,"country":"DE","at":"2024-03-01T10:00:30Z","fraud":false}
+{"id":3,"card":2,"device":"a","amount":50.0,"country":"FR","at":"2024-03-01T10:00:40Z","fraud":false}
+{"id":4,"card":1,"device":"b","amount":90.0,"country":"FR","at":"2024-03-01T10:01:00Z","fraud":true}
+{"id":5,"card":3,"device":"c","amount":20.0,"country":"DE","at":"2024-03-01T10:01:10Z","fraud":false}
+{"id":6,"card":2,"device":"a","amount":1.0,"country":"FR","at":"2024-03-01T10:20:00Z","fraud":false}
+"#;
+
+const STREAM: &str =
+    "CREATE STREAM txn (id BIGINT, card BIGINT, device STRING, amount DOUBLE, country STRING, at TIMESTAMP, fraud BOOLEAN,
+    WATERMARK FOR at AS at - INTERVAL '5' SECOND) WITH (connector = 'file', path = '{path}', format = 'json');
+    CREATE SINK out WITH (connector = 'stdout');\n";
+
+/// The rows of a program over the transactions, the same at one, two and three workers.
+fn rows_of(statements: &str) -> Vec<String> {
+    let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
+    file.write_all(TRANSACTIONS.trim_start().as_bytes()).unwrap();
+    let text = STREAM.replace("{path}", file.path().to_str().unwrap()) + statements;
+    let run_at = |workers: usize| {
+        let sink = MemorySink::new();
+        let program = Program::new("test", &text).with_sink("out", Arc::new(sink.clone()));
+        let plan = program.plan().unwrap_or_else(|errors| panic!("{errors}"));
+        let config = RunConfig { batch_rows: 2, ..RunConfig::with_workers(workers) };
+        run(&plan.job, &config).unwrap();
+        sink.sorted_lines()
+    };
+    let lines = run_at(1);
+    for workers in [2, 3] {
+        assert_eq!(run_at(workers), lines, "{workers} workers");
+    }
+    lines
+}
+
+#[test]
+fn filter_and_projection() {
+    let lines = rows_of("INSERT INTO out SELECT id, amount * 2 AS twice FROM txn WHERE country = 'FR' AND amount > 10;");
+    assert_eq!(lines, ["id=3 twice=100.0", "id=4 twice=180.0"]);
+}
+
+#[test]
+fn union_of_queries_and_derived_streams() {
+    let lines = rows_of(
+        "CREATE STREAM big AS SELECT id, amount FROM txn WHERE amount >= 50;
+         INSERT INTO out SELECT id FROM big UNION ALL SELECT id FROM txn WHERE amount < 2;",
+    );
+    assert_eq!(lines, ["id=3", "id=4", "id=6"]);
+}
+
+#[test]
+fn windows_with_having_and_expressions_over_aggregates() {
+    let lines = rows_of(
+        "INSERT INTO out SELECT card, count(*) AS n, sum(amount) / count(*) AS mean
+         FROM TUMBLE(txn, at, INTERVAL '10' MINUTE) GROUP BY card, window_start, window_end HAVING count(*) >= 1 AND card < 3;",
+    );
+    assert_eq!(lines, ["card=1 n=3 mean=32.666666666666664", "card=2 n=1 mean=1.0", "card=2 n=1 mean=50.0"]);
+}
+
+#[test]
+fn a_pattern_finds_card_testing() {
+    let lines = rows_of(
+        "CREATE PATTERN testing ON txn PARTITION BY card
+           MATCH probe{2,} -> big
+           DEFINE probe AS amount < 10, big AS amount > 10 * avg(probe.amount) AND country <> last(probe.country)
+           WITHIN INTERVAL '10' MINUTE AFTER MATCH SKIP PAST LAST EVENT
+           SELECT card, count(probe) AS probes, big.id AS txn;
+         INSERT INTO out SELECT card, probes, txn FROM testing;",
+    );
+    assert_eq!(lines, ["card=1 probes=2 txn=4"]);
+}
+
+#[test]
+fn a_graph_answers_as_of_the_step_before() {
+    let lines = rows_of(
+        "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '15' MINUTE;
+         INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
+    );
+    assert_eq!(lines, ["id=1 size=1", "id=2 size=2", "id=3 size=1", "id=4 size=3", "id=5 size=1", "id=6 size=1"]);
+}
+
+#[test]
+fn a_model_scores_rows_and_its_metrics_are_a_stream() {
+    let model = "CREATE MODEL risk ON txn FEATURES amount, country LABEL fraud DELAYED BY INTERVAL '10' SECOND
+         USING logistic_regression(learning_rate => 0.5) EVALUATE log_loss, accuracy EVERY 2;";
+    let scores =
+        rows_of(&format!("{model} INSERT INTO out SELECT id, risk(txn) > 0.0 AS scored, risk(txn) = 0.5 AS unlearned FROM txn;"));
+    assert_eq!(scores.len(), 6);
+    assert!(scores.iter().all(|line| line.contains("scored=true")), "{scores:?}");
+    assert!(scores[0].contains("unlearned=true") && scores[5].contains("unlearned=false"), "{scores:?}");
+    let metrics = rows_of(&format!("{model} INSERT INTO out SELECT * FROM risk.metrics;"));
+    assert!(metrics.len() >= 3, "{metrics:?}");
+}
+
+#[test]
+fn a_model_reads_a_graph_and_a_pattern_reads_both() {
+    let lines = rows_of(
+        "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '7' DAY COMPUTE components;
+         CREATE MODEL risk ON txn FEATURES amount, ring.size(card) AS ring_size LABEL fraud DELAYED BY INTERVAL '1' DAY
+           USING logistic_regression();
+         CREATE PATTERN jump ON txn PARTITION BY card MATCH a -> b
+           DEFINE a AS amount < 10, b AS amount > 20 AND ring.size(card) >= 2
+           WITHIN INTERVAL '10' MINUTE AFTER MATCH SKIP PAST LAST EVENT
+           SELECT card, b.id AS txn, risk(b) AS risk, ring.size(b.card) AS size;
+         INSERT INTO out SELECT * FROM jump WHERE risk >= 0.5;",
+    );
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("card=1 txn=4 risk=0.5 size=3"), "{lines:?}");
+}
+
+#[test]
+fn what_is_wrong_is_said_all_at_once_and_points_into_the_text() {
+    let text = STREAM.replace("{path}", "none.jsonl")
+        + "INSERT INTO out SELECT amuont FROM txn WHERE amount < 'x';
+           INSERT INTO out SELECT avgg(amount) FROM txn;
+           INSERT INTO outt SELECT id FROM txm;
+           CREATE MODEL risk ON txn FEATURES amount LABEL fraud DELAYED BY INTERVAL '1' DAY USING logistic_regression(learning_rat => 1);
+           CREATE PATTERN p ON txn MATCH a -> b DEFINE a AS amount < 10, c AS amount > 2 SELECT a.id AS id;";
+    let shown = Program::new("job.egret", &text).plan().err().unwrap().to_string();
+    for expected in [
+        "there is no column `amuont`",
+        "did you mean `amount`?",
+        "there is no function `avgg`",
+        "there is no sink `outt`",
+        "did you mean `txn`?",
+        "learning_rat",
+        "the pattern has no variable `c`",
+        "job.egret:",
+    ] {
+        assert!(shown.contains(expected), "{expected} is missing in:\n{shown}");
+    }
+}
+
+#[test]
+fn types_are_checked_before_anything_runs() {
+    let wrong = |statements: &str| {
+        let text = STREAM.replace("{path}", "none.jsonl") + statements;
+        Program::new("job.egret", &text).plan().err().unwrap().to_string()
+    };
+    assert!(wrong("INSERT INTO out SELECT id FROM txn WHERE amount < 'x';").contains("cannot be compared"));
+    assert!(wrong("INSERT INTO out SELECT id FROM txn WHERE amount;").contains("not a condition"));
+    assert!(wrong("INSERT INTO out SELECT sum(amount) AS s FROM txn;").contains("needs a window"));
+    assert!(
+        wrong("INSERT INTO out SELECT id, count(*) AS n FROM TUMBLE(txn, at, INTERVAL '1' MINUTE) GROUP BY card;")
+            .contains("GROUP BY")
+    );
+    assert!(wrong("CREATE STREAM txn AS SELECT id FROM txn; INSERT INTO out SELECT id FROM txn;").contains("defined twice"));
+}

@@ -1,0 +1,7 @@
+//! Tests of the whole: crates, programs, the command line, bad input.
+#![allow(clippy::unwrap_used)]
+
+mod arrows;
+mod bad_input;
+mod language;
+mod processes;
