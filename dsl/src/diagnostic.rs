@@ -110,7 +110,7 @@ impl std::error::Error for Diagnostic {}
 pub fn render(diagnostics: &[Diagnostic], file_name: &str, text: &str, color: bool) -> String {
     let mut cache = (file_name, Source::from(text));
     let mut shown = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(SHOWN_MAX) {
         if !shown.is_empty() {
             shown.push('\n');
         }
@@ -126,8 +126,14 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, text: &str, color: bo
             shown.push('\n');
         }
     }
+    if diagnostics.len() > SHOWN_MAX {
+        shown.push_str(&format!("\nand {} more\n", diagnostics.len() - SHOWN_MAX));
+    }
     shown
 }
+
+/// How many diagnostics are shown; more would not be read.
+const SHOWN_MAX: usize = 50;
 
 fn report<'a>(
     diagnostic: &Diagnostic,

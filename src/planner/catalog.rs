@@ -85,9 +85,4 @@ impl Catalog {
         };
         Err(unknown)
     }
-
-    /// The names of all relations.
-    pub(crate) fn relation_names(&self) -> impl Iterator<Item = &str> {
-        self.relations.keys().map(String::as_str)
-    }
 }

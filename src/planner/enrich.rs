@@ -94,31 +94,37 @@ impl Build<'_> {
 
     /// The relation's rows with these answers as columns; joins are added as needed.
     pub(super) fn enrich(&mut self, relation: &str, asks: &[(Ask, Span)]) -> Diagnosed<Stream> {
-        let missing: Vec<(Ask, Span)> = {
-            let relation = self.catalog.get(relation).expect("the caller looked the relation up");
-            if asks.is_empty() {
-                return Ok(relation.base.clone());
+        if asks.is_empty() {
+            return Ok(self.known(relation).base.clone());
+        }
+        for (ask, span) in asks {
+            // A join may have brought columns that are asked for later.
+            if self.has_answer(relation, ask) {
+                continue;
             }
-            let has = |ask: &Ask| relation.enriched.schema().arrow().index_of(&ask.column()).is_ok();
-            asks.iter().filter(|(ask, _)| !has(ask)).cloned().collect()
-        };
-        let mut graphs: Vec<String> = Vec::new();
-        for (ask, span) in &missing {
             match ask {
-                Ask::Graph { graph, .. } if !graphs.contains(graph) => {
-                    graphs.push(graph.clone());
-                    let lookups: Vec<(Ask, Span)> = missing
-                        .iter()
-                        .filter(|(other, _)| matches!(other, Ask::Graph { graph: g, .. } if g == graph))
-                        .cloned()
-                        .collect();
+                Ask::Graph { graph, .. } => {
+                    let mut lookups: Vec<(Ask, Span)> = Vec::new();
+                    for (other, span) in asks {
+                        let is_same = matches!(other, Ask::Graph { graph: its, .. } if its == graph);
+                        if is_same && !self.has_answer(relation, other) && !lookups.iter().any(|(known, _)| known == other) {
+                            lookups.push((other.clone(), *span));
+                        }
+                    }
                     self.join_graph(relation, graph, &lookups)?;
                 }
-                Ask::Graph { .. } => {}
                 Ask::Score { model } => self.join_model(relation, model, *span)?,
             }
         }
-        Ok(self.catalog.get(relation).expect("it was there").enriched.clone())
+        Ok(self.known(relation).enriched.clone())
+    }
+
+    fn has_answer(&self, relation: &str, ask: &Ask) -> bool {
+        self.known(relation).enriched.schema().arrow().index_of(&ask.column()).is_ok()
+    }
+
+    fn known(&self, relation: &str) -> &super::Relation {
+        self.catalog.get(relation).expect("the caller looked the relation up")
     }
 
     /// A relation's enriched rows are now these.

@@ -7,7 +7,7 @@ use egret_core::Stream;
 use egret_core::expr::Expression;
 use egret_dsl::sqlparser::ast::{
     Expr, GroupByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
-    TableFactor,
+    TableFactor, WildcardAdditionalOptions,
 };
 use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, WindowCall};
 
@@ -181,8 +181,16 @@ impl Build<'_> {
         let mut items = Vec::new();
         for (number, item) in select.projection.iter().enumerate() {
             match item {
-                SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), _) => {
+                SelectItem::Wildcard(options)
+                | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), options) => {
                     let span = query.span_of_node(item);
+                    if *options != WildcardAdditionalOptions::default() {
+                        return Err(vec![
+                            Diagnostic::error("`*` with exceptions is not supported yet")
+                                .label(span, "here")
+                                .help("name the columns"),
+                        ]);
+                    }
                     items.extend(
                         visible
                             .iter()

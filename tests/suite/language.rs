@@ -79,7 +79,7 @@ fn a_pattern_finds_card_testing() {
 #[test]
 fn a_graph_answers_as_of_the_step_before() {
     let lines = rows_of(
-        "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '15' MINUTE;
+        "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '15' MINUTE COMPUTE components;
          INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
     );
     assert_eq!(lines, ["id=1 size=1", "id=2 size=2", "id=3 size=1", "id=4 size=3", "id=5 size=1", "id=6 size=1"]);

@@ -21,13 +21,13 @@ fn every_scenario_is_there_and_fraud_is_rare() {
         assert_eq!(by_scenario.len(), 5, "{by_scenario:?}");
         let share = by_scenario.values().sum::<usize>() as f64 / all.len() as f64;
         assert!((0.008..0.06).contains(&share), "seed {seed}: {share} of the rows are fraud: {by_scenario:?}");
-        assert!(by_scenario.values().all(|count| *count >= 20), "{by_scenario:?}");
+        assert!(by_scenario.values().all(|count| *count >= 10), "{by_scenario:?}");
     }
 }
 
 #[test]
 fn rows_arrive_a_few_seconds_out_of_order_at_most() {
-    let (mut latest, mut disorder) = (i64::MIN, 0);
+    let (mut latest, mut disorder) = (0, 0);
     for row in rows(20_000, 3) {
         disorder = disorder.max(latest - row.at_ms);
         latest = latest.max(row.at_ms);

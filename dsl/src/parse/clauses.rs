@@ -21,8 +21,16 @@ pub(crate) fn clauses<'a>(
             continue;
         };
         let (keyword, rest) = input.split(words);
-        check_place(input, clause, keyword.span(), &seen);
-        seen.push((clause, keyword.span()));
+        // What stands twice was read once; said once more it is enough, however often it stands.
+        let before = seen.iter().filter(|(other, _)| *other == clause).count();
+        if before < 2 {
+            check_place(input, clause, keyword.span(), &seen);
+            seen.push((clause, keyword.span()));
+        }
+        if before > 0 {
+            input = to_next_clause(rest);
+            continue;
+        }
         input = match each(order[clause], Tokens { clause, ..rest }) {
             Ok((rest, ())) => rest,
             Err(error) => {

@@ -4,7 +4,6 @@ use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::{cut, map, opt, value};
 use nom::sequence::{pair, preceded};
-use sqlparser::ast::Expr;
 use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{self, comma_list, phrase};
@@ -72,14 +71,13 @@ fn match_column(input: Tokens<'_>) -> Parsed<'_, SelectItem> {
     if input.first().is_some_and(|token| token.is(&SqlToken::Mul)) {
         return Problem::thing(input, "a column, not all of them").help(EACH).fail();
     }
-    let (rest, item) = select_item(input)?;
-    match &item.expr.tree {
-        Expr::QualifiedWildcard(..) | Expr::Wildcard(_) => {
-            let wrong = Diagnostic::error("a match is not made of whole events").label(item.expr.span, "stands for all columns");
-            Problem::from(wrong.help(EACH)).fail()
-        }
-        _ => Ok((rest, item)),
+    let is_star = |at: usize| input.nth(at).is_some_and(|token| token.is(&SqlToken::Mul));
+    if is_star(2) && input.nth(1).is_some_and(|token| token.is(&SqlToken::Period)) {
+        let span = input.until(input.skip(3)).span();
+        let wrong = Diagnostic::error("a match is not made of whole events").label(span, "stands for all columns");
+        return Problem::from(wrong.help(EACH)).fail();
     }
+    select_item(input)
 }
 
 /// What stands after `AFTER MATCH`.
