@@ -160,6 +160,23 @@ impl JobGraph {
         edges
     }
 
+    /// How the sources above a node make watermarks.
+    pub fn sources_of(&self, id: NodeId) -> Vec<&WatermarkStrategy> {
+        let (mut strategies, mut seen, mut waiting) = (Vec::new(), vec![id], vec![id]);
+        while let Some(node) = waiting.pop() {
+            if let NodeKind::Source { watermark: Some(strategy), .. } = &self.node(node).kind {
+                strategies.push(strategy);
+            }
+            for (from, _) in self.inputs(node) {
+                if !seen.contains(&from) {
+                    seen.push(from);
+                    waiting.push(from);
+                }
+            }
+        }
+        strategies
+    }
+
     /// The edges out of a node.
     pub fn outputs(&self, id: NodeId) -> Vec<(NodeId, &Edge)> {
         self.graph

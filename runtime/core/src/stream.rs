@@ -398,7 +398,20 @@ fn add_window(stream: &Stream, spec: WindowSpec, partitioning: Partitioning, par
         OutputPort { name: None, schema: factory.output_schema().clone() },
         OutputPort { name: Some("late".into()), schema: stream.schema.clone() },
     ];
-    stream.job.operator("window", Arc::new(factory), &[(stream, partitioning)], parallelism, outputs)
+    // A worker whose input idles would hold back states that other workers' watermarks let windows fire without.
+    let idles = stream.job.edit(|graph| graph.sources_of(stream.node).iter().any(|strategy| strategy.idle_after.is_some()));
+    let Some(local) = factory.local()?.filter(|_| !idles) else {
+        return stream.job.operator("window", Arc::new(factory), &[(stream, partitioning)], parallelism, outputs);
+    };
+    let by_state = Partitioning::Hash(local.state_keys());
+    let local_outputs = vec![
+        OutputPort { name: None, schema: local.states_schema().clone() },
+        OutputPort { name: Some("rows".into()), schema: stream.schema.clone() },
+    ];
+    let forward = [(stream, Partitioning::Forward)];
+    let states = stream.job.operator("window: local", Arc::new(local), &forward, Parallelism::EveryWorker, local_outputs)?;
+    let rows = states.side_output("rows")?;
+    stream.job.operator("window", Arc::new(factory), &[(&rows, partitioning), (&states, by_state)], parallelism, outputs)
 }
 
 /// `expression AS name` in two parts.

@@ -14,7 +14,7 @@ fn schema() -> StreamSchema {
     table("card:int country:text amount:float at:time").schema
 }
 
-fn factory(keys: &[usize], kind: WindowKind, aggregates: &[&str], lateness: i64) -> WindowFactory {
+pub(crate) fn factory(keys: &[usize], kind: WindowKind, aggregates: &[&str], lateness: i64) -> WindowFactory {
     let schema = schema();
     let aggregates =
         aggregates.iter().enumerate().map(|(n, text)| AggregateCall::parse(&format!("a{n}"), text, &schema).unwrap()).collect();
@@ -32,7 +32,7 @@ fn record_batch(rows: &[Row]) -> RecordBatch {
     RecordBatch::try_new(schema().arrow().clone(), columns).unwrap()
 }
 
-fn input(rows: &[Row], keys: &[usize]) -> Input {
+pub(crate) fn input(rows: &[Row], keys: &[usize]) -> Input {
     let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(keys.to_vec())) };
     Input::new(&schema()).partitioned(partitioning).out_of_order_by(DELAY).split(record_batch(rows))
 }

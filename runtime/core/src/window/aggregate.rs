@@ -210,6 +210,19 @@ impl Aggregate {
         Ok(Arguments { values, filter: self.filter.as_ref().map(|condition| condition.mask(rows)).transpose()? })
     }
 
+    /// Whether a group's state does not grow with the number of its rows.
+    pub(super) fn has_small_state(&self) -> bool {
+        const GROWING: [&str; 3] = ["median", "percentile_cont", "count"];
+        match &self.method {
+            Method::Exact(_) => true,
+            Method::Groups(expression) => {
+                let is_plain_count = expression.fun().name() == "count" && !expression.is_distinct();
+                is_plain_count || !GROWING.contains(&expression.fun().name())
+            }
+            Method::Distinct(_) | Method::PerGroup(_) | Method::Ordered(_) => false,
+        }
+    }
+
     /// Says how it is computed where that is worth knowing.
     pub(super) fn remark(&self) -> Option<String> {
         let Method::Ordered(_) = &self.method else { return None };

@@ -3,7 +3,7 @@
 //! DataFusion keeps a set for each group, which for many groups of few values costs more than a kilobyte a group. Here values get
 //! dense numbers, and one table holds pairs of group and value.
 
-use super::keys::{Interner, canonical};
+use super::keys::{Expected, Interner, canonical};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::take;
@@ -24,7 +24,7 @@ pub(super) struct DistinctCounts {
 impl DistinctCounts {
     /// For values of a type that can be a key.
     pub(super) fn new(data_type: &DataType) -> Self {
-        let values = Interner::new(std::slice::from_ref(data_type), 0);
+        let values = Interner::new(std::slice::from_ref(data_type), Expected::default());
         Self { data_type: data_type.clone(), values, pairs: HashTable::new(), counts: Vec::new() }
     }
 

@@ -1,7 +1,7 @@
 //! Accumulators of many keys, and their states as columns.
 
 use super::aggregate::{Aggregate, Arguments};
-use super::keys::Interner;
+use super::keys::{Expected, Interner};
 use crate::Result;
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take_arrays;
@@ -71,8 +71,8 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn new(key_types: &[DataType], aggregates: &[Aggregate], capacity: usize) -> Result<Self> {
-        Ok(Self { keys: Interner::new(key_types, capacity), accumulators: Accumulators::new(aggregates)? })
+    pub(super) fn new(key_types: &[DataType], aggregates: &[Aggregate], expected: Expected) -> Result<Self> {
+        Ok(Self { keys: Interner::new(key_types, expected), accumulators: Accumulators::new(aggregates)? })
     }
 
     pub(super) fn update(&mut self, rows: &Prepared, scratch: &mut Vec<usize>) -> Result<()> {
@@ -145,6 +145,12 @@ pub(super) struct Chunk {
     pub(super) states: Vec<Vec<ArrayRef>>,
     pub(super) bytes: usize,
     index: Interner,
+}
+
+impl Chunk {
+    pub(super) fn expected(&self) -> Expected {
+        self.index.expected()
+    }
 }
 
 pub(super) fn column_bytes(column: &ArrayRef) -> usize {

@@ -1,21 +1,28 @@
 //! Keys to dense numbers.
 
+use super::integers::{Integers, fits_i64};
 use crate::key::encode_key;
 use crate::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, UInt32Array};
-use arrow::buffer::NullBuffer;
-use arrow::compute::{cast, concat, interleave, take_arrays};
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, UInt32Array};
+use arrow::compute::{concat, interleave, take_arrays};
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use hashbrown::HashTable;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Gives each key it sees the next number: 0, 1, 2, ...
 ///
-/// A single integer column has a table of its own; other keys are compared by their canonical encoding.
+/// A single integer column has tables of its own (see `integers`); other keys are compared by their canonical encoding.
 #[derive(Debug)]
 pub(super) struct Interner {
     kind: Kind,
+}
+
+/// How many keys will come, and in what range integers lie close together, if they do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expected {
+    pub(super) keys: usize,
+    pub(super) range: Option<(i64, usize)>,
 }
 
 #[derive(Debug)]
@@ -29,11 +36,11 @@ enum Kind {
 }
 
 impl Interner {
-    /// For keys of these types; `capacity` keys are expected.
-    pub(super) fn new(types: &[DataType], capacity: usize) -> Self {
+    /// For keys of these types, and about as many as are expected.
+    pub(super) fn new(types: &[DataType], expected: Expected) -> Self {
         let kind = match types {
             [] => Kind::Whole { seen: false },
-            [one] if fits_i64(one) => Kind::Integer(Integers::new(one.clone(), capacity)),
+            [one] if fits_i64(one) => Kind::Integer(Integers::new(one.clone(), expected)),
             _ => Kind::Encoded(Encoded { types: types.to_vec(), ..Encoded::default() }),
         };
         Self { kind }
@@ -42,7 +49,7 @@ impl Interner {
     pub(super) fn len(&self) -> usize {
         match &self.kind {
             Kind::Whole { seen } => usize::from(*seen),
-            Kind::Integer(integers) => integers.values.len(),
+            Kind::Integer(integers) => integers.len(),
             Kind::Encoded(encoded) => encoded.ends.len(),
         }
     }
@@ -65,6 +72,14 @@ impl Interner {
         }
     }
 
+    /// What to expect of the keys of a like stretch of the stream.
+    pub(super) fn expected(&self) -> Expected {
+        match &self.kind {
+            Kind::Integer(integers) => integers.expected(),
+            Kind::Whole { .. } | Kind::Encoded(_) => Expected { keys: self.len(), range: None },
+        }
+    }
+
     /// The numbers of keys that were seen.
     ///
     /// # Errors
@@ -84,9 +99,7 @@ impl Interner {
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
         match &self.kind {
             Kind::Whole { .. } => Ok(Vec::new()),
-            Kind::Integer(integers) => {
-                Ok(vec![integers.column(integers.values.clone(), |row| Some(row as u32) == integers.null)?])
-            }
+            Kind::Integer(integers) => Ok(vec![integers.column()?]),
             Kind::Encoded(encoded) => encoded.columns(),
         }
     }
@@ -98,10 +111,7 @@ impl Interner {
     pub(super) fn columns_of(&self, numbers: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.kind {
             Kind::Whole { .. } => Ok(Vec::new()),
-            Kind::Integer(integers) => {
-                let values = numbers.iter().map(|&number| integers.values[number as usize]).collect();
-                Ok(vec![integers.column(values, |row| Some(numbers[row]) == integers.null)?])
-            }
+            Kind::Integer(integers) => Ok(vec![integers.column_of(numbers)?]),
             Kind::Encoded(encoded) => encoded.columns_of(numbers),
         }
     }
@@ -110,7 +120,7 @@ impl Interner {
     pub(super) fn size(&self) -> usize {
         match &self.kind {
             Kind::Whole { .. } => 0,
-            Kind::Integer(integers) => integers.values.capacity() * 8 + integers.table.capacity() * 17,
+            Kind::Integer(integers) => integers.size(),
             Kind::Encoded(encoded) => encoded.bytes.capacity() * 2 + encoded.ends.capacity() * 16 + encoded.table.capacity() * 17,
         }
     }
@@ -129,88 +139,6 @@ pub(super) fn canonical(columns: Vec<ArrayRef>) -> Vec<ArrayRef> {
             }
         };
     columns.into_iter().map(plain).collect()
-}
-
-fn fits_i64(data_type: &DataType) -> bool {
-    use DataType::*;
-    matches!(data_type, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32)
-}
-
-/// Keys of one integer column.
-#[derive(Debug)]
-struct Integers {
-    data_type: DataType,
-    table: HashTable<(i64, u32)>,
-    values: Vec<i64>,
-    null: Option<u32>,
-}
-
-/// A hash for tables in memory only: a folded multiplication.
-#[inline]
-fn fold(value: i64) -> u64 {
-    let wide = u128::from(value as u64 ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93;
-    (wide as u64) ^ ((wide >> 64) as u64)
-}
-
-impl Integers {
-    fn new(data_type: DataType, capacity: usize) -> Self {
-        Self { data_type, table: HashTable::with_capacity(capacity), values: Vec::with_capacity(capacity), null: None }
-    }
-
-    fn intern(&mut self, column: &ArrayRef, numbers: &mut Vec<usize>) -> Result<()> {
-        let column = wide(column)?;
-        if column.null_count() == 0 {
-            numbers.extend(column.values().iter().map(|&value| self.number(value) as usize));
-            return Ok(());
-        }
-        for (row, &value) in column.values().iter().enumerate() {
-            let number = if column.is_null(row) { self.null_number() } else { self.number(value) };
-            numbers.push(number as usize);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn number(&mut self, value: i64) -> u32 {
-        let Self { table, values, .. } = self;
-        let entry = table.entry(fold(value), |(key, _)| *key == value, |(key, _)| fold(*key));
-        entry
-            .or_insert_with(|| {
-                values.push(value);
-                (value, (values.len() - 1) as u32)
-            })
-            .get()
-            .1
-    }
-
-    fn null_number(&mut self) -> u32 {
-        *self.null.get_or_insert_with(|| {
-            self.values.push(0);
-            (self.values.len() - 1) as u32
-        })
-    }
-
-    fn find(&self, column: &ArrayRef) -> Result<Vec<Option<u32>>> {
-        let column = wide(column)?;
-        let one = |value: Option<i64>| match value {
-            None => self.null,
-            Some(value) => self.table.find(fold(value), |(key, _)| *key == value).map(|(_, number)| *number),
-        };
-        Ok(column.iter().map(one).collect())
-    }
-
-    fn column(&self, values: Vec<i64>, is_null: impl Fn(usize) -> bool) -> Result<ArrayRef> {
-        let nulls = self.null.map(|_| NullBuffer::from_iter((0..values.len()).map(|row| !is_null(row))));
-        let column: ArrayRef = Arc::new(Int64Array::new(values.into(), nulls));
-        Ok(if self.data_type == DataType::Int64 { column } else { cast(&column, &self.data_type)? })
-    }
-}
-
-fn wide(column: &ArrayRef) -> Result<Int64Array> {
-    if let Some(column) = column.as_primitive_opt::<Int64Type>() {
-        return Ok(column.clone());
-    }
-    Ok(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
 }
 
 /// Keys of any columns, by their encoding.

@@ -9,6 +9,8 @@
 //! J. Li et al., *No pane, no gain*, 2005): the greatest common divisor of size and slide. A row is aggregated once, into its pane;
 //! a window is the merged state of its panes.
 //!
+//! On several workers, tumbling and sliding windows are aggregated before the exchange too: see [`WindowFactory::local`].
+//!
 //! # What is deterministic, and how
 //! Results do not depend on batching, parallelism or restarts:
 //! * A window is final when the watermark reaches its end. All rows on time that belong to it have arrived by then.
@@ -27,7 +29,9 @@ mod distinct;
 mod emit;
 mod exact;
 mod groups;
+mod integers;
 mod keys;
+mod local;
 mod operator;
 mod ordered;
 mod panes;
@@ -38,5 +42,6 @@ mod spans;
 mod spec;
 
 pub use aggregate::AggregateCall;
-pub use operator::WindowOperator;
+pub use local::{LocalWindowFactory, ROWS};
+pub use operator::{STATES_IN, WindowOperator};
 pub use spec::{LATE, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowFactory, WindowKind, WindowSpec};

@@ -1,7 +1,8 @@
 //! The window operator: rows into windows, windows out when the watermark reaches their end.
 
 use super::counts::Counts;
-use super::panes::{PaneShape, Panes, Verdict, by_pane};
+use super::local::StateColumns;
+use super::panes::{Panes, Verdict, by_pane, single_pane};
 use super::sessions::Sessions;
 use super::snapshot::{KeyedRows, decode, encode};
 use super::spec::{LATE, Plan, WindowKind};
@@ -25,7 +26,11 @@ pub struct WindowOperator {
     waiting: Vec<RecordBatch>,
     clock: EventTime,
     out: Vec<Batch>,
+    state_columns: Option<StateColumns>,
 }
+
+/// The input that takes states made by [`LocalWindowFactory`](super::LocalWindowFactory)'s operators; input 0 takes rows.
+pub const STATES_IN: usize = 1;
 
 /// The windows of one kind.
 enum Windows {
@@ -38,9 +43,9 @@ impl Windows {
     fn new(plan: &Arc<Plan>, max_parallelism: u16) -> Result<Self> {
         let plan = Arc::clone(plan);
         Ok(match plan.kind {
-            WindowKind::Tumbling { size_ms } => Self::Panes(Panes::new(plan, PaneShape::new(size_ms, size_ms), max_parallelism)),
-            WindowKind::Sliding { size_ms, slide_ms } => {
-                Self::Panes(Panes::new(plan, PaneShape::new(size_ms, slide_ms), max_parallelism))
+            WindowKind::Tumbling { .. } | WindowKind::Sliding { .. } => {
+                let shape = plan.pane_shape();
+                Self::Panes(Panes::new(plan, shape, max_parallelism))
             }
             WindowKind::Session { gap_ms } => Self::Sessions(Sessions::new(plan, gap_ms)?),
             WindowKind::Count { rows } => Self::Counts(Counts::new(plan, rows)?),
@@ -84,7 +89,7 @@ impl WindowOperator {
     pub(super) fn new(plan: Arc<Plan>, info: &OperatorInfo) -> Self {
         let (held, waiting, out) = (BTreeMap::new(), Vec::new(), Vec::new());
         let max_parallelism = info.max_parallelism;
-        Self { plan, max_parallelism, windows: None, held, waiting, clock: EventTime::MIN, out }
+        Self { plan, max_parallelism, windows: None, held, waiting, clock: EventTime::MIN, out, state_columns: None }
     }
 
     fn windows(&mut self) -> Result<&mut Windows> {
@@ -135,6 +140,19 @@ impl WindowOperator {
                 _ => self.send_late(rows, late.unwrap_or(clock).max(clock), ctx),
             }
         }
+        Ok(())
+    }
+
+    /// States that were made before the exchange. Their panes are open, as a worker sends them before its watermark.
+    fn process_states(&mut self, batch: &Batch) -> Result<()> {
+        if self.state_columns.is_none() {
+            self.state_columns = Some(StateColumns::of(&self.plan)?);
+        }
+        let columns = self.state_columns.take().expect("it was made above");
+        let (starts, keys, states) = columns.unpack(batch.rows());
+        let Windows::Panes(panes) = self.windows()? else { unreachable!("only windows made of panes are given states") };
+        panes.add_states(starts, &keys, &states)?;
+        self.state_columns = Some(columns);
         Ok(())
     }
 
@@ -286,14 +304,6 @@ fn time_column(plan: &Plan) -> usize {
     plan.input.event_time().expect("WindowFactory checked that there is event time")
 }
 
-/// The pane that all rows lie in, if there is one.
-fn single_pane(shape: PaneShape, times: &[i64]) -> Option<i64> {
-    let (least, greatest) =
-        times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
-    let pane = shape.pane_of(least);
-    (pane == shape.pane_of(greatest)).then_some(pane)
-}
-
 fn ordered(schema: &arrow::datatypes::SchemaRef, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
     let rows = concat_batches(schema, parts)?;
     let order = UInt32Array::from(time_order(&rows, time, &[])?);
@@ -305,9 +315,12 @@ impl Operator for WindowOperator {
         self.windows().map(drop)
     }
 
-    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+    fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
+        }
+        if input == STATES_IN {
+            return self.process_states(&batch);
         }
         match self.windows()? {
             Windows::Panes(_) => self.process_panes(&batch, ctx),

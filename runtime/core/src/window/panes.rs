@@ -2,7 +2,7 @@
 
 use super::emit::{Bounds, emit};
 use super::groups::{Chunk, Groups, Prepared};
-use super::keys::Interner;
+use super::keys::{Expected, Interner};
 use super::snapshot::{KeyedRows, state_columns};
 use super::spec::{Plan, greatest_common_divisor};
 use crate::key::hash_keys;
@@ -29,6 +29,11 @@ impl PaneShape {
     /// The start of the pane that a time lies in.
     pub(super) fn pane_of(self, time: i64) -> i64 {
         floor(time, self.pane)
+    }
+
+    /// The first moment behind a pane.
+    pub(super) fn end_of(self, pane: i64) -> i64 {
+        pane.saturating_add(self.pane)
     }
 
     /// The end of the first window that a pane is part of; none if the pane lies between windows.
@@ -83,7 +88,7 @@ pub(super) struct Panes {
     /// Key groups whose windows had fired further when they were restored.
     ahead: BTreeMap<KeyGroup, EventTime>,
     max_parallelism: u16,
-    keys_expected: usize,
+    expected: Expected,
     scratch: Vec<usize>,
 }
 
@@ -97,7 +102,7 @@ struct Pane {
 impl Panes {
     pub(super) fn new(plan: Arc<Plan>, shape: PaneShape, max_parallelism: u16) -> Self {
         let (panes, ahead, fired) = (BTreeMap::new(), BTreeMap::new(), EventTime::MIN);
-        Self { plan, shape, panes, fired, ahead, max_parallelism, keys_expected: 0, scratch: Vec::new() }
+        Self { plan, shape, panes, fired, ahead, max_parallelism, expected: Expected::default(), scratch: Vec::new() }
     }
 
     pub(super) fn shape(&self) -> PaneShape {
@@ -117,12 +122,47 @@ impl Panes {
 
     /// Adds rows of one pane that no window has read yet.
     pub(super) fn add(&mut self, pane: i64, rows: &Prepared) -> Result<()> {
-        let pane = self.panes.entry(pane).or_default();
-        if pane.live.is_none() {
-            pane.live = Some(Groups::new(&self.plan.key_types, &self.plan.aggregates, self.keys_expected)?);
-        }
-        let live = pane.live.as_mut().expect("it was made above");
+        let live = self.panes.entry(pane).or_default().live(&self.plan, self.expected)?;
         live.update(rows, &mut self.scratch)
+    }
+
+    /// Adds states of panes; `starts` says of each row which.
+    pub(super) fn add_states(&mut self, starts: &[i64], keys: &[ArrayRef], states: &[Vec<ArrayRef>]) -> Result<()> {
+        if let Some(&first) = starts.first()
+            && starts.iter().all(|&start| start == first)
+        {
+            let live = self.panes.entry(first).or_default().live(&self.plan, self.expected)?;
+            return live.merge_rows(keys, states, starts.len(), &mut self.scratch);
+        }
+        let mut by_start: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, &start) in starts.iter().enumerate() {
+            by_start.entry(start).or_default().push(row as u32);
+        }
+        for (start, indexes) in by_start {
+            let live = self.panes.entry(start).or_default().live(&self.plan, self.expected)?;
+            let (count, indexes) = (indexes.len(), UInt32Array::from(indexes));
+            let keys = take_arrays(keys, &indexes, None)?;
+            let states = states.iter().map(|states| take_arrays(states, &indexes, None)).collect::<Result<Vec<_>, _>>()?;
+            live.merge_rows(&keys, &states, count, &mut self.scratch)?;
+        }
+        Ok(())
+    }
+
+    /// The start of the first pane.
+    pub(super) fn first_start(&self) -> Option<i64> {
+        self.panes.first_key_value().map(|(&start, _)| start)
+    }
+
+    /// Takes out the panes that end at or below `bound`, with their starts, in order.
+    pub(super) fn take_complete(&mut self, bound: EventTime) -> Result<Vec<(i64, Vec<Chunk>)>> {
+        let mut complete = Vec::new();
+        while let Some(first) = self.panes.first_entry().filter(|first| self.shape.end_of(*first.key()) <= bound.0) {
+            let (start, mut pane) = first.remove_entry();
+            pane.freeze(&self.plan)?;
+            self.expected = pane.expected();
+            complete.push((start, pane.chunks));
+        }
+        Ok(complete)
     }
 
     /// Fires the windows that end at or below `bound`, in order of their ends.
@@ -158,17 +198,20 @@ impl Panes {
             return Ok(None);
         }
         let groups = self.panes.remove(&start).and_then(|pane| pane.live);
-        self.keys_expected = groups.as_ref().map_or(0, |groups| groups.keys.len());
+        self.expected = groups.as_ref().map(|groups| groups.keys.expected()).unwrap_or_default();
         Ok(groups)
     }
 
     fn merged(&mut self, start: i64, end: i64) -> Result<Groups> {
-        let mut largest = 0;
+        let mut largest = Expected::default();
         for (_, pane) in self.panes.range_mut(start..end) {
             pane.freeze(&self.plan)?;
-            largest = pane.keys().max(largest);
+            let expected = pane.expected();
+            if expected.keys > largest.keys {
+                largest = expected;
+            }
         }
-        self.keys_expected = largest;
+        self.expected = largest;
         let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, largest)?;
         for chunk in self.panes.range(start..end).flat_map(|(_, pane)| &pane.chunks) {
             groups.merge(chunk, &mut self.scratch)?;
@@ -194,7 +237,7 @@ impl Panes {
     pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Vec<Batch>) -> Result<()> {
         let mut updated: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (start, indexes) in by_pane(self.shape, times) {
-            let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, 0)?;
+            let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, Expected::default())?;
             groups.update(&rows.take(&UInt32Array::from(indexes.clone()))?, &mut self.scratch)?;
             let pane = self.panes.entry(start).or_default();
             pane.freeze(&self.plan)?;
@@ -213,14 +256,14 @@ impl Panes {
     /// Sends the window's result for the keys of some rows once more.
     fn update(&mut self, at: EventTime, end: i64, keys: &[ArrayRef], rows: Vec<u32>, out: &mut Vec<Batch>) -> Result<()> {
         let start = end.saturating_sub(self.shape.size);
-        let mut distinct = Interner::new(&self.plan.key_types, 0);
+        let mut distinct = Interner::new(&self.plan.key_types, Expected::default());
         let count = rows.len();
         let keys = take_arrays(keys, &UInt32Array::from(rows), None)?;
         distinct.intern(&keys, count, &mut self.scratch)?;
         for (_, pane) in self.panes.range_mut(start..end) {
             pane.freeze(&self.plan)?;
         }
-        let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, 0)?;
+        let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, Expected::default())?;
         let chunks = self.panes.range(start..end).flat_map(|(_, pane)| &pane.chunks);
         groups.merge_keys(&distinct.columns()?, distinct.len(), chunks)?;
         let (keys, results) = groups.evaluate()?;
@@ -260,26 +303,27 @@ impl Panes {
         self.fired = clocks.values().copied().min().unwrap_or(EventTime::MIN);
         self.ahead = clocks.iter().filter(|(_, clock)| **clock > self.fired).map(|(group, clock)| (*group, *clock)).collect();
         let (keys, states) = state_columns(rows);
-        let mut by_start: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for (row, &start) in rows.column(0).as_primitive::<Int64Type>().values().iter().enumerate() {
-            by_start.entry(start).or_default().push(row as u32);
-        }
-        for (start, indexes) in by_start {
-            let (count, indexes) = (indexes.len(), UInt32Array::from(indexes));
-            let keys = take_arrays(&keys, &indexes, None)?;
-            let states = states.iter().map(|states| take_arrays(states, &indexes, None)).collect::<Result<Vec<_>, _>>()?;
-            let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, count)?;
-            groups.merge_rows(&keys, &states, count, &mut self.scratch)?;
-            self.panes.insert(start, Pane { live: Some(groups), chunks: Vec::new() });
-        }
-        Ok(())
+        self.add_states(rows.column(0).as_primitive::<Int64Type>().values(), &keys, &states)
     }
 }
 
 impl Pane {
+    fn live(&mut self, plan: &Plan, expected: Expected) -> Result<&mut Groups> {
+        if self.live.is_none() {
+            self.live = Some(Groups::new(&plan.key_types, &plan.aggregates, expected)?);
+        }
+        Ok(self.live.as_mut().expect("it was made above"))
+    }
+
     fn keys(&self) -> usize {
         let frozen = self.chunks.iter().map(|chunk| chunk.len).max().unwrap_or(0);
         frozen.max(self.live.as_ref().map_or(0, |live| live.keys.len()))
+    }
+
+    /// What its largest part says about keys to come.
+    fn expected(&self) -> Expected {
+        let live = self.live.as_ref().map(|live| live.keys.expected());
+        self.chunks.iter().map(Chunk::expected).chain(live).max_by_key(|expected| expected.keys).unwrap_or_default()
     }
 
     fn size(&self) -> usize {
@@ -299,7 +343,7 @@ impl Pane {
         while let [.., before, last] = self.chunks.as_slice()
             && last.len * 2 >= before.len
         {
-            let mut groups = Groups::new(&plan.key_types, &plan.aggregates, before.len)?;
+            let mut groups = Groups::new(&plan.key_types, &plan.aggregates, before.expected())?;
             groups.merge(before, &mut Vec::new())?;
             groups.merge(last, &mut Vec::new())?;
             self.chunks.truncate(self.chunks.len() - 2);
@@ -307,6 +351,14 @@ impl Pane {
         }
         Ok(())
     }
+}
+
+/// The pane that all rows lie in, if there is one.
+pub(super) fn single_pane(shape: PaneShape, times: &[i64]) -> Option<i64> {
+    let (least, greatest) =
+        times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
+    let pane = shape.pane_of(least);
+    (pane == shape.pane_of(greatest)).then_some(pane)
 }
 
 /// Row numbers by the start of their pane, in order of both.

@@ -7,7 +7,7 @@
 //! spans that are gone is dropped on the way.
 
 use super::groups::{Accumulators, column_bytes};
-use super::keys::Interner;
+use super::keys::{Expected, Interner};
 use super::snapshot::{KeyedRows, state_columns};
 use super::spec::Plan;
 use crate::{Result, StateSize};
@@ -76,7 +76,7 @@ struct SpanChunk {
 
 impl Spans {
     pub(super) fn new(plan: Arc<Plan>) -> Result<Self> {
-        let keys = Interner::new(&plan.key_types, 0);
+        let keys = Interner::new(&plan.key_types, Expected::default());
         let filling = Filling { accumulators: Accumulators::new(&plan.aggregates)?, owners: Vec::new() };
         let (heads, spans, chunks, scratch) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Ok(Self { plan, keys, heads, spans, gone: 0, filling, chunks, scratch })
@@ -269,7 +269,7 @@ impl Spans {
         for owner in self.chunks.iter_mut().flat_map(|chunk| &mut chunk.owners) {
             *owner = self.scratch[*owner as usize];
         }
-        self.keys = Interner::new(&self.plan.key_types, 0);
+        self.keys = Interner::new(&self.plan.key_types, Expected::default());
         self.heads.clear();
         self.spans.clear();
         self.gone = 0;

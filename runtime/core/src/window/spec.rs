@@ -4,6 +4,7 @@ use super::aggregate::{Aggregate, AggregateCall};
 use super::groups::Prepared;
 use super::keys::canonical;
 use super::operator::WindowOperator;
+use super::panes::PaneShape;
 use crate::key::check_key_type;
 use crate::{Error, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
 use arrow::array::RecordBatch;
@@ -124,6 +125,10 @@ impl WindowFactory {
         &self.plan.input
     }
 
+    pub(super) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
     /// The columns of the key.
     pub fn keys(&self) -> &KeyColumns {
         &self.plan.keys
@@ -173,6 +178,15 @@ impl Plan {
         let output = StreamSchema::new(columns, input.event_time().map(|_| WINDOW_TIME))?;
         let WindowSpec { keys, kind, aggregates: calls, allowed_lateness_ms: lateness_ms } = spec;
         Ok(Self { keys, key_types, kind, aggregates, lateness_ms, input: input.clone(), output, calls })
+    }
+
+    /// The panes of tumbling and sliding windows.
+    pub(super) fn pane_shape(&self) -> PaneShape {
+        match self.kind {
+            WindowKind::Tumbling { size_ms } => PaneShape::new(size_ms, size_ms),
+            WindowKind::Sliding { size_ms, slide_ms } => PaneShape::new(size_ms, slide_ms),
+            WindowKind::Session { .. } | WindowKind::Count { .. } => unreachable!("asked for windows made of panes"),
+        }
     }
 
     /// Key columns and arguments of some rows.

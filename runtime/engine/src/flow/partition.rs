@@ -24,13 +24,22 @@ pub(crate) enum Rule {
 pub(crate) struct Partitioner {
     rule: Rule,
     pressure: Arc<Pressure>,
+    /// The worker of each key group.
+    owners: Vec<u16>,
     hashes: Vec<u64>,
     targets: Vec<u16>,
 }
 
 impl Partitioner {
     pub(crate) fn new(rule: Rule, pressure: Arc<Pressure>) -> Self {
-        Self { rule, pressure, hashes: Vec::new(), targets: Vec::new() }
+        let owners = match &rule {
+            Rule::Hash { max_parallelism, .. } => {
+                let owner = |group| KeyGroup(group).worker(pressure.workers(), *max_parallelism) as u16;
+                (0..*max_parallelism).map(owner).collect()
+            }
+            Rule::ToFirst => Vec::new(),
+        };
+        Self { rule, pressure, owners, hashes: Vec::new(), targets: Vec::new() }
     }
 
     /// The parts of a batch, with the worker each is for.
@@ -39,9 +48,13 @@ impl Partitioner {
         const WHY: &str = "the planner checked that the key's types can be hashed";
         hash_keys(&keys.of(batch.rows()), batch.num_rows(), &mut self.hashes).expect(WHY);
         self.targets.clear();
-        self.targets.extend(
-            self.hashes.iter().map(|&hash| KeyGroup::of(hash, *max_parallelism).worker(workers, *max_parallelism) as u16),
-        );
+        let (owners, groups) = (&self.owners, *max_parallelism);
+        if groups.is_power_of_two() {
+            let mask = u64::from(groups) - 1;
+            self.targets.extend(self.hashes.iter().map(|&hash| owners[(hash & mask) as usize]));
+        } else {
+            self.targets.extend(self.hashes.iter().map(|&hash| owners[usize::from(KeyGroup::of(hash, groups).0)]));
+        }
         for worker in 0..workers {
             if let Some(part) = pick(&batch, &self.targets, worker as u16, workers) {
                 give(worker, part);

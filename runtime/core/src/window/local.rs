@@ -1,0 +1,216 @@
+//! Aggregation before the exchange: each worker aggregates its own rows, and sends a key's state once a pane instead of its rows.
+//!
+//! The window operator takes states (its input [`STATES_IN`]) and rows (its input 0) alike: accumulators do not depend on order.
+//! Rows are passed on as they are where aggregating them would be wrong or of no use: late rows, whose fate depends on the
+//! watermark they were behind; rows of panes that have been sent; all rows on a single worker; and all rows for a while after
+//! a pane in which keys hardly repeated.
+
+use super::groups::{Chunk, Groups};
+use super::keys::Expected;
+use super::operator::STATES_IN;
+use super::panes::{PaneShape, Panes, by_pane, single_pane};
+use super::snapshot::{decode, encode};
+use super::spec::{Plan, WindowFactory, WindowKind};
+use crate::{
+    Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
+    StreamSchema,
+};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, Field, Int64Type};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The output with rows that were not aggregated; it has the input's columns. Output 0 has states.
+pub const ROWS: usize = 1;
+
+/// A pane must have this many rows before it says anything about the next ones.
+const ROWS_TO_JUDGE: u64 = 1_000;
+/// For how many panes rows are passed on after one in which keys hardly repeated.
+const PANES_PASSED: i64 = 8;
+
+/// States of keys in panes, as columns of a stream: the pane's start, the key, then the states of each aggregate.
+#[derive(Debug)]
+pub(super) struct StateColumns {
+    schema: StreamSchema,
+    keys: usize,
+    widths: Vec<usize>,
+}
+
+impl StateColumns {
+    pub(super) fn of(plan: &Plan) -> Result<Self> {
+        let empty = Groups::new(&plan.key_types, &plan.aggregates, Expected::default())?.freeze()?;
+        let mut types = vec![DataType::Int64];
+        types.extend(empty.keys.iter().map(|column| column.data_type().clone()));
+        types.extend(empty.states.iter().flatten().map(|column| column.data_type().clone()));
+        let names =
+            types.into_iter().enumerate().map(|(number, data_type)| Field::new(format!("state_{number}"), data_type, true));
+        let schema = StreamSchema::new(names.collect(), None)?;
+        Ok(Self { schema, keys: empty.keys.len(), widths: empty.states.iter().map(Vec::len).collect() })
+    }
+
+    fn pack(&self, start: i64, chunk: &Chunk) -> Result<Batch> {
+        let starts: ArrayRef = Arc::new(Int64Array::from(vec![start; chunk.len]));
+        let columns = std::iter::once(&starts).chain(&chunk.keys).chain(chunk.states.iter().flatten()).cloned().collect();
+        Batch::new(RecordBatch::try_new(Arc::clone(self.schema.arrow()), columns)?, &self.schema)
+    }
+
+    /// The panes' starts, the keys and the states.
+    pub(super) fn unpack<'a>(&self, rows: &'a RecordBatch) -> (&'a [i64], Vec<ArrayRef>, Vec<Vec<ArrayRef>>) {
+        let starts = rows.column(0).as_primitive::<Int64Type>().values();
+        let keys = rows.columns()[1..=self.keys].to_vec();
+        let mut states = rows.columns()[self.keys + 1..].iter().cloned();
+        let states = self.widths.iter().map(|&width| states.by_ref().take(width).collect()).collect();
+        (starts, keys, states)
+    }
+}
+
+/// Makes the operators before the exchange.
+#[derive(Clone, Debug)]
+pub struct LocalWindowFactory {
+    plan: Arc<Plan>,
+    columns: Arc<StateColumns>,
+}
+
+impl WindowFactory {
+    /// What can stand before the exchange, where it pays: for tumbling and sliding windows with a key, and states that do not grow
+    /// with the number of rows.
+    ///
+    /// Its output 0 goes to the windows' input [`STATES_IN`], its output [`ROWS`] to their input 0.
+    ///
+    /// # Errors
+    /// The states cannot be columns of a stream.
+    pub fn local(&self) -> Result<Option<LocalWindowFactory>> {
+        let plan = self.plan();
+        let has_panes = matches!(plan.kind, WindowKind::Tumbling { .. } | WindowKind::Sliding { .. });
+        if !has_panes || plan.key_types.is_empty() || !plan.aggregates.iter().all(|aggregate| aggregate.has_small_state()) {
+            return Ok(None);
+        }
+        Ok(Some(LocalWindowFactory { plan: Arc::clone(plan), columns: Arc::new(StateColumns::of(plan)?) }))
+    }
+}
+
+impl LocalWindowFactory {
+    /// The columns of output 0.
+    pub fn states_schema(&self) -> &StreamSchema {
+        &self.columns.schema
+    }
+
+    /// The key among them.
+    pub fn state_keys(&self) -> KeyColumns {
+        KeyColumns::new((1..=self.columns.keys).collect())
+    }
+}
+
+impl OperatorFactory for LocalWindowFactory {
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        let shape = self.plan.pane_shape();
+        Ok(Box::new(LocalWindows {
+            panes: Panes::new(Arc::clone(&self.plan), shape, info.max_parallelism),
+            plan: Arc::clone(&self.plan),
+            columns: Arc::clone(&self.columns),
+            shape,
+            alone: info.parallelism == 1,
+            max_parallelism: info.max_parallelism,
+            clock: EventTime::MIN,
+            rows: BTreeMap::new(),
+            passed_until: EventTime::MIN,
+        }))
+    }
+
+    fn describe(&self) -> Vec<String> {
+        vec![format!(
+            "rows of a worker are aggregated before the exchange to input {STATES_IN} of the windows, if there are several"
+        )]
+    }
+}
+
+/// Aggregates the rows of one worker by pane.
+struct LocalWindows {
+    plan: Arc<Plan>,
+    columns: Arc<StateColumns>,
+    panes: Panes,
+    shape: PaneShape,
+    alone: bool,
+    max_parallelism: u16,
+    clock: EventTime,
+    /// How many rows open panes have had.
+    rows: BTreeMap<i64, u64>,
+    /// Until the watermark is here, rows are passed on.
+    passed_until: EventTime,
+}
+
+impl LocalWindows {
+    /// Whether rows of a pane can be aggregated here.
+    fn takes(&self, pane: i64) -> bool {
+        self.shape.first_end(pane).is_some() && self.shape.end_of(pane) > self.clock.0
+    }
+
+    fn judge(&mut self, pane: i64, keys: usize) {
+        let rows = self.rows.remove(&pane).unwrap_or(0);
+        if rows >= ROWS_TO_JUDGE && keys as u64 * 2 > rows {
+            let length = self.shape.end_of(pane).saturating_sub(pane);
+            self.passed_until = EventTime(pane.saturating_add(length.saturating_mul(PANES_PASSED)));
+        }
+    }
+}
+
+impl Operator for LocalWindows {
+    fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let passed = self.alone || batch.late().is_some() || self.clock < self.passed_until;
+        let Some(times) = batch.event_times().filter(|_| !passed) else {
+            ctx.emit_to(ROWS, batch);
+            return Ok(());
+        };
+        if let Some(pane) = single_pane(self.shape, times)
+            && self.takes(pane)
+        {
+            *self.rows.entry(pane).or_default() += batch.num_rows() as u64;
+            return self.panes.add(pane, &self.plan.prepare(batch.rows())?);
+        }
+        let prepared = self.plan.prepare(batch.rows())?;
+        for (pane, indexes) in by_pane(self.shape, times) {
+            let indexes = UInt32Array::from(indexes);
+            if self.takes(pane) {
+                *self.rows.entry(pane).or_default() += indexes.len() as u64;
+                self.panes.add(pane, &prepared.take(&indexes)?)?;
+            } else {
+                let rows = take_record_batch(batch.rows(), &indexes)?;
+                ctx.emit_to(ROWS, batch.with_rows(rows, batch.event_time_column()));
+            }
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        for (pane, chunks) in self.panes.take_complete(watermark)? {
+            self.judge(pane, chunks.iter().map(|chunk| chunk.len).sum());
+            chunks.iter().try_for_each(|chunk| {
+                ctx.emit(self.columns.pack(pane, chunk)?);
+                Ok::<_, crate::Error>(())
+            })?;
+        }
+        self.clock = self.clock.max(watermark);
+        Ok(())
+    }
+
+    /// Windows must not fire without a pane that is still here, as after a restart on other workers.
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        self.panes.first_start().map_or(input, |start| input.min(EventTime(self.shape.end_of(start).saturating_sub(1))))
+    }
+
+    fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        encode(self.clock, &self.panes.snapshot()?, &[], self.max_parallelism)
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let decoded = decode(&parts, self.plan.input.arrow())?;
+        // Where the clocks of former instances differ, the least is safe: what comes behind another is passed on by the windows.
+        self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
+        decoded.states.map_or(Ok(()), |states| self.panes.restore(&states, &decoded.clocks))
+    }
+
+    fn state_size(&self) -> StateSize {
+        self.panes.size()
+    }
+}
