@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 const HIGH_AMOUNT: &str = "high_amount";
 const TERMINAL: &str = "terminal";
 const CUSTOMER: &str = "customer";
+/// The small amounts; the big one behind them is [`CARD_TESTING`].
+const CARD_PROBE: &str = "card_probe";
 const CARD_TESTING: &str = "card_testing";
 const DEVICE_RING: &str = "device_ring";
 
@@ -104,7 +106,7 @@ impl Campaigns {
         let probing = bank.terminal_abroad(customer, random);
         for _ in 0..random.integer(2, 6) {
             let amount = cents(random.between(0.5, 9.5));
-            day.add_fraud(customer, device.clone(), at, probing, amount, Some(CARD_TESTING));
+            day.add_fraud(customer, device.clone(), at, probing, amount, Some(CARD_PROBE));
             at += random.integer(5_000, 80_000);
         }
         if random.chance(0.85) {

@@ -18,7 +18,7 @@ fn every_scenario_is_there_and_fraud_is_rare() {
         let mut by_scenario: BTreeMap<&str, usize> = BTreeMap::new();
         let all = rows(50_000, seed);
         all.iter().filter_map(|row| row.scenario).for_each(|scenario| *by_scenario.entry(scenario).or_default() += 1);
-        assert_eq!(by_scenario.len(), 5, "{by_scenario:?}");
+        assert_eq!(by_scenario.len(), 6, "{by_scenario:?}");
         let share = by_scenario.values().sum::<usize>() as f64 / all.len() as f64;
         assert!((0.008..0.06).contains(&share), "seed {seed}: {share} of the rows are fraud: {by_scenario:?}");
         assert!(by_scenario.values().all(|count| *count >= 10), "{by_scenario:?}");
