@@ -5,8 +5,10 @@
 
 #[path = "../tests/suite/cases.rs"]
 mod cases;
+#[path = "../tests/suite/chained.rs"]
+mod chained;
 
-use cases::{Shape, check, files, shared};
+use cases::{Report, Shape, shared};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,9 +17,8 @@ fn main() -> ExitCode {
     if paths.is_empty() {
         paths.push(shared().join("conformance/cep"));
     }
-    match run(&paths) {
-        Ok((_, 0)) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+    match Report::of(&paths, Shape { seed: None, restores: false }) {
+        Ok(report) => show(&report),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -25,26 +26,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(paths: &[PathBuf]) -> egret_core::Result<(usize, usize)> {
-    let (mut passed, mut failed, mut quirks) = (0, 0, Vec::new());
-    for path in paths {
-        for file in files(path)? {
-            for case in cases::cases(&file)? {
-                let id = case["id"].as_str().unwrap_or("?");
-                match check(&case, Shape { seed: None, restores: false }) {
-                    Ok(()) => passed += 1,
-                    Err(difference) if case["quirk"] == true => quirks.push(format!("{id}\n{difference}")),
-                    Err(difference) => {
-                        failed += 1;
-                        println!("FAILED {} {id}\n{difference}\n", file.display());
-                    }
-                }
-            }
-        }
+fn show(report: &Report) -> ExitCode {
+    for failed in &report.failed {
+        println!("FAILED {failed}\n");
     }
-    for quirk in &quirks {
+    for quirk in &report.quirks {
         println!("differs, as a quirk of its source may: {quirk}\n");
     }
-    println!("{passed} passed, {failed} failed");
-    Ok((passed, failed))
+    println!("{} passed, {} failed", report.passed, report.failed.len());
+    if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -98,8 +98,8 @@ impl Resolver<'_, '_> {
     }
 
     fn bare(&mut self, ident: &Ident) -> Result<Option<ast::Expr>> {
-        let Place::Measure { partition } = self.names.place else { return Ok(None) };
-        if normalised(ident) == MATCH_TIME && self.names.schema.index_of(MATCH_TIME).is_err() {
+        let is_measure = matches!(self.names.place, Place::Measure { .. });
+        if is_measure && normalised(ident) == MATCH_TIME && self.names.schema.index_of(MATCH_TIME).is_err() {
             return Ok(None);
         }
         if self.variable(ident).is_some() && self.names.schema.index_of(&normalised(ident)).is_err() {
@@ -107,6 +107,7 @@ impl Resolver<'_, '_> {
                 .help(format!("write {ident}.column or count({ident})")));
         }
         let column = self.column(ident)?;
+        let Place::Measure { partition } = self.names.place else { return Ok(None) };
         let name = self.names.schema.arrow().field(column).name().clone();
         if !partition.contains(&column) {
             return Err(Error::job(format!("'{name}' does not say which event's")).help(format!(

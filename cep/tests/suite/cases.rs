@@ -1,11 +1,12 @@
 //! The conformance cases: reads them, runs them, compares.
 
+use crate::chained::chained;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss, measures};
 use egret_core::batch::millis;
 use egret_core::job::Partitioning;
-use egret_core::{Batch, Error, EventTime, OperatorInfo, Result, StreamSchema};
+use egret_core::{Batch, Error, EventTime, KeyColumns, Result, StreamSchema};
 use egret_testkit::{Harness, Random};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,16 +14,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A match: variable to event ids, in order.
-pub type Match = BTreeMap<String, Vec<i64>>;
+pub(crate) type Match = BTreeMap<String, Vec<i64>>;
 
 /// The folder of shared files: `EGRET_SHARED`, or `shared` beside the workspace.
-pub fn shared() -> PathBuf {
+pub(crate) fn shared() -> PathBuf {
     std::env::var_os("EGRET_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from)
 }
 
 /// All case files under a path, in order of their names.
-pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.exists() {
+        return Err(Error::external(format!("there is no {}", path.display()))
+            .help("the shared files are beside the workspace; if they are elsewhere, set EGRET_SHARED to their folder"));
+    }
+    if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
     let entries = std::fs::read_dir(path).map_err(|error| Error::from(error).context(path.display().to_string()))?;
@@ -40,7 +45,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The cases of a file.
-pub fn cases(path: &Path) -> Result<Vec<Value>> {
+fn cases(path: &Path) -> Result<Vec<Value>> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).context(path.display().to_string()))?;
     let file: Value =
         serde_json::from_str(&text).map_err(|error| Error::data(error.to_string()).context(path.display().to_string()))?;
@@ -49,24 +54,58 @@ pub fn cases(path: &Path) -> Result<Vec<Value>> {
 
 /// How the events of a case are fed.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Decides the cuts; `None` is everything at once.
-    pub seed: Option<u64>,
-    /// Whether there is a snapshot and a restore behind every batch.
-    pub restores: bool,
+    pub(crate) seed: Option<u64>,
+    /// Whether every event is a batch with a snapshot and a restore behind it.
+    pub(crate) restores: bool,
+}
+
+/// What became of the cases.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// How many went as expected.
+    pub(crate) passed: usize,
+    /// Those that did not: the file and the name of each, what was expected and what was found.
+    pub(crate) failed: Vec<String>,
+    /// Those that did not but are marked as a quirk of their source: the same.
+    pub(crate) quirks: Vec<String>,
+}
+
+impl Report {
+    /// Runs all cases under some paths.
+    pub(crate) fn of(paths: &[PathBuf], shape: Shape) -> Result<Self> {
+        let mut report = Self::default();
+        for path in paths {
+            for file in files(path)? {
+                cases(&file)?.iter().for_each(|case| report.add(&file, case, shape));
+            }
+        }
+        Ok(report)
+    }
+
+    fn add(&mut self, file: &Path, case: &Value, shape: Shape) {
+        let Err(difference) = check(case, shape) else {
+            self.passed += 1;
+            return;
+        };
+        let text = format!("{} {}\n{difference}", file.display(), case["id"].as_str().unwrap_or("?"));
+        let list = if case["quirk"] == true { &mut self.quirks } else { &mut self.failed };
+        list.push(text);
+    }
 }
 
 /// What came out.
 #[derive(Debug, Default, PartialEq)]
-pub struct Outcome {
+struct Outcome {
     /// The matches, sorted.
-    pub matches: Vec<Match>,
+    matches: Vec<Match>,
     /// The partial matches that timed out and when, sorted.
-    pub timed_out: Vec<(Match, i64)>,
+    timed_out: Vec<(Match, i64)>,
 }
 
 /// Runs a case; `Err` says what was expected and what was found.
-pub fn check(case: &Value, shape: Shape) -> std::result::Result<(), String> {
+fn check(case: &Value, shape: Shape) -> std::result::Result<(), String> {
     let outcome = run(case, shape);
     if let Some(kind) = case["expected_error"].as_str() {
         let wanted = if kind == "skip_target_missing" { "has no event of" } else { "is the first of the match" };
@@ -109,7 +148,7 @@ fn parse_match(one: &Value) -> Match {
 }
 
 /// Runs a case.
-pub fn run(case: &Value, shape: Shape) -> Result<Outcome> {
+fn run(case: &Value, shape: Shape) -> Result<Outcome> {
     let (schema, rows) = events(case)?;
     let pattern = pattern(&case["pattern"])?;
     let partition = match case["pattern"]["key_by"].as_str() {
@@ -120,19 +159,28 @@ pub fn run(case: &Value, shape: Shape) -> Result<Outcome> {
     if let Some(field) = case["tie_break"].as_str() {
         ties.insert(0, schema.index_of(field)?);
     }
-    let mut names = Vec::new();
-    variables(&pattern.elements, &mut names);
-    let texts: Vec<String> = names.iter().map(|name| format!("array_agg(\"{name}\".id)")).collect();
-    let measured: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
-    let compiled = CompiledPattern::compile(&pattern, &schema, partition, ties, measures(&measured)?)?.with_timed_out(true);
-    let mut feed = Feed::new(&compiled, case, shape)?;
+    let (compiled, names) = compile(&pattern, &schema, partition.clone(), ties)?;
+    let mut feed = Feed::new(&compiled.with_timed_out(true), partition, case, shape)?;
     feed.all(&rows, &schema)?;
     feed.outcome(&names)
 }
 
-/// Feeds the events of a case to the two operators.
+/// Binds a pattern to events with a column `id`; every variable that takes events is a column of the match. Their names, too.
+pub(crate) fn compile(
+    pattern: &Pattern,
+    schema: &StreamSchema,
+    partition: Vec<usize>,
+    ties: Vec<usize>,
+) -> Result<(CompiledPattern, Vec<String>)> {
+    let mut names = Vec::new();
+    variables(&pattern.elements, &mut names);
+    let texts: Vec<String> = names.iter().map(|name| format!("array_agg(\"{name}\".id)")).collect();
+    let measured: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+    Ok((CompiledPattern::compile(pattern, schema, partition, ties, measures(&measured)?)?, names))
+}
+
+/// Feeds the events of a case to the pattern.
 struct Feed<'a> {
-    compiled: &'a CompiledPattern,
     case: &'a Value,
     shape: Shape,
     random: Random,
@@ -140,13 +188,12 @@ struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    fn new(compiled: &'a CompiledPattern, case: &'a Value, shape: Shape) -> Result<Self> {
+    fn new(compiled: &CompiledPattern, keys: Vec<usize>, case: &'a Value, shape: Shape) -> Result<Self> {
         let mut random = Random::new(shape.seed.unwrap_or_default());
-        let keys = compiled.key_columns_after_prefilter();
-        let partitioning = if keys.indexes().is_empty() { Partitioning::Gather } else { Partitioning::Hash(keys) };
+        let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(keys)) };
         let parallelism = if shape.seed.is_some() { 1 + random.below(3) } else { 1 };
-        let harness = Harness::new(compiled.matcher_factory(), vec![partitioning], parallelism)?;
-        Ok(Self { compiled, case, shape, random, harness })
+        let harness = Harness::new(chained(compiled), vec![partitioning], parallelism)?;
+        Ok(Self { case, shape, random, harness })
     }
 
     fn all(&mut self, rows: &RecordBatch, schema: &StreamSchema) -> Result<()> {
@@ -158,7 +205,7 @@ impl<'a> Feed<'a> {
         while from < times.len() {
             let count = if self.shape.seed.is_some() { 1 + self.random.below(times.len() - from) } else { times.len() };
             let count = if self.shape.restores { 1 } else { count };
-            self.feed(Batch::new(rows.slice(from, count), schema)?)?;
+            self.harness.feed(0, Batch::new(rows.slice(from, count), schema)?)?;
             latest = times[from..from + count].iter().copied().fold(latest, i64::max);
             from += count;
             if self.shape.seed.is_some() && self.random.chance(70) {
@@ -173,16 +220,6 @@ impl<'a> Feed<'a> {
         // Time stops at the last event, or where the case says.
         let end = self.case["final_time"].as_i64().unwrap_or(latest);
         self.harness.watermark(0, EventTime(end + 1))
-    }
-
-    fn feed(&mut self, batch: Batch) -> Result<()> {
-        let info = OperatorInfo::alone("prefilter");
-        let mut prefilter = self.compiled.prefilter_factory().create(&info)?;
-        let (mut sent, mut wake, mut state) = (Vec::new(), None, egret_core::NoState);
-        let counters = egret_core::metrics::Counters::default();
-        let mut ctx = egret_core::Context::new(&mut sent, &info, &counters, &mut state, &mut wake, EventTime::MIN, 0);
-        prefilter.process(0, batch, &mut ctx)?;
-        sent.into_iter().try_for_each(|(_, batch)| self.harness.feed(0, batch))
     }
 
     fn outcome(&mut self, names: &[String]) -> Result<Outcome> {
@@ -201,7 +238,7 @@ impl<'a> Feed<'a> {
 }
 
 /// Reads the lists of event ids of a match.
-pub fn read_match(rows: &RecordBatch, names: &[String], row: usize) -> Match {
+pub(crate) fn read_match(rows: &RecordBatch, names: &[String], row: usize) -> Match {
     let list = |column: &ArrayRef| -> Vec<i64> {
         let list = column.as_list::<i32>();
         if list.is_null(row) { vec![] } else { list.value(row).as_primitive::<Int64Type>().values().to_vec() }
@@ -298,7 +335,7 @@ fn quantifier(json: &Value) -> Quantifier {
 }
 
 /// The variables that take events.
-pub fn variables(elements: &[Element], names: &mut Vec<String>) {
+fn variables(elements: &[Element], names: &mut Vec<String>) {
     for element in elements {
         match &element.item {
             Item::Group(inner) => variables(inner, names),

@@ -1,0 +1,77 @@
+//! The two operators of a pattern as one: the stream's rows go in, matches come out.
+
+use egret_cep::CompiledPattern;
+use egret_core::{
+    Batch, Context, Epoch, EventTime, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
+};
+use std::sync::Arc;
+
+/// Makes operators that are a prefilter and the matcher behind it.
+pub(crate) fn chained(compiled: &CompiledPattern) -> Arc<dyn OperatorFactory> {
+    Arc::new(ChainedFactory { prefilter: compiled.prefilter_factory(), matcher: compiled.matcher_factory() })
+}
+
+struct ChainedFactory {
+    prefilter: Arc<dyn OperatorFactory>,
+    matcher: Arc<dyn OperatorFactory>,
+}
+
+impl OperatorFactory for ChainedFactory {
+    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Chained { prefilter: self.prefilter.create(info)?, matcher: self.matcher.create(info)? }))
+    }
+}
+
+/// All state is the matcher's.
+struct Chained {
+    prefilter: Box<dyn Operator>,
+    matcher: Box<dyn Operator>,
+}
+
+impl Operator for Chained {
+    fn open(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        self.matcher.open(ctx)
+    }
+
+    fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+        let (mut sent, mut none, mut wake): (Vec<(usize, Batch)>, _, _) = (Vec::new(), NoState, None);
+        let (watermark, now) = (ctx.watermark(), ctx.processing_time_ms());
+        let mut before = Context::new(&mut sent, ctx.info(), ctx.counters(), &mut none, &mut wake, watermark, now);
+        self.prefilter.process(input, batch, &mut before)?;
+        for (port, batch) in sent {
+            match port {
+                MAIN => self.matcher.process(input, batch, ctx)?,
+                port => ctx.emit_to(port, batch),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        self.matcher.on_watermark(watermark, ctx)
+    }
+
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        self.matcher.output_watermark(input)
+    }
+
+    fn on_processing_time(&mut self, now_ms: i64, ctx: &mut Context<'_>) -> Result<()> {
+        self.matcher.on_processing_time(now_ms, ctx)
+    }
+
+    fn snapshot(&mut self, epoch: Epoch) -> Result<Snapshot> {
+        self.matcher.snapshot(epoch)
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        self.matcher.restore(parts)
+    }
+
+    fn close(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        self.matcher.close(ctx)
+    }
+
+    fn state_size(&self) -> StateSize {
+        self.matcher.state_size()
+    }
+}

@@ -1,0 +1,214 @@
+//! What counts as a match, by definition: every way to give events to the elements is tried, and each rule checked on it.
+
+use egret_cep::{Element, Inner, Link};
+
+/// An event of one stream; its place in the stream is its id.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) kind: char,
+    pub(crate) amount: i64,
+    pub(crate) at: i64,
+}
+
+/// A condition.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The event is of one of these kinds.
+    pub(crate) kinds: Vec<char>,
+    /// Its amount is above the sum of what this element has taken.
+    pub(crate) above_sum_of: Option<usize>,
+}
+
+/// An element, and what its conditions mean.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) element: Element,
+    pub(crate) wanted: Wanted,
+    pub(crate) until: Option<Wanted>,
+}
+
+/// An event that an element takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) element: usize,
+    pub(crate) event: usize,
+}
+
+/// When a match is decided: at a time, at which time alone comes before the events, in their order.
+pub(crate) type Moment = (i64, Option<usize>);
+
+/// A pattern and a stream, in order.
+pub(crate) struct Definition<'a> {
+    pub(crate) rules: &'a [Rule],
+    pub(crate) within_ms: Option<i64>,
+    pub(crate) events: &'a [Event],
+}
+
+impl Definition<'_> {
+    /// All matches, and when each is decided.
+    pub(crate) fn matches(&self) -> Vec<(Vec<Taken>, Moment)> {
+        let mut found = Vec::new();
+        for chosen in 1_u32..1 << self.events.len() {
+            let events: Vec<usize> = (0..self.events.len()).filter(|event| chosen >> event & 1 == 1).collect();
+            self.give(0, &events, &mut Vec::new(), &mut found);
+        }
+        found
+    }
+
+    /// Gives events, all of them, to the elements from `element` on, in every way.
+    fn give(&self, element: usize, events: &[usize], taken: &mut Vec<Taken>, found: &mut Vec<(Vec<Taken>, Moment)>) {
+        let Some(rule) = self.rules.get(element) else {
+            if events.is_empty() && self.is_right(taken) {
+                found.extend(self.decided(taken).map(|moment| (taken.clone(), moment)));
+            }
+            return;
+        };
+        for count in (0..=events.len()).filter(|&count| rule.admits(count)) {
+            let (mine, others) = events.split_at(count);
+            let before = taken.len();
+            taken.extend(mine.iter().map(|&event| Taken { element, event }));
+            self.give(element + 1, others, taken, found);
+            taken.truncate(before);
+        }
+    }
+
+    /// Whether every event taken may be where it is.
+    fn is_right(&self, taken: &[Taken]) -> bool {
+        let (first, last) = (taken[0], taken[taken.len() - 1]);
+        let span = self.events[last.event].at - self.events[first.event].at;
+        self.within_ms.is_none_or(|within| span < within)
+            && (0..taken.len()).all(|index| {
+                let (before, next) = (&taken[..index], taken[index]);
+                let enters = before.last().is_none_or(|previous| previous.element != next.element);
+                let rule = &self.rules[next.element];
+                let is_until = rule.until.as_ref().is_some_and(|until| self.meets(until, next.event, before));
+                self.meets(&rule.wanted, next.event, before)
+                    && !(enters && is_until)
+                    && (before.is_empty()
+                        || (self.is_linked(before, next)
+                            && self.is_in_time(before, next)
+                            && self.goes_on(before, next)
+                            && self.is_greedy_enough(before, next)
+                            && self.is_not_forbidden(before, next)))
+            })
+    }
+
+    fn meets(&self, wanted: &Wanted, event: usize, before: &[Taken]) -> bool {
+        let sum = |element: usize| -> i64 {
+            before.iter().filter(|taken| taken.element == element).map(|taken| self.events[taken.event].amount).sum()
+        };
+        let Event { kind, amount, .. } = self.events[event];
+        wanted.kinds.contains(&kind) && wanted.above_sum_of.is_none_or(|element| amount > sum(element))
+    }
+
+    /// `next` is the very next event, `followed_by` the first that meets the condition, `followed_by_any` any that does.
+    fn is_linked(&self, before: &[Taken], next: Taken) -> bool {
+        let previous = before[before.len() - 1];
+        let Rule { element, wanted, .. } = &self.rules[next.element];
+        let link = match element.quantifier.inner {
+            _ if previous.element != next.element => element.link,
+            Inner::Strict => Link::Next,
+            Inner::Relaxed => Link::FollowedBy,
+            Inner::Any => Link::FollowedByAny,
+        };
+        match link {
+            Link::Next => next.event == previous.event + 1,
+            Link::FollowedBy => !(previous.event + 1..next.event).any(|event| self.meets(wanted, event, before)),
+            _ => true,
+        }
+    }
+
+    /// The windows of the element, and of the repetitions it must have.
+    fn is_in_time(&self, before: &[Taken], next: Taken) -> bool {
+        let gap = self.events[next.event].at - self.events[before[before.len() - 1].event].at;
+        let Element { quantifier, within_previous_ms, .. } = &self.rules[next.element].element;
+        let number = 1 + before.iter().filter(|taken| taken.element == next.element).count();
+        let window = quantifier.window_ms.filter(|_| number <= quantifier.min.max(1) as usize);
+        within_previous_ms.is_none_or(|most| gap < most) && window.is_none_or(|most| gap < most)
+    }
+
+    /// No event that ends the repetition lies before its next event, or is it.
+    fn goes_on(&self, before: &[Taken], next: Taken) -> bool {
+        let previous = before[before.len() - 1];
+        match &self.rules[next.element].until {
+            Some(until) if previous.element == next.element => {
+                !(previous.event + 1..=next.event).any(|event| self.meets(until, event, before))
+            }
+            _ => true,
+        }
+    }
+
+    /// A greedy repetition that is left, or passed over, and could take more, had no event to take.
+    fn is_greedy_enough(&self, before: &[Taken], next: Taken) -> bool {
+        let previous = before[before.len() - 1];
+        (previous.element..next.element).filter(|&left| self.rules[left].element.quantifier.greedy).all(|left| {
+            let Rule { element, wanted, until } = &self.rules[left];
+            let count = before.iter().filter(|taken| taken.element == left).count();
+            let is_full = element.quantifier.max.is_some_and(|max| count == max as usize);
+            let ends = |event: usize| until.as_ref().is_some_and(|until| self.meets(until, event, before));
+            let mut open = (previous.event + 1..=next.event).take_while(|&event| !ends(event));
+            is_full || !open.any(|event| self.meets(wanted, event, before))
+        })
+    }
+
+    /// The negations between two elements hold between their events; those behind a repetition also within it.
+    fn is_not_forbidden(&self, before: &[Taken], next: Taken) -> bool {
+        let previous = before[before.len() - 1];
+        let behind = (previous.element + 1..self.rules.len()).take_while(|&element| self.is_negation(element));
+        let negations: Vec<usize> = if previous.element == next.element {
+            behind.collect()
+        } else {
+            (previous.element + 1..next.element).filter(|&element| self.is_negation(element)).collect()
+        };
+        self.stay_away(&negations, before, next.event)
+    }
+
+    fn is_negation(&self, element: usize) -> bool {
+        self.rules[element].element.link.is_negation()
+    }
+
+    /// No event behind the last one taken, up to and including `last`, is forbidden.
+    fn stay_away(&self, negations: &[usize], before: &[Taken], last: usize) -> bool {
+        let from = before[before.len() - 1].event + 1;
+        negations.iter().all(|&negation| {
+            let Rule { element, wanted, .. } = &self.rules[negation];
+            let to = if element.link == Link::NotNext { last.min(from) } else { last };
+            !(from..=to).any(|event| self.meets(wanted, event, before))
+        })
+    }
+
+    /// When a match is complete, if ever: with its last event; if the pattern ends in `not_next`, with the event behind it; if
+    /// it ends in `not_followed_by`, when time is up.
+    fn decided(&self, taken: &[Taken]) -> Option<Moment> {
+        let (first, last) = (taken[0], taken[taken.len() - 1]);
+        let ends: Vec<&Element> =
+            self.rules.iter().rev().map(|rule| &rule.element).take_while(|element| element.link.is_negation()).collect();
+        if ends.is_empty() {
+            return Some((self.events[last.event].at, Some(last.event)));
+        }
+        let negations: Vec<usize> = (last.element + 1..self.rules.len()).filter(|&element| self.is_negation(element)).collect();
+        let whole = self.within_ms.map(|within| self.events[first.event].at + within);
+        let own = ends.iter().filter_map(|element| element.within_previous_ms).map(|own| self.events[last.event].at + own);
+        let deadline = own.chain(whole).min();
+        let seen = self.events.iter().take_while(|event| deadline.is_none_or(|deadline| event.at < deadline)).count();
+        let by_time = ends.iter().any(|element| element.link == Link::NotFollowedBy);
+        let moment = match deadline.filter(|_| by_time) {
+            Some(deadline) => (deadline, None),
+            None if last.event + 1 < seen => (self.events[last.event + 1].at, Some(last.event + 1)),
+            None => return None,
+        };
+        self.stay_away(&negations, taken, seen - 1).then_some(moment)
+    }
+}
+
+impl Rule {
+    /// Whether the element may take so many events.
+    fn admits(&self, count: usize) -> bool {
+        let quantifier = &self.element.quantifier;
+        match count {
+            _ if self.element.link.is_negation() => count == 0,
+            0 => quantifier.optional || quantifier.min == 0,
+            count => count >= quantifier.min as usize && quantifier.max.is_none_or(|max| count <= max as usize),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Patterns held to the law: same input, same matches, however the rows are cut, wherever there is a restore.
+
+use crate::chained::chained;
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use egret_cep::{AfterMatch, CompiledPattern, Pattern, measures};
+use egret_core::{KeyColumns, StreamSchema, job::Partitioning};
+use egret_testkit::{Case, Input, Random, check_law, table};
+use std::sync::Arc;
+use std::time::Duration;
+
+const DELAY_MS: i64 = 25;
+
+fn schema() -> StreamSchema {
+    table("card:int kind:text amount:float id:int at:time").schema
+}
+
+/// Random rows: three cards, nulls in every column, events of the same time and equal events, and some that come too late.
+fn random_rows(seed: u64, count: usize) -> RecordBatch {
+    let mut random = Random::new(seed);
+    let (mut cards, mut kinds, mut amounts, mut ids, mut times) = (vec![], vec![], vec![], vec![], vec![]);
+    for row in 0..count as i64 {
+        cards.push((!random.chance(15)).then(|| random.between(0, 3)));
+        kinds.push((!random.chance(10)).then(|| ["in", "out", "pay", ""][random.below(4)]));
+        amounts.push((!random.chance(10)).then(|| random.between(1, 160) as f64 / 4.0));
+        ids.push(random.between(0, 50));
+        times.push((row * 4 + random.between(-40, 5)) / 3 * 3);
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(cards)),
+        Arc::new(StringArray::from(kinds)),
+        Arc::new(Float64Array::from(amounts)),
+        Arc::new(Int64Array::from(ids)),
+        Arc::new(TimestampMillisecondArray::from(times)),
+    ];
+    RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
+}
+
+fn compile(pattern: &Pattern, keys: &[&str], columns: &[(&str, &str)]) -> CompiledPattern {
+    let schema = schema();
+    let keys = keys.iter().map(|key| schema.index_of(key).unwrap()).collect();
+    CompiledPattern::compile(pattern, &schema, keys, vec![], measures(columns).unwrap()).unwrap().with_timed_out(true)
+}
+
+/// Holds a pattern to the law over random rows: in one split, and in three, one of which goes idle.
+fn check(name: &str, pattern: &Pattern, keys: &[&str], columns: &[(&str, &str)]) {
+    check_compiled(name, &compile(pattern, keys, columns), keys);
+}
+
+fn check_compiled(name: &str, compiled: &CompiledPattern, keys: &[&str]) {
+    let schema = schema();
+    let keys: Vec<usize> = keys.iter().map(|key| schema.index_of(key).unwrap()).collect();
+    let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(keys)) };
+    let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_MS);
+    let one = input.clone().split(random_rows(1, 150));
+    let matches = check_law(&Case::new(name, chained(compiled)).input(one));
+    assert!(!matches.is_empty(), "the pattern '{name}' has no match, so nothing was tested");
+    let three = input.split(random_rows(2, 70)).split(random_rows(3, 60)).idle_split(random_rows(4, 20));
+    check_law(&Case::new(&format!("{name}, three splits"), chained(compiled)).input(three).seeds(24));
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+#[test]
+fn strict_and_keyed() {
+    let pattern = Pattern::begin("a").filter("amount < 25").next("b").filter("amount > 10").next("c").filter("kind <> 'pay'");
+    check("strict", &pattern, &["card"], &[("card", "card"), ("a", "a.id"), ("b", "b.amount"), ("c", "c.kind")]);
+    check("strict by text", &pattern, &["kind"], &[("kind", "kind"), ("a", "a.id"), ("c", "c.id")]);
+    check("strict by two", &pattern, &["kind", "card"], &[("kind", "kind"), ("card", "card"), ("a", "a.id"), ("c", "c.id")]);
+}
+
+#[test]
+fn relaxed_and_repeated() {
+    let pattern = Pattern::begin("small").filter("amount < 15").times(2).followed_by("big").filter("amount > 30");
+    let columns = [("card", "card"), ("all", "array_agg(small.id)"), ("big", "big.id")];
+    let window = millis(120);
+    check("repeated", &pattern.clone().within(window), &["card"], &columns);
+    let skips = [
+        ("to next", AfterMatch::SkipToNext),
+        ("past last", AfterMatch::SkipPastLastEvent),
+        ("to first", AfterMatch::SkipToFirst("big".into())),
+        ("to last", AfterMatch::SkipToLast("small".into())),
+    ];
+    for (name, skip) in skips {
+        check(&format!("repeated, skip {name}"), &pattern.clone().within(window).after_match(skip.clone()), &["card"], &columns);
+        check(&format!("repeated without a window, skip {name}"), &pattern.clone().after_match(skip), &["card"], &columns);
+    }
+}
+
+#[test]
+fn repeated_without_end() {
+    let greedy = Pattern::begin("in").filter("kind = 'in'").followed_by("more").filter("amount > 12").one_or_more().greedy();
+    let pattern = greedy.followed_by("out").filter("kind = 'out'").within(millis(60));
+    let columns = [("first", "first(more.amount)"), ("count", "count(more)"), ("out", "out.id")];
+    check("greedy", &pattern, &["card"], &columns);
+    let until = Pattern::begin("in").filter("kind = 'in'").followed_by_any("more").filter("amount > 12").one_or_more();
+    let pattern = until.until("kind = 'pay'").followed_by("out").filter("kind = 'out'").within(millis(60));
+    check("until", &pattern, &["card"], &columns);
+}
+
+#[test]
+fn aggregates_over_earlier_events() {
+    let pattern = Pattern::begin("few").filter("amount < 20").times_or_more(2).followed_by("big");
+    let pattern = pattern.filter("amount > 3 * avg(few.amount) AND id <> first(few.id)").within(millis(80));
+    let columns = [("card", "card"), ("count", "count(few)"), ("spent", "sum(few.amount)"), ("most", "max(few.amount)")];
+    check("aggregates", &pattern, &["card"], &columns);
+    let median = Pattern::begin("few").filter("amount < 20").times(3).next("big").filter("amount > median(few.amount)");
+    check("any aggregate", &median, &["card"], &[("median", "median(few.amount)"), ("kinds", "count(DISTINCT few.kind)")]);
+    let own =
+        Pattern::begin("up").filter("amount > 5").followed_by("more").filter("amount > last(more.amount) OR count(more) = 0");
+    let pattern = own.times(3).within(millis(90)).after_match(AfterMatch::SkipPastLastEvent);
+    check("its own events", &pattern, &["card"], &[("all", "array_agg(more.amount)"), ("up", "up.id")]);
+}
+
+#[test]
+fn negations() {
+    let between = Pattern::begin("in").filter("kind = 'in'").not_followed_by("pay").filter("kind = 'pay' AND amount > in.amount");
+    let pattern = between.followed_by("out").filter("kind = 'out'").within(millis(100));
+    check("a negation between", &pattern, &["card"], &[("in", "in.id"), ("out", "out.id")]);
+    let at_end = Pattern::begin("in").filter("kind = 'in'").followed_by("out").filter("kind = 'out'");
+    let absent = at_end.not_followed_by("pay").filter("kind = 'pay'");
+    let columns = [("in", "in.id"), ("out", "out.id"), ("decided", "match_time")];
+    check("a negation at the end", &absent.clone().within(millis(40)), &["card"], &columns);
+    let skipping = absent.clone().within(millis(40)).after_match(AfterMatch::SkipPastLastEvent);
+    check("a negation at the end that skips", &skipping, &["card"], &columns);
+    check("a negation with its own window", &absent.within_previous(millis(20)), &["card"], &columns);
+    let next = Pattern::begin("in").filter("kind = 'in'").one_or_more().not_next("pay").filter("kind = 'pay'");
+    check("not next at the end", &next.within(millis(50)), &["card"], &[("count", "count(in)"), ("last", "last(in.id)")]);
+}
+
+#[test]
+fn without_partition() {
+    let pattern =
+        Pattern::begin("in").filter("kind = 'in'").next("then").followed_by("same").filter("card = in.card AND id > then.id");
+    let columns = [("in", "in.id"), ("then", "then.id"), ("same", "same.id"), ("card", "same.card")];
+    check("all rows together", &pattern.within(millis(30)), &[], &columns);
+}
+
+#[test]
+fn groups_and_gaps() {
+    let inner = Pattern::begin("in").filter("kind = 'in'").followed_by("out").filter("kind = 'out'").within_previous(millis(50));
+    let pattern = Pattern::begin_group(inner).times_between(1, 2).followed_by("pay").filter("kind = 'pay'").optional();
+    let columns = [("ins", "array_agg(in.id)"), ("outs", "array_agg(out.id)"), ("pay", "pay.id")];
+    check("groups", &pattern.within(millis(90)), &["card"], &columns);
+    let gaps = Pattern::begin("few").filter("amount < 25").times(3).repetitions_within(millis(30));
+    check("gaps", &gaps.followed_by("pay").filter("kind = 'pay'").within_previous(millis(40)), &["card"], &[("pay", "pay.id")]);
+}
+
+#[test]
+fn late_rows_with_all_columns() {
+    let pattern = Pattern::begin("a").filter("amount < 15").followed_by("b").filter("amount > 30").within(millis(50));
+    let compiled = compile(&pattern, &["card"], &[("a", "a.amount"), ("b", "b.amount")]).with_late_at_prefilter(true);
+    check_compiled("late at the prefilter", &compiled, &["card"]);
+}

@@ -1,0 +1,13 @@
+//! The pattern engine at its boundary: known cases, the law, slow and obvious twins, and what it refuses.
+
+#![allow(clippy::unwrap_used)]
+
+mod arrival;
+mod cases;
+mod chained;
+mod conformance;
+mod definition;
+mod errors;
+mod law;
+mod naive;
+mod twin;

@@ -1,0 +1,204 @@
+//! Random small patterns over random small streams: the engine finds what the definition says.
+
+use crate::cases::{Match, compile, read_match};
+use crate::definition::{Definition, Event, Moment, Rule, Taken, Wanted};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, MATCH_TIME, Pattern, Quantifier};
+use egret_core::StreamSchema;
+use egret_core::batch::millis;
+use egret_testkit::{Random, table};
+use std::sync::Arc;
+
+const SEEDS: u64 = 3_000;
+const STREAMS: usize = 5;
+const EVENTS_MAX: usize = 8;
+
+fn schema() -> StreamSchema {
+    table("id:int kind:text amount:int at:time").schema
+}
+
+/// Up to eight events of three kinds; some at the same time.
+fn random_events(random: &mut Random) -> Vec<Event> {
+    let mut at = 0;
+    (0..=random.below(EVENTS_MAX))
+        .map(|_| {
+            at += random.between(0, 4);
+            Event { kind: ['a', 'b', 'c'][random.below(3)], amount: random.between(0, 9), at }
+        })
+        .collect()
+}
+
+/// The events in any order, their place in the stream as the id.
+fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch {
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    random.shuffle(&mut order);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_iter_values(order.iter().map(|&event| event as i64))),
+        Arc::new(StringArray::from_iter_values(order.iter().map(|&event| events[event].kind.to_string()))),
+        Arc::new(Int64Array::from_iter_values(order.iter().map(|&event| events[event].amount))),
+        Arc::new(TimestampMillisecondArray::from_iter_values(order.iter().map(|&event| events[event].at))),
+    ];
+    RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
+}
+
+/// Up to three variables and a negation. The first variable is there when anything behind it depends on an event before it.
+fn random_rules(random: &mut Random) -> Vec<Rule> {
+    let variables = 1 + random.below(3);
+    let starts_optional = random.chance(15);
+    let negation = (!starts_optional && random.chance(40)).then(|| 1 + random.below(variables));
+    let mut rules: Vec<Rule> = Vec::new();
+    for variable in 0..variables {
+        if negation == Some(variable) {
+            rules.push(random_negation(random, &rules));
+        }
+        let mut rule = random_variable(random, &rules);
+        if rules.is_empty() {
+            rule.element.quantifier.optional = starts_optional;
+        }
+        let Quantifier { optional, greedy, max, .. } = &mut rule.element.quantifier;
+        *greedy &= !(*optional && starts_optional) && (*max != Some(1) || *optional);
+        rules.push(rule);
+    }
+    if negation == Some(variables) {
+        rules.push(random_negation(random, &rules));
+    }
+    rules
+}
+
+fn random_wanted(random: &mut Random, before: &[Rule], own: bool) -> Wanted {
+    let mut kinds = vec!['a', 'b', 'c'];
+    random.shuffle(&mut kinds);
+    kinds.truncate([1, 1, 1, 2, 2, 3][random.below(6)]);
+    let mut readable: Vec<usize> = (0..before.len()).filter(|&index| !before[index].element.link.is_negation()).collect();
+    readable.extend(own.then_some(before.len()));
+    let above_sum_of = (!readable.is_empty() && random.chance(25)).then(|| readable[random.below(readable.len())]);
+    Wanted { kinds, above_sum_of }
+}
+
+fn condition(wanted: &Wanted) -> Condition {
+    let kinds: Vec<String> = wanted.kinds.iter().map(|kind| format!("'{kind}'")).collect();
+    let sum = wanted.above_sum_of.map_or(String::new(), |element| format!(" AND amount > sum(x{element}.amount)"));
+    Condition::from(format!("kind IN ({}){sum}", kinds.join(", ")))
+}
+
+fn random_variable(random: &mut Random, before: &[Rule]) -> Rule {
+    let wanted = random_wanted(random, before, true);
+    let is_any = wanted.kinds.len() == 3 && wanted.above_sum_of.is_none();
+    let item = Item::Variable { name: format!("x{}", before.len()), condition: (!is_any).then(|| condition(&wanted)) };
+    let (min, max) =
+        [(1, Some(1)), (1, Some(1)), (2, Some(2)), (3, Some(3)), (1, Some(2)), (2, Some(4)), (1, None), (2, None), (0, Some(2))]
+            [random.below(if before.is_empty() { 8 } else { 9 })];
+    let inner = [Inner::Strict, Inner::Relaxed, Inner::Any][random.below(3)];
+    let repeats = max != Some(1);
+    let quantifier = Quantifier {
+        min,
+        max,
+        optional: random.chance(30) || min == 0,
+        greedy: inner != Inner::Any && random.chance(30),
+        inner,
+        window_ms: (repeats && random.chance(15)).then(|| random.between(1, 8)),
+    };
+    let until = (repeats && random.chance(25)).then(|| random_wanted(random, before, true));
+    let element = Element {
+        link: [Link::Next, Link::FollowedBy, Link::FollowedByAny][random.below(3)],
+        item,
+        quantifier,
+        until: until.as_ref().map(condition),
+        within_previous_ms: random.chance(15).then(|| random.between(1, 10)),
+    };
+    Rule { element, wanted, until }
+}
+
+fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
+    let wanted = random_wanted(random, before, false);
+    let item = Item::Variable { name: format!("x{}", before.len()), condition: Some(condition(&wanted)) };
+    let link = [Link::NotNext, Link::NotFollowedBy][random.below(2)];
+    let element = Element { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None };
+    Rule { element, wanted, until: None }
+}
+
+/// Makes a pattern of rules, with a window if it needs one and otherwise perhaps.
+fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern {
+    let at_end = rules.last_mut().filter(|rule| rule.element.link == Link::NotFollowedBy);
+    let needs_window = at_end.is_some();
+    if let Some(rule) = at_end {
+        rule.element.within_previous_ms = random.chance(30).then(|| random.between(1, 12));
+    }
+    let mut pattern = Pattern::new(rules.iter().map(|rule| rule.element.clone()).collect());
+    pattern.within_ms = (needs_window || random.chance(40)).then(|| random.between(1, 16));
+    pattern.after_match =
+        [AfterMatch::NoSkip, AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent][random.below(4)].clone();
+    pattern
+}
+
+/// The matches that are left when each, in the order of their first events, puts an end to others.
+fn skip(mut matches: Vec<(Vec<Taken>, Moment)>, strategy: &AfterMatch) -> Vec<(Vec<Taken>, Moment)> {
+    let events = |taken: &[Taken]| taken.iter().map(|taken| taken.event).collect::<Vec<_>>();
+    matches.sort_by_key(|(taken, moment)| (taken[0].event, *moment, events(taken)));
+    let mut left: Vec<(Vec<Taken>, Moment)> = Vec::new();
+    for (taken, moment) in matches {
+        let is_over = left.iter().any(|(earlier, _)| match strategy {
+            AfterMatch::SkipToNext => taken[0].event == earlier[0].event,
+            AfterMatch::SkipPastLastEvent => taken[0].event <= earlier[earlier.len() - 1].event,
+            _ => false,
+        });
+        if !is_over {
+            left.push((taken, moment));
+        }
+    }
+    left
+}
+
+/// A match, and the time of its decision.
+type Found = (Match, i64);
+
+fn as_found(taken: &[Taken], moment: Moment) -> Found {
+    let mut found = Match::new();
+    taken.iter().for_each(|taken| found.entry(format!("x{}", taken.element)).or_default().push(taken.event as i64));
+    (found, moment.0)
+}
+
+fn engine_matches(compiled: &CompiledPattern, names: &[String], rows: &RecordBatch) -> Vec<Found> {
+    let found = compiled.match_rows(rows).unwrap().matches;
+    let times = millis(found.column_by_name(MATCH_TIME).unwrap()).to_vec();
+    (0..found.num_rows()).map(|row| (read_match(&found, names, row), times[row])).collect()
+}
+
+/// Sorted. Of matches by the same events in different variables a strategy may take any: then only the events count.
+fn comparable(matches: Vec<Found>, strategy: &AfterMatch) -> Vec<Found> {
+    let events = |(found, time): Found| -> Found {
+        let mut ids: Vec<i64> = found.into_values().flatten().collect();
+        ids.sort_unstable();
+        (Match::from([("events".to_owned(), ids)]), time)
+    };
+    let all = matches.into_iter();
+    let mut matches: Vec<Found> = if *strategy == AfterMatch::NoSkip { all.collect() } else { all.map(events).collect() };
+    matches.sort();
+    matches
+}
+
+#[test]
+fn random_patterns_match_as_defined() {
+    let mut all = 0;
+    for seed in 1..=SEEDS {
+        let mut random = Random::new(seed);
+        let mut rules = random_rules(&mut random);
+        let pattern = random_pattern(&mut random, &mut rules);
+        let (compiled, names) = compile(&pattern, &schema(), vec![], vec![0])
+            .unwrap_or_else(|error| panic!("seed {seed}, the pattern {pattern}: {error}\n{pattern:#?}"));
+        for _ in 0..STREAMS {
+            let events = random_events(&mut random);
+            let definition = Definition { rules: &rules, within_ms: pattern.within_ms, events: &events };
+            let expected = skip(definition.matches(), &pattern.after_match);
+            let expected: Vec<Found> = expected.iter().map(|(taken, moment)| as_found(taken, *moment)).collect();
+            let found = engine_matches(&compiled, &names, &record_batch(&events, &mut random));
+            all += expected.len();
+            let (expected, found) = (comparable(expected, &pattern.after_match), comparable(found, &pattern.after_match));
+            assert!(
+                found == expected,
+                "seed {seed}, the pattern {pattern}\nexpected  {expected:?}\nfound     {found:?}\n{events:#?}\n{pattern:#?}"
+            );
+        }
+    }
+    assert!(all > 5_000, "there were only {all} matches, so little was tested");
+}
