@@ -65,6 +65,6 @@ mod pattern;
 mod prefilter;
 mod value;
 
-pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME};
+pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES};
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};

@@ -4,10 +4,8 @@ use super::{FAILED, OK, WRONG, complain};
 use clap::{Args, Subcommand, ValueEnum};
 use egret::connectors::fraud::{FraudConfig, FraudSimulator};
 use egret::connectors::{Options, Registry};
-use egret::core::metrics::Counters;
 use egret::core::{Batch, Epoch, Result, SinkContext};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// What to make.
 #[derive(Args)]
@@ -88,7 +86,7 @@ fn write_fraud(args: &FraudArgs) -> Result<()> {
         }
     };
     let sink = Registry::with_builtin().sink(sink, &Options::new(options), &schema)?;
-    let mut writer = sink.open(&schema, &SinkContext { instance: 0, parallelism: 1, counters: Arc::new(Counters::default()) })?;
+    let mut writer = sink.open(&schema, &SinkContext::new(0, 1))?;
     let config = FraudConfig { rows: args.rows, seed: args.seed, customers: args.customers, ..FraudConfig::default() };
     for rows in FraudSimulator::new(config).record_batches(8_192) {
         writer.write(&Batch::new(rows, &schema)?)?;

@@ -1,6 +1,7 @@
 //! The live line while a job runs.
 
 use super::summary::{bytes, count};
+use egret::cep::MATCHES;
 use egret::core::metrics::{Counters, JobMetrics};
 use egret::core::{EventTime, StateSize};
 use egret::engine::Progress;
@@ -61,12 +62,16 @@ impl Rate {
     }
 }
 
+fn matches_of(counters: &Counters) -> u64 {
+    counters.named().get(MATCHES).copied().unwrap_or(0) as u64
+}
+
 fn line(metrics: &JobMetrics, latest: EventTime, rate: &mut Rate) -> String {
     let is_source = |counters: &Counters| Counters::read(&counters.rows_in) == 0;
     let sum =
         |pick: &dyn Fn(&str, &Counters) -> u64| metrics.nodes.iter().map(|(name, counters)| pick(name, counters)).sum::<u64>();
     let rows = sum(&|_, counters| if is_source(counters) { Counters::read(&counters.rows_out) } else { 0 });
-    let matches = sum(&|name, counters| if name.starts_with("pattern ") { Counters::read(&counters.rows_out) } else { 0 });
+    let matches = sum(&|name, counters| if name.starts_with("pattern ") { matches_of(counters) } else { 0 });
     let bad = sum(&|_, counters| Counters::read(&counters.bad));
     let late = sum(&|_, counters| Counters::read(&counters.late));
     let state = metrics

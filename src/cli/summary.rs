@@ -1,5 +1,6 @@
 //! What a job did, at its end.
 
+use egret::cep::MATCHES;
 use egret::core::job::NodeKind;
 use egret::core::{EventTime, JobGraph};
 use egret::engine::{JobReport, NodeReport};
@@ -23,7 +24,8 @@ pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
         line(&mut text, &format!("  read     {:<20} {:>12} rows{until}", node.name, count(node.rows_out)));
     }
     for node in report.nodes.iter().filter(|node| node.name.starts_with("pattern ") && !node.name.contains(':')) {
-        line(&mut text, &format!("  found    {:<20} {:>12} matches", &node.name["pattern ".len()..], count(node.rows_out)));
+        let matches = node.named.get(MATCHES).copied().unwrap_or(0);
+        line(&mut text, &format!("  found    {:<20} {:>12} matches", &node.name["pattern ".len()..], count(matches as u64)));
     }
     for node in rows(job, report, |kind| matches!(kind, NodeKind::Sink(_))) {
         line(&mut text, &format!("  written  {:<20} {:>12} rows", node.name, count(node.rows_out)));

@@ -18,10 +18,10 @@ mod used;
 use catalog::{Catalog, Relation};
 use egret_connectors::Registry;
 use egret_core::stream::Job;
-use egret_core::{JobGraph, Sink, Source, Stream, StreamSchema};
+use egret_core::{JobGraph, Sink, Source, Stream};
 use egret_dsl::{CreateSink, CreateStreamAs, Diagnostic, Insert, Program, Statement};
 use names::Diagnosed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A planned program.
@@ -55,6 +55,7 @@ pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Res
         wrong: Vec::new(),
         warnings: Vec::new(),
         numbers: 0,
+        reads: used::relations_read(program),
     };
     build.program(program);
     build.finish(program)
@@ -79,6 +80,8 @@ struct Build<'a> {
     wrong: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     numbers: usize,
+    /// The names of all relations that queries read, side outputs among them.
+    reads: BTreeSet<String>,
 }
 
 impl Build<'_> {
@@ -137,12 +140,12 @@ impl Build<'_> {
         };
         let rows = rows?;
         if let Some(first) = output.inputs.first()
-            && first.schema() != rows.stream.schema()
+            && first.schema().united(rows.stream.schema()).is_none()
         {
             return Err(vec![
                 Diagnostic::error(format!("the sink `{name}` gets rows of two shapes"))
-                    .label(statement.query.span, format!("here {}", shape(rows.stream.schema())))
-                    .note(format!("above it gets {}", shape(first.schema())))
+                    .label(statement.query.span, format!("here {}", rows.stream.schema()))
+                    .note(format!("above it gets {}", first.schema()))
                     .help("select the same columns, of the same types, in the same order"),
             ]);
         }
@@ -187,9 +190,9 @@ impl Build<'_> {
             }
             return Ok(());
         };
-        let sink = self.open_sink(&output.statement, first.schema())?;
         let all = if others.is_empty() { Ok(first.clone()) } else { first.union(&others.iter().collect::<Vec<_>>()) };
         let all = all.map_err(enrich::at(name.span))?;
+        let sink = self.open_sink(&output.statement, all.schema())?;
         all.sink(&name.text, sink).map_err(enrich::at(name.span))?;
         self.compare_with_truth(output, &all)
     }
@@ -198,10 +201,4 @@ impl Build<'_> {
         self.numbers += 1;
         self.numbers
     }
-}
-
-fn shape(schema: &StreamSchema) -> String {
-    let columns: Vec<String> =
-        schema.arrow().fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-    format!("({})", columns.join(", "))
 }

@@ -9,7 +9,8 @@ use arrow::datatypes::{DataType, Field};
 use egret_core::Stream;
 use egret_core::expr::Expression;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
-use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Span};
+use egret_dsl::sqlparser::ast::Ident;
+use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Name, Span, Sql};
 use egret_ml::{ArgValue, FeatureColumn, ModelSpec};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ impl Build<'_> {
             statement.features.iter().filter_map(|feature| keep(self.rewrite(&feature.expr, &rows), &mut wrong)).collect();
         let label = keep(self.rewrite(&statement.label, &rows), &mut wrong);
         let (Some(label), true) = (label, wrong.is_empty()) else { return Err(wrong) };
+        refuse_leak(statement)?;
         let input = self.model_input(statement, &features, &label)?;
         let spec = model_spec(statement, &input)?;
         let outputs = vec![OutputPort { name: None, schema: spec.update_schema().clone() }];
@@ -163,6 +165,26 @@ fn all_columns(stream: &Stream) -> Diagnosed<Vec<(String, Expression)>> {
             Ok((field.name().clone(), expression))
         })
         .collect()
+}
+
+/// A feature that names the label's column would know the answer.
+fn refuse_leak(statement: &CreateModel) -> Diagnosed<()> {
+    let columns = |sql: &Sql| -> Vec<(String, Span)> {
+        let last = |(idents, span): (Vec<Ident>, Span)| Some((Name::normalise(idents.last()?), span));
+        sql.identifiers().into_iter().filter_map(last).collect()
+    };
+    let label = columns(&statement.label);
+    let named = statement.features.iter().flat_map(|feature| columns(&feature.expr));
+    let leaks: Vec<Diagnostic> = named
+        .filter(|(column, _)| label.iter().any(|(other, _)| other == column))
+        .map(|(column, span)| {
+            Diagnostic::error(format!("the feature reads `{column}`, which the label is made of"))
+                .label(span, "known only later")
+                .label(statement.label.span, "the label")
+                .help("leave it out of the features: a model that reads its label learns nothing else")
+        })
+        .collect();
+    if leaks.is_empty() { Ok(()) } else { Err(leaks) }
 }
 
 fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {

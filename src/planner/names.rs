@@ -1,8 +1,9 @@
 //! Names and types of expressions: finds every unknown name, then compiles; what is wrong points into the text.
 
+use datafusion_expr::{ScalarUDF, Volatility};
 use egret_core::expr::{Expression, Planner, Scope, function_names, scalar_function};
 use egret_core::{Error, StreamSchema};
-use egret_dsl::sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart};
+use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArguments, Ident, ObjectName, ObjectNamePart};
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
 
 /// Several things can be wrong at once.
@@ -64,6 +65,13 @@ pub(crate) fn unknown_functions(sql: &Sql, known: impl Fn(&str) -> bool) -> Vec<
     for (function, span) in sql.functions() {
         let name = object_name(&function.name);
         let exists = scalar_function(&name).is_some() || egret_core::expr::aggregate_function(&name).is_some() || known(&name);
+        if scalar_function(&name).is_some_and(|scalar| changes_by_itself(&scalar, &function)) {
+            wrong.push(
+                Diagnostic::error(format!("`{name}` gives something else each time it is asked"))
+                    .label(span, "not a function of the row")
+                    .help("the same input must give the same output: use the event time, or a column of the input"),
+            );
+        }
         if !exists {
             let span = Span::new(span.start, span.start + name.len().min(span.end - span.start));
             wrong.push(
@@ -74,6 +82,16 @@ pub(crate) fn unknown_functions(sql: &Sql, known: impl Fn(&str) -> bool) -> Vec<
         }
     }
     wrong
+}
+
+/// Whether a call depends on chance or on the clock on the wall.
+fn changes_by_itself(scalar: &ScalarUDF, call: &Function) -> bool {
+    let has_arguments = matches!(&call.args, FunctionArguments::List(list) if !list.args.is_empty());
+    match scalar.signature().volatility {
+        Volatility::Volatile => true,
+        Volatility::Stable => !has_arguments,
+        Volatility::Immutable => false,
+    }
 }
 
 /// `a.b.c` as text, words without quotes in lower case.

@@ -45,10 +45,14 @@ impl Build<'_> {
         let pattern = describe(statement, &texts);
         let measures = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
         let compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
-            .map_err(|error| vec![from_error(&error, blamed(statement, &error))])?;
+            .map_err(|error| vec![from_error(&error, blamed(statement, &error))])?
+            .with_late_at_prefilter(true)
+            .with_timed_out(self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
         self.pattern_warnings(statement, &compiled);
-        let matches = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
-        self.insert_pattern(statement, &matches)
+        let (matches, late) = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
+        let timed_out = matches.side_output(SIDE_OUTPUTS[1]).map_err(at(statement.name.span))?;
+        self.insert_pattern(statement, matches, [late, timed_out]);
+        Ok(())
     }
 
     /// The texts of a statement, rewritten.
@@ -92,41 +96,52 @@ impl Build<'_> {
         }
     }
 
-    fn add_pattern(&self, statement: &CreatePattern, compiled: &CompiledPattern, stream: &Stream) -> egret_core::Result<Stream> {
+    /// The matches, and the rows that came too late.
+    fn add_pattern(
+        &self,
+        statement: &CreatePattern,
+        compiled: &CompiledPattern,
+        stream: &Stream,
+    ) -> egret_core::Result<(Stream, Stream)> {
         let name = format!("pattern {}", statement.name);
-        let filtered =
-            stream.forward(&format!("{name}: prefilter"), compiled.prefilter_factory(), compiled.prefilter_schema().clone())?;
+        let output = |name: Option<&str>, schema: &egret_core::StreamSchema| OutputPort {
+            name: name.map(str::to_owned),
+            schema: schema.clone(),
+        };
+        let [late, timed_out] = SIDE_OUTPUTS.map(Some);
+        let filtered = self.job.operator(
+            &format!("{name}: prefilter"),
+            compiled.prefilter_factory(),
+            &[(stream, Partitioning::Forward)],
+            Parallelism::EveryWorker,
+            vec![output(None, compiled.prefilter_schema()), output(late, compiled.late_schema())],
+        )?;
         let keys = compiled.key_columns_after_prefilter();
         let (partitioning, parallelism) = if keys.indexes().is_empty() {
             (Partitioning::Gather, Parallelism::One)
         } else {
             (Partitioning::Hash(keys), Parallelism::EveryWorker)
         };
-        let output = |name: Option<&str>, schema: &egret_core::StreamSchema| OutputPort {
-            name: name.map(str::to_owned),
-            schema: schema.clone(),
-        };
         let outputs = vec![
             output(None, compiled.output_schema()),
-            output(Some(SIDE_OUTPUTS[0]), compiled.prefilter_schema()),
-            output(Some(SIDE_OUTPUTS[1]), compiled.output_schema()),
+            output(None, compiled.prefilter_schema()),
+            output(timed_out, compiled.output_schema()),
         ];
-        self.job.operator(&name, compiled.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)
+        let matches = self.job.operator(&name, compiled.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)?;
+        Ok((matches, filtered.side_output(SIDE_OUTPUTS[0])?))
     }
 
-    fn insert_pattern(&mut self, statement: &CreatePattern, matches: &Stream) -> Diagnosed<()> {
+    fn insert_pattern(&mut self, statement: &CreatePattern, matches: Stream, sides: [Stream; 2]) {
         let bounded = self.catalog.get(&statement.stream.text).is_some_and(|relation| relation.bounded);
-        let mut main = Relation::new(matches.clone(), bounded);
         let selected: Vec<String> = statement.select.iter().filter_map(|item| item.output_name()).map(|name| name.text).collect();
+        let mut main = Relation::new(matches, bounded);
         if selected.len() == statement.select.len() {
             main.visible.retain(|column| selected.contains(column) || column == egret_cep::MATCH_TIME);
         }
         self.catalog.insert(&statement.name.text, main);
-        for side in SIDE_OUTPUTS {
-            let stream = matches.side_output(side).map_err(at(statement.name.span))?;
+        for (side, stream) in SIDE_OUTPUTS.into_iter().zip(sides) {
             self.catalog.insert(&format!("{}.{side}", statement.name), Relation::new(stream, bounded));
         }
-        Ok(())
     }
 }
 
@@ -234,6 +249,7 @@ fn unknown_names(
     for (idents, span) in sql.identifiers() {
         let names: Vec<String> = idents.iter().map(Name::normalise).collect();
         match names.as_slice() {
+            [name] if name == egret_cep::MATCH_TIME => {}
             [name] if !has(name) && !variables.contains(&name.as_str()) => wrong.push(unknown_column(name, span, visible)),
             [row, column] if variables.contains(&row.as_str()) || *row == statement.stream.text => {
                 if !has(column) {

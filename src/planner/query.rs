@@ -3,13 +3,14 @@
 use super::Build;
 use super::enrich::at;
 use super::names::{Columns, Diagnosed, compile, object_name, quoted};
+use arrow::datatypes::DataType;
 use egret_core::Stream;
 use egret_core::expr::Expression;
 use egret_dsl::sqlparser::ast::{
-    Expr, GroupByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
-    TableFactor, WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
+    TableAlias, TableFactor, WildcardAdditionalOptions,
 };
-use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, WindowCall};
+use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, WindowCall, suggest};
 
 /// The rows of a query.
 pub(crate) struct Rows {
@@ -98,6 +99,13 @@ impl Build<'_> {
         let mut projected: Vec<(String, Expression)> = Vec::new();
         for (name, item) in &items {
             if let Some(expression) = keep(compile(&item.sql, &columns), &mut wrong) {
+                if *expression.data_type() == DataType::Null {
+                    wrong.push(
+                        Diagnostic::error(format!("the column `{name}` has no type"))
+                            .label(item.sql.span, "always null")
+                            .help("say which type it has, such as CAST(NULL AS BIGINT)"),
+                    );
+                }
                 projected.push((name.clone(), expression));
             }
         }
@@ -150,7 +158,18 @@ impl Build<'_> {
     fn from_table(&mut self, query: &SqlQuery, factor: &TableFactor) -> Diagnosed<From> {
         let span = query.span_of_node(factor);
         match factor {
-            TableFactor::Table { name, alias, args: None, .. } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample: None,
+                index_hints,
+            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() && !renames_columns(alias) => {
                 let relation = object_name(name);
                 if let Some((model, "metrics")) = relation.split_once('.')
                     && self.models.contains_key(model)
@@ -162,7 +181,7 @@ impl Build<'_> {
                 names.extend(alias.as_ref().map(|alias| Name::normalise(&alias.name)));
                 Ok(From { relation, names, window: None })
             }
-            TableFactor::Derived { subquery, alias, .. } => {
+            TableFactor::Derived { lateral: false, subquery, alias, sample: None } if !renames_columns(alias) => {
                 let rows = self.query(&query.part(subquery.clone(), query.span_of_node(subquery.as_ref())))?;
                 let relation = format!("(query {})", self.next_number());
                 self.catalog.insert(&relation, super::catalog::Relation::new(rows.stream, rows.bounded));
@@ -171,7 +190,10 @@ impl Build<'_> {
             TableFactor::MatchRecognize { .. } => Err(vec![
                 Diagnostic::error("MATCH_RECOGNIZE is not supported yet").label(span, "here").help("write it as CREATE PATTERN"),
             ]),
-            _ => Err(vec![Diagnostic::error("this cannot be read").label(span, "neither a stream nor a window over one")]),
+            _ => Err(vec![
+                Diagnostic::error("this cannot be read").label(span, "neither a stream nor a window over one")
+                    .help("write the name of a stream, of a window function over one, or a query in brackets; AS gives one name, none to columns"),
+            ]),
         }
     }
 
@@ -184,6 +206,15 @@ impl Build<'_> {
                 SelectItem::Wildcard(options)
                 | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(_), options) => {
                     let span = query.span_of_node(item);
+                    if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                        && !from.names.contains(&object_name(name))
+                    {
+                        return Err(vec![
+                            Diagnostic::error(format!("there is no stream `{}` here", object_name(name)))
+                                .label(span, "not read by this query")
+                                .suggestion(suggest(&object_name(name), &from.names)),
+                        ]);
+                    }
                     if *options != WildcardAdditionalOptions::default() {
                         return Err(vec![
                             Diagnostic::error("`*` with exceptions is not supported yet")
@@ -208,6 +239,10 @@ impl Build<'_> {
         }
         Ok(items)
     }
+}
+
+fn renames_columns(alias: &Option<TableAlias>) -> bool {
+    alias.as_ref().is_some_and(|alias| !alias.columns.is_empty())
 }
 
 /// The name of a column without AS.
@@ -244,33 +279,80 @@ pub(crate) fn keep<T>(result: Diagnosed<T>, wrong: &mut Vec<Diagnostic>) -> Opti
 }
 
 fn refuse(sql: &SqlQuery, query: &Query) -> Diagnosed<()> {
-    let clause = if query.with.is_some() {
-        "WITH"
-    } else if query.order_by.is_some() {
-        "ORDER BY"
-    } else if query.limit_clause.is_some() || query.fetch.is_some() {
-        "LIMIT"
-    } else {
-        return Ok(());
-    };
-    Err(vec![
-        Diagnostic::error(format!("{clause} is not supported in a query over a stream"))
-            .label(sql.span, "this query")
-            .help("leave it away; name intermediate results with CREATE STREAM ... AS SELECT"),
-    ])
+    // Named one by one, so that a clause which the parser learns is refused until it is planned.
+    let Query { with, body: _, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
+        query;
+    let given = [
+        ("WITH", with.is_some()),
+        ("ORDER BY", order_by.is_some()),
+        ("LIMIT", limit_clause.is_some() || fetch.is_some()),
+        ("FOR", !locks.is_empty() || for_clause.is_some()),
+        ("SETTINGS", settings.is_some()),
+        ("FORMAT", format_clause.is_some()),
+        ("|>", !pipe_operators.is_empty()),
+    ];
+    not_supported(sql, &given, "leave it away; name intermediate results with CREATE STREAM ... AS SELECT")
 }
 
 fn refuse_clauses(query: &SqlQuery, select: &Select) -> Diagnosed<()> {
-    let clause = if select.distinct.is_some() {
-        "DISTINCT"
-    } else if select.qualify.is_some() {
-        "QUALIFY"
-    } else if !select.named_window.is_empty() {
-        "WINDOW"
-    } else if !select.lateral_views.is_empty() {
-        "LATERAL VIEW"
-    } else {
-        return Ok(());
-    };
-    Err(vec![Diagnostic::error(format!("{clause} is not supported in a query over a stream")).label(query.span, "this query")])
+    let Select {
+        select_token: _,
+        optimizer_hints,
+        distinct,
+        select_modifiers,
+        top,
+        top_before_distinct: _,
+        projection,
+        exclude,
+        into,
+        from: _,
+        lateral_views,
+        prewhere,
+        selection: _,
+        connect_by,
+        group_by: _,
+        cluster_by,
+        distribute_by,
+        sort_by,
+        having: _,
+        named_window,
+        qualify,
+        window_before_qualify: _,
+        value_table_mode,
+        flavor: _,
+    } = select;
+    if projection.is_empty() {
+        return Err(vec![
+            Diagnostic::error("this query selects nothing").label(query.span, "here").help("name columns, or write `*`"),
+        ]);
+    }
+    let is_distinct = distinct.as_ref().is_some_and(|distinct| *distinct != Distinct::All);
+    let given = [
+        ("DISTINCT", is_distinct),
+        ("TOP", top.is_some()),
+        ("EXCLUDE", exclude.is_some()),
+        ("INTO", into.is_some()),
+        ("LATERAL VIEW", !lateral_views.is_empty()),
+        ("PREWHERE", prewhere.is_some()),
+        ("CONNECT BY", !connect_by.is_empty()),
+        ("CLUSTER BY", !cluster_by.is_empty()),
+        ("DISTRIBUTE BY", !distribute_by.is_empty()),
+        ("SORT BY", !sort_by.is_empty()),
+        ("WINDOW", !named_window.is_empty()),
+        ("QUALIFY", qualify.is_some()),
+        ("SELECT AS", value_table_mode.is_some()),
+        ("a modifier of SELECT", select_modifiers.is_some() || !optimizer_hints.is_empty()),
+    ];
+    not_supported(query, &given, "leave it away; filter with WHERE, compute per window with GROUP BY")
+}
+
+fn not_supported(query: &SqlQuery, given: &[(&str, bool)], help: &str) -> Diagnosed<()> {
+    match given.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((clause, _)) => Err(vec![
+            Diagnostic::error(format!("{clause} is not supported in a query over a stream"))
+                .label(query.span, "this query")
+                .help(help),
+        ]),
+    }
 }

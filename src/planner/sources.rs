@@ -38,7 +38,10 @@ impl Build<'_> {
                 Ok(stream.with_schema(projected))
             })
             .map_err(|error| vec![from_error(&error, statement.name.span)])?;
-        self.catalog.insert(&statement.name.text, Relation::new(stream, bounded));
+        let mut relation = Relation::new(stream, bounded);
+        // Columns that nothing reads yet are worth suggesting.
+        relation.visible = schema.arrow().fields().iter().map(|field| field.name().clone()).collect();
+        self.catalog.insert(&statement.name.text, relation);
         Ok(())
     }
 

@@ -4,9 +4,27 @@ use super::sources::UsedColumns;
 use egret_dsl::sqlparser::ast::{
     Expr, Query, Select, SelectItem, SetExpr, TableFactor, Visit, visit_expressions, visit_relations,
 };
-use egret_dsl::{Name, PatternItem, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery, Statement};
+use egret_dsl::{
+    CreateStreamAs, Insert, Name, PatternItem, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery, Statement,
+};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+
+/// The names of all relations that queries read.
+pub(super) fn relations_read(program: &Program) -> BTreeSet<String> {
+    let mut read = BTreeSet::new();
+    for statement in &program.statements {
+        let (Statement::CreateStreamAs(CreateStreamAs { query, .. }) | Statement::Insert(Insert { query, .. })) = statement
+        else {
+            continue;
+        };
+        let _ = visit_relations(&query.tree, |name| {
+            read.insert(super::names::object_name(name));
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    read
+}
 
 /// All names that may be columns. A name counts for every stream: reading one column too many is harmless.
 pub(super) fn used_columns(program: &Program) -> UsedColumns {

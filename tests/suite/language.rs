@@ -138,6 +138,55 @@ fn what_is_wrong_is_said_all_at_once_and_points_into_the_text() {
 }
 
 #[test]
+fn late_rows_and_partial_matches_that_timed_out_are_streams() {
+    let pattern = "CREATE PATTERN p ON txn PARTITION BY card MATCH a -> b DEFINE a AS amount < 10, b AS amount > 1000
+        WITHIN INTERVAL '1' MINUTE SELECT card, a.id AS first, match_time AS t;";
+    let lines = rows_of(&format!("{pattern} INSERT INTO out SELECT first FROM p.timed_out;"));
+    assert_eq!(lines, ["first=1", "first=2", "first=6"]);
+    assert!(rows_of(&format!("{pattern} INSERT INTO out SELECT id, device FROM p.late;")).is_empty());
+}
+
+#[test]
+fn what_is_not_supported_is_refused_not_ignored() {
+    let wrong = |statements: &str| {
+        let text = STREAM.replace("{path}", "none.jsonl") + statements;
+        Program::new("job.egret", &text)
+            .plan()
+            .err()
+            .map_or_else(|| panic!("accepted: {statements}"), |errors| errors.to_string())
+    };
+    for (query, expected) in [
+        ("SELECT id FROM txn |> WHERE id > 3", "|> is not supported"),
+        ("SELECT id FROM txn PREWHERE id > 3", "PREWHERE is not supported"),
+        ("SELECT TOP 2 id FROM txn", "TOP is not supported"),
+        ("SELECT id FROM txn ORDER BY id", "ORDER BY is not supported"),
+        ("SELECT id FROM txn LIMIT 3", "LIMIT is not supported"),
+        ("SELECT DISTINCT id FROM txn", "DISTINCT is not supported"),
+        ("SELECT foo.* FROM txn", "there is no stream `foo` here"),
+        ("SELECT id FROM txn AS t (a, b)", "cannot be read"),
+        ("SELECT FROM txn", "selects nothing"),
+        ("SELECT a.id FROM txn a JOIN txn b ON a.id = b.id", "JOIN is not supported"),
+        ("SELECT NULL AS x FROM txn", "has no type"),
+        ("SELECT id, random() AS x FROM txn", "`random` gives something else each time"),
+        ("SELECT id, now() AS x FROM txn", "`now` gives something else each time"),
+        ("SELECT cuntry FROM txn", "did you mean `country`?"),
+    ] {
+        let shown = wrong(&format!("INSERT INTO out {query};"));
+        assert!(shown.contains(expected), "{expected} is missing in:\n{shown}");
+    }
+    let leak =
+        "CREATE MODEL m ON txn FEATURES amount, fraud LABEL fraud DELAYED BY INTERVAL '1' DAY USING logistic_regression();";
+    assert!(wrong(leak).contains("the label is made of"));
+}
+
+#[test]
+fn inserts_may_differ_in_what_can_be_null() {
+    let lines = rows_of("INSERT INTO out SELECT id FROM txn WHERE id < 2; INSERT INTO out SELECT 5 AS id FROM txn WHERE id = 3;");
+    assert_eq!(lines, ["id=1", "id=5"]);
+    assert_eq!(rows_of("INSERT INTO out SELECT substr(country, 1, 1) AS c FROM txn WHERE id = 3;"), ["c=F"]);
+}
+
+#[test]
 fn types_are_checked_before_anything_runs() {
     let wrong = |statements: &str| {
         let text = STREAM.replace("{path}", "none.jsonl") + statements;

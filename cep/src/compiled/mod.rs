@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// The name that measures use for the time of the match, and of the column that holds it unless they chose another.
 pub const MATCH_TIME: &str = "match_time";
 
+/// The matcher's counter of matches.
+pub const MATCHES: &str = "matches";
+
 /// The column of a row's mask, between the prefilter and the matcher. With more than 63 local conditions there are more
 /// columns, with a number behind the name.
 pub const MASK_COLUMN: &str = "__mask";

@@ -14,10 +14,10 @@ mod step;
 mod store;
 mod values;
 
-use crate::compiled::Plan;
+use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Epoch, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize};
+use egret_core::{Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize};
 use state::State;
 use std::sync::Arc;
 
@@ -126,6 +126,9 @@ impl Matcher {
 
     fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         for (port, batch) in self.state.take_output(&self.plan)? {
+            if port == MAIN {
+                ctx.counters().add_named(MATCHES, batch.num_rows() as i64);
+            }
             ctx.emit_to(port, batch);
         }
         let timed_out = self.state.timed_out();

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::io_error::io_error;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use egret_core::{Batch, Committable, Epoch, Result, SinkWriter};
+use egret_core::{Batch, Committable, Epoch, Result, SinkContext, SinkWriter};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub(crate) struct RollingWriter {
     prepared: Vec<PathBuf>,
     /// Prepared parts of an earlier run, to be removed unless they are committed before the first `prepare`.
     stale: Vec<PathBuf>,
+    /// Whether complete parts are shown before the job ends.
+    publishes: bool,
 }
 
 /// The part that is being written.
@@ -46,9 +48,10 @@ impl RollingWriter {
         config: Arc<FileSinkConfig>,
         rules: Rolling,
         schema: SchemaRef,
-        (instance, parallelism): (usize, usize),
+        ctx: &SinkContext,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        let SinkContext { instance, parallelism, unbounded, .. } = *ctx;
         create_folder(&config.path)?;
         // The first instance also tidies up after workers that are no more.
         let is_mine = |name: &str| {
@@ -70,6 +73,7 @@ impl RollingWriter {
             closed: Vec::new(),
             prepared: Vec::new(),
             stale,
+            publishes: unbounded,
         };
         drop(writer.new_part()?);
         writer.number = number;
@@ -160,6 +164,12 @@ impl SinkWriter for RollingWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.roll()
+        self.roll()?;
+        if self.publishes {
+            remove(&std::mem::take(&mut self.stale))?;
+            let complete: Vec<Committable> = self.closed.drain(..).map(|commit| commit.encode()).collect();
+            self.commit(&complete)?;
+        }
+        Ok(())
     }
 }

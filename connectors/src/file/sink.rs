@@ -51,9 +51,7 @@ impl Sink for FileSink {
     fn open(&self, schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>> {
         let (config, schema) = (Arc::clone(&self.config), Arc::clone(schema.arrow()));
         Ok(match self.config.rolling {
-            Some(rules) => {
-                Box::new(RollingWriter::open(config, rules, schema, (ctx.instance, ctx.parallelism), Arc::clone(&self.clock))?)
-            }
+            Some(rules) => Box::new(RollingWriter::open(config, rules, schema, ctx, Arc::clone(&self.clock))?),
             None => Box::new(SingleWriter::open(config, schema, ctx.instance)?),
         })
     }

@@ -78,7 +78,7 @@ fn a_graph_and_a_model() {
 
     let Statement::CreateModel(model) = one(
         "CREATE MODEL m ON txn FEATURES amount, t.country, amount / 2 AS half, \"label\" LABEL fraud = 1 DELAYED BY INTERVAL '0' DAY
-         USING ftrl(l1 => -0.5, optimizer => 'x', on => true) EVALUATE roc_auc EVERY 10 VERSION EVERY INTERVAL '1' SECOND",
+         USING ftrl(l1 => -0.5, optimizer => 'x', bias => true) EVALUATE roc_auc EVERY 10 VERSION EVERY INTERVAL '1' SECOND",
     ) else {
         panic!()
     };

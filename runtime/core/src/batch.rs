@@ -97,10 +97,11 @@ impl Batch {
         Ok(Self { rows: filter_record_batch(&self.rows, mask)?, ..*self })
     }
 
-    /// Other rows of the same kind (late or on time), for operators that change columns one to one.
+    /// Other rows of the same kind (late or on time), for operators that change columns one to one. Rows without event time
+    /// are never late.
     #[must_use]
     pub fn with_rows(&self, rows: RecordBatch, event_time: Option<usize>) -> Self {
-        Self { rows, event_time, late: self.late }
+        Self { rows, event_time, late: event_time.and(self.late) }
     }
 
     /// The same rows with another lateness.

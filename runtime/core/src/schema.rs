@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::fmt;
 use std::sync::Arc;
 
 /// The type of every event time column.
@@ -58,6 +59,26 @@ impl StreamSchema {
         Ok(Self { arrow, event_time })
     }
 
+    /// The schema of rows of either: the same columns, nullable where one is; event time if it is the same column. None if
+    /// names or types differ.
+    pub fn united(&self, other: &Self) -> Option<Self> {
+        let (fields, others) = (self.arrow.fields(), other.arrow.fields());
+        let same =
+            |(field, other): (&Arc<Field>, &Arc<Field>)| field.name() == other.name() && field.data_type() == other.data_type();
+        if fields.len() != others.len() || !fields.iter().zip(others).all(same) {
+            return None;
+        }
+        if self == other {
+            return Some(self.clone());
+        }
+        let either = |(field, other): (&Arc<Field>, &Arc<Field>)| {
+            field.as_ref().clone().with_nullable(field.is_nullable() || other.is_nullable())
+        };
+        let fields: Vec<Field> = fields.iter().zip(others).map(either).collect();
+        let event_time = self.event_time.filter(|_| self.event_time == other.event_time);
+        Some(Self { arrow: Arc::new(Schema::new(fields)), event_time })
+    }
+
     /// A non-null column of the event time type.
     pub fn time_field(name: &str) -> Field {
         Field::new(name, TIME_TYPE, false)
@@ -102,5 +123,13 @@ impl StreamSchema {
         let fields: Vec<Field> = self.arrow.fields().iter().map(|field| field.as_ref().clone()).chain(more).collect();
         let time = self.event_time.map(|column| self.arrow.field(column).name().clone());
         Self::new(fields, time.as_deref())
+    }
+}
+
+impl fmt::Display for StreamSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: Vec<String> =
+            self.arrow.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+        write!(f, "({})", columns.join(", "))
     }
 }

@@ -33,6 +33,8 @@ pub struct SinkContext {
     pub instance: usize,
     /// How many writers there are.
     pub parallelism: usize,
+    /// Whether the job runs until it is stopped: what waits for the end of such a job would be seen by nobody.
+    pub unbounded: bool,
     /// The sink's counters, shown in the summary.
     pub counters: Arc<Counters>,
 }
@@ -40,7 +42,7 @@ pub struct SinkContext {
 impl SinkContext {
     /// Writer `instance` of `parallelism`, with counters of its own.
     pub fn new(instance: usize, parallelism: usize) -> Self {
-        Self { instance, parallelism, counters: Arc::default() }
+        Self { instance, parallelism, unbounded: false, counters: Arc::default() }
     }
 }
 
@@ -71,7 +73,7 @@ pub trait SinkWriter {
     /// The job failed: removes what was not committed, as far as that is possible.
     fn abort(&mut self) {}
 
-    /// Nothing came for a while: a terminal or a pipe shows what it holds.
+    /// Called from time to time: a terminal or a pipe shows what it holds; a sink of a job without end shows what is complete.
     ///
     /// # Errors
     /// As [`SinkWriter::write`].

@@ -222,20 +222,17 @@ impl Stream {
     /// # Errors
     /// The columns differ.
     pub fn union(&self, others: &[&Self]) -> Result<Self> {
+        let mut schema = self.schema.clone();
         for other in others {
-            if other.schema != self.schema {
-                return Err(Error::job(format!(
-                    "a union needs the same columns: {} and {}",
-                    self.schema.arrow(),
-                    other.schema.arrow()
-                ))
-                .help("bring them into one shape with select"));
-            }
+            schema = schema.united(&other.schema).ok_or_else(|| {
+                Error::job(format!("a union needs the same columns: {} and {}", self.schema, other.schema))
+                    .help("bring them into one shape with select")
+            })?;
         }
         let inputs: Vec<_> =
             std::iter::once(self).chain(others.iter().copied()).map(|stream| (stream, Partitioning::Forward)).collect();
-        let outputs = vec![OutputPort { name: None, schema: self.schema.clone() }];
-        self.job.operator("union", Arc::new(UnionFactory), &inputs, Parallelism::EveryWorker, outputs)
+        let outputs = vec![OutputPort { name: None, schema: schema.clone() }];
+        self.job.operator("union", Arc::new(UnionFactory::new(schema)), &inputs, Parallelism::EveryWorker, outputs)
     }
 
     /// Groups rows by key: all rows of a key go to one worker.

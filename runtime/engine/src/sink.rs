@@ -5,6 +5,8 @@ use egret_core::{Batch, Context, Epoch, EventTime, Operator, Result, SinkWriter}
 
 /// How often what a sink holds back is shown.
 const FLUSH_MS: i64 = 100;
+/// How often when nothing comes.
+const FLUSH_AGAIN_MS: i64 = 1_000;
 
 /// Drives a [`SinkWriter`].
 pub(crate) struct SinkOperator {
@@ -27,7 +29,9 @@ impl Operator for SinkOperator {
         Ok(())
     }
 
-    fn on_processing_time(&mut self, _now_ms: i64, _ctx: &mut Context<'_>) -> Result<()> {
+    fn on_processing_time(&mut self, now_ms: i64, ctx: &mut Context<'_>) -> Result<()> {
+        // Once more later, even if nothing comes: parts of files are complete after a time.
+        ctx.wake_at(now_ms.saturating_add(FLUSH_AGAIN_MS));
         self.writer.flush()
     }
 

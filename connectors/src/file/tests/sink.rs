@@ -217,6 +217,21 @@ fn parts_roll_by_bytes_and_by_time() {
 }
 
 #[test]
+fn a_job_without_end_shows_parts_when_they_are_complete() {
+    let folder = Folder::new();
+    let sink = sink(&folder, "out", &[("format", "json"), ("rolling", "rows:2")]);
+    let mut writer = sink.open(&columns(), &SinkContext { unbounded: true, ..SinkContext::new(0, 1) }).unwrap();
+    writer.write(&ids(0..5)).unwrap();
+    writer.flush().unwrap();
+    let shown = || folder.names("out").into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>();
+    assert_eq!(shown(), ["part-0-0.jsonl", "part-0-1.jsonl"]);
+    let ready = prepare(writer.as_mut(), 1);
+    writer.commit(&ready).unwrap();
+    assert_eq!(shown(), ["part-0-0.jsonl", "part-0-1.jsonl", "part-0-2.jsonl"]);
+    assert_eq!(folder.read("out/part-0-2.jsonl"), "{\"id\":4}\n");
+}
+
+#[test]
 fn a_new_run_adds_parts_and_removes_only_leftovers() {
     let folder = Folder::new();
     let sink = sink(&folder, "out", &[("format", "json"), ("rolling", "rows:1")]);

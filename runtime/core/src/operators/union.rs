@@ -1,14 +1,25 @@
-//! Union: the rows of several streams of one schema. The engine takes the least of their watermarks.
+//! Union: the rows of several streams of the same columns. The engine takes the least of their watermarks.
 
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result};
+use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use arrow::array::RecordBatch;
+use std::sync::Arc;
 
-/// Passes rows of all inputs on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct UnionFactory;
+/// Passes rows of all inputs on, under one schema.
+#[derive(Clone, Debug)]
+pub struct UnionFactory {
+    schema: StreamSchema,
+}
+
+impl UnionFactory {
+    /// A union whose output has this schema: the inputs' columns, nullable where one of theirs is.
+    pub fn new(schema: StreamSchema) -> Self {
+        Self { schema }
+    }
+}
 
 impl OperatorFactory for UnionFactory {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(Self))
+        Ok(Box::new(Union(self.schema.clone())))
     }
 
     fn describe(&self) -> Vec<String> {
@@ -16,9 +27,16 @@ impl OperatorFactory for UnionFactory {
     }
 }
 
-impl Operator for UnionFactory {
+struct Union(StreamSchema);
+
+impl Operator for Union {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
-        ctx.emit(batch);
+        if Arc::ptr_eq(batch.rows().schema_ref(), self.0.arrow()) {
+            ctx.emit(batch);
+            return Ok(());
+        }
+        let rows = RecordBatch::try_new(Arc::clone(self.0.arrow()), batch.rows().columns().to_vec())?;
+        ctx.emit(batch.with_rows(rows, self.0.event_time()));
         Ok(())
     }
 }

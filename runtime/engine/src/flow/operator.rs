@@ -5,7 +5,7 @@ use super::pressure::Pressure;
 use super::{ForwardPact, InputStream, JobShared, has_instance};
 use crate::driver::{Driver, Outgoing, Signal, guard};
 use crate::sink::SinkOperator;
-use egret_core::job::{NodeId, NodeKind};
+use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{KeyedState, NoState, Operator, Result, SinkContext};
 use egret_state::MemoryState;
 use std::collections::VecDeque;
@@ -107,7 +107,9 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
             let (from, edge) = shared.job.inputs(id)[0];
             let schema = &shared.job.node(from).outputs[edge.port].schema;
             let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
-            let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, counters };
+            let endless = |node: &Node| matches!(&node.kind, NodeKind::Source { source, .. } if !source.is_bounded());
+            let unbounded = shared.job.nodes().any(|(_, node)| endless(node));
+            let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, unbounded, counters };
             let writer = sink.open(schema, &ctx).map_err(place)?;
             (Box::new(SinkOperator::new(writer)), Box::new(NoState))
         }
