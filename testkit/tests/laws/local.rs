@@ -104,7 +104,7 @@ fn aggregating_before_the_exchange_changes_nothing() {
             let name = format!("{kind} by {keys:?}");
             let windows = factory(keys, kind, AGGREGATES, lateness);
             let alone = check_law(&Case::new(&name, Arc::new(windows.clone())).input(input(&rows, keys)).seeds(1));
-            let both = check_law(&Case::new(&format!("{name}, twice"), chain(windows)).input(input(&rows, keys)).seeds(60));
+            let both = check_law(&Case::new(&format!("{name}, twice"), chain(windows)).input(input(&rows, keys)).seeds(20));
             assert_eq!(show_sorted(&both), show_sorted(&alone), "{name}");
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 const DELAY: i64 = 25;
 
-fn schema() -> StreamSchema {
+pub(crate) fn schema() -> StreamSchema {
     table("card:int country:text amount:float at:time").schema
 }
 
@@ -387,58 +387,4 @@ fn mistakes_are_explained() {
     let spec = WindowSpec { keys: KeyColumns::new(vec![]), kind: tumbling, aggregates: calls(), allowed_lateness_ms: 0 };
     let error = WindowFactory::new(spec, &no_time).unwrap_err().to_string();
     assert!(error.contains("need event time"), "{error}");
-}
-
-/// Speed, on the workloads `w2` and `w3` of the benchmarks: run with `--ignored --nocapture`.
-#[test]
-#[ignore = "measures, does not test"]
-fn speed() {
-    let tumbling = WindowKind::Tumbling { size_ms: 10_000 };
-    let sliding = WindowKind::Sliding { size_ms: 60_000, slide_ms: 10_000 };
-    for (name, kind, keys, cards, calls) in [
-        ("w2", tumbling, 0, 100_000, &["sum(amount)", "count(*)"][..]),
-        ("w3card", sliding, 0, 100_000, &["avg(amount)"][..]),
-        ("w3, 50 keys", sliding, 0, 50, &["avg(amount)"][..]),
-        ("w2 by text", tumbling, 1, 100_000, &["sum(amount)", "count(*)"][..]),
-        ("session", WindowKind::Session { gap_ms: 1_000 }, 0, 100_000, &["sum(amount)", "count(*)"][..]),
-        ("count", WindowKind::Count { rows: 10 }, 0, 100_000, &["sum(amount)", "count(*)"][..]),
-        ("w2, first", tumbling, 0, 100_000, &["first_value(amount)"][..]),
-        ("w2, distinct", tumbling, 0, 100_000, &["count(DISTINCT country)"][..]),
-    ] {
-        let total = 4_000_000_usize;
-        let batches: Vec<Batch> = (0..total / 8_192).map(|block| speed_batch(block, cards, keys == 1)).collect();
-        let factory: Arc<dyn OperatorFactory> = Arc::new(factory(&[keys], kind, calls, 0));
-        let mut harness = Harness::new(factory, vec![Partitioning::Gather], 1).unwrap();
-        let (mut results, mut bytes) = (0, 0);
-        let start = std::time::Instant::now();
-        for batch in batches {
-            let watermark = batch.event_times().unwrap().iter().max().unwrap() - 1_001;
-            harness.feed(0, batch).unwrap();
-            harness.watermark(0, EventTime(watermark)).unwrap();
-            results += harness.take_all().iter().map(|(_, batch)| batch.num_rows()).sum::<usize>();
-            bytes = harness.state_size().bytes.max(bytes);
-        }
-        harness.finish().unwrap();
-        results += harness.take_all().iter().map(|(_, batch)| batch.num_rows()).sum::<usize>();
-        let each = start.elapsed().as_nanos() as f64 / total as f64;
-        println!("{name}: {each:.1} ns a row, {results} results, {} MB of state", bytes / 1_000_000);
-    }
-}
-
-/// 8192 rows of the benchmarks' generator in spirit: 100 000 rows a second of event time, shuffled within a second.
-fn speed_batch(block: usize, cards: u64, text: bool) -> Batch {
-    let mut random = egret_testkit::Random::new(block as u64);
-    let first = (block * 8_192) as i64;
-    let mut cards = || (random.next() >> 1) % cards;
-    let card: Vec<u64> = (0..8_192).map(|_| cards()).collect();
-    let second = |row: i64| (first + row) / 100_000 * 1_000;
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(card.iter().map(|&card| card as i64))),
-        Arc::new(StringArray::from_iter_values(
-            card.iter().map(|card| if text { format!("card {card}") } else { format!("{}", card % 50) }),
-        )),
-        Arc::new(Float64Array::from_iter_values(card.iter().map(|card| (card % 400) as f64 / 4.0))),
-        Arc::new(TimestampMillisecondArray::from_iter_values((0..8_192).map(|row| second(row) + (row * 617) % 1_000))),
-    ];
-    Batch::from_parts(RecordBatch::try_new(schema().arrow().clone(), columns).unwrap(), Some(3), None)
 }
