@@ -26,8 +26,10 @@ pub const ROWS: usize = 1;
 
 /// A pane must have this many rows before it says anything about the next ones.
 const ROWS_TO_JUDGE: u64 = 1_000;
+/// A key must have so many rows in a pane: making, sending and merging a state costs about as much as sending ten rows.
+const ROWS_PER_KEY: u64 = 10;
 /// For how many panes rows are passed on after one in which keys hardly repeated.
-const PANES_PASSED: i64 = 8;
+const PANES_PASSED: i64 = 32;
 
 /// States of keys in panes, as columns of a stream: the pane's start, the key, then the states of each aggregate.
 #[derive(Debug)]
@@ -148,7 +150,7 @@ impl LocalWindows {
 
     fn judge(&mut self, pane: i64, keys: usize) {
         let rows = self.rows.remove(&pane).unwrap_or(0);
-        if rows >= ROWS_TO_JUDGE && keys as u64 * 2 > rows {
+        if rows >= ROWS_TO_JUDGE && keys as u64 * ROWS_PER_KEY > rows {
             let length = self.shape.end_of(pane).saturating_sub(pane);
             self.passed_until = EventTime(pane.saturating_add(length.saturating_mul(PANES_PASSED)));
         }
