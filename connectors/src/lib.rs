@@ -1,9 +1,9 @@
 //! Egret's sources and sinks: one folder per system.
 //!
-//! * [`file`]: CSV, JSON lines and Parquet files, read (globs, compression, growing files) and written (whole or not at all).
+//! * [`mod@file`]: CSV, JSON lines and Parquet files, read (globs, compression, growing files) and written (whole or not at all).
 //! * [`generator`]: rows made by number, as fast as asked for.
 //! * [`stdio`]: standard input and output, with a table printer.
-//! * [`format`]: the text formats that files and standard input and output share.
+//! * [`mod@format`]: the text formats that files and standard input and output share.
 //! * [`Registry`]: connectors by name, with [`Options`] that are text; users add their own.
 
 pub mod clock;

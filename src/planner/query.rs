@@ -91,10 +91,10 @@ impl Build<'_> {
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let schema = stream.schema().clone();
         let columns = Columns { schema: &schema, visible: &relation.visible, qualifiers: from.names.clone() };
-        if let Some(filter) = &filter {
-            if let Some(condition) = keep(compile(&filter.sql, &columns), &mut wrong) {
-                stream = self.filter_stream(&stream, filter, condition, &mut wrong);
-            }
+        if let Some(filter) = &filter
+            && let Some(condition) = keep(compile(&filter.sql, &columns), &mut wrong)
+        {
+            stream = self.filter_stream(&stream, filter, condition, &mut wrong);
         }
         let mut projected: Vec<(String, Expression)> = Vec::new();
         for (name, item) in &items {
@@ -152,10 +152,10 @@ impl Build<'_> {
             let names = call.alias.iter().map(|alias| alias.text.clone()).chain([call.stream.text.clone()]).collect();
             return Ok(From { relation: call.stream.text.clone(), names, window: Some(call) });
         }
-        self.from_table(query, &table.relation)
+        self.table(query, &table.relation)
     }
 
-    fn from_table(&mut self, query: &SqlQuery, factor: &TableFactor) -> Diagnosed<From> {
+    fn table(&mut self, query: &SqlQuery, factor: &TableFactor) -> Diagnosed<From> {
         let span = query.span_of_node(factor);
         match factor {
             TableFactor::Table {

@@ -135,7 +135,7 @@ struct Outcome {
 
 fn run(case: &Case, inputs: &[Input], seed: u64, shape: &Shape) -> Outcome {
     Run::new(case, inputs, seed, shape)
-        .and_then(Run::to_the_end)
+        .and_then(Run::finish)
         .unwrap_or_else(|error| panic!("case '{}', {SEED_VARIABLE}={seed} ({shape}) failed: {error}", case.name))
 }
 
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
         Ok(Self { harness, inputs, shape, random, fed, watermarks })
     }
 
-    fn to_the_end(mut self) -> Result<Outcome> {
+    fn finish(mut self) -> Result<Outcome> {
         while let Some((input, split)) = self.choose_split() {
             self.feed_some(input, split)?;
             if self.random.chance(self.shape.watermark_percent) {

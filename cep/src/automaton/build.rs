@@ -92,7 +92,7 @@ impl Builder {
             let edges_before = self.edges.len();
             let link = (index > 0).then(|| edge_link(element.link));
             let part = self.element(element, link)?;
-            inside = element.quantifier.repeats().then(|| edges_before..self.edges.len());
+            inside = element.quantifier.repeats().then_some(edges_before..self.edges.len());
             whole = self.append(whole, part);
         }
         Ok(whole)

@@ -67,7 +67,8 @@ impl Step<'_> {
             }
             let open = self.advance_one(node, run)?;
             let survives = open & node.edge_bits != 0;
-            if !changed && !(survives && self.work.branches.is_empty()) {
+            let stays = survives && self.work.branches.is_empty();
+            if !changed && !stays {
                 self.work.next.extend_from_slice(&runs[..index]);
                 changed = true;
             }

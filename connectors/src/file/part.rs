@@ -134,10 +134,10 @@ impl Part {
     }
 
     fn write_header(&mut self) {
-        if let Some(Content::Csv { encoder, file, header }) = &mut self.content {
-            if std::mem::take(header) {
-                encoder.header(self.schema.fields(), &mut file.buffer);
-            }
+        if let Some(Content::Csv { encoder, file, header }) = &mut self.content
+            && std::mem::take(header)
+        {
+            encoder.header(self.schema.fields(), &mut file.buffer);
         }
     }
 

@@ -126,11 +126,11 @@ impl SinkWriter for SingleWriter {
                 format!("{} cannot get more rows: a Parquet file is complete once it is committed", self.path.display());
             return Err(Error::job(message).help("set rolling to write a folder of Parquet files"));
         }
-        if has_rows || self.planned.is_none() {
-            if let Some(part) = self.part.take() {
-                let (from, bytes) = self.close_part(part)?;
-                (commit.from, commit.bytes) = (Some(from), bytes);
-            }
+        if (has_rows || self.planned.is_none())
+            && let Some(part) = self.part.take()
+        {
+            let (from, bytes) = self.close_part(part)?;
+            (commit.from, commit.bytes) = (Some(from), bytes);
         }
         self.planned = Some(commit.end());
         Ok(vec![commit.encode()])

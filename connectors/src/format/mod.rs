@@ -1,6 +1,6 @@
 //! Text formats: CSV and JSON lines, read and written, whatever the bytes come from or go to.
 //!
-//! Reading is one pass without a tree in between: bytes arrive in a [`window`], are cut into records, and a record's
+//! Reading is one pass without a tree in between: bytes arrive in a `window`, are cut into records, and a record's
 //! values go straight into column buffers. A record that is not right is taken back out of the columns and reported with
 //! its file, line, column and value, so the fast way and the way that explains errors are the same one.
 //!

@@ -134,10 +134,10 @@ impl TextReader {
             self.window.reset(0, 0, false);
             self.start = Start::Open { from, moved: false };
         }
-        if self.header.is_some() {
-            if let Some(stop) = self.read_header()? {
-                return Ok(Some(stop));
-            }
+        if self.header.is_some()
+            && let Some(stop) = self.read_header()?
+        {
+            return Ok(Some(stop));
         }
         if from.offset > 0 {
             self.input.seek(from.offset)?;

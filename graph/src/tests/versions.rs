@@ -131,7 +131,7 @@ fn check_that_every_row_says_something_new(updates: &RecordBatch) {
     let versions = egret_core::batch::millis(updates.column(0));
     let (mut vertices, mut components) = (BTreeMap::new(), BTreeMap::new());
     let mut said = BTreeSet::new();
-    for row in 0..rows.len() {
+    for (row, &version) in versions.iter().enumerate() {
         let (subject, before, after) = match rows.get(row).unwrap() {
             Update::Vertex { side, key, component } => {
                 let subject = (Some(side), key.to_vec());
@@ -145,7 +145,7 @@ fn check_that_every_row_says_something_new(updates: &RecordBatch) {
             Update::NoComponent { id } => ((None, id.to_le_bytes().to_vec()), components.insert(id, None).flatten(), None),
         };
         assert_ne!(before, after, "row {row} says nothing new");
-        assert!(said.insert((versions[row], subject)), "row {row} is about what was told in the same version");
+        assert!(said.insert((version, subject)), "row {row} is about what was told in the same version");
     }
 }
 

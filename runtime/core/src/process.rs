@@ -203,6 +203,9 @@ enum Event<F: ProcessFunction> {
     ProcessingTimer,
 }
 
+/// An event of a key, and when it happens.
+type Due<F> = (EventTime, Vec<u8>, Event<F>);
+
 impl<F: ProcessFunction> ProcessOperator<F> {
     fn call(&mut self, key: &[u8], time: EventTime, event: Event<F>, ctx: &mut Context<'_>) -> Result<()> {
         let (watermark, processing_time_ms) = (ctx.watermark(), ctx.processing_time_ms());
@@ -217,7 +220,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
     }
 
     /// The rows of an input with their keys and times, in the order given.
-    fn events(&self, input: usize, rows: &RecordBatch, order: &[u32]) -> Result<Vec<(EventTime, Vec<u8>, Event<F>)>> {
+    fn events(&self, input: usize, rows: &RecordBatch, order: &[u32]) -> Result<Vec<Due<F>>> {
         let columns = self.keys[input].of(rows);
         let times = self.event_times[input].map(|column| crate::batch::millis(rows.column(column)));
         let indexes = arrow::array::UInt32Array::from(order.to_vec());
@@ -240,7 +243,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
 
     /// Everything below the watermark: rows (input 0 before input 1 at the same time) and timers, in order of time.
     fn advance(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
-        let mut due: Vec<(EventTime, Vec<u8>, Event<F>)> = Vec::new();
+        let mut due: Vec<Due<F>> = Vec::new();
         for input in 0..self.waiting.len() {
             let Some(column) = self.event_times[input] else { continue };
             let batches = std::mem::take(&mut self.waiting[input]);

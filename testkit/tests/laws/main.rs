@@ -1,4 +1,5 @@
 //! Operators of `runtime/core` held to the law, and compared with slow and obvious twins.
+#![allow(clippy::unwrap_used)]
 
 mod local;
 mod process;

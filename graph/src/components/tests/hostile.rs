@@ -23,8 +23,7 @@ fn a_star_whose_leaves_come_and_expire_one_by_one() {
 
 #[test]
 fn a_long_path_that_expires_from_its_end_from_its_middle_and_at_once() {
-    let orders: [fn(u32) -> u32; 3] =
-        [|link| link, |link| if link < MANY / 2 { MANY / 2 - link } else { link - MANY / 2 }, |_| 0];
+    let orders: [fn(u32) -> u32; 3] = [|link| link, |link| (MANY / 2).abs_diff(link), |_| 0];
     for (round, order) in orders.into_iter().enumerate() {
         let mut graph = DynamicComponents::new();
         (0..MANY).for_each(|link| graph.insert(link, link + 1, 1 + i64::from(order(link))));

@@ -96,6 +96,6 @@ impl GroupsAccumulator for PerGroup {
         const ASKED: usize = 16;
         let asked = self.groups.len().min(ASKED);
         let bytes: usize = self.groups[..asked].iter().map(|group| group.size()).sum();
-        if asked == 0 { 0 } else { bytes * self.groups.len() / asked }
+        (bytes * self.groups.len()).checked_div(asked).unwrap_or(0)
     }
 }

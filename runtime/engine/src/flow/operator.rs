@@ -50,7 +50,7 @@ pub(super) fn build<'scope>(
     let senders: Vec<Vec<bool>> = inputs.iter().map(|input| input.senders.clone()).collect();
     let driver = if has_instance(node, worker) { Some(make_driver(shared, id, worker, &senders)?) } else { None };
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
-    let mut handles: Vec<(Box<dyn AnyInput>, Option<Arc<Pressure>>)> = Vec::new();
+    let mut handles: Vec<TaskInput> = Vec::new();
     for (index, input) in inputs.into_iter().enumerate() {
         let handle: (Box<dyn AnyInput>, _) = match input.pact {
             None => (Box::new(builder.new_input(input.stream, ForwardPact)), None),
@@ -119,6 +119,9 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     Ok(Driver::new(operator, state, info, counters, senders))
 }
 
+/// An input, and the pressure on its exchange if it has one.
+type TaskInput = (Box<dyn AnyInput>, Option<Arc<Pressure>>);
+
 struct Task {
     driver: Option<Driver>,
     worker: usize,
@@ -135,7 +138,7 @@ struct Task {
 
 impl Task {
     /// Takes what has arrived off the channels.
-    fn pull(&mut self, handles: &mut [(Box<dyn AnyInput>, Option<Arc<Pressure>>)]) {
+    fn pull(&mut self, handles: &mut [TaskInput]) {
         let (outputs, worker, queue) = (self.outputs.len(), self.worker, &mut self.queue);
         for (input, (handle, _)) in handles.iter_mut().enumerate() {
             handle.pull(&mut |capability, parcel| {
@@ -150,7 +153,7 @@ impl Task {
         }
     }
 
-    fn run(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[(Box<dyn AnyInput>, Option<Arc<Pressure>>)]) {
+    fn run(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[TaskInput]) {
         if self.shared.failure.is_set() {
             self.queue.clear();
             self.held.clear();
@@ -160,11 +163,7 @@ impl Task {
         guard(&shared.failure, || self.run_checked(frontiers, handles));
     }
 
-    fn run_checked(
-        &mut self,
-        frontiers: &[MutableAntichain<u64>],
-        handles: &[(Box<dyn AnyInput>, Option<Arc<Pressure>>)],
-    ) -> Result<()> {
+    fn run_checked(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[TaskInput]) -> Result<()> {
         let Some(mut driver) = self.driver.take() else {
             self.held.clear();
             self.queue.clear();
