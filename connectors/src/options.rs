@@ -98,7 +98,18 @@ impl Options {
         match self.get(key) {
             Some("") => Err(OptionError::of(key, Error::job(format!("the option '{key}' is empty")))),
             Some(value) => Ok(value),
-            None => Err(Error::job(format!("the option '{key}' is missing")).help(format!("add {key} = '...'")).into()),
+            None => Err(self.missing(key)),
+        }
+    }
+
+    /// An option is missing, or it is written wrongly.
+    fn missing(&self, key: &str) -> OptionError {
+        match nearest(key, self.values.keys().map(String::as_str).filter(|given| *given != "connector")) {
+            Some(given) => OptionError::of(
+                given,
+                Error::job(format!("there is no option '{given}' here")).help(format!("did you mean '{key}'?")),
+            ),
+            None => Error::job(format!("the option '{key}' is missing")).help(format!("add {key} = '...'")).into(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use egret_core::Stream;
 use egret_dsl::{Diagnostic, Name, Span, suggest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A named stream: declared, derived, or the output of a pattern or a model.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ impl Relation {
 pub(crate) struct Catalog {
     relations: BTreeMap<String, Relation>,
     defined: BTreeMap<String, (Span, &'static str)>,
+    /// Names whose definition has errors: what is said about them elsewhere would only follow from those.
+    pub(crate) broken: BTreeSet<String>,
 }
 
 impl Catalog {
@@ -66,6 +68,10 @@ impl Catalog {
         if let Some(relation) = self.get(name) {
             return Ok(relation);
         }
+        let owner = name.split_once('.').map_or(name, |(owner, _)| owner);
+        if self.broken.contains(owner) {
+            return Err(super::names::consequence(span));
+        }
         let unknown = match self.kind(name) {
             Some("model") => Diagnostic::error(format!("`{name}` is a model, not a stream"))
                 .label(span, "rows are expected here")
@@ -76,10 +82,7 @@ impl Catalog {
             Some("sink") => {
                 Diagnostic::error(format!("`{name}` is a sink: it cannot be read")).label(span, "a stream is expected here")
             }
-            Some(_) => {
-                Diagnostic::error(format!("`{name}` has errors of its own")).label(span, "so nothing can be said about this")
-            }
-            None => Diagnostic::error(format!("there is no stream `{name}`"))
+            Some(_) | None => Diagnostic::error(format!("there is no stream `{name}`"))
                 .label(span, "not defined above")
                 .suggestion(suggest(name, self.relations.keys().map(String::as_str))),
         };

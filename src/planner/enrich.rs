@@ -4,9 +4,11 @@
 //! the column, once, whoever asks for it.
 
 use super::Build;
-use super::names::{Diagnosed, from_error, object_name, quoted};
+use super::names::{Diagnosed, consequence, from_error, object_name, quoted};
 use egret_core::Stream;
-use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, visit_expressions_mut};
+use egret_dsl::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value, visit_expressions_mut,
+};
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
 use std::ops::ControlFlow;
 
@@ -42,6 +44,13 @@ impl Build<'_> {
         let (mut asks, mut wrong) = (Vec::new(), Vec::new());
         let _ = visit_expressions_mut(&mut tree, |expr| {
             if let Expr::Function(function) = expr
+                && self.is_broken(function)
+            {
+                wrong.push(consequence(sql.span_of_expr(expr)));
+                // Nothing within is looked at: `risk(txn)` names no column.
+                *expr = Expr::value(Value::Null);
+            }
+            if let Expr::Function(function) = expr
                 && let Some(found) = self.ask(function, rows)
             {
                 let span = sql.span_of_expr(expr);
@@ -59,6 +68,12 @@ impl Build<'_> {
             return Err(wrong);
         }
         Ok(Rewritten { sql: sql.part(tree, sql.span), asks })
+    }
+
+    /// Whether a call asks a graph or a model whose definition has errors.
+    fn is_broken(&self, function: &Function) -> bool {
+        let name = object_name(&function.name);
+        self.catalog.broken.contains(name.split_once('.').map_or(name.as_str(), |(owner, _)| owner))
     }
 
     /// What a function call asks for, if it is about a graph or a model, and of which row.

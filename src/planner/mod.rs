@@ -19,8 +19,9 @@ use catalog::{Catalog, Relation};
 use egret_connectors::Registry;
 use egret_core::stream::Job;
 use egret_core::{JobGraph, Sink, Source, Stream};
-use egret_dsl::{CreateSink, CreateStreamAs, Diagnostic, Insert, Program, Statement};
+use egret_dsl::{CreateSink, CreateStreamAs, Diagnostic, Insert, Name, Program, Statement};
 use names::Diagnosed;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Res
         warnings: Vec::new(),
         numbers: 0,
         reads: used::relations_read(program),
+        stdin: RefCell::new(None),
     };
     build.program(program);
     build.finish(program)
@@ -82,6 +84,8 @@ struct Build<'a> {
     numbers: usize,
     /// The names of all relations that queries read, side outputs among them.
     reads: BTreeSet<String>,
+    /// The stream that reads standard input.
+    stdin: RefCell<Option<Name>>,
 }
 
 impl Build<'_> {
@@ -101,6 +105,9 @@ impl Build<'_> {
                 continue;
             }
             if let Err(wrong) = self.statement(statement, &used) {
+                if what.is_some() {
+                    self.catalog.broken.insert(statement.name().text.clone());
+                }
                 self.wrong.extend(wrong);
             }
         }
@@ -167,8 +174,9 @@ impl Build<'_> {
             self.wrong.push(names::from_error(&error, span));
         }
         if !self.wrong.is_empty() {
-            self.wrong.sort_by_key(Diagnostic::span);
-            return Err(self.wrong.into_iter().chain(self.warnings).collect());
+            let mut wrong = names::without_consequences(self.wrong);
+            wrong.sort_by_key(Diagnostic::span);
+            return Err(wrong.into_iter().chain(self.warnings).collect());
         }
         let job = self.job.graph();
         let bounded = job.nodes().all(|(_, node)| match &node.kind {

@@ -9,6 +9,22 @@ use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
 /// Several things can be wrong at once.
 pub(crate) type Diagnosed<T> = Result<T, Vec<Diagnostic>>;
 
+/// The message of what is only wrong because something else is.
+const CONSEQUENCE: &str = "this depends on something that has errors of its own";
+
+/// Says nothing: what it depends on has been complained about. Taken out before anything is shown.
+pub(crate) fn consequence(span: Span) -> Diagnostic {
+    Diagnostic::error(CONSEQUENCE).label(span, "here")
+}
+
+/// Takes consequences out, unless there is nothing else.
+pub(crate) fn without_consequences(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if wrong.iter().any(|diagnostic| diagnostic.message != CONSEQUENCE) {
+        wrong.retain(|diagnostic| diagnostic.message != CONSEQUENCE);
+    }
+    wrong
+}
+
 /// The columns an expression may name.
 pub(crate) struct Columns<'a> {
     pub(crate) schema: &'a StreamSchema,

@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The connector of standard input.
+const STDIN: &str = "stdin";
 /// Options of a stream that are ours, not the connector's.
 const IDLE: &str = "idle_timeout";
 
@@ -50,8 +52,25 @@ impl Build<'_> {
             return Ok(Arc::clone(source));
         }
         let connector = connector(name, options, &self.registry.source_names())?;
+        self.refuse_second_stdin(name, options, &connector)?;
         let given = given(options, &["connector", IDLE]);
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
+    }
+
+    /// What stands on standard input can be read once.
+    fn refuse_second_stdin(&self, name: &Name, options: &Options, connector: &str) -> Diagnosed<()> {
+        if connector != STDIN {
+            return Ok(());
+        }
+        match self.stdin.borrow_mut().replace(name.clone()) {
+            None => Ok(()),
+            Some(first) => Err(vec![
+                Diagnostic::error(format!("`{first}` and `{name}` both read standard input"))
+                    .label(options.span.unwrap_or(name.span), "once more here")
+                    .label(first.span, "already here")
+                    .help(format!("read it once, and make other streams of it: CREATE STREAM ... AS SELECT ... FROM {first}")),
+            ]),
+        }
     }
 
     /// A sink is opened when the first INSERT says which columns it gets.
@@ -128,7 +147,16 @@ fn watermark(statement: &CreateStream) -> Diagnosed<Option<WatermarkStrategy>> {
             })?)
         }
     };
-    let Some(watermark) = &statement.watermark else { return Ok(None) };
+    let Some(watermark) = &statement.watermark else {
+        return match statement.options.get(IDLE) {
+            None => Ok(None),
+            Some(entry) => Err(vec![
+                Diagnostic::error(format!("`{IDLE}` on a stream without a watermark"))
+                    .label(entry.key.span, "there is nothing that could wait")
+                    .help("add WATERMARK FOR <time column> AS <time column> - INTERVAL '5' SECOND, or take the option away"),
+            ]),
+        };
+    };
     let delay = watermark.delay_ms().map_err(|diagnostic| vec![diagnostic])?;
     let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(delay));
     Ok(Some(match idle {

@@ -4,6 +4,7 @@ use super::enrich::at;
 use super::names::{Diagnosed, from_error, unknown_column};
 use super::{Build, OutputEntry};
 use crate::truth::{NODE, TruthFactory};
+use arrow::datatypes::DataType;
 use egret_core::Stream;
 use egret_core::expr::{Expression, compile};
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
@@ -47,6 +48,12 @@ impl Build<'_> {
         };
         let key = needed("truth_key")?;
         let label = needed("truth_label")?;
+        let label_type = column(&relation.base, label)?.data_type().clone();
+        if label_type != DataType::Boolean {
+            return Err(vec![
+                Diagnostic::error(format!("the label of the truth is {label_type}, not BOOLEAN")).label(label.value.span, "here"),
+            ]);
+        }
         let group = options.get("truth_group");
         let rows = &relation.base;
         let columns = vec![

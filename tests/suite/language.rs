@@ -174,9 +174,27 @@ fn what_is_not_supported_is_refused_not_ignored() {
         let shown = wrong(&format!("INSERT INTO out {query};"));
         assert!(shown.contains(expected), "{expected} is missing in:\n{shown}");
     }
+    let inputs = "CREATE STREAM a (x BIGINT) WITH (connector = 'stdin', format = 'csv');
+        CREATE STREAM b (x BIGINT) WITH (connector = 'stdin', format = 'csv');";
+    assert!(wrong(inputs).contains("`a` and `b` both read standard input"));
+    let idle = "CREATE STREAM a (x BIGINT) WITH (connector = 'file', path = 'a.csv', format = 'csv', idle_timeout = '1 s');";
+    assert!(wrong(idle).contains("without a watermark"));
     let leak =
         "CREATE MODEL m ON txn FEATURES amount, fraud LABEL fraud DELAYED BY INTERVAL '1' DAY USING logistic_regression();";
     assert!(wrong(leak).contains("the label is made of"));
+}
+
+#[test]
+fn what_follows_from_an_error_is_not_complained_about() {
+    let text = STREAM.replace("{path}", "none.jsonl")
+        + "CREATE MODEL risk ON txn FEATURES amuont LABEL fraud DELAYED BY INTERVAL '1' DAY USING logistic_regression();
+           CREATE PATTERN p ON txn MATCH a -> b DEFINE a AS amount < 10 SELECT a.id AS id, risk(b) AS risk;
+           INSERT INTO out SELECT id, risk FROM p WHERE risk > 0.5;
+           INSERT INTO out SELECT id, risk(txn) AS risk FROM txn;
+           INSERT INTO out SELECT * FROM risk.metrics;";
+    let errors = Program::new("job.egret", &text).plan().err().unwrap();
+    assert_eq!(errors.diagnostics.len(), 1, "{errors}");
+    assert!(errors.to_string().contains("there is no column `amuont`"), "{errors}");
 }
 
 #[test]

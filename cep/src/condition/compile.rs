@@ -1,6 +1,7 @@
 //! From syntax trees to conditions, in two steps: drafts over the stream's columns, and, when it is known which of these the
 //! matcher gets, the terms over those.
 
+use super::contradiction::contradict;
 use super::names::{Names, Place, bare_column};
 use super::scalar::{is_comparison, kind, mirrored};
 use super::{Condition, Conditions, RunSide, Term};
@@ -89,6 +90,7 @@ impl Drafts {
         let columns = schema.arrow().fields().len();
         let mut draft = Draft { values: values_read(whole, columns), ..Draft::default() };
         let mut local = Vec::new();
+        draft.never = contradict(whole.conjuncts());
         for part in whole.conjuncts() {
             match part {
                 Expr::Literal(ScalarValue::Boolean(Some(true)), _) => {}

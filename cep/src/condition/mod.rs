@@ -6,6 +6,7 @@
 //! match's side once per partial match, and what is left per row is comparing two values.
 
 mod compile;
+mod contradiction;
 pub(crate) mod names;
 pub(crate) mod scalar;
 
