@@ -43,6 +43,28 @@ CREATE SINK alerts WITH (connector = 'file', path = 'out/alerts.jsonl', format =
 INSERT INTO alerts SELECT * FROM card_testing WHERE risk > 0.2;
 ";
 
+/// Runs a test with the seeds from 0 on; one that fails is printed.
+fn for_seeds(seeds: u64, test: impl Fn(&mut fastrand::Rng)) {
+    struct Say(u64);
+    impl Drop for Say {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("it failed with seed {}", self.0);
+            }
+        }
+    }
+    for seed in 0..seeds {
+        let _say = Say(seed);
+        test(&mut fastrand::Rng::with_seed(seed));
+    }
+}
+
+/// A text of fewer than `most` of these characters.
+fn text_of(characters: &str, most: usize, random: &mut fastrand::Rng) -> String {
+    let characters: Vec<char> = characters.chars().collect();
+    (0..random.usize(..most)).map(|_| characters[random.usize(..characters.len())]).collect()
+}
+
 /// Parses a text that has no fault.
 fn good(text: &str) -> Program {
     let (program, diagnostics) = parse(text);
