@@ -15,7 +15,7 @@
 //! the whole window, and an edge that leaves a component makes every label that went over it be retracted and derived anew. Here
 //! the expiry is known when an edge comes, which says more than a collection that may change in any way: memory follows
 //! the vertices, an edge within a component costs a path query, and only vertices whose component is another are touched.
-//! `cargo run --release -p egret-graph --example sliding_window` measures it.
+//! `cargo bench -p egret-graph --bench sliding_window` measures it.
 
 mod answers;
 mod census;

@@ -31,7 +31,7 @@ Try it:
   egret generate fraud --rows 1000000 --seed 1 --out txn.jsonl.gz
 
 Exit status: 0 all well, 1 the job failed, 2 the program or the command line is wrong.
-RUST_LOG=debug shows what happens inside."
+RUST_LOG=egret_engine=debug shows what the engine does."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -6,7 +6,7 @@ use super::{FAILED, OK, WRONG, complain, summary};
 use clap::Args;
 use egret::engine::{RunConfig, StopHandle, process_role, run as run_job};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What to run and how.
 #[derive(Args)]
@@ -29,6 +29,10 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs) -> u8 {
+    if args.processes > 1 && args.file == Path::new("-") {
+        complain(&"a program on standard input cannot be read by several processes\nhelp: save it in a file");
+        return WRONG;
+    }
     let plan = match read_program(&args.file).and_then(|program| plan_program(&program)) {
         Ok(plan) => plan,
         Err(status) => return status,

@@ -138,6 +138,21 @@ fn an_output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn standard_input_belongs_to_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = "CREATE STREAM t (id BIGINT) WITH (connector = 'stdin', format = 'csv');
+         CREATE SINK o WITH (connector = 'stdout'); INSERT INTO o SELECT id FROM t;";
+    std::fs::write(folder.path().join("job.egret"), program).unwrap();
+    for (args, expected) in
+        [(["run", "job.egret", "--processes", "2"], "one process only"), (["run", "-", "--processes", "2"], "save it in a file")]
+    {
+        let output = egret(folder.path(), &args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(1 | 2)) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn the_command_line_teaches() {
     let folder = tempfile::tempdir().unwrap();
     let help = egret(folder.path(), &["--help"]);

@@ -98,6 +98,10 @@ impl Source for StdinSource {
         Ok(Box::new(TextReader::new(&config, Box::new(StdinInput::start(input)?), bad)?))
     }
 
+    fn can_be_read_by_processes(&self) -> bool {
+        false
+    }
+
     fn describe(&self) -> String {
         format!("standard input ({})", if self.config.is_csv { "csv" } else { "json" })
     }

@@ -31,6 +31,11 @@ pub trait Source: Send + Sync {
     /// The split cannot be opened.
     fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>>;
 
+    /// Whether several processes can read it; standard input belongs to one.
+    fn can_be_read_by_processes(&self) -> bool {
+        true
+    }
+
     /// What `explain` says about it.
     fn describe(&self) -> String;
 }

@@ -61,6 +61,7 @@ impl SourceTask {
         let mine = spec.source.splits().map_err(place)?.into_iter().skip(spec.worker).step_by(spec.workers);
         let splits = mine
             .map(|split| {
+                tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
                 Ok(SplitTask {
                     reader: spec.source.open(&split, spec.columns, &spec.counters).map_err(place)?,
                     id: split.id,

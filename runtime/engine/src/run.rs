@@ -4,7 +4,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::flow::{JobShared, Pressure, Wiring, execute};
 use crate::processes;
 use crate::shared::{Failure, Progress, StopHandle};
-use egret_core::job::{NodeId, Partitioning};
+use egret_core::job::{NodeId, NodeKind, Partitioning};
 use egret_core::metrics::{Counters, JobMetrics};
 use egret_core::{Error, JobGraph, Result, StateSize};
 use serde::{Deserialize, Serialize};
@@ -179,11 +179,26 @@ pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
         return Err(Error::job(format!("{workers} workers are more than the {} key groups of the job", job.max_parallelism))
             .help("use fewer workers"));
     }
+    if config.processes > 1 {
+        refuse_what_one_process_reads(job)?;
+    }
     match processes::process_role() {
         Some(role) => processes::be_child(&role, job, config),
         None if config.processes > 1 => processes::supervise(config, &metrics_of(job)),
         None => run_here(job, config, Wiring::Threads(config.workers), 0),
     }
+}
+
+fn refuse_what_one_process_reads(job: &JobGraph) -> Result<()> {
+    for (_, node) in job.nodes() {
+        if let NodeKind::Source { source, .. } = &node.kind
+            && !source.can_be_read_by_processes()
+        {
+            return Err(Error::job(format!("source '{}' ({}) can be read by one process only", node.name, source.describe()))
+                .help("run the job with --workers instead of --processes, or put the input into a file"));
+        }
+    }
+    Ok(())
 }
 
 fn metrics_of(job: &JobGraph) -> JobMetrics {
@@ -209,7 +224,9 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, proce
         workers,
     });
     let started = Instant::now();
-    execute(wiring, &shared)?;
+    tracing::debug!(process, ?local, workers, nodes = job.nodes().count(), "the job starts");
+    execute(wiring, &shared).inspect_err(|error| tracing::debug!(process, %error, "the job failed"))?;
+    tracing::debug!(process, elapsed = ?started.elapsed(), stopped = config.stop.is_stopped(), "the job ended");
     Ok(JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped()))
 }
 

@@ -97,6 +97,7 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     let node = shared.job.node(id);
     let info = shared.info(node, worker);
     let place = |error: egret_core::Error| error.context(format!("'{}'", node.name));
+    tracing::debug!(node = %node.name, worker, parallelism = info.parallelism, "an operator is made");
     let (operator, state): (Box<dyn Operator>, Box<dyn KeyedState>) = match &node.kind {
         NodeKind::Operator(factory) => {
             let state: Box<dyn KeyedState> =

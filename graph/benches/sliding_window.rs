@@ -1,7 +1,7 @@
 //! How many edges a second a sliding window takes, and what it keeps.
 //!
 //! ```text
-//! cargo run --release -p egret-graph --example sliding_window [edges]
+//! cargo bench -p egret-graph --bench sliding_window [edges]
 //! ```
 //!
 //! * `structure`: [`DynamicComponents`] alone, a random graph as sparse, as dense and as skewed as they come.
@@ -37,7 +37,7 @@ impl Random {
 }
 
 fn main() -> Result<()> {
-    let edges: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let edges: u64 = std::env::args().skip(1).find_map(|text| text.parse().ok()).unwrap_or(1_000_000);
     for (name, vertices) in [("sparse", edges * 2), ("critical", edges), ("dense", edges / 10)] {
         structure(name, edges, vertices, |random| (random.below(vertices), random.below(vertices)));
     }

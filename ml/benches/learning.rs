@@ -1,4 +1,4 @@
-//! How many rows a second one thread learns and predicts: `cargo run --release -p egret-ml --example speed`.
+//! How many rows a second one thread learns and predicts: `cargo bench -p egret-ml --bench learning`.
 //!
 //! Row by row: predict, then learn, as prequential evaluation does. As a job: the rows go through the learner, the join
 //! that scores them, and the evaluator, with labels that come a minute late.
