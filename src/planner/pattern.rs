@@ -251,14 +251,12 @@ fn unknown_names(
         match names.as_slice() {
             [name] if name == egret_cep::MATCH_TIME => {}
             [name] if !has(name) && !variables.contains(&name.as_str()) => wrong.push(unknown_column(name, span, visible)),
-            [row, column] if (variables.contains(&row.as_str()) || *row == statement.stream.text) && !has(column) => {
-                wrong.push(unknown_column(column, span, visible));
-            }
-            [row, _] => wrong.push(
+            [row, _] if !variables.contains(&row.as_str()) && *row != statement.stream.text => wrong.push(
                 Diagnostic::error(format!("the pattern has no variable `{row}`"))
                     .label(span, "unknown")
                     .suggestion(suggest(row, variables)),
             ),
+            [_, column] if !has(column) => wrong.push(unknown_column(column, span, visible)),
             _ => {}
         }
     }
