@@ -47,7 +47,13 @@ impl Build<'_> {
         let expire = statement.expire_after.map(|duration| i64::try_from(duration.ms).unwrap_or(i64::MAX));
         let step = statement.step.map_or(DEFAULT_STEP_MS, |step| i64::try_from(step.ms).unwrap_or(i64::MAX));
         let span = statement.from.span.to(statement.to.span);
-        let spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema()).map_err(at(span))?;
+        let mut spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema()).map_err(at(span))?;
+        let kind_of =
+            |kind: &Option<Name>, column: &String| kind.as_ref().map_or_else(|| column.clone(), |kind| kind.text.clone());
+        let [from_kind, to_kind] = &statement.kinds;
+        if kind_of(from_kind, from_name) == kind_of(to_kind, to_name) {
+            spec = spec.same_kind().map_err(at(span))?;
+        }
         let warnings = spec.warnings(!bounded).into_iter();
         self.warnings.extend(warnings.map(|warning| Diagnostic::warning(warning).label(statement.name.span, "here")));
         let outputs = vec![OutputPort { name: None, schema: spec.update_schema().clone() }];

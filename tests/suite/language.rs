@@ -86,6 +86,21 @@ fn a_graph_answers_as_of_the_step_before() {
 }
 
 #[test]
+fn ends_of_one_kind_make_chains() {
+    let transfers = "CREATE STREAM pay AS SELECT id, card AS payer, id AS payee, at FROM txn WHERE id IN (2, 4);";
+    // 1 -> 2 and 1 -> 4, seen twenty minutes later: as one kind of vertex 1, 2 and 4; as two kinds no payee is a payer.
+    let sizes = |edge: &str| {
+        rows_of(&format!(
+            "{transfers} CREATE GRAPH g ON pay EDGE {edge} COMPUTE components;
+             CREATE STREAM later AS SELECT id, card AS payer, at FROM txn WHERE id = 6;
+             INSERT INTO out SELECT g.size(payer) AS size FROM later;"
+        ))
+    };
+    assert_eq!(sizes("payer AS account TO payee AS account"), ["size=3"]);
+    assert_eq!(sizes("payer TO payee"), ["size=1"]);
+}
+
+#[test]
 fn a_model_scores_rows_and_its_metrics_are_a_stream() {
     let model = "CREATE MODEL risk ON txn FEATURES amount, country LABEL fraud DELAYED BY INTERVAL '10' SECOND
          USING logistic_regression(learning_rate => 0.5) EVALUATE log_loss, accuracy EVERY 2;";

@@ -1,15 +1,15 @@
 //! `CREATE GRAPH`.
 
 use nom::Parser;
-use nom::combinator::cut;
-use nom::sequence::{preceded, separated_pair};
+use nom::combinator::{cut, opt};
+use nom::sequence::{pair, preceded, separated_pair};
 
 use super::basics::{self, comma_list, phrase};
 use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
 use super::problem::Problem;
 use super::tokens::{Parsed, Tokens};
-use crate::{CreateGraph, Name, Statement};
+use crate::{CreateGraph, Name, Sql, Statement};
 
 const CLAUSES: &[&str] = &["ON", "EDGE", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY"];
 
@@ -20,7 +20,7 @@ pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let (mut stream, mut edge, mut expire_after, mut compute, mut step) = (None, None, None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
         "ON" => put(&mut stream, stream_name(rest)),
-        "EDGE" => put(&mut edge, separated_pair(expression, cut(phrase("TO")), expression).parse(rest)),
+        "EDGE" => put(&mut edge, separated_pair(end, cut(phrase("TO")), end).parse(rest)),
         "EXPIRE AFTER" => put(&mut expire_after, interval(1)(rest)),
         "COMPUTE" => put(&mut compute, comma_list(basics::name("what to compute"))(rest)),
         _ => put(&mut step, interval(1)(rest)),
@@ -29,8 +29,16 @@ pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let stream = required(stream, rest, begun, "ON", "say which stream's rows are the edges: `ON txn`");
     let edge = required(edge, rest, begun, "EDGE", "say what an edge joins: `EDGE card TO device`");
     let compute = required(compute, rest, begun, "COMPUTE", "say what to keep up to date: `COMPUTE components`");
-    let (Some(stream), Some((from, to)), Some(compute)) = (stream, edge, compute) else { return Problem::Reported.fail() };
-    Ok((rest, Statement::CreateGraph(CreateGraph { name, stream, from, to, expire_after, compute, step, span: input.span() })))
+    let (Some(stream), Some(((from, from_kind), (to, to_kind))), Some(compute)) = (stream, edge, compute) else {
+        return Problem::Reported.fail();
+    };
+    let (kinds, span) = ([from_kind, to_kind], input.span());
+    Ok((rest, Statement::CreateGraph(CreateGraph { name, stream, from, to, kinds, expire_after, compute, step, span })))
+}
+
+/// `column [AS kind]`.
+fn end(input: Tokens<'_>) -> Parsed<'_, (Sql, Option<Name>)> {
+    pair(expression, opt(preceded(phrase("AS"), cut(basics::name("the kind of vertex"))))).parse(input)
 }
 
 /// The stream after `ON`.

@@ -2,7 +2,7 @@
 
 use crate::{DurationLit, Name, Span, Sql};
 
-/// `CREATE GRAPH name ON stream EDGE from TO to [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...]`.
+/// `CREATE GRAPH name ON stream EDGE from [AS kind] TO to [AS kind] [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...]`.
 #[derive(Debug, Clone)]
 pub struct CreateGraph {
     /// The graph's name.
@@ -13,6 +13,8 @@ pub struct CreateGraph {
     pub from: Sql,
     /// The other end.
     pub to: Sql,
+    /// What kind of vertex each end is, if that is said; else its column's name says it.
+    pub kinds: [Option<Name>; 2],
     /// How long after its last row an edge is forgotten; longer than nothing.
     pub expire_after: Option<DurationLit>,
     /// The answers to keep up to date, at least one.

@@ -76,6 +76,12 @@ fn a_graph_and_a_model() {
     assert_eq!(graph.step.unwrap().ms, 500);
     assert_eq!(graph.compute.len(), 2);
 
+    let Statement::CreateGraph(graph) = one("CREATE GRAPH g ON t EDGE payer AS account TO payee AS account COMPUTE components")
+    else {
+        panic!()
+    };
+    assert_eq!(graph.kinds.map(|kind| kind.unwrap().text), ["account", "account"]);
+
     let Statement::CreateModel(model) = one(
         "CREATE MODEL m ON txn FEATURES amount, t.country, amount / 2 AS half, \"label\" LABEL fraud = 1 DELAYED BY INTERVAL '0' DAY
          USING ftrl(l1 => -0.5, optimizer => 'x', bias => true) EVALUATE roc_auc EVERY 10 VERSION EVERY INTERVAL '1' SECOND",
