@@ -125,6 +125,23 @@ impl Keys {
         })
     }
 
+    /// Looks at what is kept of the keys of some rows, so that it is in the cache when they are worked on one after the other:
+    /// here the processor waits for many keys at a time.
+    pub(crate) fn warm(&self, keys: &RowKeys, rows: std::ops::Range<usize>) {
+        /// With fewer keys all are in the cache anyway.
+        const KEYS_MIN: usize = 4_096;
+        let RowKeys::Int(values) = keys else { return };
+        if self.live < KEYS_MIN {
+            return;
+        }
+        let look = |sum: i64, value: &i64| {
+            let Some(&place) = self.ints.get(value) else { return sum };
+            let state = &self.states[place];
+            sum ^ state.deadline ^ state.runs.first().map_or(0, |run| run.last_time)
+        };
+        std::hint::black_box(values.values()[rows].iter().fold(0, look));
+    }
+
     /// A place for a key of which nothing was kept.
     pub(crate) fn add(&mut self, key: Key, generation: u32) -> u32 {
         let runs = self.spare.pop().unwrap_or_default();

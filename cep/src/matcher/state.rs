@@ -35,6 +35,9 @@ pub(super) struct State {
     clock_ms: i64,
 }
 
+/// For so many rows what is kept of their keys is brought into the cache at a time.
+const ROWS_WARMED: usize = 256;
+
 impl State {
     pub(super) fn new(plan: &Plan) -> Self {
         let fields: Vec<_> = plan.stored.iter().map(|&column| plan.rows.arrow().field(column).clone()).collect();
@@ -61,7 +64,11 @@ impl State {
         let mut current = Current::new(rows, plan);
         let times = time_column.as_ref().map(millis);
         let mut scratch = Vec::new();
-        for row in 0..current.rows.num_rows() {
+        let count = current.rows.num_rows();
+        for row in 0..count {
+            if row.is_multiple_of(ROWS_WARMED) {
+                self.keys.warm(&keys, row..count.min(row + ROWS_WARMED));
+            }
             let time = times.map_or(now.unwrap_or_default(), |times| times[row]);
             let place = self.keys.find(&keys, row, &mut scratch)?;
             let mask = current.mask(row);
