@@ -1,10 +1,10 @@
 //! Starts a job, waits for its end, and says what happened.
 
 use crate::clock::{Clock, SystemClock};
-use crate::flow::{JobShared, Pressure, Wiring, execute};
+use crate::flow::{Alignment, JobShared, Pressure, Wiring, execute};
 use crate::processes;
 use crate::shared::{Failure, Progress, StopHandle};
-use egret_core::job::{NodeId, NodeKind, Partitioning};
+use egret_core::job::{Node, NodeId, NodeKind, Partitioning};
 use egret_core::metrics::{Counters, JobMetrics};
 use egret_core::{Error, JobGraph, Result, StateSize};
 use serde::{Deserialize, Serialize};
@@ -222,12 +222,18 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, proce
         batch_rows: config.batch_rows,
         in_flight_bytes: config.in_flight_bytes,
         workers,
+        alignment: alignment_of(job, workers),
     });
     let started = Instant::now();
     tracing::debug!(process, ?local, workers, nodes = job.nodes().count(), "the job starts");
     execute(wiring, &shared).inspect_err(|error| tracing::debug!(process, %error, "the job failed"))?;
     tracing::debug!(process, elapsed = ?started.elapsed(), stopped = config.stop.is_stopped(), "the job ended");
     Ok(JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped()))
+}
+
+fn alignment_of(job: &JobGraph, workers: usize) -> HashMap<NodeId, Arc<Alignment>> {
+    let makes_watermarks = |node: &Node| matches!(&node.kind, NodeKind::Source { watermark: Some(_), .. });
+    job.nodes().filter(|(_, node)| makes_watermarks(node)).map(|(id, _)| (id, Arc::new(Alignment::new(workers)))).collect()
 }
 
 fn pressure_of(

@@ -29,7 +29,7 @@ const ROWS_TO_JUDGE: u64 = 1_000;
 /// A key must have so many rows in a pane: making, sending and merging a state costs about as much as sending ten rows.
 const ROWS_PER_KEY: u64 = 10;
 /// For how many panes rows are passed on after one in which keys hardly repeated.
-const PANES_PASSED: i64 = 32;
+const PANES_PASSED: i64 = 128;
 
 /// States of keys in panes, as columns of a stream: the pane's start, the key, then the states of each aggregate.
 #[derive(Debug)]

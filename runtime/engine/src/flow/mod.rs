@@ -1,5 +1,6 @@
 //! The one place that knows timely: builds the dataflow of a job graph on a worker and steps it.
 
+mod alignment;
 mod network;
 mod operator;
 mod parcel;
@@ -7,6 +8,7 @@ mod partition;
 mod pressure;
 mod source;
 
+pub(crate) use alignment::Alignment;
 pub(crate) use network::connect;
 pub(crate) use pressure::Pressure;
 
@@ -40,6 +42,8 @@ pub(crate) struct JobShared {
     pub(crate) batch_rows: usize,
     pub(crate) in_flight_bytes: usize,
     pub(crate) workers: usize,
+    /// Of the sources that make watermarks.
+    pub(crate) alignment: HashMap<NodeId, Arc<Alignment>>,
     /// One an edge, in the order in which [`JobGraph::inputs`] lists them, nodes in topological order.
     pub(crate) pressure: HashMap<(NodeId, usize), Arc<Pressure>>,
 }

@@ -1,5 +1,6 @@
 //! A source as a timely operator: reads while the gate is open, moves its tick with the clock.
 
+use super::alignment::Aligned;
 use super::operator::{give, give_signal};
 use super::parcel::Parcel;
 use super::{JobShared, has_instance};
@@ -22,6 +23,8 @@ use timely::scheduling::Activator;
 const TICK: Duration = Duration::from_millis(2);
 /// How long to wait before looking again whether the gate is open.
 const GATE_RETRY: Duration = Duration::from_micros(200);
+/// How long to wait before looking again whether the others have come as far.
+const ALIGN_RETRY: Duration = Duration::from_micros(100);
 /// The longest a source sleeps: it must move its tick, or it holds back the others' gates.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
@@ -55,6 +58,7 @@ pub(super) fn build<'scope>(
             output: OutputBuilder::from(output),
             capability: capabilities.pop(),
             gate: Gate::new(shared.in_flight_bytes),
+            aligned: shared.alignment.get(&id).map(|all| Aligned::new(Arc::clone(all), worker)),
             probe,
             started: Instant::now(),
             worker,
@@ -75,6 +79,8 @@ struct Reading {
     output: OutputBuilder<u64, NoopBuilder<Parcel>>,
     capability: Option<Capability<u64>>,
     gate: Gate,
+    /// Where there are watermarks.
+    aligned: Option<Aligned>,
     probe: ProbeHandle<u64>,
     started: Instant,
     worker: usize,
@@ -105,11 +111,22 @@ impl Reading {
         let next = if self.shared.stop.is_stopped() {
             task.stop(&mut self.outgoing);
             Next::Ended
-        } else if self.gate.is_open() {
-            task.poll(self.shared.batch_rows, self.shared.clock.now_ms(), &mut self.outgoing)?
-        } else {
+        } else if !self.gate.is_open() {
             Next::Wait(GATE_RETRY)
+        } else if self.aligned.as_ref().is_some_and(Aligned::is_ahead) {
+            Next::Wait(ALIGN_RETRY)
+        } else {
+            task.poll(self.shared.batch_rows, self.shared.clock.now_ms(), &mut self.outgoing)?
         };
+        if let Some(aligned) = &mut self.aligned {
+            if self.outgoing.iter().any(|outgoing| matches!(outgoing, Outgoing::Rows(..))) {
+                aligned.read(task.latest().0);
+            }
+            // A wait of less than a millisecond is for the gate or for others, not for input.
+            if matches!(next, Next::Ended) || matches!(next, Next::Wait(wait) if wait >= Duration::from_millis(1)) {
+                aligned.rest();
+            }
+        }
         self.shared.progress.saw_event(task.latest());
         self.send(time);
         match next {
