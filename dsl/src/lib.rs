@@ -45,8 +45,9 @@ pub use source::SourceMap;
 pub use span::Span;
 pub use suggest::suggest;
 pub use syntax::{
-    AfterMatch, Algorithm, Argument, ColumnDef, CreateGraph, CreateModel, CreatePattern, CreateSink, CreateStream,
-    CreateStreamAs, Define, DurationLit, InnerLink, Insert, Link, Literal, LiteralKind, Name, OptionEntry, Options, PatternItem,
-    PatternNode, Program, Quantifier, SelectItem, Skip, Sql, SqlQuery, Statement, Until, Variables, Watermark,
+    AfterMatch, AfterMatchSkip, Algorithm, Argument, ColumnDef, CreateGraph, CreateModel, CreatePattern, CreateSink,
+    CreateStream, CreateStreamAs, Define, DurationLit, InnerLink, Insert, Link, Literal, LiteralKind, MatchRecognize, Name,
+    OptionEntry, Options, PatternItem, PatternNode, Program, Quantifier, RowMeasure, RowOrder, RowPatternText, RowSubset,
+    RowsPerMatch, SelectItem, Skip, Sql, SqlQuery, Statement, Until, Variables, Watermark,
 };
 pub use window::{WINDOW_FUNCTIONS, WindowCall, WindowKind, window_call};

@@ -139,6 +139,13 @@ impl Build<'_> {
                     .help("read one stream; join streams through a graph, a model or a pattern"),
             ]);
         };
+        if let Some(clause) = table.joins.first().and_then(|join| query.match_recognize(&join.relation)) {
+            return Err(vec![
+                Diagnostic::error("MATCH_RECOGNIZE is not supported yet")
+                    .label(clause.span, "here")
+                    .help("write it as CREATE PATTERN"),
+            ]);
+        }
         if let Some(join) = table.joins.first() {
             return Err(vec![
                 Diagnostic::error("JOIN is not supported yet")
@@ -187,9 +194,6 @@ impl Build<'_> {
                 self.catalog.insert(&relation, super::catalog::Relation::new(rows.stream, rows.bounded));
                 Ok(From { relation, names: alias.iter().map(|alias| Name::normalise(&alias.name)).collect(), window: None })
             }
-            TableFactor::MatchRecognize { .. } => Err(vec![
-                Diagnostic::error("MATCH_RECOGNIZE is not supported yet").label(span, "here").help("write it as CREATE PATTERN"),
-            ]),
             _ => Err(vec![
                 Diagnostic::error("this cannot be read").label(span, "neither a stream nor a window over one")
                     .help("write the name of a stream, of a window function over one, or a query in brackets; AS gives one name, none to columns"),

@@ -4,6 +4,7 @@
 use super::basics::report;
 use super::problem::{Expected, Problem};
 use super::tokens::{Parsed, Tokens};
+use crate::source::Token;
 use crate::{Diagnostic, Name, Span, suggest};
 
 /// Reads the clauses of a statement, which are called `order`; `each` reads what stands after the words of one.
@@ -87,13 +88,15 @@ fn unexpected(input: Tokens<'_>, seen: &[(usize, Span)]) -> Problem {
         word.is_some_and(|word| word.eq_ignore_ascii_case(first)) && clause.contains(' ')
     });
     if let Some(clause) = begun {
-        let second = clause.split(' ').nth(1).unwrap_or("");
-        return Problem::keyword(input.skip(1), second).help(format!("the clause is called `{clause}`"));
+        let is_there = |(index, word): &(usize, &str)| input.nth(*index).is_some_and(|token| token.is_word(word));
+        let (index, word) = clause.split(' ').enumerate().find(|word| !is_there(word)).unwrap_or((0, clause));
+        return Problem::keyword(input.skip(index), word).help(format!("the clause is called `{clause}`"));
     }
     let next = seen.iter().map(|(clause, _)| clause + 1).max().unwrap_or(0);
     let mut later: Vec<Expected> = input.clauses[next..].iter().map(|clause| Expected::Keyword((*clause).into())).collect();
     if later.is_empty() {
-        later.push(Expected::Thing("the end of the statement".into()));
+        let closing = input.file.source.tokens().get(input.end).is_some_and(Token::closes);
+        later.push(Expected::Thing(if closing { "the closing bracket" } else { "the end of the statement" }.into()));
     }
     let first_words = input.clauses.iter().filter_map(|clause| clause.split(' ').next());
     match word.and_then(|word| suggest(word, first_words)) {

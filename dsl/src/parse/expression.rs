@@ -8,6 +8,7 @@ use sqlparser::ast::{DataType, ObjectNamePart};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token as SqlToken, TokenWithSpan};
 
+use super::match_recognize::{self, Found, KEYWORD};
 use super::problem::{Expected, Problem};
 use super::tokens::{Parsed, Tokens, describe};
 use crate::dialect::EgretDialect;
@@ -28,7 +29,18 @@ pub(crate) fn expression(input: Tokens<'_>) -> Parsed<'_, Sql> {
         return Problem::thing(input, "an expression").miss();
     }
     let slice = input.split(input.count_until(|rest| rest.at_comma() || clause_begins(rest))).0;
-    let (count, tree) = hand_over(slice, |parser| parser.parse_expr())?;
+    let (count, tree) = hand_over(slice, for_sqlparser(slice), |parser| parser.parse_expr())?;
+    let rest = input.skip(count);
+    Ok((rest, piece(input.until(rest), tree)))
+}
+
+/// An expression of `MATCH_RECOGNIZE`, in which `FINAL` and `RUNNING` may stand before a call.
+pub(crate) fn row_expression(input: Tokens<'_>) -> Parsed<'_, Sql> {
+    if input.is_empty() || input.at_comma() || clause_begins(input) {
+        return Problem::thing(input, "an expression").miss();
+    }
+    let slice = input.split(input.count_until(|rest| rest.at_comma() || clause_begins(rest))).0;
+    let (count, tree) = hand_over(slice, with_semantics_as_calls(slice), |parser| parser.parse_expr())?;
     let rest = input.skip(count);
     Ok((rest, piece(input.until(rest), tree)))
 }
@@ -52,13 +64,18 @@ pub(crate) fn query(input: Tokens<'_>) -> Parsed<'_, SqlQuery> {
         expected.extend(BEGINNINGS[..2].iter().map(|word| Expected::Keyword((*word).into())));
         return Problem::expected(input, expected).fail();
     }
-    let (count, tree) = hand_over(input, |parser| parser.parse_query())?;
+    let matches = match_recognize::find_all(input)?;
+    let tokens = with_matches_as_joins(input, &matches);
+    let (count, tree) = hand_over(input, tokens, |parser| parser.parse_query())?;
     let rest = input.skip(count);
     if !rest.is_empty() {
         let problem = Problem::thing(rest, "the end of the query");
         return misspelt_before(input, rest, problem).fail();
     }
-    Ok((rest, piece(input, tree)))
+    let mut query = piece(input, tree);
+    let clauses: Vec<_> = matches.into_iter().filter_map(|found| found.clause).collect();
+    query.matches = (!clauses.is_empty()).then(|| clauses.into());
+    Ok((rest, query))
 }
 
 /// A column's type, with its bytes.
@@ -67,7 +84,7 @@ pub(crate) fn data_type(input: Tokens<'_>) -> Parsed<'_, (DataType, Span)> {
         return Problem::thing(input, "a type").help("such as BIGINT, DOUBLE, STRING, BOOLEAN or TIMESTAMP").fail();
     }
     let slice = input.split(input.count_until(|_| false).min(TYPE_TOKENS_MAX)).0;
-    let (count, tree) = hand_over(slice, |parser| parser.parse_data_type())?;
+    let (count, tree) = hand_over(slice, for_sqlparser(slice), |parser| parser.parse_data_type())?;
     let rest = input.skip(count);
     let span = input.until(rest).span();
     match unknown_type(&tree) {
@@ -135,7 +152,7 @@ pub(crate) fn interval<'a>(least_ms: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, D
             return Problem::thing(input, "a length of time").help(help).fail();
         }
         let slice = input.split(input.count_until(|rest| rest.at_comma())).0;
-        let (count, tree) = hand_over(slice, |parser| parser.parse_prefix())?;
+        let (count, tree) = hand_over(slice, for_sqlparser(slice), |parser| parser.parse_prefix())?;
         let rest = input.skip(count);
         let length = duration::duration(&tree, input.until(rest).span()).map_err(|wrong| nom::Err::Failure(wrong.into()))?;
         if length.ms < least_ms {
@@ -148,15 +165,17 @@ pub(crate) fn interval<'a>(least_ms: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, D
 
 fn piece<T>(tokens: Tokens<'_>, tree: T) -> Sql<T> {
     let span = tokens.span();
-    Sql { tree, span, text: span.of(tokens.text()).to_owned(), source: tokens.file.source.clone() }
+    Sql { tree, span, text: span.of(tokens.text()).to_owned(), source: tokens.file.source.clone(), matches: None }
 }
+
+/// Words that go on with an expression.
+const OPERATORS: [&str; 23] = [
+    "AND", "OR", "XOR", "NOT", "IS", "IN", "LIKE", "ILIKE", "RLIKE", "REGEXP", "SIMILAR", "BETWEEN", "COLLATE", "AT", "DIV",
+    "AS", "GROUP", "THEN", "WHEN", "ELSE", "END", "ESCAPE", "TO",
+];
 
 /// Whether what comes is a clause, not a column that is called like one: that is followed by an operator, if by a word.
 fn clause_begins(input: Tokens<'_>) -> bool {
-    const OPERATORS: [&str; 23] = [
-        "AND", "OR", "XOR", "NOT", "IS", "IN", "LIKE", "ILIKE", "RLIKE", "REGEXP", "SIMILAR", "BETWEEN", "COLLATE", "AT", "DIV",
-        "AS", "GROUP", "THEN", "WHEN", "ELSE", "END", "ESCAPE", "TO",
-    ];
     let Some((_, words)) = input.clause_here() else { return false };
     words > 1
         || match input.nth(1) {
@@ -169,13 +188,17 @@ fn clause_begins(input: Tokens<'_>) -> bool {
         }
 }
 
-/// Lets sqlparser read from the beginning of `slice`: how many of its tokens it took, and what it made of them.
+/// Tokens for sqlparser, each with its index among the tokens they were made of.
+type Handed = (Vec<TokenWithSpan>, Vec<usize>);
+
+/// Lets sqlparser read from the beginning of `slice`, whose tokens it is handed: how many of the slice's it took, and what
+/// it made of them.
 fn hand_over<'a, T>(
     slice: Tokens<'a>,
+    (tokens, indices): Handed,
     read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
 ) -> Result<(usize, T), nom::Err<Problem>> {
     check_depth(slice).map_err(nom::Err::Failure)?;
-    let (tokens, indices) = for_sqlparser(slice);
     let dialect = EgretDialect::new(tokens.len());
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
     match read(&mut parser) {
@@ -189,7 +212,7 @@ fn hand_over<'a, T>(
 
 /// The tokens as sqlparser wants them, each with its index in `slice`. It knows no `TABLE txn` as an argument of a window:
 /// the word is left out, it says nothing that the name does not.
-fn for_sqlparser(slice: Tokens<'_>) -> (Vec<TokenWithSpan>, Vec<usize>) {
+fn for_sqlparser(slice: Tokens<'_>) -> Handed {
     let all = slice.all();
     let is_window = |token: &Token| WINDOW_FUNCTIONS.iter().any(|function| token.is_word(function));
     let kept = |index: &usize| {
@@ -203,6 +226,76 @@ fn for_sqlparser(slice: Tokens<'_>) -> (Vec<TokenWithSpan>, Vec<usize>) {
     };
     let indices: Vec<usize> = (0..all.len()).filter(kept).collect();
     (indices.iter().map(|index| all[*index].sql.clone()).collect(), indices)
+}
+
+/// As [`for_sqlparser`], with `t CROSS JOIN "MATCH_RECOGNIZE"` for `t MATCH_RECOGNIZE (...)`: sqlparser takes a join behind any
+/// relation, and an alias behind it. The table's name stands where the keyword does.
+fn with_matches_as_joins(slice: Tokens<'_>, matches: &[Found]) -> Handed {
+    let (tokens, indices) = for_sqlparser(slice);
+    if matches.is_empty() {
+        return (tokens, indices);
+    }
+    let mut handed = (Vec::with_capacity(tokens.len()), Vec::with_capacity(tokens.len()));
+    for (token, index) in tokens.into_iter().zip(indices) {
+        let within = matches.iter().find(|found| (found.first..=found.last).contains(&index));
+        if within.is_some_and(|found| found.first < index) {
+            continue;
+        }
+        let words = match within {
+            Some(_) => ["CROSS", "JOIN"]
+                .map(SqlToken::make_keyword)
+                .into_iter()
+                .chain([SqlToken::make_word(KEYWORD, Some('"'))])
+                .collect(),
+            None => vec![token.token],
+        };
+        for word in words {
+            handed.0.push(TokenWithSpan { token: word, span: token.span });
+            handed.1.push(index);
+        }
+    }
+    handed
+}
+
+/// As [`for_sqlparser`], with `FINAL(LAST(a.x))` for `FINAL LAST(a.x)`, and so for `RUNNING`.
+fn with_semantics_as_calls(slice: Tokens<'_>) -> Handed {
+    let (tokens, indices) = for_sqlparser(slice);
+    let is = |token: Option<&TokenWithSpan>, sign: &SqlToken| token.is_some_and(|token| token.token == *sign);
+    let begins = |at: usize| {
+        let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
+            Some(SqlToken::Word(word)) if word.quote_style.is_none() => Some(word.value.as_str()),
+            _ => None,
+        };
+        let semantics = word(at).is_some_and(|word| ["FINAL", "RUNNING"].iter().any(|known| known.eq_ignore_ascii_case(word)));
+        let operator = |word: &str| OPERATORS.iter().any(|operator| operator.eq_ignore_ascii_case(word));
+        semantics && word(at + 1).is_some_and(|word| !operator(word)) && is(tokens.get(at + 2), &SqlToken::LParen)
+    };
+    let mut handed = (Vec::with_capacity(tokens.len()), Vec::with_capacity(tokens.len()));
+    // How many brackets are open, and at which of these depths a bracket that was added is to be closed.
+    let (mut depth, mut added) = (0usize, Vec::new());
+    for (at, (token, index)) in tokens.iter().zip(&indices).enumerate() {
+        let mut put = |word: SqlToken| {
+            handed.0.push(TokenWithSpan { token: word, span: token.span });
+            handed.1.push(*index);
+        };
+        put(token.token.clone());
+        match token.token {
+            SqlToken::LParen => depth += 1,
+            SqlToken::RParen => {
+                depth = depth.saturating_sub(1);
+                while added.last() == Some(&depth) {
+                    added.pop();
+                    put(SqlToken::RParen);
+                }
+            }
+            _ if begins(at) => {
+                added.push(depth);
+                put(SqlToken::LParen);
+            }
+            _ => {}
+        }
+    }
+    handed
 }
 
 /// Refuses what would make a tree too deep to be walked.

@@ -10,6 +10,7 @@ mod basics;
 mod clauses;
 mod expression;
 mod graph;
+mod match_recognize;
 mod model;
 mod options;
 mod pattern;

@@ -2,6 +2,7 @@
 
 mod graph;
 mod literal;
+mod match_recognize;
 mod model;
 mod pattern;
 mod sql;
@@ -16,6 +17,7 @@ use crate::{SourceMap, Span};
 
 pub use graph::CreateGraph;
 pub use literal::{DurationLit, Literal, LiteralKind, OptionEntry, Options};
+pub use match_recognize::{AfterMatchSkip, MatchRecognize, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch};
 pub use model::{Algorithm, Argument, CreateModel};
 pub use pattern::{
     AfterMatch, CreatePattern, Define, InnerLink, Link, PatternItem, PatternNode, Quantifier, SelectItem, Skip, Until, Variables,

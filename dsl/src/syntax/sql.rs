@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, Function, Ident, Spanned, TableFactor, Visit, visit_expressions};
+use sqlparser::ast::{Expr, Function, Ident, ObjectNamePart, Spanned, TableFactor, Visit, visit_expressions};
 
 use crate::window::{WindowCall, window_call};
-use crate::{Diagnostic, DurationLit, SourceMap, Span};
+use crate::{Diagnostic, DurationLit, MatchRecognize, SourceMap, Span};
 
 /// An expression (or, as [`SqlQuery`](crate::SqlQuery), a query) that sqlparser has read, and where it stands.
 ///
@@ -27,6 +27,8 @@ pub struct Sql<T = Expr> {
     /// The text itself.
     pub text: String,
     pub(crate) source: Arc<SourceMap>,
+    /// What `MATCH_RECOGNIZE` says in it.
+    pub(crate) matches: Option<Arc<[MatchRecognize]>>,
 }
 
 impl<T> Sql<T> {
@@ -47,7 +49,13 @@ impl<T> Sql<T> {
 
     /// A part of this text, or the same text with a rewritten tree.
     pub fn part<U>(&self, tree: U, span: Span) -> Sql<U> {
-        Sql { tree, span, text: span.of(self.source.text()).to_owned(), source: Arc::clone(&self.source) }
+        Sql {
+            tree,
+            span,
+            text: span.of(self.source.text()).to_owned(),
+            source: Arc::clone(&self.source),
+            matches: self.matches.clone(),
+        }
     }
 
     /// The text with its lines, for what is not covered here.
@@ -58,6 +66,20 @@ impl<T> Sql<T> {
     /// The window that a table of the query stands for: see [`window_call`].
     pub fn window_call(&self, factor: &TableFactor) -> Option<Result<WindowCall, Diagnostic>> {
         window_call(factor, &self.source, self.span)
+    }
+
+    /// The clause that a table of the query stands for: in sqlparser's tree `t MATCH_RECOGNIZE (...) AS m` is a join of `t`
+    /// with a table called `m`, whose name stands where the keyword does.
+    pub fn match_recognize(&self, factor: &TableFactor) -> Option<&MatchRecognize> {
+        let TableFactor::Table { name, .. } = factor else { return None };
+        let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
+        let start = self.source.span_of(ident)?.start;
+        self.matches.as_ref()?.iter().find(|clause| clause.span.start == start)
+    }
+
+    /// Every `MATCH_RECOGNIZE` in it, those of subqueries as well.
+    pub fn matches_recognized(&self) -> &[MatchRecognize] {
+        self.matches.as_deref().unwrap_or(&[])
     }
 
     /// The length of time that an `INTERVAL` of the tree stands for.

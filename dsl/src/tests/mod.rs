@@ -3,6 +3,7 @@
 
 mod docs;
 mod faults;
+mod match_recognize;
 mod queries;
 mod robust;
 mod spans;
