@@ -26,6 +26,8 @@ pub(crate) enum Workload {
     W3country,
     /// Filter and map
     W4,
+    /// W1 in SQL, with MATCH_RECOGNIZE
+    W5a,
     /// JSON lines file, then w1, then JSON lines file
     W7,
 }
@@ -47,7 +49,7 @@ impl Workload {
 
     fn hash(self) -> Hash {
         match self {
-            Self::W1 | Self::W1b | Self::W7 => Hash::Match,
+            Self::W1 | Self::W1b | Self::W5a | Self::W7 => Hash::Match,
             Self::W2 => Hash::Sum,
             Self::W3card | Self::W3country => Hash::Average,
             Self::W4 => Hash::Converted,
@@ -85,6 +87,13 @@ impl Workload {
             Self::W4 => {
                 "INSERT INTO out SELECT card_id, amount * 0.908 AS amount, country, ts FROM txn WHERE amount >= 10.0;".into()
             }
+            Self::W5a => "INSERT INTO out SELECT a, b, c FROM txn MATCH_RECOGNIZE (
+                   PARTITION BY card_id ORDER BY ts
+                   MEASURES S1.txn_id AS a, S2.txn_id AS b, B.txn_id AS c
+                   ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW
+                   PATTERN (S1 X1*? S2 X2*? B) WITHIN INTERVAL '10' MINUTE
+                   DEFINE S1 AS amount < 10, X1 AS amount >= 10, S2 AS amount < 10, X2 AS amount <= 900, B AS amount > 900);"
+                .into(),
             Self::W7 => "CREATE PATTERN found ON txn PARTITION BY card_id
                    MATCH small{2} -> big
                    DEFINE small AS amount < 10, big AS amount > 900
@@ -163,6 +172,7 @@ impl Workload {
                 "a0",
             ])?,
             Self::W4 => txn.filter("amount >= 10.0")?.select(&["card_id", "amount * 0.908 AS amount", "country", "ts"])?,
+            Self::W5a => anyhow::bail!("w5a is SQL: run it with --via text"),
             Self::W7 => anyhow::bail!("w7 reads files: run it with --via text"),
         };
         result.sink("out", Arc::new(ChecksumSink(self.hash())))?;

@@ -7,6 +7,7 @@ mod aggregate;
 mod catalog;
 mod enrich;
 mod graph;
+mod match_recognize;
 mod model;
 mod names;
 mod pattern;
@@ -56,6 +57,7 @@ pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Res
         wrong: Vec::new(),
         warnings: Vec::new(),
         numbers: 0,
+        late_rows: Vec::new(),
         reads: used::relations_read(program),
         stdin: RefCell::new(None),
     };
@@ -82,6 +84,8 @@ struct Build<'a> {
     wrong: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     numbers: usize,
+    /// The rows that came too late for each MATCH_RECOGNIZE so far.
+    late_rows: Vec<Relation>,
     /// The names of all relations that queries read, side outputs among them.
     reads: BTreeSet<String>,
     /// The stream that reads standard input.
@@ -130,8 +134,12 @@ impl Build<'_> {
     }
 
     fn create_stream_as(&mut self, statement: &CreateStreamAs) -> Diagnosed<()> {
+        let matches = self.late_rows.len();
         let rows = self.query(&statement.query)?;
         self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
+        if let [late] = &self.late_rows[matches..] {
+            self.catalog.insert(&format!("{}.{}", statement.name, match_recognize::LATE), late.clone());
+        }
         Ok(())
     }
 

@@ -139,27 +139,38 @@ impl Build<'_> {
                     .help("read one stream; join streams through a graph, a model or a pattern"),
             ]);
         };
-        if let Some(clause) = table.joins.first().and_then(|join| query.match_recognize(&join.relation)) {
-            return Err(vec![
-                Diagnostic::error("MATCH_RECOGNIZE is not supported yet")
-                    .label(clause.span, "here")
-                    .help("write it as CREATE PATTERN"),
-            ]);
+        let mut from = self.relation_or_window(query, &table.relation)?;
+        for join in &table.joins {
+            let Some(clause) = query.match_recognize(&join.relation) else {
+                return Err(vec![Diagnostic::error("JOIN is not supported yet").label(query.span_of_node(join), "here").help(
+                    "ask a graph or a model for what changes with time, or match events of several kinds with a pattern",
+                )]);
+            };
+            let relation = self.match_recognize(&from, clause)?;
+            let alias = match &join.relation {
+                TableFactor::Table { alias, .. } => alias,
+                _ => &None,
+            };
+            if renames_columns(alias) {
+                return Err(vec![
+                    Diagnostic::error("AS gives one name, none to columns")
+                        .label(query.span_of_node(&join.relation), "here")
+                        .help("name the columns in MEASURES"),
+                ]);
+            }
+            from = From { relation, names: alias.iter().map(|alias| Name::normalise(&alias.name)).collect(), window: None };
         }
-        if let Some(join) = table.joins.first() {
-            return Err(vec![
-                Diagnostic::error("JOIN is not supported yet")
-                    .label(query.span_of_node(join), "here")
-                    .help("ask a graph or a model for what changes with time, or match events of several kinds with a pattern"),
-            ]);
-        }
-        if let Some(call) = query.window_call(&table.relation) {
+        Ok(from)
+    }
+
+    fn relation_or_window(&mut self, query: &SqlQuery, factor: &TableFactor) -> Diagnosed<From> {
+        if let Some(call) = query.window_call(factor) {
             let call = call.map_err(|diagnostic| vec![diagnostic])?;
             self.catalog.relation(&call.stream.text, call.stream.span).map_err(|diagnostic| vec![diagnostic])?;
             let names = call.alias.iter().map(|alias| alias.text.clone()).chain([call.stream.text.clone()]).collect();
             return Ok(From { relation: call.stream.text.clone(), names, window: Some(call) });
         }
-        self.table(query, &table.relation)
+        self.table(query, factor)
     }
 
     fn table(&mut self, query: &SqlQuery, factor: &TableFactor) -> Diagnosed<From> {

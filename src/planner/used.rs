@@ -5,7 +5,8 @@ use egret_dsl::sqlparser::ast::{
     Expr, Query, Select, SelectItem, SetExpr, TableFactor, Visit, visit_expressions, visit_relations,
 };
 use egret_dsl::{
-    CreateStreamAs, Insert, Name, PatternItem, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery, Statement,
+    CreateStreamAs, Insert, MatchRecognize, Name, PatternItem, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery,
+    Statement,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -84,7 +85,13 @@ fn names_in<T: Visit>(sql: &Sql<T>, used: &mut UsedColumns) {
 /// A `*` reads every column of the streams in FROM.
 fn query(sql: &SqlQuery, used: &mut UsedColumns) {
     names_in(sql, used);
-    if has_wildcard(&sql.tree) {
+    for clause in sql.matches_recognized() {
+        used.names.extend(clause.partition_by.iter().map(|name| name.text.clone()));
+        used.names.extend(clause.order_by.iter().map(|order| order.column.text.clone()));
+        clause.measures.iter().for_each(|measure| names_in(&measure.expr, used));
+        clause.defines.iter().for_each(|define| names_in(&define.condition, used));
+    }
+    if has_wildcard(sql, &sql.tree) {
         let _ = visit_relations(&sql.tree, |name| {
             used.whole.insert(super::names::object_name(name));
             ControlFlow::<()>::Continue(())
@@ -92,19 +99,22 @@ fn query(sql: &SqlQuery, used: &mut UsedColumns) {
     }
 }
 
-fn has_wildcard(query: &Query) -> bool {
-    fn in_body(body: &SetExpr) -> bool {
+fn has_wildcard(sql: &SqlQuery, query: &Query) -> bool {
+    fn in_body(sql: &SqlQuery, body: &SetExpr) -> bool {
         match body {
-            SetExpr::Select(select) => in_select(select),
-            SetExpr::Query(query) => has_wildcard(query),
-            SetExpr::SetOperation { left, right, .. } => in_body(left) || in_body(right),
+            SetExpr::Select(select) => in_select(sql, select),
+            SetExpr::Query(query) => has_wildcard(sql, query),
+            SetExpr::SetOperation { left, right, .. } => in_body(sql, left) || in_body(sql, right),
             _ => true,
         }
     }
-    fn in_select(select: &Select) -> bool {
+    fn in_select(sql: &SqlQuery, select: &Select) -> bool {
         let star = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
-        let inner = |factor: &TableFactor| matches!(factor, TableFactor::Derived { subquery, .. } if has_wildcard(subquery));
-        select.projection.iter().any(star) || select.from.iter().any(|table| inner(&table.relation))
+        let inner = |factor: &TableFactor| matches!(factor, TableFactor::Derived { subquery, .. } if has_wildcard(sql, subquery));
+        let mut joins = select.from.iter().flat_map(|table| &table.joins);
+        // A match that is one row has the columns that its clause names.
+        let is_named = joins.any(|join| sql.match_recognize(&join.relation).is_some_and(MatchRecognize::is_one_row));
+        (select.projection.iter().any(star) && !is_named) || select.from.iter().any(|table| inner(&table.relation))
     }
-    in_body(&query.body)
+    in_body(sql, &query.body)
 }

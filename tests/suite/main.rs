@@ -4,4 +4,5 @@
 mod arrows;
 mod bad_input;
 mod language;
+mod match_recognize;
 mod processes;

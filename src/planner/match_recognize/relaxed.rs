@@ -1,0 +1,322 @@
+//! Row patterns that are event patterns: `(A X*? B Y*? C)`, which is how SQL says "A, then the next B, then the next C".
+//!
+//! # When the two find the same
+//! A pattern of the form *head gap b gap c ...*, where the head is one or more rows side by side, a gap is `X*?`, every condition
+//! is about the row at hand alone, and a gap takes at least all rows that are not what follows it (`X` is not defined, or is
+//! defined as the opposite). Let p be the rows that the event pattern `head -> b -> c` takes from a first row s: the head, then
+//! always the next row that fits.
+//!
+//! 1. Let q be any rows that SQL's pattern could take from s. Then p(i) is not behind q(i), for every i: the heads are the same, and
+//!    q(i) fits and is behind q(i - 1), which is p(i - 1) or behind it, while p(i) is the first such row behind p(i - 1). So if
+//!    there is a q, there is a p; and it ends no later, so that WITHIN, which is about the first and the last row, holds as well.
+//! 2. p is one of the q: the rows between p(i - 1) and p(i) do not fit the i-th variable, so the gap takes them.
+//! 3. p is the preferred one: reluctant gaps want to be as short as they can be, the first one first, and by (1) no q has a
+//!    shorter first gap, nor, with the same first gap, a shorter second one, and so on.
+//!
+//! So for each first row there is a match here if and only if there is one there, and it is the same. SQL looks for matches from
+//! left to right and goes on behind the last row of a match (or with the row behind its first): it takes the matches in the
+//! order of their first rows, leaving out those that begin within one that was taken. That is what the event patterns' SKIP PAST LAST EVENT
+//! (or SKIP TO NEXT) does.
+//!
+//! A condition that reads other rows breaks (1): the earliest row may not leave a later one what it needs. So do two variables side by
+//! side behind a gap.
+
+use super::shape::Step;
+use super::{Clause, FUNCTIONS, KeyAndOrder, Reason, Unfit};
+use crate::planner::names::{object_name, quoted, unqualified};
+use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss};
+use egret_core::StreamSchema;
+use egret_core::expr::aggregate_function;
+use egret_dsl::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator, Value,
+    visit_expressions, visit_expressions_mut,
+};
+use egret_dsl::{AfterMatchSkip, Name};
+use std::ops::ControlFlow;
+
+/// The event pattern that finds what the row pattern finds, or why there is none.
+pub(super) fn relaxed(clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Result<CompiledPattern, Unfit> {
+    let after_match = after_match(clause)?;
+    if !clause.syntax.is_one_row() {
+        return Err(Unfit::Other("all rows of a match are asked for".into()));
+    }
+    if !clause.syntax.subsets.is_empty() {
+        return Err(Unfit::Other("it has a SUBSET".into()));
+    }
+    if columns.order.iter().any(|(_, descending)| *descending) {
+        return Err(Unfit::Other("ORDER BY has a descending column".into()));
+    }
+    let steps = super::shape::steps(&clause.syntax.pattern.text)
+        .ok_or_else(|| Unfit::Other("the pattern has more than rows and gaps such as `x*?`".into()))?;
+    let shape = Shape::of(&steps, clause, schema)?;
+    let pattern = Pattern { elements: shape.elements(), within_ms: clause.within_ms(), after_match, skip_miss: SkipMiss::Ignore };
+    let measures = shape.measures(schema, columns)?;
+    let ties = columns.order.iter().map(|(column, _)| *column).filter(|column| Some(*column) != schema.event_time()).collect();
+    let compiled =
+        CompiledPattern::compile(&pattern, schema, columns.partition.clone(), ties, measures).map_err(Unfit::Refused)?;
+    Ok(compiled.with_late_at_prefilter(true))
+}
+
+fn after_match(clause: &Clause<'_>) -> Result<AfterMatch, Reason> {
+    match clause.syntax.after_match.as_ref().map(|(skip, _)| skip) {
+        None | Some(AfterMatchSkip::PastLastRow) => Ok(AfterMatch::SkipPastLastEvent),
+        Some(AfterMatchSkip::ToNextRow) => Ok(AfterMatch::SkipToNext),
+        Some(_) => Err("it skips to a variable".into()),
+    }
+}
+
+/// A row that is taken.
+struct Take {
+    variable: String,
+    count: u32,
+    /// Whether it is the very next row, not the next one that fits.
+    next: bool,
+    condition: Option<Expr>,
+}
+
+/// The takes of a pattern that qualifies.
+struct Shape<'a> {
+    takes: Vec<Take>,
+    clause: &'a Clause<'a>,
+}
+
+impl<'a> Shape<'a> {
+    fn of(steps: &[Step], clause: &'a Clause<'a>, schema: &StreamSchema) -> Result<Self, Reason> {
+        let mut takes: Vec<Take> = Vec::new();
+        let (mut gap, mut gaps): (Option<&String>, Vec<(&String, usize)>) = (None, Vec::new());
+        for step in steps {
+            match step {
+                Step::Gap { variable } if takes.is_empty() => return Err(format!("it begins with a gap, `{variable}*?`")),
+                Step::Gap { variable } if gap.is_some() => return Err(format!("a gap, `{variable}*?`, follows another one")),
+                Step::Gap { variable } => gap = Some(variable),
+                Step::Take { variable, count } => {
+                    if (gap.is_some() && *count > 1) || (gap.is_none() && !gaps.is_empty()) {
+                        return Err("two rows side by side follow a gap".into());
+                    }
+                    gaps.extend(gap.map(|gap| (gap, takes.len())));
+                    takes.push(Take {
+                        variable: variable.clone(),
+                        count: *count,
+                        next: gap.is_none(),
+                        condition: clause.define(variable),
+                    });
+                    gap = None;
+                }
+            }
+        }
+        match (gap, gaps.first()) {
+            (Some(variable), _) => return Err(format!("it ends with a gap, `{variable}*?`")),
+            (None, None) => return Err("it has no gap such as `x*?`".into()),
+            (None, Some(_)) => {}
+        }
+        let shape = Self { takes, clause };
+        shape.check(&gaps, schema)?;
+        Ok(shape)
+    }
+
+    fn check(&self, gaps: &[(&String, usize)], schema: &StreamSchema) -> Result<(), Reason> {
+        for (index, take) in self.takes.iter().enumerate() {
+            let variable = &take.variable;
+            if self.takes[..index].iter().any(|other| other.variable == *variable) {
+                return Err(format!("`{variable}` stands twice"));
+            }
+            if schema.index_of(variable).is_ok() {
+                return Err(format!("`{variable}` is a column as well"));
+            }
+            if let Some(condition) = &take.condition {
+                check_local(condition, variable)?;
+            }
+        }
+        for (gap, next) in gaps {
+            let next = &self.takes[*next];
+            if self.takes.iter().any(|take| take.variable == **gap) {
+                return Err(format!("`{gap}` is a gap and a row that is taken"));
+            }
+            let Some(condition) = self.clause.define(gap) else { continue };
+            let opposite = next
+                .condition
+                .as_ref()
+                .is_some_and(|taken| is_opposite(&plain(&condition, gap), &plain(taken, &next.variable), schema));
+            if !opposite {
+                return Err(format!("the gap `{gap}` has a condition that is not the opposite of that of `{}`", next.variable));
+            }
+        }
+        Ok(())
+    }
+
+    fn elements(&self) -> Vec<Element> {
+        let element = |take: &Take| Element {
+            link: if take.next { Link::Next } else { Link::FollowedBy },
+            item: Item::Variable { name: take.variable.clone(), condition: take.condition.clone().map(Into::into) },
+            quantifier: Quantifier { min: take.count, max: Some(take.count), inner: Inner::Strict, ..Quantifier::default() },
+            until: None,
+            within_previous_ms: None,
+        };
+        self.takes.iter().map(element).collect()
+    }
+
+    /// The columns of the output, as the engine of event patterns writes them: those of PARTITION BY, then the measures.
+    fn measures(&self, schema: &StreamSchema, columns: &KeyAndOrder) -> Result<Vec<(String, Expr)>, Reason> {
+        let names = columns.partition.iter().map(|&column| schema.arrow().field(column).name().as_str());
+        let partition: Vec<&str> = names.collect();
+        let keys = partition.iter().map(|name| Ok(((*name).to_owned(), Expr::Identifier(quoted(name)))));
+        let measures = self.clause.measures.iter();
+        keys.chain(measures.map(|(name, sql)| Ok((name.clone(), self.measure(&sql.tree, schema, &partition)?)))).collect()
+    }
+
+    fn measure(&self, tree: &Expr, schema: &StreamSchema, partition: &[&str]) -> Result<Expr, Reason> {
+        let mut tree = without_semantics(tree.clone());
+        let outcome = visit_expressions(&tree, |expr| match self.check_measure(expr, schema) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(reason) => ControlFlow::Break(reason),
+        });
+        if let ControlFlow::Break(reason) = outcome {
+            return Err(reason);
+        }
+        // A column alone is that of the match's last row.
+        let last = self.takes.last().map(|take| take.variable.clone()).unwrap_or_default();
+        let _ = visit_expressions_mut(&mut tree, |expr| {
+            if let Expr::Identifier(column) = expr
+                && !partition.contains(&Name::normalise(column).as_str())
+            {
+                *expr = Expr::CompoundIdentifier(vec![Ident::with_quote('"', &last), column.clone()]);
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        Ok(tree)
+    }
+
+    fn check_measure(&self, expr: &Expr, schema: &StreamSchema) -> Result<(), Reason> {
+        match expr {
+            Expr::CompoundIdentifier(parts) => self.taken(parts).map(drop),
+            Expr::Function(call) => self.check_call(call, schema),
+            _ => Ok(()),
+        }
+    }
+
+    /// The column of `a.x`, where `a` is a row that is taken.
+    fn taken(&self, parts: &[Ident]) -> Result<String, Reason> {
+        match parts {
+            [row, column] if self.takes.iter().any(|take| take.variable == Name::normalise(row)) => Ok(Name::normalise(column)),
+            [row, ..] => Err(format!("the gap `{row}` is read")),
+            [] => Err("a column has no name".into()),
+        }
+    }
+
+    /// `first`, `last` and simple aggregates over a column of a row that is taken are the same in both engines.
+    fn check_call(&self, call: &Function, schema: &StreamSchema) -> Result<(), Reason> {
+        let name = object_name(&call.name);
+        let navigates = matches!(name.as_str(), "first" | "last");
+        if !navigates && !FUNCTIONS.contains(&name.as_str()) && aggregate_function(&name).is_none() {
+            return Ok(());
+        }
+        let unknown = || Err(format!("`{call}` is computed by the row pattern engine"));
+        let FunctionArguments::List(list) = &call.args else { return unknown() };
+        let plain = call.over.is_none() && call.filter.is_none() && list.duplicate_treatment.is_none() && list.clauses.is_empty();
+        let args: Option<Vec<&Expr>> = list
+            .args
+            .iter()
+            .map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+                _ => None,
+            })
+            .collect();
+        let (Some(args), true) = (args, plain) else { return unknown() };
+        let column = match args.as_slice() {
+            [Expr::CompoundIdentifier(parts)] => self.taken(parts)?,
+            [Expr::CompoundIdentifier(parts), Expr::Value(_)] if navigates => self.taken(parts)?,
+            _ => return unknown(),
+        };
+        let nullable = schema.arrow().field_with_name(&column).is_ok_and(|field| field.is_nullable());
+        match name.as_str() {
+            "first" | "last" | "count" | "min" | "max" => Ok(()),
+            // Of nulls alone one engine makes nothing, the other 0.
+            "sum" | "avg" if !nullable => Ok(()),
+            _ => unknown(),
+        }
+    }
+}
+
+/// The same condition whoever's it is: without the variable's own name.
+fn plain(condition: &Expr, variable: &str) -> Expr {
+    unqualified(condition.clone(), &[variable.to_owned()])
+}
+
+/// A condition must be about the row at hand.
+fn check_local(condition: &Expr, variable: &str) -> Result<(), Reason> {
+    let outcome = visit_expressions(condition, |expr| {
+        let reads_others = match expr {
+            Expr::CompoundIdentifier(parts) => parts.first().is_none_or(|row| Name::normalise(row) != variable),
+            Expr::Function(call) => {
+                let name = object_name(&call.name);
+                FUNCTIONS.contains(&name.as_str()) || aggregate_function(&name).is_some()
+            }
+            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => true,
+            _ => false,
+        };
+        if reads_others { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match outcome {
+        ControlFlow::Break(()) => Err(format!("the condition of `{variable}` reads other rows")),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+/// Whether a row that does not fit `taken` surely fits `gap`.
+fn is_opposite(gap: &Expr, taken: &Expr, schema: &StreamSchema) -> bool {
+    let (gap, taken) = (inner(gap), inner(taken));
+    if matches!(gap, Expr::Value(value) if value.value == Value::Boolean(true)) {
+        return true;
+    }
+    if !never_null(taken, schema) {
+        return false;
+    }
+    match (gap, taken) {
+        (Expr::UnaryOp { op: UnaryOperator::Not, expr }, _) if inner(expr) == taken => true,
+        (_, Expr::UnaryOp { op: UnaryOperator::Not, expr }) if inner(expr) == gap => true,
+        (Expr::BinaryOp { left, op, right }, Expr::BinaryOp { left: other_left, op: other, right: other_right }) => {
+            use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+            let opposite = matches!((op, other), (Lt, GtEq) | (GtEq, Lt) | (Gt, LtEq) | (LtEq, Gt) | (Eq, NotEq) | (NotEq, Eq));
+            opposite && left == other_left && right == other_right
+        }
+        _ => false,
+    }
+}
+
+fn inner(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(expr) => inner(expr),
+        _ => expr,
+    }
+}
+
+/// Whether an expression is made of columns that are never null and of literals, by operators that make no null of them.
+fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, Minus, Multiply, NotEq, Or, Plus};
+    match expr {
+        Expr::Identifier(column) => {
+            schema.arrow().field_with_name(&Name::normalise(column)).is_ok_and(|field| !field.is_nullable())
+        }
+        Expr::Value(value) => !matches!(value.value, Value::Null | Value::Placeholder(_)),
+        Expr::Nested(expr) | Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::Minus, expr } => never_null(expr, schema),
+        Expr::BinaryOp { left, op: And | Or | Eq | NotEq | Lt | LtEq | Gt | GtEq | Plus | Minus | Multiply, right } => {
+            never_null(left, schema) && never_null(right, schema)
+        }
+        _ => false,
+    }
+}
+
+/// `FINAL f(x)` and `RUNNING f(x)` as `f(x)`: of a match that gives one row they are the same.
+fn without_semantics(mut tree: Expr) -> Expr {
+    let _ = visit_expressions_mut(&mut tree, |expr| {
+        while let Expr::Function(call) = expr
+            && matches!(object_name(&call.name).as_str(), "final" | "running")
+            && let FunctionArguments::List(list) = &call.args
+            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))] = list.args.as_slice()
+        {
+            *expr = inner.clone();
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    tree
+}
