@@ -63,6 +63,7 @@ mod matcher;
 mod measure;
 mod pattern;
 mod prefilter;
+pub mod rows;
 mod value;
 
 pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES};
