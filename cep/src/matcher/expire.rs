@@ -63,10 +63,17 @@ impl Deadlines {
         self.add(plan, run, key, generation);
     }
 
-    /// Takes a key with a deadline before `time` off the queues: its number and generation.
-    pub(super) fn pop_before(&mut self, time: i64) -> Option<(u32, u32)> {
-        let queue = self.queues.iter_mut().find(|queue| queue.front().is_some_and(|entry| entry.deadline < time))?;
-        queue.pop_front().map(|entry| (entry.key, entry.generation))
+    /// Takes keys with deadlines before `time` off the queues, at most `most`: their numbers and generations. Says whether
+    /// there were any.
+    pub(super) fn pop_before(&mut self, time: i64, most: usize, due: &mut Vec<(u32, u32)>) -> bool {
+        for queue in &mut self.queues {
+            while due.len() < most
+                && let Some(entry) = queue.pop_front_if(|entry| entry.deadline < time)
+            {
+                due.push((entry.key, entry.generation));
+            }
+        }
+        !due.is_empty()
     }
 
     /// The next deadline.

@@ -1,4 +1,6 @@
-//! A partial match, and a match that waits.
+//! A partial match, a match that waits, and the lists of them that are kept of a key.
+
+use std::ops::Deref;
 
 /// A partial match: where it is, what it took, and what is still open.
 #[derive(Clone, Debug)]
@@ -14,6 +16,71 @@ pub(crate) struct Run {
     pub(crate) last_time: i64,
 }
 
+/// The partial matches of a key, in the order of their first events. A single one, the usual case, lies in place.
+#[derive(Debug, Default)]
+pub(crate) enum Runs {
+    #[default]
+    None,
+    One(Run),
+    Many(Vec<Run>),
+}
+
+impl Deref for Runs {
+    type Target = [Run];
+
+    #[inline]
+    fn deref(&self) -> &[Run] {
+        match self {
+            Self::None => &[],
+            Self::One(run) => std::slice::from_ref(run),
+            Self::Many(runs) => runs,
+        }
+    }
+}
+
+impl Runs {
+    /// Moves them into a list, which is empty before.
+    #[inline]
+    pub(crate) fn take_into(&mut self, list: &mut Vec<Run>) {
+        match self {
+            // The memory of many is put back by `put`, that of the list meanwhile stays here.
+            Self::Many(runs) => std::mem::swap(runs, list),
+            _ => {
+                if let Self::One(run) = std::mem::take(self) {
+                    list.push(run);
+                }
+            }
+        }
+    }
+
+    /// Moves a list into the place of what was taken; the list is empty afterwards.
+    pub(crate) fn put(&mut self, list: &mut Vec<Run>) {
+        if list.len() <= 1 {
+            *self = list.pop().map_or(Self::None, Self::One);
+            return;
+        }
+        let roomy = list.capacity() > list.len().next_power_of_two();
+        match self {
+            Self::Many(runs) if !roomy => std::mem::swap(runs, list),
+            _ => {
+                let mut exact = Vec::with_capacity(list.len());
+                exact.append(list);
+                *self = Self::Many(exact);
+            }
+        }
+        list.clear();
+    }
+
+    /// Bytes of memory apart from the place itself.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Many(runs) => runs.capacity() * size_of::<Run>(),
+            _ => 0,
+        }
+    }
+}
+
 /// A match that is complete.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -23,4 +90,84 @@ pub(crate) struct Held {
     pub(crate) time: i64,
     /// The same for matches that were completed together, greater for later ones.
     pub(crate) moment: u64,
+}
+
+/// The complete matches of a key that wait for earlier ones to be decided: seldom any.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Option<Box<HeldList>>);
+
+#[derive(Debug)]
+struct HeldList(Vec<Held>);
+
+impl Deref for Waiting {
+    type Target = [Held];
+
+    #[inline]
+    fn deref(&self) -> &[Held] {
+        self.0.as_ref().map_or(&[], |list| &list.0)
+    }
+}
+
+impl Waiting {
+    /// One more.
+    pub(crate) fn push(&mut self, held: Held) {
+        self.0.get_or_insert_with(|| Box::new(HeldList(Vec::new()))).0.push(held);
+    }
+
+    /// Takes one out.
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Held> {
+        let list = &mut self.0.as_mut()?.0;
+        let held = (index < list.len()).then(|| list.remove(index));
+        if list.is_empty() {
+            self.0 = None;
+        }
+        held
+    }
+
+    /// Takes out all for which a test holds.
+    pub(crate) fn take_if(&mut self, mut test: impl FnMut(&Held) -> bool) -> Vec<Held> {
+        let Some(list) = &mut self.0 else { return Vec::new() };
+        let (taken, stays): (Vec<Held>, Vec<Held>) = std::mem::take(&mut list.0).into_iter().partition(|held| test(held));
+        list.0 = stays;
+        if list.0.is_empty() {
+            self.0 = None;
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn run(start: u64) -> Run {
+        Run { chain: 0, node: 0, open: 1, start, start_time: 0, last_time: 0 }
+    }
+
+    #[test]
+    fn runs_come_back_as_they_were_put() {
+        let mut runs = Runs::default();
+        let mut list: Vec<Run> = Vec::new();
+        for count in [0_u64, 1, 2, 5, 100, 3, 1, 0, 2] {
+            runs.take_into(&mut list);
+            list.clear();
+            list.extend((0..count).map(run));
+            runs.put(&mut list);
+            assert!(list.is_empty());
+            assert_eq!(runs.iter().map(|run| run.start).collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+            assert!(runs.bytes() <= 2 * count as usize * size_of::<Run>(), "{count} take {} bytes", runs.bytes());
+        }
+    }
+
+    #[test]
+    fn what_waits_costs_nothing_when_it_is_gone() {
+        let mut waiting = Waiting::default();
+        (0..3).for_each(|start| waiting.push(Held { chain: 0, start, time: 0, moment: 0 }));
+        assert_eq!(waiting.remove(1).unwrap().start, 1);
+        assert_eq!(waiting.take_if(|held| held.start == 0).len(), 1);
+        assert_eq!(waiting.len(), 1);
+        waiting.remove(0);
+        assert!(waiting.is_empty() && waiting.0.is_none());
+    }
 }

@@ -38,7 +38,7 @@ impl State {
             if state.runs.first().is_some_and(|run| run.start < state.held[first].start) {
                 return Ok(());
             }
-            let found = state.held.remove(first);
+            let Some(found) = state.held.remove(first) else { return Ok(()) };
             let ends = self.ends(plan, &found)?;
             self.release_held(found.time);
             self.output.matched(found.chain, found.time);
@@ -95,9 +95,8 @@ impl State {
 
     /// Drops what a match puts an end to.
     fn prune(&mut self, place: u32, ends: &Ends) {
-        let state = &mut self.keys.states[place];
-        let (mut runs, held) = (std::mem::take(&mut state.runs), std::mem::take(&mut state.held));
-        let before = runs.len();
+        let mut runs = Vec::new();
+        self.keys.take_runs(place, &mut runs);
         runs.retain(|run| {
             let stays = !ends.includes(run.start);
             if !stays {
@@ -105,13 +104,10 @@ impl State {
             }
             stays
         });
-        self.runs -= before - runs.len();
-        let (gone, held): (Vec<Held>, Vec<Held>) = held.into_iter().partition(|held| ends.includes(held.start));
-        for held in gone {
+        self.keys.put_runs(place, &mut runs);
+        for held in self.keys.states[place].held.take_if(|held| ends.includes(held.start)) {
             self.store.release(held.chain);
             self.release_held(held.time);
         }
-        let state = &mut self.keys.states[place];
-        (state.runs, state.held) = (runs, held);
     }
 }

@@ -3,16 +3,22 @@
 /// No item.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Items a page: what there are more of is not moved when the slab grows.
+const PAGE: usize = 1 << PAGE_BITS;
+const PAGE_BITS: u32 = 12;
+
 /// Items by number; a number that was freed is given out again.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    items: Vec<T>,
+    /// All full, but for the last.
+    pages: Vec<Vec<T>>,
+    places: usize,
     free: Vec<u32>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), free: Vec::new() }
+        Self { pages: Vec::new(), places: 0, free: Vec::new() }
     }
 }
 
@@ -21,11 +27,20 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn add(&mut self, item: T) -> u32 {
         if let Some(place) = self.free.pop() {
-            self.items[place as usize] = item;
+            self[place] = item;
             return place;
         }
-        self.items.push(item);
-        (self.items.len() - 1) as u32
+        self.grow(item)
+    }
+
+    fn grow(&mut self, item: T) -> u32 {
+        if self.places.is_multiple_of(PAGE) {
+            // The first page grows with what is in it, so that few items take little memory.
+            self.pages.push(if self.places == 0 { Vec::new() } else { Vec::with_capacity(PAGE) });
+        }
+        self.pages.last_mut().expect("there is a page with room").push(item);
+        self.places += 1;
+        (self.places - 1) as u32
     }
 
     /// Gives a place back; what is in it stays until it is used again.
@@ -36,24 +51,27 @@ impl<T> Slab<T> {
 
     /// Gives the memory back if nothing is left. Numbers that were given out are worth nothing afterwards.
     pub(crate) fn shrink(&mut self) {
-        if self.free.len() == self.items.len() && self.items.len() > 1_024 {
+        if self.free.len() == self.places && self.places > 1_024 {
             *self = Self::default();
         }
     }
 
     /// The item at a place, if there is such a place.
+    #[inline]
     pub(crate) fn get(&self, place: u32) -> Option<&T> {
-        self.items.get(place as usize)
+        self.pages.get((place >> PAGE_BITS) as usize)?.get(place as usize % PAGE)
     }
 
     /// How many places there are, free ones included.
     pub(crate) fn places(&self) -> usize {
-        self.items.len()
+        self.places
     }
 
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.items.capacity() * size_of::<T>() + self.free.capacity() * size_of::<u32>()
+        let first = self.pages.first().map_or(0, Vec::capacity);
+        let items = first + self.pages.len().saturating_sub(1) * PAGE;
+        items * size_of::<T>() + self.pages.capacity() * size_of::<Vec<T>>() + self.free.capacity() * size_of::<u32>()
     }
 }
 
@@ -61,13 +79,32 @@ impl<T> std::ops::Index<u32> for Slab<T> {
     type Output = T;
     #[inline]
     fn index(&self, place: u32) -> &T {
-        &self.items[place as usize]
+        &self.pages[(place >> PAGE_BITS) as usize][place as usize % PAGE]
     }
 }
 
 impl<T> std::ops::IndexMut<u32> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, place: u32) -> &mut T {
-        &mut self.items[place as usize]
+        &mut self.pages[(place >> PAGE_BITS) as usize][place as usize % PAGE]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_stable_and_used_again() {
+        let mut slab = Slab::default();
+        let places: Vec<u32> = (0..10_000_u64).map(|item| slab.add(item)).collect();
+        assert!(places.iter().zip(0..).all(|(&place, item)| slab[place] == item));
+        assert!(slab.bytes() < 13_000 * size_of::<u64>(), "{} bytes", slab.bytes());
+        slab.free(77);
+        assert_eq!(slab.add(1), 77);
+        assert_eq!((slab.get(9_999), slab.get(10_000), slab.get(NONE)), (Some(&9_999), None, None));
+        places.into_iter().for_each(|place| slab.free(place));
+        slab.shrink();
+        assert_eq!((slab.places(), slab.bytes()), (0, 0));
     }
 }

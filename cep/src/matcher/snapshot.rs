@@ -211,6 +211,7 @@ impl State {
         let generation = self.generation;
         let place = self.keys.add(saved.key, generation);
         let chain = |place: u32| chains.get(place as usize).copied().ok_or_else(|| damaged("a partial match"));
+        let mut runs: Vec<Run> = Vec::with_capacity(saved.runs.len());
         for run in saved.runs {
             let SavedRun { node, open, start, start_time, last_time, .. } = run;
             let of_node = plan.automaton.nodes.get(node as usize).ok_or_else(|| damaged("a partial match"))?;
@@ -220,9 +221,9 @@ impl State {
             let state = &mut self.keys.states[place];
             state.interest |= of_node.interest;
             state.deadline = state.deadline.min(super::expire::deadline(plan, &run));
-            state.runs.push(run);
-            self.runs += 1;
+            runs.push(run);
         }
+        self.keys.put_runs(place, &mut runs);
         for held in saved.held {
             let SavedHeld { start, time, moment, .. } = held;
             let held = Held { chain: chain(held.chain)?, start, time, moment };

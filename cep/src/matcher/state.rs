@@ -29,7 +29,10 @@ pub(super) struct State {
     /// Counts rows and deadlines, in the order they were looked at.
     pub(super) number: u64,
     pub(super) generation: u32,
-    pub(super) runs: usize,
+    /// The partial matches of the key being worked on; empty in between.
+    list: Vec<Run>,
+    /// Keys whose deadlines have come; empty in between.
+    due: Vec<(u32, u32)>,
     /// The times of matches that are held back, and how many of each.
     pub(super) held: BTreeMap<i64, usize>,
     clock_ms: i64,
@@ -37,6 +40,9 @@ pub(super) struct State {
 
 /// For so many rows what is kept of their keys is brought into the cache at a time.
 const ROWS_WARMED: usize = 256;
+
+/// So many keys whose deadlines have come are brought into the cache at a time.
+const KEYS_WARMED: usize = 64;
 
 impl State {
     pub(super) fn new(plan: &Plan) -> Self {
@@ -50,7 +56,8 @@ impl State {
             work: Work::default(),
             number: 0,
             generation: 0,
-            runs: 0,
+            list: Vec::new(),
+            due: Vec::new(),
             held: BTreeMap::new(),
             clock_ms: i64::MIN,
         }
@@ -93,26 +100,26 @@ impl State {
         if at.mask & (interest | plan.automaton.start.interest) == 0 {
             return Ok(());
         }
-        let mut runs = place.map_or_else(Vec::new, |place| std::mem::take(&mut self.keys.states[place].runs));
-        let before = runs.len();
+        let mut runs = std::mem::take(&mut self.list);
+        if let Some(place) = place {
+            self.keys.take_runs(place, &mut runs);
+        }
         let step = Step { plan, store: &mut self.store, current, work: &mut self.work, at };
         let changed = step.run(&mut runs)?;
-        self.runs = self.runs + runs.len() - before;
-        if !changed && self.work.complete.is_empty() {
-            match place {
-                Some(place) => self.keys.states[place].runs = runs,
-                None => debug_assert!(runs.is_empty()),
+        if changed || !self.work.complete.is_empty() {
+            if runs.len() > plan.options.runs_per_key_max {
+                return Err(too_many(plan, &keys.key(at.row)?));
             }
-            return Ok(());
+            self.put_back(plan, keys, at, place, &mut runs)?;
+        } else if let Some(place) = place {
+            self.keys.put_runs(place, &mut runs);
         }
-        if runs.len() > plan.options.runs_per_key_max {
-            return Err(too_many(plan, &keys.key(at.row)?));
-        }
-        self.put_back(plan, keys, at, place, runs)
+        self.list = runs;
+        Ok(())
     }
 
     /// Stores what a row made of the partial matches of a key.
-    fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: Vec<Run>) -> Result<()> {
+    fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> Result<()> {
         let completes = !self.work.complete.is_empty() && plan.skip != Skip::None;
         if place.is_none() && runs.is_empty() && !completes {
             self.deliver_all();
@@ -127,14 +134,14 @@ impl State {
         };
         let state = &mut self.keys.states[place];
         state.interest = 0;
-        for run in &runs {
+        for run in runs.iter() {
             state.interest |= plan.automaton.nodes[run.node as usize].interest;
             if run.last_time == at.time {
                 state.deadline = state.deadline.min(deadline(plan, run));
                 self.deadlines.add(plan, run, place, state.generation);
             }
         }
-        state.runs = runs;
+        self.keys.put_runs(place, runs);
         if plan.skip == Skip::None {
             self.deliver_all();
         } else {
@@ -170,9 +177,11 @@ impl State {
                 return Ok(true);
             }
             self.number += 1;
-            let mut runs = std::mem::take(&mut state.runs);
+            let mut runs = std::mem::take(&mut self.list);
+            self.keys.take_runs(place, &mut runs);
             self.expire_at(plan, &mut runs, next);
-            self.keys.states[place].runs = runs;
+            self.keys.put_runs(place, &mut runs);
+            self.list = runs;
             if plan.skip == Skip::None {
                 self.deliver_all();
             } else {
@@ -187,7 +196,6 @@ impl State {
 
     fn expire_at(&mut self, plan: &Plan, runs: &mut Vec<Run>, now: i64) {
         let Self { store, work, output, number, .. } = self;
-        let before = runs.len();
         runs.retain_mut(|run| {
             if deadline(plan, run) > now {
                 return true;
@@ -203,7 +211,6 @@ impl State {
             }
             false
         });
-        self.runs -= before - runs.len();
     }
 
     /// Forgets a key of which nothing is left.
@@ -218,12 +225,17 @@ impl State {
 
     /// Time has reached everything before `time`.
     pub(super) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
-        while let Some((place, generation)) = self.deadlines.pop_before(time) {
-            if self.keys.states.get(place).is_some_and(|state| state.generation == generation && state.deadline < time) {
-                self.expire_key(plan, place, time - 1)?;
-                self.output.flush_if_full(plan, &mut self.store)?;
+        let mut due = std::mem::take(&mut self.due);
+        while self.deadlines.pop_before(time, KEYS_WARMED, &mut due) {
+            self.keys.warm_places(&due);
+            for (place, generation) in due.drain(..) {
+                if self.keys.states.get(place).is_some_and(|state| state.generation == generation && state.deadline < time) {
+                    self.expire_key(plan, place, time - 1)?;
+                    self.output.flush_if_full(plan, &mut self.store)?;
+                }
             }
         }
+        self.due = due;
         self.output.flush(plan, &mut self.store)?;
         self.store.settle()
     }
@@ -232,9 +244,10 @@ impl State {
     pub(super) fn end(&mut self, plan: &Plan) -> Result<()> {
         self.advance_to(plan, i64::MAX)?;
         for place in self.keys.live() {
-            let runs = std::mem::take(&mut self.keys.states[place].runs);
-            self.runs -= runs.len();
-            runs.iter().for_each(|run| self.store.release(run.chain));
+            let mut runs = Vec::new();
+            self.keys.take_runs(place, &mut runs);
+            runs.drain(..).for_each(|run| self.store.release(run.chain));
+            self.keys.put_runs(place, &mut runs);
             self.resolve(plan, place)?;
             self.remove_if_empty(place);
         }
@@ -276,8 +289,8 @@ impl State {
     }
 
     pub(super) fn size(&self) -> StateSize {
-        let bytes =
-            self.order.bytes() + self.store.bytes() + self.keys.bytes() + self.deadlines.bytes() + self.runs * size_of::<Run>();
+        let held = self.held.values().sum::<usize>() * size_of::<Held>();
+        let bytes = self.order.bytes() + self.store.bytes() + self.keys.bytes() + self.deadlines.bytes() + held;
         StateSize { keys: self.keys.len() as u64, bytes: bytes as u64 }
     }
 }

@@ -28,8 +28,14 @@ struct Event {
     chunk: u32,
     row: u32,
     holders: u32,
-    /// Its place among all events, in the order they were looked at.
-    number: u64,
+    /// Its place among all events, in the order they were looked at: the lower half, then the upper one.
+    number: [u32; 2],
+}
+
+impl Event {
+    fn new(row: usize, number: u64) -> Self {
+        Self { chunk: CURRENT, row: row as u32, holders: 0, number: [number as u32, (number >> 32) as u32] }
+    }
 }
 
 /// One event of a chain.
@@ -91,14 +97,15 @@ impl Store {
 
     /// An event of the current batch, held by nobody yet.
     pub(crate) fn event(&mut self, row: usize, number: u64) -> u32 {
-        let event = self.events.add(Event { chunk: CURRENT, row: row as u32, holders: 0, number });
+        let event = self.events.add(Event::new(row, number));
         self.fresh.push(event);
         event
     }
 
     /// The place of an event among all.
     pub(crate) fn number(&self, event: u32) -> u64 {
-        self.events[event].number
+        let [low, high] = self.events[event].number;
+        u64::from(low) | u64::from(high) << 32
     }
 
     /// A chain longer by an event. It holds its beginning and the event; the caller holds it.
@@ -290,7 +297,7 @@ impl Store {
 
     /// Puts rows from outside into a chunk: events that nobody holds yet.
     pub(crate) fn load(&mut self, rows: RecordBatch, numbers: &[u64]) -> Vec<u32> {
-        let add = |number: &u64| self.events.add(Event { chunk: CURRENT, row: 0, holders: 0, number: *number });
+        let add = |number: &u64| self.events.add(Event::new(0, *number));
         let events: Vec<u32> = numbers.iter().map(add).collect();
         if !events.is_empty() {
             self.add_chunk(rows, events.clone());
