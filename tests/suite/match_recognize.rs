@@ -238,24 +238,31 @@ struct Row {
     at: i64,
 }
 
-/// A condition as text and as a function.
-type Condition = (&'static str, fn(&Row) -> bool);
+/// A condition as text and as a function of the row and of those of the first variable.
+type Condition = (&'static str, fn(&Row, &[Row]) -> bool);
 
-const CONDITIONS: [Condition; 8] = [
-    ("v < 3", |row| row.v < 3),
-    ("v >= 5", |row| row.v >= 5),
-    ("v = 4", |row| row.v == 4),
-    ("w <> 2", |row| row.w.is_some_and(|w| w != 2)),
-    ("NOT (w > 1)", |row| row.w.is_some_and(|w| w <= 1)),
-    ("v + w < 6", |row| row.w.is_some_and(|w| row.v + w < 6)),
-    ("v % 3 = 0", |row| row.v % 3 == 0),
-    ("w IS NULL", |row| row.w.is_none()),
+const CONDITIONS: [Condition; 13] = [
+    ("v < 3", |row, _| row.v < 3),
+    ("v >= 5", |row, _| row.v >= 5),
+    ("v = 4", |row, _| row.v == 4),
+    ("w <> 2", |row, _| row.w.is_some_and(|w| w != 2)),
+    ("NOT (w > 1)", |row, _| row.w.is_some_and(|w| w <= 1)),
+    ("v + w < 6", |row, _| row.w.is_some_and(|w| row.v + w < 6)),
+    ("v % 3 = 0", |row, _| row.v % 3 == 0),
+    ("w IS NULL", |row, _| row.w.is_none()),
+    // Not for the first variable.
+    ("v > a0.v", |row, a0| row.v > a0[a0.len() - 1].v),
+    ("v <> first(a0.v) AND w < 3", |row, a0| row.v != a0[0].v && row.w.is_some_and(|w| w < 3)),
+    ("v >= max(a0.v)", |row, a0| a0.iter().all(|other| row.v >= other.v)),
+    ("v < sum(a0.v) - last(a0.v, 0)", |row, a0| a0[..a0.len() - 1].iter().map(|other| other.v).sum::<u64>() > row.v),
+    ("w = a0.w", |row, a0| row.w.is_some() && row.w == a0[a0.len() - 1].w),
 ];
 
 /// The opposites of the first three.
-const OPPOSITES: [Condition; 3] = [("v >= 3", |row| row.v >= 3), ("NOT (v >= 5)", |row| row.v < 5), ("v <> 4", |row| row.v != 4)];
+const OPPOSITES: [Condition; 3] =
+    [("v >= 3", |row, _| row.v >= 3), ("NOT (v >= 5)", |row, _| row.v < 5), ("v <> 4", |row, _| row.v != 4)];
 
-const ANY: Condition = ("TRUE", |_| true);
+const ANY: Condition = ("TRUE", |_, _| true);
 
 /// A position of a pattern: one row, or a gap.
 #[derive(Clone, Copy)]
@@ -280,10 +287,11 @@ fn random_pattern(random: &mut Random) -> Pattern {
     let mut counts = Vec::new();
     let takes = 2 + random.below(3);
     for index in 0..takes {
-        let chosen = random.below(9) as usize;
-        let condition = CONDITIONS.get(chosen).copied().unwrap_or(ANY);
-        // Until the first gap rows may stand side by side; the last row always has a gap before it.
-        let beside = index == 0 || (!text.contains('?') && index + 1 < takes && random.below(3) == 0);
+        let chosen = random.below(if index == 0 { 9 } else { 16 }) as usize;
+        let usable = &CONDITIONS[..if index == 0 { 8 } else { 13 }];
+        let condition = usable.get(chosen).copied().unwrap_or(ANY);
+        // Until the first gap rows may stand side by side.
+        let beside = index == 0 || (!text.contains('?') && random.below(3) == 0);
         if !beside {
             let gap = OPPOSITES.get(chosen).copied().filter(|_| random.below(2) == 0);
             defines.extend(gap.map(|(opposite, _)| format!("x{index} AS {opposite}")));
@@ -329,7 +337,8 @@ fn slow_matches(pattern: &Pattern, rows: &[Row]) -> Vec<Vec<u64>> {
             let span = rows[at - 1].at - rows[start].at;
             return pattern.within_ms.is_none_or(|within| span < within).then(|| (Vec::new(), at));
         };
-        let fits = rows.get(at).is_some_and(position.condition.1);
+        let first = &rows[start..rows.len().min(start + pattern.counts[0])];
+        let fits = rows.get(at).is_some_and(|row| position.condition.1(row, first));
         if position.gap {
             // Reluctant: no row before one more.
             return search(rows, start, at, behind, pattern)
@@ -406,6 +415,9 @@ fn only_patterns_with_the_same_matches_are_event_patterns() {
         "MEASURES a.price AS p PATTERN (a x*? b) DEFINE a AS price < 10, b AS price > 10",
         "MEASURES a.price AS p PATTERN (a x*? b) DEFINE a AS price < 10, x AS price <= 10, b AS b.price > 10",
         "MEASURES last(a.price, 1) AS p AFTER MATCH SKIP TO NEXT ROW PATTERN (a{2} x*? b) DEFINE a AS a.price < 10",
+        "MEASURES a.price AS p PATTERN (a b) DEFINE b AS price > 10",
+        "MEASURES a.price AS p PATTERN (a{2} x*? b y*? c) DEFINE b AS price > sum(a.price), c AS price < first(a.price, 1)",
+        "MEASURES a.price AS p PATTERN (a x*? b) DEFINE x AS price <= a.price, b AS b.price > a.price",
         "MEASURES price AS p PATTERN (a x*? b) DEFINE a AS price < 10, x AS NOT (x.price > 3), b AS price > 3",
     ] {
         let shown = plan(body).unwrap_or_else(|errors| panic!("{errors}"));
@@ -413,10 +425,14 @@ fn only_patterns_with_the_same_matches_are_event_patterns() {
     }
     for (body, reason) in [
         ("MEASURES a.price AS p PATTERN (a x* b) DEFINE b AS price > 10", "more than rows and gaps"),
-        ("MEASURES a.price AS p PATTERN (a b) DEFINE b AS price > 10", "no gap"),
         ("MEASURES a.price AS p PATTERN (a x*? b c) DEFINE b AS price > 10", "side by side follow a gap"),
         ("MEASURES a.price AS p PATTERN (a x*? b{2}) DEFINE b AS price > 10", "side by side follow a gap"),
-        ("MEASURES a.price AS p PATTERN (a x*? b) DEFINE b AS price > a.price", "`b` reads other rows"),
+        ("MEASURES a.price AS p PATTERN (a x*? b y*? c) DEFINE c AS price > b.price", "`c` reads other rows"),
+        ("MEASURES a.price AS p PATTERN (a x*? b) DEFINE a AS price < b.price", "`a` reads other rows"),
+        ("MEASURES a.price AS p PATTERN (a{2} x*? b) DEFINE a AS price > first(a.price)", "`a` reads other rows"),
+        ("MEASURES a.price AS p PATTERN (a x*? b) DEFINE x AS price < a.price, b AS price > a.price", "not the opposite"),
+        ("MEASURES price AS p PATTERN ()", "empty"),
+        ("MEASURES a.price AS p PATTERN (a | b)", "more than rows and gaps"),
         ("MEASURES a.price AS p PATTERN (a x*? b) DEFINE b AS price > prev(price)", "`b` reads other rows"),
         ("MEASURES a.price AS p PATTERN (a x*? b) DEFINE x AS price > 5, b AS price > 7", "not the opposite"),
         ("MEASURES a.price AS p PATTERN (a x*? b) DEFINE x AS shares <= 5, b AS shares > 5", "not the opposite"),
@@ -434,4 +450,60 @@ fn only_patterns_with_the_same_matches_are_event_patterns() {
         let shown = plan(body).err().unwrap_or_else(|| panic!("accepted: {body}"));
         assert!(shown.contains(reason), "{body}\n{shown}");
     }
+}
+
+#[test]
+fn no_text_makes_the_planner_panic() {
+    const BODY: &str = "PARTITION BY symbol ORDER BY day , price MEASURES FINAL last ( a . price ) AS p , sum ( b . price ) AS s , symbol AS t \
+        ONE ROW PER MATCH AFTER MATCH SKIP PAST LAST ROW PATTERN ( a {2} x *? b y *? c ) WITHIN INTERVAL '5' DAY \
+        SUBSET u = ( a , b ) DEFINE a AS price < 10 , x AS price <= 20 , b AS price > 20 , c AS c . price > first ( a . price , 1 )";
+    const MORE: [&str; 24] = [
+        "ALL ROWS PER MATCH",
+        "TO LAST",
+        "prev",
+        "classifier ( )",
+        "match_number ( )",
+        "count ( * )",
+        "u . price",
+        "NOT",
+        "( a | b ) +",
+        "^",
+        "$",
+        "{- a -}",
+        "PERMUTE",
+        "\"",
+        "9223372036854775808",
+        "NULL",
+        "{0}",
+        "*",
+        "running",
+        "risk ( a )",
+        "''",
+        "DESC",
+        "é",
+        "x",
+    ];
+    let whole: Vec<&str> = BODY.split_whitespace().collect();
+    let mut planned = 0;
+    for seed in 0..600 {
+        let mut random = Random(seed);
+        let mut words = whole.clone();
+        for _ in 0..random.below(5) {
+            let place = random.below(words.len() as u64) as usize;
+            let other = if random.below(2) == 0 { random.pick(&MORE) } else { random.pick(&whole) };
+            match random.below(4) {
+                0 => drop(words.remove(place)),
+                1 => words.insert(place, words[place]),
+                2 => words[place] = other,
+                _ => words.insert(place, other),
+            }
+        }
+        let text = STREAM.replace("'file', path = '{path}', format = 'csv'", "'generator', kind = 'sequence', rows = 10")
+            + &format!("INSERT INTO out SELECT * FROM prices MATCH_RECOGNIZE ({}) AS m;", words.join(" "));
+        match Program::new("job.egret", &text).plan() {
+            Ok(_) => planned += 1,
+            Err(errors) => assert!(errors.diagnostics.iter().all(|wrong| wrong.span().is_some()), "seed {seed}: {errors}"),
+        }
+    }
+    assert!(planned > 20, "{planned} of 600 could be planned");
 }

@@ -147,8 +147,8 @@ impl Build<'_> {
 fn explained(clause: &Clause<'_>) -> String {
     let pattern = clause.syntax.pattern.text.split_whitespace().collect::<Vec<_>>().join(" ");
     format!(
-        "row pattern ({pattern}) as an event pattern: all between its rows are gaps such as `x*?`, and each condition reads one row, \
-         so the preferred match always takes the next row that fits"
+        "row pattern ({pattern}) as an event pattern: between rows that are not side by side are gaps such as `x*?`, and each \
+         condition reads its own row and the first rows at most, so the preferred match takes the next row that fits"
     )
 }
 
@@ -199,7 +199,7 @@ fn refusal(clause: &Clause<'_>, unfit: Unfit) -> Diagnostic {
         Unfit::Refused(error) => from_error(&error, blamed(clause, &error)),
         Unfit::Other(reason) => Diagnostic::error("this MATCH_RECOGNIZE cannot be run yet")
             .label(clause.syntax.pattern.span, reason)
-            .help("between rows that have conditions of their own write gaps such as `x*?`, or use CREATE PATTERN"),
+            .help("write single rows with gaps such as `x*?` between, or use CREATE PATTERN"),
     }
 }
 

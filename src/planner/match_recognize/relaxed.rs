@@ -1,12 +1,12 @@
 //! Row patterns that are event patterns: `(A X*? B Y*? C)`, which is how SQL says "A, then the next B, then the next C".
 //!
 //! # When the two find the same
-//! A pattern of the form *head gap b gap c ...*, where the head is one or more rows side by side, a gap is `X*?`, every condition
-//! is about the row at hand alone, and a gap takes at least all rows that are not what follows it (`X` is not defined, or is
-//! defined as the opposite). Let p be the rows that the event pattern `head -> b -> c` takes from a first row s: the head, then
-//! always the next row that fits.
+//! A pattern is a *head*, one or more rows side by side, and then any number of times a *gap* `X*?` and a row. Every condition reads the
+//! row at hand and, at most, rows of the head before it: from a given first row the head is given too, so the condition is one about
+//! a single row. A gap takes at least all rows that are not what follows it (`X` is not defined, or is defined as the opposite).
+//! Let p be the rows that the event pattern `head -> b -> c` takes from a first row: the head, then always the next row that fits.
 //!
-//! 1. Let q be any rows that SQL's pattern could take from s. Then p(i) is not behind q(i), for every i: the heads are the same, and
+//! 1. Let q be any rows that SQL's pattern could take from there. Then p(i) is not behind q(i), for every i: the heads are the same, and
 //!    q(i) fits and is behind q(i - 1), which is p(i - 1) or behind it, while p(i) is the first such row behind p(i - 1). So if
 //!    there is a q, there is a p; and it ends no later, so that WITHIN, which is about the first and the last row, holds as well.
 //! 2. p is one of the q: the rows between p(i - 1) and p(i) do not fit the i-th variable, so the gap takes them.
@@ -15,11 +15,11 @@
 //!
 //! So for each first row there is a match here if and only if there is one there, and it is the same. SQL looks for matches from
 //! left to right and goes on behind the last row of a match (or with the row behind its first): it takes the matches in the
-//! order of their first rows, leaving out those that begin within one that was taken. That is what the event patterns' SKIP PAST LAST EVENT
-//! (or SKIP TO NEXT) does.
+//! order of their first rows, leaving out those that begin within one that was taken. That is what the event patterns' SKIP PAST
+//! LAST EVENT (or SKIP TO NEXT) does.
 //!
-//! A condition that reads other rows breaks (1): the earliest row may not leave a later one what it needs. So do two variables side by
-//! side behind a gap.
+//! A condition that reads a row behind a gap breaks (1): the earliest row may not leave a later one what it needs. So do two rows side
+//! by side behind a gap.
 
 use super::shape::Step;
 use super::{Clause, FUNCTIONS, KeyAndOrder, Reason, Unfit};
@@ -77,6 +77,8 @@ struct Take {
 /// The takes of a pattern that qualifies.
 struct Shape<'a> {
     takes: Vec<Take>,
+    /// How many of them are the head.
+    head: usize,
     clause: &'a Clause<'a>,
 }
 
@@ -104,12 +106,14 @@ impl<'a> Shape<'a> {
                 }
             }
         }
-        match (gap, gaps.first()) {
-            (Some(variable), _) => return Err(format!("it ends with a gap, `{variable}*?`")),
-            (None, None) => return Err("it has no gap such as `x*?`".into()),
-            (None, Some(_)) => {}
+        if let Some(variable) = gap {
+            return Err(format!("it ends with a gap, `{variable}*?`"));
         }
-        let shape = Self { takes, clause };
+        if takes.is_empty() {
+            return Err("it is empty".into());
+        }
+        let head = gaps.first().map_or(takes.len(), |(_, first)| *first);
+        let shape = Self { takes, head, clause };
         shape.check(&gaps, schema)?;
         Ok(shape)
     }
@@ -124,7 +128,7 @@ impl<'a> Shape<'a> {
                 return Err(format!("`{variable}` is a column as well"));
             }
             if let Some(condition) = &take.condition {
-                check_local(condition, variable)?;
+                self.check_condition(condition, index, schema)?;
             }
         }
         for (gap, next) in gaps {
@@ -142,6 +146,28 @@ impl<'a> Shape<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A condition must be about the row at hand and rows of the head before it.
+    fn check_condition(&self, condition: &Expr, index: usize, schema: &StreamSchema) -> Result<(), Reason> {
+        let (own, given) = (&self.takes[index].variable, &self.takes[..index.min(self.head)]);
+        let outcome = visit_expressions(condition, |expr| {
+            let reads_given = match expr {
+                Expr::CompoundIdentifier(parts) => {
+                    parts.first().is_some_and(|row| Name::normalise(row) == *own) || column_of(parts, given).is_some()
+                }
+                Expr::Function(call) => is_same_in_both(call, given, schema),
+                Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => false,
+                _ => true,
+            };
+            if reads_given { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        match outcome {
+            ControlFlow::Break(()) => {
+                Err(format!("the condition of `{own}` reads other rows than its own and those at the beginning of the pattern"))
+            }
+            ControlFlow::Continue(()) => Ok(()),
+        }
     }
 
     fn elements(&self) -> Vec<Element> {
@@ -188,78 +214,58 @@ impl<'a> Shape<'a> {
 
     fn check_measure(&self, expr: &Expr, schema: &StreamSchema) -> Result<(), Reason> {
         match expr {
-            Expr::CompoundIdentifier(parts) => self.taken(parts).map(drop),
-            Expr::Function(call) => self.check_call(call, schema),
+            Expr::CompoundIdentifier(parts) if column_of(parts, &self.takes).is_none() => {
+                Err(format!("the gap `{}` is read", parts.first().map_or("", |row| &row.value)))
+            }
+            Expr::Function(call) if !is_same_in_both(call, &self.takes, schema) => {
+                Err(format!("event patterns do not compute `{call}` as row patterns do"))
+            }
             _ => Ok(()),
         }
     }
+}
 
-    /// The column of `a.x`, where `a` is a row that is taken.
-    fn taken(&self, parts: &[Ident]) -> Result<String, Reason> {
-        match parts {
-            [row, column] if self.takes.iter().any(|take| take.variable == Name::normalise(row)) => Ok(Name::normalise(column)),
-            [row, ..] => Err(format!("the gap `{row}` is read")),
-            [] => Err("a column has no name".into()),
-        }
+/// The column of `a.x`, where `a` is one of these.
+fn column_of(parts: &[Ident], takes: &[Take]) -> Option<String> {
+    match parts {
+        [row, column] if takes.iter().any(|take| take.variable == Name::normalise(row)) => Some(Name::normalise(column)),
+        _ => None,
     }
+}
 
-    /// `first`, `last` and simple aggregates over a column of a row that is taken are the same in both engines.
-    fn check_call(&self, call: &Function, schema: &StreamSchema) -> Result<(), Reason> {
-        let name = object_name(&call.name);
-        let navigates = matches!(name.as_str(), "first" | "last");
-        if !navigates && !FUNCTIONS.contains(&name.as_str()) && aggregate_function(&name).is_none() {
-            return Ok(());
-        }
-        let unknown = || Err(format!("`{call}` is computed by the row pattern engine"));
-        let FunctionArguments::List(list) = &call.args else { return unknown() };
-        let plain = call.over.is_none() && call.filter.is_none() && list.duplicate_treatment.is_none() && list.clauses.is_empty();
-        let args: Option<Vec<&Expr>> = list
-            .args
-            .iter()
-            .map(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
-                _ => None,
-            })
-            .collect();
-        let (Some(args), true) = (args, plain) else { return unknown() };
-        let column = match args.as_slice() {
-            [Expr::CompoundIdentifier(parts)] => self.taken(parts)?,
-            [Expr::CompoundIdentifier(parts), Expr::Value(_)] if navigates => self.taken(parts)?,
-            _ => return unknown(),
-        };
-        let nullable = schema.arrow().field_with_name(&column).is_ok_and(|field| field.is_nullable());
-        match name.as_str() {
-            "first" | "last" | "count" | "min" | "max" => Ok(()),
-            // Of nulls alone one engine makes nothing, the other 0.
-            "sum" | "avg" if !nullable => Ok(()),
-            _ => unknown(),
-        }
+/// Whether both engines compute a call in the same way: a function of the row at hand, or `first`, `last` or a simple aggregate over a
+/// column of one of the variables, all of whose rows are there.
+fn is_same_in_both(call: &Function, takes: &[Take], schema: &StreamSchema) -> bool {
+    let name = object_name(&call.name);
+    let navigates = matches!(name.as_str(), "first" | "last");
+    if !navigates && !FUNCTIONS.contains(&name.as_str()) && aggregate_function(&name).is_none() {
+        return true;
+    }
+    let FunctionArguments::List(list) = &call.args else { return false };
+    if call.over.is_some() || call.filter.is_some() || list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+        return false;
+    }
+    let argument = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    let column = match list.args.iter().map(argument).collect::<Option<Vec<_>>>().as_deref() {
+        Some([Expr::CompoundIdentifier(parts)]) => column_of(parts, takes),
+        Some([Expr::CompoundIdentifier(parts), Expr::Value(_)]) if navigates => column_of(parts, takes),
+        _ => None,
+    };
+    let nullable = |column: &String| schema.arrow().field_with_name(column).is_ok_and(|field| field.is_nullable());
+    match name.as_str() {
+        "first" | "last" | "count" | "min" | "max" => column.is_some(),
+        // Of nulls alone one engine makes nothing, the other 0.
+        "sum" | "avg" => column.is_some_and(|column| !nullable(&column)),
+        _ => false,
     }
 }
 
 /// The same condition whoever's it is: without the variable's own name.
 fn plain(condition: &Expr, variable: &str) -> Expr {
     unqualified(condition.clone(), &[variable.to_owned()])
-}
-
-/// A condition must be about the row at hand.
-fn check_local(condition: &Expr, variable: &str) -> Result<(), Reason> {
-    let outcome = visit_expressions(condition, |expr| {
-        let reads_others = match expr {
-            Expr::CompoundIdentifier(parts) => parts.first().is_none_or(|row| Name::normalise(row) != variable),
-            Expr::Function(call) => {
-                let name = object_name(&call.name);
-                FUNCTIONS.contains(&name.as_str()) || aggregate_function(&name).is_some()
-            }
-            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => true,
-            _ => false,
-        };
-        if reads_others { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    match outcome {
-        ControlFlow::Break(()) => Err(format!("the condition of `{variable}` reads other rows")),
-        ControlFlow::Continue(()) => Ok(()),
-    }
 }
 
 /// Whether a row that does not fit `taken` surely fits `gap`.
@@ -294,6 +300,10 @@ fn inner(expr: &Expr) -> &Expr {
 fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
     use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, Minus, Multiply, NotEq, Or, Plus};
     match expr {
+        // What is left of a condition's own name is a row of the head, which is there.
+        Expr::CompoundIdentifier(parts) => {
+            parts.last().is_some_and(|column| never_null(&Expr::Identifier(column.clone()), schema))
+        }
         Expr::Identifier(column) => {
             schema.arrow().field_with_name(&Name::normalise(column)).is_ok_and(|field| !field.is_nullable())
         }
