@@ -43,6 +43,14 @@ impl Program {
         self
     }
 
+    /// Runs every MATCH_RECOGNIZE on the engine of row patterns, also those for which an event pattern finds the same matches
+    /// with less work: to compare the two.
+    #[must_use]
+    pub fn with_row_patterns_only(mut self) -> Self {
+        self.given.row_patterns_only = true;
+        self
+    }
+
     /// The program's text.
     pub fn text(&self) -> &str {
         &self.text

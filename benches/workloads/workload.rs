@@ -39,6 +39,8 @@ pub(crate) enum Via {
     Text,
     /// With the Stream API
     Rust,
+    /// In the language, every MATCH_RECOGNIZE on the engine of row patterns
+    Rows,
 }
 
 impl Workload {
@@ -122,10 +124,11 @@ impl Workload {
     pub(crate) fn job(self, via: Via, transactions: Transactions, stripes: usize) -> anyhow::Result<JobGraph> {
         let source: Arc<dyn Source> = Arc::new(TransactionSource::new(transactions, stripes));
         match via {
-            Via::Text => {
+            Via::Text | Via::Rows => {
                 let program = Program::new(&format!("{self:?}"), &self.program("connector = 'transactions'", ""))
                     .with_source("txn", source)
                     .with_sink("out", Arc::new(ChecksumSink(self.hash())));
+                let program = if via == Via::Rows { program.with_row_patterns_only() } else { program };
                 Ok(program.plan().map_err(|errors| anyhow::anyhow!("{errors}"))?.job)
             }
             Via::Rust => self.stream_job(source),

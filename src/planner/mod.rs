@@ -41,6 +41,8 @@ pub struct Plan {
 pub(crate) struct Given {
     pub(crate) sources: BTreeMap<String, Arc<dyn Source>>,
     pub(crate) sinks: BTreeMap<String, Arc<dyn Sink>>,
+    /// Whether MATCH_RECOGNIZE always runs on the engine of row patterns.
+    pub(crate) row_patterns_only: bool,
 }
 
 /// Plans a program.
@@ -58,6 +60,7 @@ pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Res
         warnings: Vec::new(),
         numbers: 0,
         late_rows: Vec::new(),
+        row_patterns_only: given.row_patterns_only,
         reads: used::relations_read(program),
         stdin: RefCell::new(None),
     };
@@ -86,6 +89,7 @@ struct Build<'a> {
     numbers: usize,
     /// The rows that came too late for each MATCH_RECOGNIZE so far.
     late_rows: Vec<Relation>,
+    row_patterns_only: bool,
     /// The names of all relations that queries read, side outputs among them.
     reads: BTreeSet<String>,
     /// The stream that reads standard input.

@@ -146,7 +146,7 @@ impl Build<'_> {
                     "ask a graph or a model for what changes with time, or match events of several kinds with a pattern",
                 )]);
             };
-            let relation = self.match_recognize(&from, clause)?;
+            let relation = self.match_recognize(query, &from, clause)?;
             let alias = match &join.relation {
                 TableFactor::Table { alias, .. } => alias,
                 _ => &None,

@@ -5,8 +5,9 @@
 //! so the depth is bounded before it sees the tokens.
 
 use sqlparser::ast::{DataType, ObjectNamePart};
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token as SqlToken, TokenWithSpan};
+use sqlparser::tokenizer::{Location, Span as SqlSpan, Token as SqlToken, TokenWithSpan, Word};
 
 use super::match_recognize::{self, Found, KEYWORD};
 use super::problem::{Expected, Problem};
@@ -40,7 +41,7 @@ pub(crate) fn row_expression(input: Tokens<'_>) -> Parsed<'_, Sql> {
         return Problem::thing(input, "an expression").miss();
     }
     let slice = input.split(input.count_until(|rest| rest.at_comma() || clause_begins(rest))).0;
-    let (count, tree) = hand_over(slice, with_semantics_as_calls(slice), |parser| parser.parse_expr())?;
+    let (count, tree) = hand_over(slice, with_semantics_in_names(slice), |parser| parser.parse_expr())?;
     let rest = input.skip(count);
     Ok((rest, piece(input.until(rest), tree)))
 }
@@ -257,43 +258,37 @@ fn with_matches_as_joins(slice: Tokens<'_>, matches: &[Found]) -> Handed {
     handed
 }
 
-/// As [`for_sqlparser`], with `FINAL(LAST(a.x))` for `FINAL LAST(a.x)`, and so for `RUNNING`.
-fn with_semantics_as_calls(slice: Tokens<'_>) -> Handed {
+/// As [`for_sqlparser`], with `FINAL.LAST(a.x)` for `FINAL LAST(a.x)`, and so for `RUNNING`: to sqlparser a name of two parts.
+fn with_semantics_in_names(slice: Tokens<'_>) -> Handed {
     let (tokens, indices) = for_sqlparser(slice);
-    let is = |token: Option<&TokenWithSpan>, sign: &SqlToken| token.is_some_and(|token| token.token == *sign);
+    let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
+        Some(SqlToken::Word(word)) if word.quote_style.is_none() => Some(word.value.as_str()),
+        _ => None,
+    };
     let begins = |at: usize| {
-        let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
-            Some(SqlToken::Word(word)) if word.quote_style.is_none() => Some(word.value.as_str()),
-            _ => None,
-        };
         let semantics = word(at).is_some_and(|word| ["FINAL", "RUNNING"].iter().any(|known| known.eq_ignore_ascii_case(word)));
         let operator = |word: &str| OPERATORS.iter().any(|operator| operator.eq_ignore_ascii_case(word));
-        semantics && word(at + 1).is_some_and(|word| !operator(word)) && is(tokens.get(at + 2), &SqlToken::LParen)
+        let opens = tokens.get(at + 2).is_some_and(|token| token.token == SqlToken::LParen);
+        semantics && word(at + 1).is_some_and(|word| !operator(word)) && opens
     };
     let mut handed = (Vec::with_capacity(tokens.len()), Vec::with_capacity(tokens.len()));
-    // How many brackets are open, and at which of these depths a bracket that was added is to be closed.
-    let (mut depth, mut added) = (0usize, Vec::new());
+    let mut put = |token: SqlToken, span: SqlSpan, index: usize| {
+        handed.0.push(TokenWithSpan { token, span });
+        handed.1.push(index);
+    };
+    let mut is_call = false;
     for (at, (token, index)) in tokens.iter().zip(&indices).enumerate() {
-        let mut put = |word: SqlToken| {
-            handed.0.push(TokenWithSpan { token: word, span: token.span });
-            handed.1.push(*index);
+        // As parts of a name these words are no keywords of something else.
+        let plain = |token: &SqlToken| match token {
+            SqlToken::Word(word) => SqlToken::Word(Word { keyword: Keyword::NoKeyword, ..word.clone() }),
+            other => other.clone(),
         };
-        put(token.token.clone());
-        match token.token {
-            SqlToken::LParen => depth += 1,
-            SqlToken::RParen => {
-                depth = depth.saturating_sub(1);
-                while added.last() == Some(&depth) {
-                    added.pop();
-                    put(SqlToken::RParen);
-                }
-            }
-            _ if begins(at) => {
-                added.push(depth);
-                put(SqlToken::LParen);
-            }
-            _ => {}
+        let marks = begins(at);
+        put(if marks || is_call { plain(&token.token) } else { token.token.clone() }, token.span, *index);
+        if marks {
+            put(SqlToken::Period, token.span, *index);
         }
+        is_call = marks;
     }
     handed
 }

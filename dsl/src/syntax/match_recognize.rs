@@ -47,7 +47,7 @@ pub struct RowOrder {
 /// `expression AS name`.
 #[derive(Debug, Clone)]
 pub struct RowMeasure {
-    /// The value. `FINAL LAST(a.x)` is a call of `FINAL` in the tree, with the expression as its argument; so is `RUNNING`.
+    /// The value. In the tree `FINAL LAST(a.x)` is a call of the two-part name `FINAL.LAST`, and so for `RUNNING`.
     pub expr: Sql,
     /// Its name.
     pub name: Name,

@@ -49,7 +49,7 @@ fn every_part_is_read() {
     let measures: Vec<_> = clause.measures.iter().map(|m| (m.expr.text.as_str(), m.name.text.as_str())).collect();
     let expected = [("FINAL LAST(small.id)", "first_id"), ("sum(u.amount) / 2", "é"), ("classifier()", "label")];
     assert_eq!(measures, expected);
-    assert_eq!(clause.measures[0].expr.tree.to_string(), "FINAL(LAST(small.id))");
+    assert_eq!(clause.measures[0].expr.tree.to_string(), "FINAL.LAST(small.id)");
     let (mode, span) = clause.rows_per_match.unwrap();
     assert_eq!((mode, span.of(WHOLE)), (RowsPerMatch::AllWithUnmatched, "ALL ROWS PER MATCH WITH UNMATCHED ROWS"));
     let (skip, span) = clause.after_match.unwrap();
@@ -67,7 +67,7 @@ fn every_part_is_read() {
     assert_eq!(subsets, [("u", "small big".to_owned()), ("v", "gap".to_owned())]);
     let defines: Vec<_> = clause.defines.iter().map(|d| (d.variable.text.as_str(), d.condition.tree.to_string())).collect();
     assert_eq!(defines[0], ("small", "amount < 10 AND prev(amount) > 5".to_owned()));
-    assert_eq!(defines[1], ("big", "amount > RUNNING(avg(small.amount))".to_owned()));
+    assert_eq!(defines[1], ("big", "amount > RUNNING.avg(small.amount)".to_owned()));
 }
 
 #[test]
@@ -123,9 +123,9 @@ fn rows_per_match_and_skips_in_every_spelling() {
 #[test]
 fn final_and_running_stand_before_calls_only() {
     for (text, tree) in [
-        ("final last(a.x) - first(a.x)", "final(last(a.x)) - first(a.x)"),
-        ("abs(RUNNING sum(a.x) - FINAL sum(a.x))", "abs(RUNNING(sum(a.x)) - FINAL(sum(a.x)))"),
-        ("prev(FINAL last(x, 1), 2)", "prev(FINAL(last(x, 1)), 2)"),
+        ("final last(a.x) - first(a.x)", "final.last(a.x) - first(a.x)"),
+        ("abs(RUNNING sum(a.x) - FINAL sum(a.x))", "abs(RUNNING.sum(a.x) - FINAL.sum(a.x))"),
+        ("prev(FINAL last(x, 1), 2)", "prev(FINAL.last(x, 1), 2)"),
         ("final IN (1, 2)", "final IN (1, 2)"),
         ("running + 1", "running + 1"),
         ("FINAL(last(x))", "FINAL(last(x))"),

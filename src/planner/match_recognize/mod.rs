@@ -1,4 +1,5 @@
-//! MATCH_RECOGNIZE: row patterns of SQL. Those that an event pattern finds as well (see `relaxed`) become one.
+//! MATCH_RECOGNIZE: row patterns of SQL. Names are checked here, the engine of row patterns does the rest; where an event pattern
+//! finds the same matches with less work (see `relaxed`), the engine of event patterns does.
 
 mod names;
 mod relaxed;
@@ -10,10 +11,12 @@ use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unqualified};
 use super::query::{From, keep};
 use egret_cep::CompiledPattern;
+use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch};
+use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::{Operator, OperatorFactory, OperatorInfo, Stream, StreamSchema};
 use egret_dsl::sqlparser::ast::Expr;
-use egret_dsl::{Diagnostic, MatchRecognize, Name, Span, Sql};
+use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
 use relaxed::relaxed;
 use std::any::Any;
 use std::sync::Arc;
@@ -21,22 +24,19 @@ use std::sync::Arc;
 /// Why a row pattern is no event pattern.
 type Reason = String;
 
-/// Why a row pattern cannot run as an event pattern.
-enum Unfit {
-    /// It says more than event patterns do.
-    Other(Reason),
-    /// The engine of event patterns refuses it.
-    Refused(egret_core::Error),
-}
-
-impl std::convert::From<Reason> for Unfit {
-    fn from(reason: Reason) -> Self {
-        Self::Other(reason)
-    }
-}
-
 /// Functions that expressions of MATCH_RECOGNIZE have besides those of SQL.
-const FUNCTIONS: [&str; 8] = ["first", "last", "prev", "next", "classifier", "match_number", "final", "running"];
+const FUNCTIONS: [&str; 6] = ["first", "last", "prev", "next", "classifier", "match_number"];
+
+/// A function's name without `FINAL` or `RUNNING` before it.
+fn without_semantics(name: &str) -> &str {
+    name.strip_prefix("final.").or_else(|| name.strip_prefix("running.")).unwrap_or(name)
+}
+
+/// Whether it is called over rows of the match.
+fn is_over_rows(name: &str) -> bool {
+    let plain = without_semantics(name);
+    FUNCTIONS.contains(&plain) || aggregate_function(plain).is_some()
+}
 
 /// The output with late rows.
 pub(super) const LATE: &str = "late";
@@ -44,8 +44,11 @@ pub(super) const LATE: &str = "late";
 /// A clause with its texts rewritten: calls to graphs and models are columns, the stream's name is gone.
 struct Clause<'a> {
     syntax: &'a MatchRecognize,
-    /// The variables of the pattern, each once.
-    variables: Vec<String>,
+    /// The whole program's text.
+    text: String,
+    pattern: PatternExpr,
+    /// The variables of the pattern, each once: as the language and as the engine of row patterns calls it.
+    variables: Vec<(String, String)>,
     defines: Vec<(String, Sql)>,
     measures: Vec<(String, Sql)>,
     asks: Vec<(Ask, Span)>,
@@ -60,7 +63,7 @@ struct KeyAndOrder {
 
 impl Build<'_> {
     /// The rows that a MATCH_RECOGNIZE makes of a relation, as a relation.
-    pub(super) fn match_recognize(&mut self, from: &From, clause: &MatchRecognize) -> Diagnosed<String> {
+    pub(super) fn match_recognize(&mut self, query: &SqlQuery, from: &From, clause: &MatchRecognize) -> Diagnosed<String> {
         if let Some(window) = &from.window {
             return Err(vec![
                 Diagnostic::error("MATCH_RECOGNIZE looks at rows, not at windows")
@@ -68,29 +71,42 @@ impl Build<'_> {
                     .help("read the stream itself; WITHIN says how long a match may take"),
             ]);
         }
-        let clause = self.rewritten(from, clause)?;
+        let clause = self.rewritten(query, from, clause)?;
         let stream = self.enrich(&from.relation, &clause.asks)?;
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let columns = names::checked(&clause, from, &stream, &relation)?;
-        let pattern = relaxed(&clause, stream.schema(), &columns).map_err(|unfit| vec![refusal(&clause, unfit)])?;
-        self.row_warnings(&clause, &pattern, relation.bounded);
+        let plan = self.row_plan(&clause, stream.schema(), &columns)?;
+        for warning in plan.warnings(!relation.bounded) {
+            self.warnings.push(Diagnostic::warning(warning).label(clause.syntax.pattern.span, "this pattern"));
+        }
         let number = self.next_number();
-        let (rows, late) = self
-            .add_relaxed(&format!("match_recognize {number}"), explained(&clause), &pattern, &stream)
-            .map_err(at(clause.syntax.span))?;
-        let name = format!("(match {number})");
-        self.catalog.insert(&name, Relation::new(rows, relation.bounded));
+        let name = format!("match_recognize {number}");
+        let added = match &plan {
+            RowPlan::Event(pattern) => self.add_event_pattern(&name, &clause, pattern, &stream),
+            RowPlan::Row(pattern, reason) => self.add_row_pattern(&name, pattern, reason, &stream),
+        };
+        let (rows, late) = added.map_err(at(clause.syntax.span))?;
+        // What graphs and models added to the input is no column of it.
+        let hidden = |column: &str| stream.schema().index_of(column).is_ok() && !relation.visible.iter().any(|own| own == column);
+        let mut rows = Relation::new(rows, relation.bounded);
+        rows.visible.retain(|column| clause.is_measure(column) || !hidden(column));
         let mut late = Relation::new(late, relation.bounded);
-        late.visible.retain(|column| relation.visible.contains(column));
+        late.visible.retain(|column| !hidden(column));
+        let name = format!("(match {number})");
+        self.catalog.insert(&name, rows);
         self.late_rows.push(late);
         Ok(name)
     }
 
     /// Reads the texts of a clause.
-    fn rewritten<'a>(&self, from: &From, syntax: &'a MatchRecognize) -> Diagnosed<Clause<'a>> {
-        let variables = shape::variables(&syntax.pattern.text);
+    fn rewritten<'a>(&self, query: &SqlQuery, from: &From, syntax: &'a MatchRecognize) -> Diagnosed<Clause<'a>> {
+        let pattern = PatternExpr::parse(&syntax.pattern.text).map_err(|error| {
+            let place = syntax.pattern.span_at(error.offset);
+            vec![Diagnostic::error(format!("this is no row pattern: {}", error.message)).label(place, "here").help(error.help)]
+        })?;
+        let variables = names::variables(syntax, &pattern)?;
         let subsets = syntax.subsets.iter().map(|subset| subset.name.text.clone());
-        let rows: Vec<String> = variables.iter().cloned().chain(subsets).collect();
+        let rows: Vec<String> = variables.iter().map(|(name, _)| name.clone()).chain(subsets).collect();
         let stream: Vec<String> = from.names.iter().filter(|name| !rows.contains(name)).cloned().collect();
         let all: Vec<String> = rows.iter().chain(&stream).cloned().collect();
         let (mut wrong, mut asks) = (Vec::new(), Vec::new());
@@ -102,20 +118,58 @@ impl Build<'_> {
         };
         let defines = syntax.defines.iter().filter_map(|define| rewrite(&define.variable, &define.condition)).collect();
         let measures = syntax.measures.iter().filter_map(|measure| rewrite(&measure.name, &measure.expr)).collect();
-        if wrong.is_empty() { Ok(Clause { syntax, variables, defines, measures, asks }) } else { Err(wrong) }
+        let text = query.source().text().to_owned();
+        if wrong.is_empty() { Ok(Clause { syntax, text, pattern, variables, defines, measures, asks }) } else { Err(wrong) }
     }
 
-    fn row_warnings(&mut self, clause: &Clause<'_>, compiled: &CompiledPattern, bounded: bool) {
-        for warning in compiled.warnings(!bounded) {
-            self.warnings.push(Diagnostic::warning(warning).label(clause.syntax.pattern.span, "this pattern"));
+    /// The engine that finds the matches. What the engine of row patterns refuses is wrong whichever runs.
+    fn row_plan(&self, clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Diagnosed<RowPlan> {
+        let general =
+            CompiledRowPattern::compile(&clause.row_pattern(), schema, columns.partition.clone(), columns.order.clone());
+        match (relaxed(clause, schema, columns), general) {
+            (Ok(event), Ok(row)) if !has_columns_of(&event, &row) => {
+                Ok(RowPlan::Row(row, "an event pattern would give columns of other types".into()))
+            }
+            (Ok(event), _) if !self.row_patterns_only => Ok(RowPlan::Event(event)),
+            (Ok(_), Ok(row)) => Ok(RowPlan::Row(row, "row patterns were asked for".into())),
+            (Err(reason), Ok(row)) => Ok(RowPlan::Row(row, reason)),
+            (event, Err(error)) => {
+                let blamed = blamed(clause, &error);
+                let wrong = from_error(&error, blamed.unwrap_or(clause.syntax.pattern.span));
+                let reason = event.err().filter(|_| blamed.is_none());
+                Err(vec![match reason {
+                    Some(reason) => wrong.note(format!("it is no event pattern either: {reason}")),
+                    None => wrong,
+                }])
+            }
         }
     }
 
-    /// An event pattern in place of the row pattern: a prefilter before the exchange, a matcher behind it.
-    fn add_relaxed(
+    /// A row pattern: one operator behind the exchange.
+    fn add_row_pattern(
         &self,
         name: &str,
-        note: String,
+        pattern: &CompiledRowPattern,
+        reason: &str,
+        stream: &Stream,
+    ) -> egret_core::Result<(Stream, Stream)> {
+        let keys = pattern.key_columns();
+        let (partitioning, parallelism) = match keys.indexes().is_empty() {
+            true => (Partitioning::Gather, Parallelism::One),
+            false => (Partitioning::Hash(keys), Parallelism::EveryWorker),
+        };
+        let factory = Explained::new(pattern.factory(), format!("no event pattern: {reason}"));
+        let outputs = vec![port(None, pattern.output_schema()), port(Some(LATE), pattern.late_schema())];
+        let rows = self.job.operator(name, Arc::new(factory), &[(stream, partitioning)], parallelism, outputs)?;
+        let late = rows.side_output(LATE)?;
+        Ok((rows, late))
+    }
+
+    /// An event pattern in place of the row pattern: a prefilter before the exchange, a matcher behind it.
+    fn add_event_pattern(
+        &self,
+        name: &str,
+        clause: &Clause<'_>,
         pattern: &CompiledPattern,
         stream: &Stream,
     ) -> egret_core::Result<(Stream, Stream)> {
@@ -124,23 +178,51 @@ impl Build<'_> {
             true => (Partitioning::Gather, Parallelism::One),
             false => (Partitioning::Hash(keys), Parallelism::EveryWorker),
         };
-        let output =
-            |name: Option<&str>, schema: &StreamSchema| OutputPort { name: name.map(str::to_owned), schema: schema.clone() };
         let filtered = self.job.operator(
             &format!("{name}: prefilter"),
-            Arc::new(Explained::new(pattern.prefilter_factory(), vec![note])),
+            Arc::new(Explained::new(pattern.prefilter_factory(), explained(clause))),
             &[(stream, Partitioning::Forward)],
             Parallelism::EveryWorker,
-            vec![output(None, pattern.prefilter_schema()), output(Some(LATE), pattern.late_schema())],
+            vec![port(None, pattern.prefilter_schema()), port(Some(LATE), pattern.late_schema())],
         )?;
         let outputs = vec![
-            output(None, pattern.output_schema()),
-            output(None, pattern.prefilter_schema()),
-            output(Some("timed_out"), pattern.output_schema()),
+            port(None, pattern.output_schema()),
+            port(None, pattern.prefilter_schema()),
+            port(Some("timed_out"), pattern.output_schema()),
         ];
         let rows = self.job.operator(name, pattern.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)?;
         Ok((rows, filtered.side_output(LATE)?))
     }
+}
+
+fn port(name: Option<&str>, schema: &StreamSchema) -> OutputPort {
+    OutputPort { name: name.map(str::to_owned), schema: schema.clone() }
+}
+
+/// What runs a clause.
+enum RowPlan {
+    /// The engine of event patterns.
+    Event(CompiledPattern),
+    /// The engine of row patterns, and why not the other one.
+    Row(CompiledRowPattern, Reason),
+}
+
+impl RowPlan {
+    fn warnings(&self, unbounded: bool) -> Vec<String> {
+        match self {
+            Self::Event(pattern) => pattern.warnings(unbounded),
+            Self::Row(pattern, _) => pattern.warnings(unbounded),
+        }
+    }
+}
+
+/// Whether both engines give columns of the same names and types.
+fn has_columns_of(event: &CompiledPattern, row: &CompiledRowPattern) -> bool {
+    let (event, row) = (event.output_schema(), row.output_schema());
+    let columns = |schema: &StreamSchema| -> Vec<_> {
+        schema.arrow().fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    };
+    event.event_time() == row.event_time() && columns(event) == columns(row)
 }
 
 /// What `explain` says of a row pattern that runs as an event pattern.
@@ -155,12 +237,12 @@ fn explained(clause: &Clause<'_>) -> String {
 /// A factory that has more to say.
 struct Explained {
     factory: Arc<dyn OperatorFactory>,
-    notes: Vec<String>,
+    note: String,
 }
 
 impl Explained {
-    fn new(factory: Arc<dyn OperatorFactory>, notes: Vec<String>) -> Self {
-        Self { factory, notes }
+    fn new(factory: Arc<dyn OperatorFactory>, note: String) -> Self {
+        Self { factory, note }
     }
 }
 
@@ -174,7 +256,7 @@ impl OperatorFactory for Explained {
     }
 
     fn describe(&self) -> Vec<String> {
-        self.notes.iter().cloned().chain(self.factory.describe()).collect()
+        std::iter::once(self.note.clone()).chain(self.factory.describe()).collect()
     }
 
     fn as_any(&self) -> Option<&dyn Any> {
@@ -188,26 +270,59 @@ impl Clause<'_> {
         self.defines.iter().find(|(name, _)| name == variable).map(|(_, sql)| sql.tree.clone())
     }
 
+    fn is_measure(&self, column: &str) -> bool {
+        self.measures.iter().any(|(name, _)| name == column)
+    }
+
+    /// A variable's name as the engine of row patterns has it: in upper case unless it is quoted.
+    fn folded(&self, name: &Name) -> String {
+        match name.span.of(&self.text).starts_with('"') {
+            true => name.text.clone(),
+            false => name.text.to_uppercase(),
+        }
+    }
+
+    /// The engine's description.
+    fn row_pattern(&self) -> RowPattern {
+        let syntax = self.syntax;
+        let folded = |names: &[Name]| names.iter().map(|name| self.folded(name)).collect();
+        let defines = syntax.defines.iter().zip(&self.defines);
+        RowPattern {
+            pattern: self.pattern.clone(),
+            subsets: syntax.subsets.iter().map(|subset| (self.folded(&subset.name), folded(&subset.variables))).collect(),
+            defines: defines.map(|(define, (_, sql))| (self.folded(&define.variable), sql.tree.clone())).collect(),
+            measures: self.measures.iter().map(|(name, sql)| (sql.tree.clone(), name.clone())).collect(),
+            rows_per_match: match syntax.rows_per_match.map(|(mode, _)| mode) {
+                None | Some(egret_dsl::RowsPerMatch::One) => RowsPerMatch::One,
+                Some(egret_dsl::RowsPerMatch::AllShowEmpty) => RowsPerMatch::AllShowEmpty,
+                Some(egret_dsl::RowsPerMatch::AllOmitEmpty) => RowsPerMatch::AllOmitEmpty,
+                Some(egret_dsl::RowsPerMatch::AllWithUnmatched) => RowsPerMatch::AllWithUnmatched,
+            },
+            after_match: match syntax.after_match.as_ref().map(|(skip, _)| skip) {
+                None | Some(AfterMatchSkip::PastLastRow) => RowSkip::PastLastRow,
+                Some(AfterMatchSkip::ToNextRow) => RowSkip::ToNextRow,
+                Some(AfterMatchSkip::ToFirst(variable)) => RowSkip::ToFirst(self.folded(variable)),
+                Some(AfterMatchSkip::ToLast(variable)) => RowSkip::ToLast(self.folded(variable)),
+            },
+            within_ms: self.within_ms(),
+        }
+    }
+
     fn within_ms(&self) -> Option<i64> {
         self.syntax.within.map(|within| i64::try_from(within.ms).unwrap_or(i64::MAX))
     }
 }
 
-/// What to say of a pattern that cannot run.
-fn refusal(clause: &Clause<'_>, unfit: Unfit) -> Diagnostic {
-    match unfit {
-        Unfit::Refused(error) => from_error(&error, blamed(clause, &error)),
-        Unfit::Other(reason) => Diagnostic::error("this MATCH_RECOGNIZE cannot be run yet")
-            .label(clause.syntax.pattern.span, reason)
-            .help("write single rows with gaps such as `x*?` between, or use CREATE PATTERN"),
-    }
-}
-
 /// The part of the clause that an error of the engine is about: it names a measure, a variable or an expression.
-fn blamed(clause: &Clause<'_>, error: &egret_core::Error) -> Span {
+fn blamed(clause: &Clause<'_>, error: &egret_core::Error) -> Option<Span> {
     let text = error.to_string();
-    let named = |name: &str, sql: &Sql| text.contains(&format!("'{name}'")) || text.contains(&format!("`{}`", sql.text));
-    let of = |all: &[(String, Sql)]| all.iter().find(|(name, sql)| named(name, sql)).map(|(_, sql)| sql.span);
-    let measure = if text.contains("the measure") { of(&clause.measures) } else { None };
-    measure.or_else(|| of(&clause.defines)).or_else(|| of(&clause.measures)).unwrap_or(clause.syntax.pattern.span)
+    let quotes = |name: &str| text.contains(&format!("'{name}'")) || text.contains(&format!("`{name}`"));
+    let measure = clause.measures.iter().find(|(name, sql)| quotes(name) || quotes(&sql.text));
+    let define = clause.syntax.defines.iter().zip(&clause.defines).find(|(define, (_, sql))| {
+        let name = clause.folded(&define.variable);
+        quotes(&name) || text.contains(&format!("DEFINE {name}")) || quotes(&sql.text)
+    });
+    let of_measure = measure.map(|(_, sql)| sql.span);
+    let of_define = define.map(|(_, (_, sql))| sql.span);
+    if text.contains("DEFINE") { of_define.or(of_measure) } else { of_measure.or(of_define) }
 }

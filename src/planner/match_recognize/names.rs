@@ -1,11 +1,12 @@
 //! What the texts of a MATCH_RECOGNIZE name must exist, and the order be one in which rows come.
 
-use super::{Clause, FUNCTIONS, KeyAndOrder};
+use super::{Clause, KeyAndOrder, is_over_rows};
 use crate::planner::Relation;
 use crate::planner::names::{Diagnosed, unknown_column, unknown_functions};
 use crate::planner::query::From;
+use egret_cep::rows::PatternExpr;
 use egret_core::{Stream, StreamSchema};
-use egret_dsl::{AfterMatchSkip, Diagnostic, Name, Span, Sql, suggest};
+use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, suggest};
 
 /// Every name must exist, and the order be one in which rows come.
 pub(super) fn checked(clause: &Clause<'_>, from: &From, stream: &Stream, relation: &Relation) -> Diagnosed<KeyAndOrder> {
@@ -26,18 +27,41 @@ pub(super) fn checked(clause: &Clause<'_>, from: &From, stream: &Stream, relatio
     }
     for (_, sql) in clause.defines.iter().chain(&clause.measures) {
         wrong.extend(unknown_names(sql, clause, stream, visible));
-        wrong.extend(unknown_functions(sql, |name| FUNCTIONS.contains(&name)));
+        wrong.extend(unknown_functions(sql, is_over_rows));
     }
     if wrong.is_empty() { Ok(KeyAndOrder { partition, order }) } else { Err(wrong) }
+}
+
+/// The variables of a pattern, as the language and as the engine calls them: that has `a` as `A`, the language `A` as `a`.
+pub(super) fn variables(syntax: &MatchRecognize, pattern: &PatternExpr) -> Diagnosed<Vec<(String, String)>> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for folded in pattern.variables() {
+        let quoted = syntax.pattern.text.contains(&format!("\"{folded}\""));
+        let mut words = syntax.pattern.text.split(|character: char| !(character.is_alphanumeric() || character == '_'));
+        let name = match words.find(|word| word.to_uppercase() == folded) {
+            Some(word) if !quoted => word.to_ascii_lowercase(),
+            _ => folded.to_owned(),
+        };
+        if let Some((_, other)) = found.iter().find(|(_, other)| other.to_lowercase() == folded.to_lowercase()) {
+            return Err(vec![
+                Diagnostic::error(format!("the variables `{other}` and `{folded}` differ only in case"))
+                    .label(syntax.pattern.span, "in this pattern")
+                    .help("give one of them another name"),
+            ]);
+        }
+        found.push((name, folded.to_owned()));
+    }
+    Ok(found)
 }
 
 /// Variables that the pattern does not have.
 fn unknown_variables(clause: &Clause<'_>) -> Vec<Diagnostic> {
     let syntax = clause.syntax;
     let mut wrong = Vec::new();
+    let variables: Vec<&str> = clause.variables.iter().map(|(name, _)| name.as_str()).collect();
     let mut known = |name: &Name, subsets: bool, place: &str| {
         let subset = syntax.subsets.iter().any(|subset| subset.name.text == name.text);
-        if clause.variables.contains(&name.text) || (subset && subsets) {
+        if variables.contains(&name.text.as_str()) || (subset && subsets) {
             return;
         }
         let missing = match subset {
@@ -45,7 +69,7 @@ fn unknown_variables(clause: &Clause<'_>) -> Vec<Diagnostic> {
             false => Diagnostic::error(format!("the pattern has no variable `{name}`")),
         };
         let missing = missing.label(name.span, place).label(syntax.pattern.span, "this is the pattern");
-        wrong.push(missing.suggestion(suggest(&name.text, &clause.variables)));
+        wrong.push(missing.suggestion(suggest(&name.text, &variables)));
     };
     for define in &syntax.defines {
         known(&define.variable, false, "defined here, not matched");
@@ -56,7 +80,7 @@ fn unknown_variables(clause: &Clause<'_>) -> Vec<Diagnostic> {
     if let Some((AfterMatchSkip::ToFirst(variable) | AfterMatchSkip::ToLast(variable), _)) = &syntax.after_match {
         known(variable, true, "not matched");
     }
-    for subset in syntax.subsets.iter().filter(|subset| clause.variables.contains(&subset.name.text)) {
+    for subset in syntax.subsets.iter().filter(|subset| variables.contains(&subset.name.text.as_str())) {
         wrong.push(
             Diagnostic::error(format!("`{}` is a variable of the pattern already", subset.name))
                 .label(subset.name.span, "a name for several variables")
@@ -103,7 +127,7 @@ fn wrong_order(clause: &Clause<'_>, from: &From, schema: &StreamSchema, order: &
 fn unknown_names(sql: &Sql, clause: &Clause<'_>, stream: &Stream, visible: &[String]) -> Vec<Diagnostic> {
     let has = |column: &str| stream.schema().arrow().index_of(column).is_ok();
     let subsets = clause.syntax.subsets.iter().map(|subset| subset.name.text.as_str());
-    let variables: Vec<&str> = clause.variables.iter().map(String::as_str).chain(subsets).collect();
+    let variables: Vec<&str> = clause.variables.iter().map(|(name, _)| name.as_str()).chain(subsets).collect();
     let mut wrong = Vec::new();
     for (idents, span) in sql.identifiers() {
         let names: Vec<String> = idents.iter().map(Name::normalise).collect();

@@ -22,11 +22,10 @@
 //! by side behind a gap.
 
 use super::shape::Step;
-use super::{Clause, FUNCTIONS, KeyAndOrder, Reason, Unfit};
+use super::{Clause, KeyAndOrder, Reason, is_over_rows};
 use crate::planner::names::{object_name, quoted, unqualified};
 use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss};
 use egret_core::StreamSchema;
-use egret_core::expr::aggregate_function;
 use egret_dsl::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator, Value,
     visit_expressions, visit_expressions_mut,
@@ -35,25 +34,27 @@ use egret_dsl::{AfterMatchSkip, Name};
 use std::ops::ControlFlow;
 
 /// The event pattern that finds what the row pattern finds, or why there is none.
-pub(super) fn relaxed(clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Result<CompiledPattern, Unfit> {
+pub(super) fn relaxed(clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Result<CompiledPattern, Reason> {
     let after_match = after_match(clause)?;
     if !clause.syntax.is_one_row() {
-        return Err(Unfit::Other("all rows of a match are asked for".into()));
+        return Err("all rows of a match are asked for".into());
     }
     if !clause.syntax.subsets.is_empty() {
-        return Err(Unfit::Other("it has a SUBSET".into()));
+        return Err("it has a SUBSET".into());
     }
     if columns.order.iter().any(|(_, descending)| *descending) {
-        return Err(Unfit::Other("ORDER BY has a descending column".into()));
+        return Err("ORDER BY has a descending column".into());
     }
-    let steps = super::shape::steps(&clause.syntax.pattern.text)
-        .ok_or_else(|| Unfit::Other("the pattern has more than rows and gaps such as `x*?`".into()))?;
+    let name = |folded: &str| {
+        clause.variables.iter().find(|(_, other)| other == folded).map_or_else(String::new, |(name, _)| name.clone())
+    };
+    let steps = super::shape::steps(&clause.pattern, &name).ok_or("the pattern has more than rows and gaps such as `x*?`")?;
     let shape = Shape::of(&steps, clause, schema)?;
     let pattern = Pattern { elements: shape.elements(), within_ms: clause.within_ms(), after_match, skip_miss: SkipMiss::Ignore };
     let measures = shape.measures(schema, columns)?;
     let ties = columns.order.iter().map(|(column, _)| *column).filter(|column| Some(*column) != schema.event_time()).collect();
-    let compiled =
-        CompiledPattern::compile(&pattern, schema, columns.partition.clone(), ties, measures).map_err(Unfit::Refused)?;
+    let compiled = CompiledPattern::compile(&pattern, schema, columns.partition.clone(), ties, measures)
+        .map_err(|error| format!("the engine of event patterns says: {error}"))?;
     Ok(compiled.with_late_at_prefilter(true))
 }
 
@@ -238,7 +239,7 @@ fn column_of(parts: &[Ident], takes: &[Take]) -> Option<String> {
 fn is_same_in_both(call: &Function, takes: &[Take], schema: &StreamSchema) -> bool {
     let name = object_name(&call.name);
     let navigates = matches!(name.as_str(), "first" | "last");
-    if !navigates && !FUNCTIONS.contains(&name.as_str()) && aggregate_function(&name).is_none() {
+    if !is_over_rows(&name) {
         return true;
     }
     let FunctionArguments::List(list) = &call.args else { return false };
@@ -319,12 +320,10 @@ fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
 /// `FINAL f(x)` and `RUNNING f(x)` as `f(x)`: of a match that gives one row they are the same.
 fn without_semantics(mut tree: Expr) -> Expr {
     let _ = visit_expressions_mut(&mut tree, |expr| {
-        while let Expr::Function(call) = expr
-            && matches!(object_name(&call.name).as_str(), "final" | "running")
-            && let FunctionArguments::List(list) = &call.args
-            && let [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))] = list.args.as_slice()
+        if let Expr::Function(call) = expr
+            && super::without_semantics(&object_name(&call.name)) != object_name(&call.name)
         {
-            *expr = inner.clone();
+            call.name.0.remove(0);
         }
         ControlFlow::<()>::Continue(())
     });
