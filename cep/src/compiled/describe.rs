@@ -3,6 +3,7 @@
 use super::Plan;
 use crate::automaton::{ConditionId, Target};
 use crate::condition::{Condition, Term};
+use crate::matcher::why_one_by_one;
 use crate::pattern::{Element, Inner, Item, Link, Pattern, Quantifier};
 use std::fmt;
 
@@ -38,6 +39,10 @@ impl Plan {
             lines.extend(condition.terms.iter().map(|term| format!("row by row for '{name}': {}", self.show_term(term))));
         }
         lines.push(format!("keeps {} of each event taken", self.names(&self.stored)));
+        lines.push(match why_one_by_one(self) {
+            None => "an event costs the same however many partial matches are open: every condition reads one event alone, so they are kept as sets".into(),
+            Some(why) => format!("keeps partial matches one by one, and looks at each that an event can change: {why}"),
+        });
         lines.push(format!("at most {} partial matches a key", self.options.runs_per_key_max));
         lines
     }

@@ -30,11 +30,13 @@ pub(crate) struct Options {
     pub(crate) runs_per_key_max: usize,
     pub(crate) timed_out: bool,
     pub(crate) late_at_prefilter: bool,
+    /// A key with more partial matches than this keeps them as sets, if the pattern allows it.
+    pub(crate) sets_from: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { runs_per_key_max: 100_000, timed_out: false, late_at_prefilter: false }
+        Self { runs_per_key_max: 100_000, timed_out: false, late_at_prefilter: false, sets_from: 32 }
     }
 }
 
@@ -102,8 +104,17 @@ impl CompiledPattern {
         self.with(|options| options.late_at_prefilter = wanted)
     }
 
+    /// From how many partial matches of a key on they are kept as sets, so that an event costs the same however many there are; 32
+    /// unless said otherwise. Only for patterns whose conditions all read one event alone; [`CompiledPattern::describe`] says which.
+    #[must_use]
+    pub fn with_sets_from(self, count: usize) -> Self {
+        self.with(|options| options.sets_from = count)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        change(&mut Arc::make_mut(&mut self.plan).options);
+        let plan = Arc::make_mut(&mut self.plan);
+        change(&mut plan.options);
+        plan.choose_evaluation();
         self
     }
 

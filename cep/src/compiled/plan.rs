@@ -4,6 +4,7 @@ use super::{MASK_COLUMN, Options};
 use crate::automaton::{Automaton, ConditionId, ConditionSource, build, check_reach};
 use crate::condition::{Conditions, Drafts, draft};
 use crate::local::{ANY_ROW, words};
+use crate::matcher::why_one_by_one;
 use crate::measure::Measures;
 use crate::pattern::{AfterMatch, Pattern, SkipMiss};
 use crate::value::RunValue;
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     /// Whether the prefilter may drop rows that meet no condition.
     pub(crate) drops_rows: bool,
     pub(crate) options: Options,
+    /// A key with more partial matches than this keeps them as sets; never, where they must be kept one by one.
+    pub(crate) sets_from: usize,
     /// The pattern as text.
     pub(crate) text: String,
     /// Changes when the state of one plan cannot be read by another.
@@ -108,11 +111,18 @@ impl Plan {
             skip_miss: pattern.skip_miss,
             drops_rows,
             options: Options::default(),
+            sets_from: usize::MAX,
             text: pattern.to_string(),
             fingerprint: 0,
         };
+        plan.choose_evaluation();
         plan.fingerprint = plan.make_fingerprint();
         Ok(plan)
+    }
+
+    /// Decides how partial matches are kept.
+    pub(crate) fn choose_evaluation(&mut self) {
+        self.sets_from = if why_one_by_one(self).is_some() { usize::MAX } else { self.options.sets_from };
     }
 
     /// How many mask columns there are.

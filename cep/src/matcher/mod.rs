@@ -1,5 +1,6 @@
 //! The operator behind the exchange: puts rows in order and keeps the partial matches of every key.
 
+mod compact;
 mod evaluate;
 mod expire;
 mod keys;
@@ -13,6 +14,8 @@ mod state;
 mod step;
 mod store;
 mod values;
+
+pub(crate) use compact::why_one_by_one;
 
 use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;

@@ -46,7 +46,12 @@ impl Output {
         }
     }
 
-    /// How many partial matches timed out.
+    /// Counts partial matches that timed out and that nobody asked for.
+    pub(super) fn count_timed_out(&mut self, count: u64) {
+        self.timed_out_count += count;
+    }
+
+    /// How many partial matches timed out; of those kept as sets, how many sets.
     pub(super) fn timed_out_count(&self) -> u64 {
         self.timed_out_count
     }

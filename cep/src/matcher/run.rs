@@ -1,5 +1,6 @@
 //! A partial match, a match that waits, and the lists of them that are kept of a key.
 
+use super::compact::KeySets;
 use std::ops::Deref;
 
 /// A partial match: where it is, what it took, and what is still open.
@@ -16,13 +17,15 @@ pub(crate) struct Run {
     pub(crate) last_time: i64,
 }
 
-/// The partial matches of a key, in the order of their first events. A single one, the usual case, lies in place.
+/// The partial matches of a key, in the order of their first events. A single one, the usual case, lies in place; very many may
+/// be kept as sets, which are not listed here.
 #[derive(Debug, Default)]
 pub(crate) enum Runs {
     #[default]
     None,
     One(Run),
     Many(Vec<Run>),
+    Sets(Box<KeySets>),
 }
 
 impl Deref for Runs {
@@ -31,7 +34,7 @@ impl Deref for Runs {
     #[inline]
     fn deref(&self) -> &[Run] {
         match self {
-            Self::None => &[],
+            Self::None | Self::Sets(_) => &[],
             Self::One(run) => std::slice::from_ref(run),
             Self::Many(runs) => runs,
         }
@@ -39,12 +42,33 @@ impl Deref for Runs {
 }
 
 impl Runs {
+    /// The sets they are kept as.
+    #[inline]
+    pub(crate) fn sets(&self) -> Option<&KeySets> {
+        match self {
+            Self::Sets(sets) => Some(sets),
+            _ => None,
+        }
+    }
+
+    /// Takes the sets out, if they are kept as such.
+    pub(crate) fn take_sets(&mut self) -> Option<Box<KeySets>> {
+        match std::mem::take(self) {
+            Self::Sets(sets) => Some(sets),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
     /// Moves them into a list, which is empty before.
     #[inline]
     pub(crate) fn take_into(&mut self, list: &mut Vec<Run>) {
         match self {
             // The memory of many is put back by `put`, that of the list meanwhile stays here.
             Self::Many(runs) => std::mem::swap(runs, list),
+            Self::Sets(_) => {}
             _ => {
                 if let Self::One(run) = std::mem::take(self) {
                     list.push(run);
@@ -122,6 +146,11 @@ impl Waiting {
             self.0 = None;
         }
         held
+    }
+
+    /// Takes out all.
+    pub(crate) fn take(&mut self) -> Vec<Held> {
+        self.0.take().map_or_else(Vec::new, |list| list.0)
     }
 
     /// Takes out all for which a test holds.

@@ -1,11 +1,12 @@
 //! State as bytes, by key group.
 //!
 //! # Format
-//! One entry a key group: a byte `1`, the version; then, in postcard, the plan's fingerprint and the fields of [`Saved`]. Rows
+//! One entry a key group: a byte `2`, the version; then, in postcard, the plan's fingerprint and the fields of [`Saved`]. Rows
 //! are Arrow IPC streams. A link of a chain names its predecessor and its event by their places in the entry's lists; a
 //! predecessor always stands before. Of a pattern without partition columns the one entry is operator state, which the first
 //! instance takes up.
 
+use super::compact::SavedSets;
 use super::keys::{Key, RowKeys};
 use super::run::{Held, Run};
 use super::slab::NONE;
@@ -18,7 +19,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The state of the keys of one group.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ struct SavedKey {
     key: Key,
     runs: Vec<SavedRun>,
     held: Vec<SavedHeld>,
+    /// Of a key whose partial matches are kept as sets.
+    sets: Option<SavedSets>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +70,7 @@ struct SavedHeld {
 
 /// Collects a group's state, giving links and events new numbers.
 #[derive(Default)]
-struct Saver {
+pub(super) struct Saver {
     saved: Saved,
     links: HashMap<u32, u32>,
     places: HashMap<u32, u32>,
@@ -75,7 +78,17 @@ struct Saver {
 }
 
 impl Saver {
-    fn chain(&mut self, state: &State, chain: u32) -> u32 {
+    /// The place of an event among those saved.
+    pub(super) fn event(&mut self, state: &State, event: u32) -> u32 {
+        *self.places.entry(event).or_insert_with(|| {
+            self.events.push(event);
+            self.saved.events.push(state.store.number(event));
+            self.events.len() as u32 - 1
+        })
+    }
+
+    /// The place of a chain's last link among those saved.
+    pub(super) fn chain(&mut self, state: &State, chain: u32) -> u32 {
         let mut new: Vec<u32> = Vec::new();
         let mut at = chain;
         while at != NONE && !self.links.contains_key(&at) {
@@ -85,13 +98,8 @@ impl Saver {
         for link in new.into_iter().rev() {
             let from = state.store.link(link);
             let previous = if from.previous == NONE { NONE } else { self.links[&from.previous] };
-            let (number, event) = (state.store.number(from.event), from.event);
-            let event = *self.places.entry(event).or_insert_with(|| {
-                self.events.push(event);
-                self.saved.events.push(number);
-                self.events.len() as u32 - 1
-            });
-            self.saved.links.push(SavedLink { previous, event, variable: from.variable });
+            let (event, variable) = (self.event(state, from.event), from.variable);
+            self.saved.links.push(SavedLink { previous, event, variable });
             self.links.insert(link, self.saved.links.len() as u32 - 1);
         }
         self.links[&chain]
@@ -109,7 +117,8 @@ impl Saver {
             SavedHeld { chain: self.chain(state, held.chain), start, time, moment }
         });
         let held = held.collect();
-        self.saved.keys.push(SavedKey { key: of.key.clone(), runs, held });
+        let sets = of.runs.sets().map(|sets| SavedSets::of(self, state, sets));
+        self.saved.keys.push(SavedKey { key: of.key.clone(), runs, held, sets });
     }
 
     fn bytes(mut self, state: &State, fingerprint: u64) -> Result<Vec<u8>> {
@@ -200,13 +209,13 @@ impl State {
             chains.push(self.store.extend(previous, event, link.variable));
         }
         for key in saved.keys {
-            self.load_key(plan, key, &chains)?;
+            self.load_key(plan, key, &events, &chains)?;
         }
         chains.into_iter().for_each(|chain| self.store.release(chain));
         Ok(())
     }
 
-    fn load_key(&mut self, plan: &Plan, saved: SavedKey, chains: &[u32]) -> Result<()> {
+    fn load_key(&mut self, plan: &Plan, saved: SavedKey, events: &[u32], chains: &[u32]) -> Result<()> {
         self.generation += 1;
         let generation = self.generation;
         let place = self.keys.add(saved.key, generation);
@@ -232,6 +241,11 @@ impl State {
             *self.held.entry(time).or_default() += 1;
             self.keys.states[place].held.push(held);
         }
+        if let Some(sets) = saved.sets {
+            let sets = sets.load(self, plan.automaton.nodes.len(), events, chains)?;
+            self.put_sets(plan, place, Box::new(sets));
+            self.add_due(place);
+        }
         Ok(())
     }
 }
@@ -249,6 +263,6 @@ fn decode(plan: &Plan, bytes: &[u8]) -> Result<Saved> {
     Ok(saved)
 }
 
-fn damaged(what: &str) -> Error {
+pub(super) fn damaged(what: &str) -> Error {
     Error::external(format!("the state of a pattern is damaged: {what} cannot be read"))
 }

@@ -14,7 +14,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use egret_core::batch::millis;
 use egret_core::{Batch, Error, Result, StateSize};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 /// Everything a matcher keeps.
@@ -35,6 +36,10 @@ pub(super) struct State {
     due: Vec<(u32, u32)>,
     /// The times of matches that are held back, and how many of each.
     pub(super) held: BTreeMap<i64, usize>,
+    /// When keys whose partial matches are kept as sets are to be looked at, with their generation.
+    pub(super) sets_due: BinaryHeap<Reverse<(i64, u32, u32)>>,
+    /// Bytes of memory of all these sets.
+    pub(super) sets_bytes: usize,
     clock_ms: i64,
 }
 
@@ -59,6 +64,8 @@ impl State {
             list: Vec::new(),
             due: Vec::new(),
             held: BTreeMap::new(),
+            sets_due: BinaryHeap::new(),
+            sets_bytes: 0,
             clock_ms: i64::MIN,
         }
     }
@@ -92,6 +99,13 @@ impl State {
     }
 
     fn row(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
+        if let Some(place) = place
+            && self.keys.states[place].runs.sets().is_some()
+        {
+            let state = &self.keys.states[place];
+            let can_change = at.mask & (state.interest | plan.automaton.start.interest) != 0 || state.deadline <= at.time;
+            return if can_change { self.row_in_sets(plan, current, keys, at, place) } else { Ok(()) };
+        }
         let place = match place {
             Some(place) if self.keys.states[place].deadline <= at.time => self.expire_key(plan, place, at.time)?.then_some(place),
             place => place,
@@ -148,7 +162,9 @@ impl State {
             self.hold_all(place);
             self.resolve(plan, place)?;
         }
-        self.remove_if_empty(place);
+        if !self.remove_if_empty(place) && self.keys.states[place].runs.len() > plan.sets_from {
+            self.change_to_sets(plan, place);
+        }
         Ok(())
     }
 
@@ -216,7 +232,7 @@ impl State {
     /// Forgets a key of which nothing is left.
     pub(super) fn remove_if_empty(&mut self, place: u32) -> bool {
         let KeyState { runs, held, .. } = &self.keys.states[place];
-        let empty = runs.is_empty() && held.is_empty();
+        let empty = runs.is_empty() && held.is_empty() && runs.sets().is_none();
         if empty {
             self.keys.remove(place);
         }
@@ -229,13 +245,25 @@ impl State {
         while self.deadlines.pop_before(time, KEYS_WARMED, &mut due) {
             self.keys.warm_places(&due);
             for (place, generation) in due.drain(..) {
-                if self.keys.states.get(place).is_some_and(|state| state.generation == generation && state.deadline < time) {
+                let is_due =
+                    |state: &KeyState| state.generation == generation && state.deadline < time && state.runs.sets().is_none();
+                if self.keys.states.get(place).is_some_and(is_due) {
                     self.expire_key(plan, place, time - 1)?;
                     self.output.flush_if_full(plan, &mut self.store)?;
                 }
             }
         }
         self.due = due;
+        while let Some(&Reverse((deadline, place, generation))) = self.sets_due.peek()
+            && deadline < time
+        {
+            self.sets_due.pop();
+            let is_same = |state: &KeyState| state.generation == generation && state.runs.sets().is_some();
+            if self.keys.states.get(place).is_some_and(is_same) {
+                self.sets_due(plan, place, time - 1)?;
+                self.output.flush_if_full(plan, &mut self.store)?;
+            }
+        }
         self.output.flush(plan, &mut self.store)?;
         self.store.settle()
     }
@@ -244,6 +272,10 @@ impl State {
     pub(super) fn end(&mut self, plan: &Plan) -> Result<()> {
         self.advance_to(plan, i64::MAX)?;
         for place in self.keys.live() {
+            if self.keys.states[place].runs.sets().is_some() {
+                self.end_sets(plan, place);
+                continue;
+            }
             let mut runs = Vec::new();
             self.keys.take_runs(place, &mut runs);
             runs.drain(..).for_each(|run| self.store.release(run.chain));
@@ -276,7 +308,8 @@ impl State {
     }
 
     pub(super) fn next_deadline(&self) -> Option<i64> {
-        self.deadlines.next()
+        let of_sets = self.sets_due.peek().map(|&Reverse((deadline, ..))| deadline);
+        self.deadlines.next().into_iter().chain(of_sets).min()
     }
 
     pub(super) fn take_output(&mut self, plan: &Plan) -> Result<Vec<(usize, Batch)>> {
@@ -290,12 +323,12 @@ impl State {
 
     pub(super) fn size(&self) -> StateSize {
         let held = self.held.values().sum::<usize>() * size_of::<Held>();
-        let bytes = self.order.bytes() + self.store.bytes() + self.keys.bytes() + self.deadlines.bytes() + held;
+        let bytes = self.order.bytes() + self.store.bytes() + self.keys.bytes() + self.deadlines.bytes() + held + self.sets_bytes;
         StateSize { keys: self.keys.len() as u64, bytes: bytes as u64 }
     }
 }
 
-fn too_many(plan: &Plan, key: &Key) -> Error {
+pub(super) fn too_many(plan: &Plan, key: &Key) -> Error {
     Error::job(format!("{key} has more than {} partial matches of the pattern {} at a time", plan.options.runs_per_key_max, plan.text))
         .help("give the pattern a (shorter) window with WITHIN, make its first conditions more selective, skip after a match, partition by more columns, or raise max_runs_per_key")
 }

@@ -136,12 +136,18 @@ impl Store {
                 self.caches.free(cache);
             }
             self.links.free(chain);
-            self.drop_event(event);
+            self.release_event(event);
             chain = previous;
         }
     }
 
-    fn drop_event(&mut self, event: u32) {
+    /// One more holder of an event.
+    pub(crate) fn hold_event(&mut self, event: u32) {
+        self.events[event].holders += 1;
+    }
+
+    /// One holder of an event less.
+    pub(crate) fn release_event(&mut self, event: u32) {
         let place = &mut self.events[event];
         place.holders -= 1;
         if place.holders > 0 {

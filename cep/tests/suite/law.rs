@@ -147,6 +147,68 @@ fn groups_and_gaps() {
     check("gaps", &gaps.followed_by("pay").filter("kind = 'pay'").within_previous(millis(40)), &["card"], &[("pay", "pay.id")]);
 }
 
+/// Patterns whose partial matches are kept as sets: they give the matches of the same pattern kept one by one, too.
+#[test]
+fn kept_as_sets() {
+    let a = || Pattern::begin("a").filter("amount < 20");
+    let patterns = [
+        ("pairs", a().followed_by("b").filter("amount > 12").followed_by_any("c").filter("kind = 'out'")),
+        (
+            "any",
+            a().followed_by_any("b")
+                .filter("amount > 20")
+                .times_or_more(1)
+                .allow_combinations()
+                .followed_by("c")
+                .filter("kind = 'pay'"),
+        ),
+        ("strict", a().followed_by("b").filter("amount > 8").one_or_more().consecutive().next("c").filter("kind = 'in'")),
+        (
+            "negated",
+            a().one_or_more().greedy().not_followed_by("n").filter("kind = 'pay'").followed_by("c").filter("amount > 25"),
+        ),
+        (
+            "until",
+            a().followed_by("b").filter("amount > 5").one_or_more().until("kind = 'pay'").followed_by("c").filter("amount > 22"),
+        ),
+        (
+            "group",
+            Pattern::begin_group(a().followed_by("b").filter("kind = 'in'"))
+                .times_between(1, 2)
+                .followed_by("c")
+                .filter("amount > 30"),
+        ),
+    ];
+    let columns = [
+        ("first", "first(a.id)"),
+        ("last", "last(a.id)"),
+        ("as", "count(a)"),
+        ("bs", "count(b)"),
+        ("c", "c.id"),
+        ("all", "count(*)"),
+    ];
+    for (name, pattern) in patterns {
+        let columns: Vec<_> = columns.iter().filter(|(column, _)| name != "negated" || *column != "bs").copied().collect();
+        for skip in [AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent] {
+            let pattern = pattern.clone().within(millis(60)).after_match(skip.clone());
+            let compiled = compile(&pattern, &["card"], &columns).with_timed_out(false);
+            let (rows, name) = (random_rows(11, 400), format!("{name}, {skip:?}, as sets"));
+            let sorted = |compiled: &CompiledPattern| {
+                let matches = compiled.match_rows(&rows).unwrap().matches;
+                let text = arrow::util::pretty::pretty_format_batches(&[matches]).unwrap().to_string();
+                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                lines.sort();
+                lines
+            };
+            for from in [0, 3] {
+                let as_sets = compiled.clone().with_sets_from(from);
+                assert_eq!(sorted(&as_sets), sorted(&compiled.clone().with_sets_from(usize::MAX)), "{name}");
+                check_compiled(&name, &as_sets, &["card"]);
+            }
+        }
+    }
+}
+
 #[test]
 fn late_rows_with_all_columns() {
     let pattern = Pattern::begin("a").filter("amount < 15").followed_by("b").filter("amount > 30").within(millis(50));

@@ -193,12 +193,47 @@ fn random_patterns_match_as_defined() {
             let expected: Vec<Found> = expected.iter().map(|(taken, moment)| as_found(taken, *moment)).collect();
             let found = engine_matches(&compiled, &names, &record_batch(&events, &mut random));
             all += expected.len();
-            let (expected, found) = (comparable(expected, &pattern.after_match), comparable(found, &pattern.after_match));
-            assert!(
-                found == expected,
-                "seed {seed}, the pattern {pattern}\nexpected  {expected:?}\nfound     {found:?}\n{events:#?}\n{pattern:#?}"
-            );
+            let as_sets =
+                engine_matches(&compiled.clone().with_sets_from(random.below(3)), &names, &record_batch(&events, &mut random));
+            let expected = comparable(expected, &pattern.after_match);
+            for (how, found) in [("one by one", found), ("as sets", as_sets)] {
+                let found = comparable(found, &pattern.after_match);
+                assert!(
+                    found == expected,
+                    "seed {seed}, {how}, the pattern {pattern}\nexpected  {expected:?}\nfound     {found:?}\n{events:#?}\n{pattern:#?}"
+                );
+            }
         }
     }
     assert!(all > 5_000, "there were only {all} matches, so little was tested");
+}
+
+/// Longer streams, in which sets of partial matches grow, part and are put together.
+#[test]
+fn sets_give_what_one_by_one_gives() {
+    let mut all = 0;
+    for seed in 1..=2_000 {
+        let mut random = Random::new(seed);
+        let mut rules = random_rules(&mut random);
+        let mut pattern = random_pattern(&mut random, &mut rules);
+        pattern.within_ms = pattern.within_ms.map(|within| within * 3);
+        let (compiled, names) = compile(&pattern, &schema(), vec![], vec![0]).unwrap();
+        let compiled = compiled.with_timed_out(false).with_max_runs_per_key(2_000);
+        let events: Vec<Event> = (0..5)
+            .flat_map(|part: i64| {
+                random_events(&mut random).into_iter().map(move |event| Event { at: event.at + part * 20, ..event })
+            })
+            .collect();
+        let rows = record_batch(&events, &mut random);
+        let Ok(_) = compiled.clone().with_sets_from(usize::MAX).match_rows(&rows) else { continue };
+        let one_by_one =
+            comparable(engine_matches(&compiled.clone().with_sets_from(usize::MAX), &names, &rows), &pattern.after_match);
+        let as_sets = comparable(engine_matches(&compiled.with_sets_from(random.below(6)), &names, &rows), &pattern.after_match);
+        assert!(
+            as_sets == one_by_one,
+            "seed {seed}, {pattern}\none by one {one_by_one:?}\nas sets    {as_sets:?}\n{events:#?}\n{pattern:#?}"
+        );
+        all += one_by_one.len();
+    }
+    assert!(all > 20_000, "there were only {all} matches, so little was tested");
 }

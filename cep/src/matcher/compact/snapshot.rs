@@ -1,0 +1,162 @@
+//! The sets of a key as saved state: lists by their places, events and chains as [`Saver`] numbers them.
+
+use super::groups::{Group, HeldSet, KeySets};
+use super::sets::{Entry, Items, List, Prefix, What};
+use crate::matcher::slab::NONE;
+use crate::matcher::snapshot::{Saver, damaged};
+use crate::matcher::state::State;
+use egret_core::Result;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+/// The sets of a key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::matcher) struct SavedSets {
+    floor: u64,
+    starts: Vec<(u64, i64)>,
+    /// Of every group: node, open edges and guards, list.
+    groups: Vec<(u32, u64, u32)>,
+    /// Of every set of matches that wait: list, time, moment.
+    held: Vec<(u32, i64, u64)>,
+    lists: Vec<SavedList>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedList {
+    least: u64,
+    most: u64,
+    ascending: bool,
+    /// The variable of a list of single events, whose entries name just their events.
+    starts: Option<(u16, Vec<u32>)>,
+    entries: Vec<SavedEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedEntry {
+    least: u64,
+    most: u64,
+    what: SavedWhat,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum SavedWhat {
+    Event { event: u32, variable: u16 },
+    Chain(u32),
+    Longer { event: u32, variable: u16, list: u32, end: u64 },
+    All { list: u32, end: u64 },
+}
+
+impl SavedSets {
+    pub(in crate::matcher) fn of(saver: &mut Saver, state: &State, sets: &KeySets) -> Self {
+        // Every list that is there is held by a group, a held set or another list.
+        let places = (0..sets.sets.lists.places() as u32).filter(|&place| sets.sets.lists[place].is_some());
+        let numbers: HashMap<u32, u32> = places.zip(0..).collect();
+        let mut lists: Vec<(u32, SavedList)> = Vec::new();
+        for (&place, &number) in &numbers {
+            lists.push((number, saved_list(saver, state, sets, place, &numbers)));
+        }
+        lists.sort_by_key(|(number, _)| *number);
+        Self {
+            floor: sets.floor,
+            starts: sets.starts.list(),
+            groups: sets.groups.iter().map(|group| (group.node, group.open, numbers[&group.list])).collect(),
+            held: sets.held.iter().map(|held| (numbers[&held.list], held.time, held.moment)).collect(),
+            lists: lists.into_iter().map(|(_, list)| list).collect(),
+        }
+    }
+
+    /// Rebuilds the sets; `events` and `chains` are the saved ones, in order.
+    pub(in crate::matcher) fn load(self, state: &mut State, nodes: usize, events: &[u32], chains: &[u32]) -> Result<KeySets> {
+        let mut sets = KeySets { floor: self.floor, ..KeySets::default() };
+        for saved in &self.lists {
+            let items = match &saved.starts {
+                Some((variable, _)) => Items::Starts { variable: *variable, events: Default::default() },
+                None => Items::Mixed(Default::default()),
+            };
+            sets.sets.new_list(items);
+        }
+        let count = self.lists.len() as u32;
+        for (list, saved) in (0..).zip(&self.lists) {
+            fill(&mut sets, state, list, saved, count, events, chains)?;
+        }
+        for (list, saved) in (0..).zip(self.lists) {
+            let to = sets.sets.list_mut(list);
+            (to.least, to.most, to.ascending) = (saved.least, saved.most, saved.ascending);
+        }
+        self.starts.into_iter().for_each(|(number, time)| sets.starts.push(number, time));
+        for (node, open, list) in self.groups {
+            if node as usize >= nodes || list >= count {
+                return Err(damaged("a group of partial matches"));
+            }
+            sets.sets.list_mut(list).holders += 1;
+            sets.groups.push(Group { node, open, list });
+        }
+        for (list, time, moment) in self.held {
+            if list >= count {
+                return Err(damaged("matches that wait"));
+            }
+            sets.sets.list_mut(list).holders += 1;
+            *state.held.entry(time).or_default() += 1;
+            state.number = state.number.max(moment);
+            sets.held.push(HeldSet { list, time, moment });
+        }
+        (0..count).for_each(|list| sets.sets.release(&mut state.store, list));
+        Ok(sets)
+    }
+}
+
+fn saved_list(saver: &mut Saver, state: &State, sets: &KeySets, place: u32, numbers: &HashMap<u32, u32>) -> SavedList {
+    let List { least, most, ascending, items, .. } = sets.sets.list(place);
+    let rebased = |of: Prefix| of.end.saturating_sub(sets.sets.list(of.list).gone);
+    let (starts, entries) = match items {
+        Items::Starts { variable, events } => {
+            (Some((*variable, events.iter().map(|&event| saver.event(state, event)).collect())), Vec::new())
+        }
+        Items::Mixed(entries) => (None, entries.iter().collect()),
+    };
+    let entries = entries.into_iter().map(|entry: &Entry| {
+        let what = match entry.what {
+            What::Event { event, variable } => SavedWhat::Event { event: saver.event(state, event), variable },
+            What::Chain(chain) => SavedWhat::Chain(saver.chain(state, chain)),
+            What::Longer { event, variable, of } => {
+                SavedWhat::Longer { event: saver.event(state, event), variable, list: numbers[&of.list], end: rebased(of) }
+            }
+            What::All(of) => SavedWhat::All { list: numbers[&of.list], end: rebased(of) },
+        };
+        SavedEntry { least: entry.least, most: entry.most, what }
+    });
+    SavedList { least: *least, most: *most, ascending: *ascending, starts, entries: entries.collect() }
+}
+
+fn fill(
+    sets: &mut KeySets,
+    state: &mut State,
+    list: u32,
+    saved: &SavedList,
+    count: u32,
+    events: &[u32],
+    chains: &[u32],
+) -> Result<()> {
+    let event = |place: u32| events.get(place as usize).copied().ok_or_else(|| damaged("an event of a set"));
+    let prefix = |list: u32, end: u64| (list < count).then_some(Prefix { list, end }).ok_or_else(|| damaged("a set"));
+    if let Some((variable, starts)) = &saved.starts {
+        for &place in starts {
+            let kept = sets.sets.add_start(&mut state.store, Some(list), event(place)?, *variable);
+            debug_assert_eq!(kept, list);
+        }
+    }
+    for entry in &saved.entries {
+        let what = match entry.what {
+            SavedWhat::Event { event: place, variable } => What::Event { event: event(place)?, variable },
+            SavedWhat::Chain(place) => What::Chain(
+                chains.get(place as usize).copied().filter(|&chain| chain != NONE).ok_or_else(|| damaged("a chain of a set"))?,
+            ),
+            SavedWhat::Longer { event: place, variable, list, end } => {
+                What::Longer { event: event(place)?, variable, of: prefix(list, end)? }
+            }
+            SavedWhat::All { list, end } => What::All(prefix(list, end)?),
+        };
+        sets.sets.add(&mut state.store, Some(list), Entry { least: entry.least, most: entry.most, what });
+    }
+    Ok(())
+}

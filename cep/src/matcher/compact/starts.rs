@@ -1,0 +1,101 @@
+//! When the partial matches of a key began: a queue of numbers and times, eight bytes each.
+
+use std::collections::VecDeque;
+
+/// So many starts make a block at most.
+const BLOCK: usize = 1_024;
+
+/// Starts, ascending by number and time.
+#[derive(Debug, Default)]
+pub(crate) struct Starts {
+    blocks: VecDeque<Block>,
+}
+
+#[derive(Debug)]
+struct Block {
+    number: u64,
+    time: i64,
+    /// How far behind the block's first start.
+    behind: Vec<(u32, u32)>,
+    gone: usize,
+}
+
+impl Block {
+    fn at(&self, index: usize) -> (u64, i64) {
+        let (number, time) = self.behind[index];
+        (self.number + u64::from(number), self.time + i64::from(time))
+    }
+}
+
+impl Starts {
+    /// Adds a start behind all others; the same one again changes nothing.
+    pub(crate) fn push(&mut self, number: u64, time: i64) {
+        if let Some(block) = self.blocks.back_mut() {
+            if block.behind.last().is_some_and(|_| block.at(block.behind.len() - 1).0 == number) {
+                return;
+            }
+            let behind = (u32::try_from(number - block.number), u32::try_from(time.wrapping_sub(block.time)));
+            if let (Ok(number), Ok(time)) = behind
+                && block.behind.len() < BLOCK
+            {
+                block.behind.push((number, time));
+                return;
+            }
+        }
+        self.blocks.push_back(Block { number, time, behind: vec![(0, 0)], gone: 0 });
+    }
+
+    /// The first start.
+    pub(crate) fn first(&self) -> Option<(u64, i64)> {
+        self.blocks.front().map(|block| block.at(block.gone))
+    }
+
+    /// Forgets the first start.
+    pub(crate) fn pop(&mut self) {
+        let Some(block) = self.blocks.front_mut() else { return };
+        block.gone += 1;
+        if block.gone == block.behind.len() {
+            self.blocks.pop_front();
+        }
+    }
+
+    /// Forgets the starts before a number.
+    pub(crate) fn drop_before(&mut self, floor: u64) {
+        while self.first().is_some_and(|(number, _)| number < floor) {
+            self.pop();
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn list(&self) -> Vec<(u64, i64)> {
+        self.blocks.iter().flat_map(|block| (block.gone..block.behind.len()).map(|index| block.at(index))).collect()
+    }
+
+    /// Bytes of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let last = self.blocks.back().map_or(0, |block| block.behind.capacity());
+        let entries = self.blocks.len().saturating_sub(1) * BLOCK + last;
+        entries * size_of::<(u32, u32)>() + self.blocks.capacity() * size_of::<Block>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_of_starts() {
+        let all: Vec<(u64, i64)> = (0..5_000).map(|n: u64| (7 + n * n * n, -3 + (n as i64 / 2) * 90_000_000)).collect();
+        let mut starts = Starts::default();
+        all.iter().for_each(|&(number, time)| starts.push(number, time));
+        starts.push(all[4_999].0, all[4_999].1);
+        assert_eq!(starts.list(), all);
+        starts.drop_before(all[1_500].0);
+        assert_eq!(starts.first(), Some(all[1_500]));
+        assert_eq!(starts.list(), all[1_500..]);
+        starts.drop_before(u64::MAX);
+        assert_eq!(starts.first(), None);
+        starts.push(u64::MAX, i64::MAX);
+        assert_eq!(starts.list(), [(u64::MAX, i64::MAX)]);
+    }
+}
