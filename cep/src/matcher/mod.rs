@@ -3,8 +3,8 @@
 mod compact;
 mod evaluate;
 mod expire;
-mod keys;
-mod order;
+pub(crate) mod keys;
+pub(crate) mod order;
 mod output;
 mod run;
 mod skip;

@@ -3,13 +3,35 @@
 //! Rows of a match stand one behind the other. Of all matches that start at the first row where one starts, the pattern says
 //! which is preferred: alternatives from left to right, greedy repetitions more before fewer, reluctant ones fewer before more.
 //! Behind it the search goes on where the clause says.
+//!
+//! # How it works
+//! The pattern becomes an automaton whose edges are in order of preference (`automaton`). What definitions read of a row alone is
+//! computed a column at a time when rows come (`define`). A partition runs all beginnings of a match at once, in order of preference
+//! (`partition`); beginnings with the same future are one. What a match shows is computed from its rows when it is found (`render`).
 
+mod arrivals;
+mod automaton;
 mod compiled;
+mod define;
+mod describe;
+mod evaluate;
+mod history;
+mod matched;
+mod measure;
+mod names;
+mod operator;
 mod parse;
+mod partition;
 mod pattern;
 mod plan;
+mod render;
+mod schedule;
+mod snapshot;
 mod spec;
+mod state;
+mod store;
 mod text;
+mod value;
 
 pub use compiled::CompiledRowPattern;
 pub use parse::PatternSyntaxError;
