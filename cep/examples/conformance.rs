@@ -1,12 +1,16 @@
 //! Runs conformance cases: `cargo run --release -p egret-cep --example conformance -- PATH...`
 //!
-//! Paths are files or folders; without any, the shared cases. Failing cases are printed with what was expected and what was
-//! found; the exit status is 1 if one fails. Cases marked as a quirk of their source may differ: they are listed apart.
+//! Paths are files or folders; without any, the shared cases. Cases of event patterns and of row patterns are told apart by their
+//! fields: `pattern` or `sql`. Failing cases are printed with what was expected and what was
+//! found; the exit status is 1 if one fails. Cases marked as a quirk or a dialect of their
+//! source may differ: they are listed apart.
 
 #[path = "../tests/suite/cases.rs"]
 mod cases;
 #[path = "../tests/suite/chained.rs"]
 mod chained;
+#[path = "../tests/suite/row_cases.rs"]
+mod row_cases;
 
 use cases::{Report, Shape, shared};
 use std::path::PathBuf;
@@ -15,7 +19,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut paths: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     if paths.is_empty() {
-        paths.push(shared().join("conformance/cep"));
+        paths.extend(["cep", "match_recognize"].map(|folder| shared().join("conformance").join(folder)));
     }
     match Report::of(&paths, Shape { seed: None, restores: false }) {
         Ok(report) => show(&report),

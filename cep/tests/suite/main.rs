@@ -10,4 +10,5 @@ mod definition;
 mod errors;
 mod law;
 mod naive;
+mod row_cases;
 mod twin;
