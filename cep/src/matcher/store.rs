@@ -172,7 +172,7 @@ impl Store {
 
     fn forget_chunk(&mut self, chunk: u32) {
         if let Some(gone) = self.chunks[chunk].take() {
-            self.chunk_bytes -= bytes_of(&gone.rows);
+            self.chunk_bytes -= gone.bytes();
         }
         self.chunks.free(chunk);
     }
@@ -291,14 +291,15 @@ impl Store {
     }
 
     fn add_chunk(&mut self, rows: RecordBatch, events: Vec<u32>) {
-        self.chunk_bytes += bytes_of(&rows);
         let live = events.len();
         let chunk = self.chunks.add(None);
         for (row, &event) in events.iter().enumerate() {
             let place = &mut self.events[event];
             (place.chunk, place.row) = (chunk, row as u32);
         }
-        self.chunks[chunk] = Some(Chunk { rows, events, live });
+        let filled = Chunk { rows, events, live };
+        self.chunk_bytes += filled.bytes();
+        self.chunks[chunk] = Some(filled);
     }
 
     /// Puts rows from outside into a chunk: events that nobody holds yet.
@@ -352,6 +353,10 @@ impl Store {
     }
 }
 
-fn bytes_of(rows: &RecordBatch) -> usize {
-    rows.columns().iter().map(|column| column.get_array_memory_size()).sum()
+impl Chunk {
+    /// Bytes of memory.
+    fn bytes(&self) -> usize {
+        let columns = self.rows.columns().iter().map(|column| column.get_array_memory_size()).sum::<usize>();
+        columns + self.events.capacity() * size_of::<u32>()
+    }
 }

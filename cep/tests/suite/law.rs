@@ -2,8 +2,11 @@
 
 use crate::chained::chained;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field};
 use egret_cep::{AfterMatch, CompiledPattern, Pattern, measures};
-use egret_core::{KeyColumns, StreamSchema, job::Partitioning};
+use egret_core::job::Partitioning;
+use egret_core::metrics::Counters;
+use egret_core::{Batch, Context, EventTime, KeyColumns, NoState, OperatorInfo, StreamSchema};
 use egret_testkit::{Case, Input, Random, check_law, table};
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,6 +210,36 @@ fn kept_as_sets() {
             }
         }
     }
+}
+
+/// Very many open partial matches of one key are small, and gone when their time is over.
+#[test]
+fn sets_are_small() {
+    const STARTS: i64 = 200_000;
+    let fields = vec![Field::new("id", DataType::Int64, false), StreamSchema::time_field("at")];
+    let schema = StreamSchema::new(fields, Some("at")).unwrap();
+    let pattern = Pattern::begin("a").followed_by("z").filter("id < 0").within(Duration::from_secs(3_600));
+    let measures = measures(&[("first", "a.id"), ("z", "z.id")]).unwrap();
+    let compiled = CompiledPattern::compile(&pattern, &schema, vec![], vec![], measures).unwrap();
+    let mut run = chained(&compiled.with_max_runs_per_key(1 << 20)).create(&OperatorInfo::alone("small")).unwrap();
+    let mut call = |time: i64, rows: std::ops::Range<i64>| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from_iter_values(rows.clone())),
+            Arc::new(TimestampMillisecondArray::from_iter_values(rows)),
+        ];
+        let batch = Batch::new(RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap(), &schema).unwrap();
+        let (info, mut counters) = (OperatorInfo::alone("small"), Counters::default());
+        let (mut sent, mut wake, mut none) = (Vec::new(), None, NoState);
+        let mut ctx = Context::new(&mut sent, &info, &mut counters, &mut none, &mut wake, EventTime::MIN, 0);
+        run.process(0, batch, &mut ctx).unwrap();
+        run.on_watermark(EventTime(time), &mut ctx).unwrap();
+        run.state_size()
+    };
+    let sizes: Vec<_> = (0..STARTS).step_by(1_000).map(|from| call(from + 1_000, from..from + 1_000).bytes).collect();
+    let each = sizes[sizes.len() - 1] as f64 / STARTS as f64;
+    assert!(each < 64.0, "an open partial match takes {each} bytes");
+    let after = call(STARTS + 3_600_000, 0..0);
+    assert!(after.keys == 0 && after.bytes < 10_000, "when all have expired, {after:?} is kept");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::automaton::{ConditionId, EdgeLink, Node, NodeId, Target, guard_bit};
 use crate::compiled::Plan;
 use crate::matcher::evaluate::Current;
 use crate::matcher::run::Run;
+use crate::matcher::slab::NONE;
 use crate::matcher::step::At;
 use crate::matcher::store::Store;
 use std::collections::VecDeque;
@@ -55,12 +56,14 @@ impl KeySets {
             if plan.within_ms.is_some() {
                 all.starts.push(run.start, run.start_time);
             }
-            all.add_to_group(
-                store,
-                run.node,
-                run.open,
-                Entry { least: run.start, most: run.start, what: What::Chain(run.chain) },
-            );
+            let link = store.link(run.chain);
+            match (link.previous, link.event, link.variable) {
+                (NONE, event, variable) => all.add_start_to_group(store, (run.node, run.open), event, variable),
+                _ => {
+                    let entry = Entry { least: run.start, most: run.start, what: What::Chain(run.chain) };
+                    all.add_to_group(store, run.node, run.open, entry);
+                }
+            }
             store.release(run.chain);
         }
         all
@@ -139,15 +142,19 @@ impl KeySets {
             if plan.within_ms.is_some() {
                 self.starts.push(number, taken.at.time);
             }
-            match self.groups.iter().position(|group| (group.node, group.open) == (target, of.open)) {
-                Some(place) => {
-                    let list = self.sets.add_start(store, Some(self.groups[place].list), event, variable);
-                    self.groups[place].list = list;
-                }
-                None => {
-                    let list = self.sets.add_start(store, None, event, variable);
-                    self.groups.push(Group { node: target, open: of.open, list });
-                }
+            self.add_start_to_group(store, (target, of.open), event, variable);
+        }
+    }
+
+    fn add_start_to_group(&mut self, store: &mut Store, (node, open): (NodeId, u64), event: u32, variable: u16) {
+        match self.groups.iter().position(|group| (group.node, group.open) == (node, open)) {
+            Some(place) => {
+                let list = self.sets.add_start(store, Some(self.groups[place].list), event, variable);
+                self.groups[place].list = list;
+            }
+            None => {
+                let list = self.sets.add_start(store, None, event, variable);
+                self.groups.push(Group { node, open, list });
             }
         }
     }

@@ -175,7 +175,7 @@ impl Sets {
     /// Adds an entry; returns the list, which may be another one.
     pub(crate) fn add(&mut self, store: &mut Store, list: Option<u32>, entry: Entry) -> u32 {
         let list = match list {
-            None => self.new_list(Items::Mixed(VecDeque::new())),
+            None => self.new_list(Items::Mixed(VecDeque::with_capacity(2))),
             Some(list) if matches!(self.list(list).items, Items::Mixed(_)) => list,
             Some(starts) => {
                 let List { least, most, .. } = *self.list(starts);
