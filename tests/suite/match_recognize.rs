@@ -101,6 +101,19 @@ fn every_row_of_the_output_may_be_selected() {
 }
 
 #[test]
+fn the_time_of_the_last_row_can_have_a_name() {
+    let found = "CREATE STREAM found AS SELECT * FROM prices MATCH_RECOGNIZE (
+           PARTITION BY symbol ORDER BY day MEASURES a.day AS began, day AS ended
+           PATTERN (a x*? b) DEFINE a AS price < 13, b AS price > 20);";
+    let lines = rows_of(&format!("{found} INSERT INTO out SELECT * FROM found;"));
+    assert_eq!(lines, ["symbol=acme began=2024-03-01T00:00:00 ended=2024-03-04T00:00:00"]);
+    let lines = rows_of(&format!(
+        "{found} INSERT INTO out SELECT count(*) AS n, window_start FROM TUMBLE(found, ended, INTERVAL '1' DAY) GROUP BY window_start;"
+    ));
+    assert_eq!(lines, ["n=1 window_start=2024-03-04T00:00:00"]);
+}
+
+#[test]
 fn input_and_output_are_relations_like_others() {
     let lines = rows_of(
         "CREATE STREAM twice AS SELECT symbol, price * 2 AS double, day AS at FROM prices WHERE symbol = 'acme';

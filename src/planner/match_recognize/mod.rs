@@ -122,7 +122,7 @@ impl Build<'_> {
         if wrong.is_empty() { Ok(Clause { syntax, text, pattern, variables, defines, measures, asks }) } else { Err(wrong) }
     }
 
-    /// The engine that finds the matches. What the engine of row patterns refuses is wrong whichever runs.
+    /// The engine that finds the matches: that of event patterns where it gives the same columns and rows.
     fn row_plan(&self, clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Diagnosed<RowPlan> {
         let general =
             CompiledRowPattern::compile(&clause.row_pattern(), schema, columns.partition.clone(), columns.order.clone());

@@ -192,6 +192,13 @@ impl<'a> Shape<'a> {
     }
 
     fn measure(&self, tree: &Expr, schema: &StreamSchema, partition: &[&str]) -> Result<Expr, Reason> {
+        let time = schema.event_time().map(|column| schema.arrow().field(column).name().as_str());
+        if let Expr::Identifier(column) = tree
+            && time == Some(Name::normalise(column).as_str())
+        {
+            // The time of the last row is that of the match: the event time of the output.
+            return Ok(Expr::Identifier(quoted(egret_cep::MATCH_TIME)));
+        }
         let mut tree = without_semantics(tree.clone());
         let outcome = visit_expressions(&tree, |expr| match self.check_measure(expr, schema) {
             Ok(()) => ControlFlow::Continue(()),
