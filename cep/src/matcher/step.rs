@@ -10,7 +10,7 @@ use egret_core::Result;
 
 /// The row being looked at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct At {
+pub(crate) struct At {
     pub(super) row: usize,
     pub(super) time: i64,
     pub(super) mask: u64,
