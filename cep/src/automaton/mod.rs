@@ -71,6 +71,8 @@ pub(crate) struct Node {
     pub(crate) has_twins: bool,
     /// The mask bits of rows that can change anything here; set when conditions are compiled.
     pub(crate) interest: u64,
+    /// The match's sides of the gate: rows that reach one of these bounds matter as well. Set with `interest`.
+    pub(crate) gates: Vec<usize>,
 }
 
 /// The most edges and guards of a node.

@@ -207,9 +207,19 @@ fn set_interest(automaton: &mut Automaton, conditions: &Conditions, locals: usiz
             _ => ANY_ROW,
         }
     };
-    for node in automaton.nodes.iter_mut().chain(std::iter::once(&mut automaton.start)) {
-        let bits = node.conditions().fold(0, |bits, condition| bits | bit(condition));
-        node.interest = if node.is_strict() { ANY_ROW } else { bits };
+    let gate = |condition: ConditionId| conditions.list[condition as usize].gate.filter(|_| bit(condition) != 0);
+    // Before anything is taken there is no match to compare with.
+    let start = &mut automaton.start;
+    start.interest =
+        if start.is_strict() { ANY_ROW } else { start.conditions().fold(0, |bits, condition| bits | bit(condition)) };
+    for node in &mut automaton.nodes {
+        if node.is_strict() {
+            node.interest = ANY_ROW;
+            continue;
+        }
+        let (gated, rest): (Vec<_>, Vec<_>) = node.conditions().partition(|&condition| gate(condition).is_some());
+        node.interest = rest.into_iter().fold(0, |bits, condition| bits | bit(condition));
+        node.gates = gated.into_iter().filter_map(gate).collect();
     }
 }
 

@@ -1,13 +1,15 @@
 //! From syntax trees to conditions, in two steps: drafts over the stream's columns, and, when it is known which of these the
 //! matcher gets, the terms over those.
 
+use super::arithmetic::Arithmetic;
 use super::contradiction::contradict;
+use super::gate::Gate;
 use super::names::{Names, Place, bare_column};
 use super::scalar::{is_comparison, kind, mirrored};
-use super::{Condition, Conditions, RunSide, Term};
+use super::{Condition, Conditions, How, RunSide, Term};
 use crate::automaton::{ConditionSource, Variable};
 use crate::local::MaskBit;
-use crate::value::{RunValue, values_read};
+use crate::value::{Function, RunValue, values_read};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator as Op, utils::conjunction};
@@ -127,10 +129,29 @@ impl Drafts {
         for draft in &self.list {
             let terms = draft.iterative.iter().map(|part| binding.term(part)).collect::<Result<_>>()?;
             let local = draft.local.map(MaskBit::of);
-            binding.conditions.list.push(Condition { local, terms, never: draft.never });
+            binding.conditions.list.push(Condition { local, terms, never: draft.never, gate: None });
         }
-        Ok(binding.conditions)
+        Ok(gated(binding.conditions))
     }
+}
+
+/// Chooses the gate; where a condition contains it, it is looked at first.
+fn gated(mut conditions: Conditions) -> Conditions {
+    let Some(gate) = Gate::choose(&conditions) else { return conditions };
+    for index in 0..conditions.list.len() {
+        let condition = &conditions.list[index];
+        let found = condition.terms.iter().enumerate().find_map(|(term, of)| match Gate::of(&conditions, of) {
+            Some((fits, run)) if fits == gate && condition.local.is_none() => Some((term, run)),
+            _ => None,
+        });
+        if let Some((term, run)) = found {
+            let condition = &mut conditions.list[index];
+            condition.terms.swap(0, term);
+            condition.gate = Some(run);
+        }
+    }
+    conditions.gate = Some(gate);
+    conditions
 }
 
 struct Binding<'a> {
@@ -193,11 +214,13 @@ impl Binding<'_> {
         }
         let values: Vec<usize> = values_read(side, self.rows.fields().len()).into_iter().collect();
         let schema: SchemaRef = Arc::new(Schema::new(values.iter().map(|&value| self.values[value].field()).collect::<Vec<_>>()));
-        let expression = match bare_column(side.physical()) {
-            Some(_) => None,
-            None => Some(Expression::new(side.logical().clone(), &Scope::of_arrow(&schema)?)?),
+        let is_scalar = values.iter().all(|&value| !matches!(self.values[value].function, Function::Other(_)));
+        let how = match (bare_column(side.physical()), Arithmetic::of(side.logical(), &schema)) {
+            (Some(_), _) => How::Value { scalar: is_scalar },
+            (None, Some(arithmetic)) if is_scalar => How::Arithmetic(arithmetic),
+            _ => How::Expression(Expression::new(side.logical().clone(), &Scope::of_arrow(&schema)?)?),
         };
-        self.conditions.run_sides.push(RunSide { values, schema, expression, text });
+        self.conditions.run_sides.push(RunSide { values, schema, how, text });
         Ok(self.conditions.run_sides.len() - 1)
     }
 

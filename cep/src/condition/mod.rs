@@ -5,17 +5,21 @@
 //! an expression over the event with one over the match; there the event's side is evaluated as a column for all rows, the
 //! match's side once per partial match, and what is left per row is comparing two values.
 
+pub(crate) mod arithmetic;
 mod compile;
 mod contradiction;
+pub(crate) mod gate;
 pub(crate) mod names;
 pub(crate) mod scalar;
 
 pub(crate) use compile::{Drafts, draft};
 
 use crate::local::MaskBit;
+use arithmetic::Arithmetic;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::Operator as Op;
 use egret_core::expr::Expression;
+use gate::Gate;
 
 /// The conditions of a pattern, compiled.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +29,8 @@ pub(crate) struct Conditions {
     pub(crate) event_sides: Vec<Expression>,
     /// The match's sides.
     pub(crate) run_sides: Vec<RunSide>,
+    /// The comparison by which most rows are passed over.
+    pub(crate) gate: Option<Gate>,
 }
 
 /// One condition: all parts must hold.
@@ -35,6 +41,8 @@ pub(crate) struct Condition {
     pub(crate) terms: Vec<Term>,
     /// Whether it is false whatever comes.
     pub(crate) never: bool,
+    /// The match's side of the gate, if the condition contains the comparison it is made of, and has no local part.
+    pub(crate) gate: Option<usize>,
 }
 
 /// An iterative part of a condition.
@@ -54,7 +62,24 @@ pub(crate) struct RunSide {
     pub(crate) values: Vec<usize>,
     /// The columns it reads: one a value.
     pub(crate) schema: SchemaRef,
-    /// `None` if it is the one value itself.
-    pub(crate) expression: Option<Expression>,
+    pub(crate) how: How,
     pub(crate) text: String,
+}
+
+/// How a match's side is computed.
+#[derive(Clone, Debug)]
+pub(crate) enum How {
+    /// It is the one value itself; `scalar` if that is neither made of many columns nor can fail.
+    Value { scalar: bool },
+    /// Float arithmetic over such values.
+    Arithmetic(Arithmetic),
+    /// Any expression, over a row of columns.
+    Expression(Expression),
+}
+
+impl RunSide {
+    /// Whether it is quick to compute, and cannot fail.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.how, How::Value { scalar: true } | How::Arithmetic(_))
+    }
 }

@@ -4,8 +4,9 @@ use super::slab::NONE;
 use super::store::Store;
 use super::values::{self, Cache};
 use crate::compiled::Plan;
+use crate::condition::gate::{CLOSED, NOTHING};
 use crate::condition::scalar::{Column, Scalar, holds, read};
-use crate::condition::{Condition, RunSide, Term};
+use crate::condition::{Condition, How, RunSide, Term};
 use crate::local::ANY_ROW;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
@@ -22,22 +23,39 @@ pub(crate) struct Current {
     sides: Vec<Option<Column>>,
     /// Run sides over no events at all.
     initial: Vec<Option<Scalar>>,
+    /// What the rows have that is compared with bounds; empty if the pattern has no gate.
+    gate: Vec<i32>,
 }
 
 impl Current {
-    pub(crate) fn new(rows: RecordBatch, plan: &Plan) -> Self {
+    /// Prepares rows.
+    ///
+    /// # Errors
+    /// The event's side of the gate cannot be computed.
+    pub(crate) fn new(rows: RecordBatch, plan: &Plan) -> Result<Self> {
         let word = |word: usize| rows.column(plan.kept.len() + word).as_primitive::<UInt64Type>().values().to_vec();
         let mut masks: Vec<Vec<u64>> = (0..plan.words()).map(word).collect();
         match masks.first_mut() {
             Some(first) => first.iter_mut().for_each(|mask| *mask |= ANY_ROW),
             None => masks.push(vec![ANY_ROW; rows.num_rows()]),
         }
-        Self {
+        let mut current = Self {
             rows,
             masks,
             sides: vec![None; plan.conditions.event_sides.len()],
             initial: vec![None; plan.conditions.run_sides.len()],
+            gate: Vec::new(),
+        };
+        if let Some(gate) = plan.conditions.gate {
+            current.gate = gate.values(current.side(plan, gate.event)?);
         }
+        Ok(current)
+    }
+
+    /// What a row has that is compared with bounds.
+    #[inline]
+    pub(crate) fn reach(&self, row: usize) -> i32 {
+        self.gate.get(row).copied().unwrap_or(NOTHING)
     }
 
     /// What the interest of nodes is compared with.
@@ -101,6 +119,18 @@ fn term_holds(plan: &Plan, store: &mut Store, current: &mut Current, term: &Term
     }
 }
 
+/// The least bound that a row must reach to matter to a chain at a node with these sides of the gate.
+pub(crate) fn bound(plan: &Plan, store: &mut Store, sides: &[usize], chain: u32) -> Result<i32> {
+    let mut least = CLOSED;
+    if let Some(gate) = plan.conditions.gate {
+        for &side in sides {
+            // Not kept with the chain: most partial matches end before a row reaches the bound.
+            least = least.min(gate.bound(&side_value(plan, store, side, chain)?));
+        }
+    }
+    Ok(least)
+}
+
 /// Computes a run side unless it is known.
 fn with_side(plan: &Plan, store: &mut Store, current: &mut Current, side: usize, chain: u32) -> Result<()> {
     let known = match chain {
@@ -110,16 +140,28 @@ fn with_side(plan: &Plan, store: &mut Store, current: &mut Current, side: usize,
     if known {
         return Ok(());
     }
-    let RunSide { values, schema, expression, .. } = &plan.conditions.run_sides[side];
-    let value = match expression {
-        None => values::scalar(store, values[0], &plan.values[values[0]], chain)?,
-        Some(expression) => evaluate(plan, store, expression, schema, Vec::new(), values, chain)?,
-    };
+    let value = side_value(plan, store, side, chain)?;
     match chain {
         NONE => current.initial[side] = Some(value),
         chain => Cache::set(&mut store.cache_mut(chain).sides, side, value),
     }
     Ok(())
+}
+
+/// Computes a run side.
+fn side_value(plan: &Plan, store: &mut Store, side: usize, chain: u32) -> Result<Scalar> {
+    let RunSide { values, schema, how, .. } = &plan.conditions.run_sides[side];
+    Ok(match how {
+        How::Value { .. } => values::scalar(store, values[0], &plan.values[values[0]], chain)?,
+        How::Arithmetic(arithmetic) => {
+            let mut read = Vec::with_capacity(values.len());
+            for &value in values {
+                read.push(values::scalar(store, value, &plan.values[value], chain)?);
+            }
+            arithmetic.evaluate(&read).map_or(Scalar::Null, Scalar::Float)
+        }
+        How::Expression(expression) => evaluate(plan, store, expression, schema, Vec::new(), values, chain)?,
+    })
 }
 
 fn known_side<'a>(store: &'a Store, current: &'a Current, side: usize, chain: u32) -> &'a Scalar {

@@ -8,6 +8,9 @@ use crate::automaton::Target;
 use crate::compiled::Plan;
 use std::collections::VecDeque;
 
+/// Queues of less than this are not worth shrinking.
+const CAPACITY_MIN: usize = 1_024;
+
 /// A deadline of a key.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -71,6 +74,9 @@ impl Deadlines {
                 && let Some(entry) = queue.pop_front_if(|entry| entry.deadline < time)
             {
                 due.push((entry.key, entry.generation));
+            }
+            if queue.capacity() > CAPACITY_MIN && queue.len() < queue.capacity() / 8 {
+                queue.shrink_to(2 * queue.len());
             }
         }
         !due.is_empty()

@@ -2,6 +2,7 @@
 
 use super::run::{Run, Runs, Waiting};
 use super::slab::{NONE, Slab};
+use crate::condition::gate::CLOSED;
 use crate::condition::scalar::{Kind, as_int, kind};
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use egret_core::Result;
@@ -58,6 +59,8 @@ impl fmt::Display for Key {
 pub(crate) struct KeyState {
     /// The mask bits of rows that can change anything.
     pub(crate) interest: u64,
+    /// The least bound of the gate: rows that reach it can change something as well.
+    pub(crate) bound: i32,
     /// No partial match expires before this.
     pub(crate) deadline: i64,
     /// In the order of their first events.
@@ -179,7 +182,15 @@ impl Keys {
         let hash = self.hash(&key);
         self.encoded += bytes_of(&key);
         let is_all = key == Key::All;
-        let state = KeyState { interest: 0, deadline: i64::MAX, runs: Runs::None, key, held: Waiting::default(), generation };
+        let state = KeyState {
+            interest: 0,
+            bound: CLOSED,
+            deadline: i64::MAX,
+            runs: Runs::None,
+            key,
+            held: Waiting::default(),
+            generation,
+        };
         let place = self.states.add(state);
         self.live += 1;
         if is_all {

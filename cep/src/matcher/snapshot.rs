@@ -229,6 +229,10 @@ impl State {
             self.deadlines.add_restored(plan, &run, place, generation);
             let state = &mut self.keys.states[place];
             state.interest |= of_node.interest;
+            if !of_node.gates.is_empty() {
+                // It is not known until a row changes something of the key: until then every row is looked at.
+                state.bound = i32::MIN;
+            }
             state.deadline = state.deadline.min(super::expire::deadline(plan, &run));
             runs.push(run);
         }

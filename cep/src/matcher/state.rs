@@ -1,6 +1,6 @@
 //! The state of a matcher: works on ordered rows key by key.
 
-use super::evaluate::Current;
+use super::evaluate::{Current, bound};
 use super::expire::{Deadlines, Expired, deadline, expire};
 use super::keys::{Key, KeyState, Keys, RowKeys};
 use super::order::TimeOrder;
@@ -10,6 +10,7 @@ use super::slab::NONE;
 use super::step::{At, Step, Work};
 use super::store::Store;
 use crate::compiled::{Plan, Skip};
+use crate::condition::gate::CLOSED;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use egret_core::batch::millis;
@@ -75,7 +76,7 @@ impl State {
         self.store.begin(rows.project(&plan.stored)?);
         let keys = RowKeys::of(&rows, &plan.keys)?;
         let time_column = plan.rows.event_time().filter(|_| now.is_none()).map(|column| rows.column(column).clone());
-        let mut current = Current::new(rows, plan);
+        let mut current = Current::new(rows, plan)?;
         let times = time_column.as_ref().map(millis);
         let mut scratch = Vec::new();
         let count = current.rows.num_rows();
@@ -110,8 +111,7 @@ impl State {
             Some(place) if self.keys.states[place].deadline <= at.time => self.expire_key(plan, place, at.time)?.then_some(place),
             place => place,
         };
-        let interest = place.map_or(0, |place| self.keys.states[place].interest);
-        if at.mask & (interest | plan.automaton.start.interest) == 0 {
+        if !self.matters(plan, current, at, place) {
             return Ok(());
         }
         let mut runs = std::mem::take(&mut self.list);
@@ -132,6 +132,13 @@ impl State {
         Ok(())
     }
 
+    /// Whether a row can change anything of a key.
+    #[inline]
+    fn matters(&self, plan: &Plan, current: &Current, at: At, place: Option<u32>) -> bool {
+        let reaches = |state: &KeyState| at.mask & state.interest != 0 || current.reach(at.row) >= state.bound;
+        at.mask & plan.automaton.start.interest != 0 || place.is_some_and(|place| reaches(&self.keys.states[place]))
+    }
+
     /// Stores what a row made of the partial matches of a key.
     fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> Result<()> {
         let completes = !self.work.complete.is_empty() && plan.skip != Skip::None;
@@ -147,9 +154,13 @@ impl State {
             }
         };
         let state = &mut self.keys.states[place];
-        state.interest = 0;
+        (state.interest, state.bound) = (0, CLOSED);
         for run in runs.iter() {
-            state.interest |= plan.automaton.nodes[run.node as usize].interest;
+            let node = &plan.automaton.nodes[run.node as usize];
+            state.interest |= node.interest;
+            if !node.gates.is_empty() {
+                state.bound = state.bound.min(bound(plan, &mut self.store, &node.gates, run.chain)?);
+            }
             if run.last_time == at.time {
                 state.deadline = state.deadline.min(deadline(plan, run));
                 self.deadlines.add(plan, run, place, state.generation);

@@ -59,7 +59,7 @@ impl Step<'_> {
         for index in 0..runs.len() {
             let run = &runs[index];
             let node = &plan.automaton.nodes[run.node as usize];
-            if self.at.mask & node.interest == 0 {
+            if self.at.mask & node.interest == 0 && node.gates.is_empty() {
                 if changed {
                     self.work.next.push(run.clone());
                 }

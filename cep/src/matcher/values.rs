@@ -117,9 +117,12 @@ fn event_value(store: &Store, value: &RunValue, event: u32) -> Result<Scalar> {
     }
 }
 
+/// What is made of so few events is not kept: to make it again is quicker than to look it up.
+const FEW: usize = 4;
+
 /// The fold over a chain, from what is known of its beginning.
 fn fold(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<Fold> {
-    let mut behind: Vec<u32> = Vec::new();
+    let (mut few, mut more, mut count) = ([NONE; FEW], Vec::new(), 0);
     let mut at = chain;
     let mut fold = Fold::EMPTY;
     while at != NONE {
@@ -129,14 +132,18 @@ fn fold(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result
         }
         let link = store.link(at);
         if value.variable.is_none_or(|variable| variable == link.variable) {
-            behind.push(link.event);
+            match few.get_mut(count) {
+                Some(place) => *place = link.event,
+                None => more.push(link.event),
+            }
+            count += 1;
         }
         at = link.previous;
     }
-    for &event in behind.iter().rev() {
+    for &event in few[..count.min(FEW)].iter().chain(&more).rev() {
         fold.take(store, value, event)?;
     }
-    if chain != NONE {
+    if count > FEW {
         Cache::set(&mut store.cache_mut(chain).folds, index, fold);
     }
     Ok(fold)

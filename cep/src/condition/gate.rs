@@ -1,0 +1,128 @@
+//! The gate: a bound on one column that rows must reach before anything of a partial match is looked at.
+//!
+//! Most conditions on earlier events compare something of the event with something of the match: `amount > 10 * avg(a.amount)`,
+//! `price < last(b.price)`. Where every condition that a partial match waits for contains such a comparison of the same side
+//! and direction, the least of the bounds says which rows can matter: all others are passed over for the price of comparing two
+//! small integers. Bounds are coarse (32 bits), so that they take little room; a row that reaches one is then looked at exactly.
+
+use super::scalar::{Column, Kind, Scalar, kind};
+use super::{Conditions, Term};
+use arrow::array::{Array, PrimitiveArray};
+use arrow::datatypes::ArrowPrimitiveType;
+use datafusion_expr::Operator as Op;
+
+/// The bound of what waits for no row: only the greatest values reach it.
+pub(crate) const CLOSED: i32 = i32::MAX;
+
+/// What a row has that is compared with no bound: it reaches none but the least.
+pub(crate) const NOTHING: i32 = i32::MIN;
+
+/// Which comparison the gate is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gate {
+    /// The event's side.
+    pub(crate) event: usize,
+    /// Whether greater values reach more bounds.
+    rising: bool,
+}
+
+impl Gate {
+    /// The comparison that most of the conditions without a local part contain.
+    pub(crate) fn choose(conditions: &Conditions) -> Option<Self> {
+        let candidates = |condition: &super::Condition| -> Vec<Self> {
+            let is_open = condition.local.is_none() && !condition.never;
+            condition
+                .terms
+                .iter()
+                .filter(|_| is_open)
+                .filter_map(|term| Self::of(conditions, term))
+                .map(|(gate, _)| gate)
+                .collect()
+        };
+        let all: Vec<Vec<Self>> = conditions.list.iter().map(candidates).collect();
+        let covered = |gate: &Self| all.iter().filter(|of| of.contains(gate)).count();
+        all.iter().flatten().rev().max_by_key(|gate| covered(gate)).copied()
+    }
+
+    /// The gate that a part of a condition fits, and the match's side of it.
+    pub(crate) fn of(conditions: &Conditions, term: &Term) -> Option<(Self, usize)> {
+        let Term::Compare { event, op, run } = term else { return None };
+        let rising = match op {
+            Op::Gt | Op::GtEq => true,
+            Op::Lt | Op::LtEq => false,
+            _ => return None,
+        };
+        let is_number = matches!(kind(conditions.event_sides[*event].data_type()), Kind::Int | Kind::Float);
+        let is_cheap = conditions.run_sides[*run].is_scalar();
+        (is_number && is_cheap).then_some((Self { event: *event, rising }, *run))
+    }
+
+    /// What the rows have.
+    pub(crate) fn values(self, column: &Column) -> Vec<i32> {
+        match column {
+            Column::Int(values) => self.of_all(values, |value| value as f64),
+            Column::Float(values) => self.of_all(values, |value| value),
+            Column::Other(values) => vec![i32::MAX; values.len()],
+        }
+    }
+
+    fn of_all<T: ArrowPrimitiveType>(self, values: &PrimitiveArray<T>, float: impl Fn(T::Native) -> f64) -> Vec<i32> {
+        let value = |value: &T::Native| self.coarse(float(*value));
+        match values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            None => values.values().iter().map(value).collect(),
+            Some(nulls) => values.values().iter().zip(nulls).map(|(of, valid)| if valid { value(of) } else { NOTHING }).collect(),
+        }
+    }
+
+    /// What a row must have, given the match's side.
+    pub(crate) fn bound(self, side: &Scalar) -> i32 {
+        match side {
+            Scalar::Null => CLOSED,
+            Scalar::Int(value) => self.coarse(*value as f64),
+            Scalar::Float(value) => self.coarse(*value),
+            _ => i32::MIN,
+        }
+    }
+
+    /// The upper half of the integer that has the place of the float in the total order.
+    #[inline]
+    fn coarse(self, value: f64) -> i32 {
+        let bits = value.to_bits() as i64;
+        let upper = ((bits ^ (((bits >> 63) as u64) >> 1) as i64) >> 32) as i32;
+        if self.rising { upper } else { !upper }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::scalar::holds;
+    use arrow::array::{Float64Array, Int64Array};
+
+    /// What meets a condition reaches its bound, whatever the values.
+    #[test]
+    fn no_row_that_matters_is_kept_out() {
+        let floats = [f64::NEG_INFINITY, -1e300, -2.5, -0.0, 0.0, 1e-300, 1.0, 1.0 + f64::EPSILON, 2.5, 1e17, f64::NAN];
+        let ints = [i64::MIN, -5, -1, 0, 1, 2, 1 << 53, (1 << 53) + 1, 1_700_000_040_000, 1_700_000_040_001, i64::MAX];
+        let nulls = [None];
+        let columns = [
+            (Column::Float(floats.into_iter().map(Some).chain(nulls).collect::<Float64Array>()), floats.map(Scalar::Float)),
+            (Column::Int(ints.into_iter().map(Some).chain([None]).collect::<Int64Array>()), ints.map(Scalar::Int)),
+        ];
+        let mut kept_out = 0;
+        for ((column, sides), rising) in columns.iter().flat_map(|column| [(column, true), (column, false)]) {
+            let gate = Gate { event: 0, rising };
+            let values = gate.values(column);
+            for (row, side) in (0..values.len()).flat_map(|row| sides.iter().chain([&Scalar::Null]).map(move |side| (row, side)))
+            {
+                let order = column.compare(row, side).expect("they have one type");
+                let reaches = values[row] >= gate.bound(side);
+                for op in if rising { [Op::Gt, Op::GtEq] } else { [Op::Lt, Op::LtEq] } {
+                    assert!(reaches || !holds(op, order), "{column:?} at {row} {op} {side:?}");
+                }
+                kept_out += usize::from(!reaches);
+            }
+        }
+        assert!(kept_out > 200, "{kept_out}");
+    }
+}
