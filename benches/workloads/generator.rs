@@ -73,7 +73,7 @@ impl Transactions {
     }
 
     /// The rows `from, from + stride, ...`, `count` of them.
-    fn column(&self, column: usize, from: u64, stride: u64, count: usize) -> ArrayRef {
+    pub(crate) fn column(&self, column: usize, from: u64, stride: u64, count: usize) -> ArrayRef {
         let numbers = (0..count as u64).map(|n| from + n * stride);
         match column {
             0 => Arc::new(Int64Array::from_iter_values(numbers.map(|i| i as i64))),

@@ -4,6 +4,8 @@
 
 mod checksum;
 mod generator;
+mod keys;
+mod latency;
 mod patterns;
 mod workload;
 
@@ -11,6 +13,7 @@ use clap::Parser;
 use egret::engine::{JobReport, RunConfig, process_role, run};
 use generator::{Transactions, write_json};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use workload::{Via, Workload};
 
@@ -22,18 +25,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Args {
     /// Which workload
     workload: Workload,
-    /// How many events
-    #[arg(long, default_value_t = 10_000_000)]
-    events: u64,
+    /// How many events [default: 10,000,000; of latency workloads 30 s; of keys one a card]
+    #[arg(long)]
+    events: Option<u64>,
     /// Worker threads, in each process
     #[arg(long, default_value_t = 1)]
     workers: usize,
     /// Processes on this machine
     #[arg(long, default_value_t = 1)]
     processes: usize,
-    /// How many cards
-    #[arg(long, default_value_t = 100_000)]
-    cards: u64,
+    /// How many cards [default: 100,000; of keys 1,000,000]
+    #[arg(long)]
+    cards: Option<u64>,
+    /// Events per second, of latency workloads
+    #[arg(long)]
+    rate: Option<u64>,
     /// Event time moves by step/per milliseconds an event
     #[arg(long, default_value_t = 1)]
     step: u64,
@@ -56,23 +62,35 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    let is_keys = args.workload == Workload::Keys;
+    let rate = args.workload.rate().map(|rate| args.rate.unwrap_or(rate));
+    let cards = args.cards.unwrap_or(if is_keys { 1_000_000 } else { 100_000 });
+    let events = args.events.unwrap_or(if is_keys { cards } else { rate.map_or(10_000_000, |rate| 30 * rate) });
     let per = args.per.unwrap_or_else(|| args.workload.default_per());
-    let transactions = Transactions { events: args.events, cards: args.cards, step: args.step, per };
+    let transactions = Transactions { events, cards, step: args.step, per };
     let mut config = RunConfig { workers: args.workers, processes: args.processes, ..RunConfig::default() };
     config.batch_rows = args.batch.unwrap_or(config.batch_rows);
     let stripes = args.workers * args.processes;
-    let job = if args.workload == Workload::W7 {
-        let input = files(&args.folder, &transactions, stripes)?;
-        args.workload.file_job(&input, &args.folder.join("w7-alerts.jsonl"))?
-    } else {
-        args.workload.job(args.via, transactions, stripes)?
+    let samples = Arc::default();
+    let job = match (args.workload, rate) {
+        (Workload::W7, _) => {
+            let input = files(&args.folder, &transactions, stripes)?;
+            args.workload.file_job(&input, &args.folder.join("w7-alerts.jsonl"))?
+        }
+        (workload, Some(rate)) => workload.paced_job(transactions, rate, stripes, Arc::clone(&samples))?,
+        (workload, None) => workload.job(args.via, transactions, stripes)?,
     };
-    let before = cpu();
+    let (before, resident) = (cpu(), resident_bytes());
     let mut report = run(&job, &config)?;
     if args.processes == 1 {
         report.cpu = report.cpu.saturating_sub(before);
     }
-    println!("{}", line(args.workload, args.events, &report));
+    print!("{}", line(args.workload, events, &report));
+    match (rate, is_keys) {
+        (Some(_), _) => println!(" {}", samples.lock().unwrap_or_else(PoisonError::into_inner).line()),
+        (None, true) => println!(" {}", memory_of_keys(&report, cards, resident)),
+        (None, false) => println!(),
+    }
     Ok(())
 }
 
@@ -88,6 +106,23 @@ fn line(workload: Workload, events: u64, report: &JobReport) -> String {
         report.peak_rss_bytes as f64 / 1e6,
         state as f64 / 1e6,
     )
+}
+
+/// What a key costs: as the operators count it, and as the process grew (with everything else that a job needs).
+fn memory_of_keys(report: &JobReport, cards: u64, resident: u64) -> String {
+    let (peak, after) =
+        report.nodes.iter().fold((0, 0), |(peak, after), node| (peak + node.state_peak_bytes, after + node.state.bytes));
+    format!(
+        "bytes_per_key={:.1} resident_bytes_per_key={:.1} state_after_bytes={after}",
+        peak as f64 / cards as f64,
+        report.peak_rss_bytes.saturating_sub(resident) as f64 / cards as f64,
+    )
+}
+
+/// Memory of this process now.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or_default() * 4_096
 }
 
 /// CPU time of this process so far.

@@ -2,13 +2,15 @@
 
 use crate::checksum::{ChecksumSink, Hash};
 use crate::generator::{TransactionSource, Transactions};
+use crate::keys::EveryCardOnce;
+use crate::latency::{LatencySink, PacedSource, Samples};
 use egret::Program;
 use egret::core::JobGraph;
 use egret::core::window::{AggregateCall, WindowKind, WindowSpec};
 use egret::core::{KeyColumns, Source};
 use egret::prelude::*;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The workloads there are.
@@ -30,6 +32,14 @@ pub(crate) enum Workload {
     W5a,
     /// JSON lines file, then w1, then JSON lines file
     W7,
+    /// Latency of w1 in processing time, 50,000 events/s
+    W8c,
+    /// Latency of w1 in event time, 50,000 events/s
+    W8d,
+    /// As w8d, 100,000 events/s
+    Latency,
+    /// Memory of a million keys with one open partial match each, at most and when all have expired
+    Keys,
 }
 
 /// How a workload is written.
@@ -51,7 +61,7 @@ impl Workload {
 
     fn hash(self) -> Hash {
         match self {
-            Self::W1 | Self::W1b | Self::W5a | Self::W7 => Hash::Match,
+            Self::W1 | Self::W1b | Self::W5a | Self::W7 | Self::W8c | Self::W8d | Self::Latency | Self::Keys => Hash::Match,
             Self::W2 => Hash::Sum,
             Self::W3card | Self::W3country => Hash::Average,
             Self::W4 => Hash::Converted,
@@ -60,17 +70,19 @@ impl Workload {
 
     /// The statements behind the stream's.
     fn statements(self) -> String {
-        let pattern = |big: &str| {
+        let select = |columns: &str, big: &str| {
+            let names = columns.split(", ").filter_map(|column| column.rsplit(' ').next()).collect::<Vec<_>>().join(", ");
             format!(
                 "CREATE PATTERN found ON txn PARTITION BY card_id
                    MATCH small{{2}} -> big
                    DEFINE small AS amount < 10, big AS {big}
                    WITHIN INTERVAL '10' MINUTE
                    AFTER MATCH SKIP PAST LAST EVENT
-                   SELECT first(small.txn_id) AS a, last(small.txn_id) AS b, big.txn_id AS c;
-                 INSERT INTO out SELECT a, b, c FROM found;"
+                   SELECT {columns};
+                 INSERT INTO out SELECT {names} FROM found;"
             )
         };
+        let pattern = |big: &str| select("first(small.txn_id) AS a, last(small.txn_id) AS b, big.txn_id AS c", big);
         let average = |key: &str| {
             format!(
                 "INSERT INTO out SELECT {key}, window_start, avg(amount) AS mean
@@ -79,7 +91,8 @@ impl Workload {
             )
         };
         match self {
-            Self::W1 => pattern("amount > 900"),
+            Self::W1 | Self::Keys => pattern("amount > 900"),
+            Self::W8c | Self::W8d | Self::Latency => select("big.due_us AS due, big.made_us AS made", "amount > 900"),
             Self::W1b => pattern("country <> last(small.country) AND amount > 150 * avg(small.amount)"),
             Self::W2 => "INSERT INTO out SELECT card_id, window_start, sum(amount) AS total, count(*) AS n
                          FROM TUMBLE(txn, ts, INTERVAL '10' SECOND) GROUP BY card_id, window_start, window_end;"
@@ -122,7 +135,10 @@ impl Workload {
 
     /// The job over generated transactions.
     pub(crate) fn job(self, via: Via, transactions: Transactions, stripes: usize) -> anyhow::Result<JobGraph> {
-        let source: Arc<dyn Source> = Arc::new(TransactionSource::new(transactions, stripes));
+        let source: Arc<dyn Source> = match self {
+            Self::Keys => Arc::new(EveryCardOnce::new(transactions.cards)),
+            _ => Arc::new(TransactionSource::new(transactions, stripes)),
+        };
         match via {
             Via::Text | Via::Rows => {
                 let program = Program::new(&format!("{self:?}"), &self.program("connector = 'transactions'", ""))
@@ -133,6 +149,37 @@ impl Workload {
             }
             Via::Rust => self.stream_job(source),
         }
+    }
+
+    /// Events per second of the latency workloads.
+    pub(crate) fn rate(self) -> Option<u64> {
+        match self {
+            Self::W8c | Self::W8d => Some(50_000),
+            Self::Latency => Some(100_000),
+            _ => None,
+        }
+    }
+
+    /// The job over transactions that come at a rate.
+    pub(crate) fn paced_job(
+        self,
+        transactions: Transactions,
+        rate: u64,
+        stripes: usize,
+        samples: Arc<Mutex<Samples>>,
+    ) -> anyhow::Result<JobGraph> {
+        let watermark = if self == Self::W8c { "" } else { ", WATERMARK FOR ts AS ts" };
+        let text = format!(
+            "CREATE STREAM txn (txn_id BIGINT NOT NULL, card_id BIGINT NOT NULL, amount DOUBLE NOT NULL, country INT NOT NULL,
+               ts TIMESTAMP NOT NULL, due_us BIGINT NOT NULL, made_us BIGINT NOT NULL{watermark}) WITH (connector = 'paced');
+             CREATE SINK out WITH (connector = 'latency');
+             {}",
+            self.statements()
+        );
+        let program = Program::new(&format!("{self:?}"), &text)
+            .with_source("txn", Arc::new(PacedSource::new(transactions, rate, stripes)))
+            .with_sink("out", Arc::new(LatencySink(samples)));
+        Ok(program.plan().map_err(|errors| anyhow::anyhow!("{errors}"))?.job)
     }
 
     /// The job over JSON files.
@@ -157,7 +204,7 @@ impl Workload {
         };
         let sliding = WindowKind::Sliding { size_ms: 60_000, slide_ms: 10_000 };
         let result = match self {
-            Self::W1 => crate::patterns::match_w1(&txn)?,
+            Self::W1 | Self::Keys => crate::patterns::match_w1(&txn)?,
             Self::W1b => crate::patterns::match_w1b(&txn)?,
             Self::W2 => txn
                 .select(&["card_id", "amount", "ts"])?
@@ -176,7 +223,9 @@ impl Workload {
             ])?,
             Self::W4 => txn.filter("amount >= 10.0")?.select(&["card_id", "amount * 0.908 AS amount", "country", "ts"])?,
             Self::W5a => anyhow::bail!("w5a is SQL: run it with --via text"),
-            Self::W7 => anyhow::bail!("w7 reads files: run it with --via text"),
+            Self::W7 | Self::W8c | Self::W8d | Self::Latency => {
+                anyhow::bail!("{self:?} is written in the language: run it with --via text")
+            }
         };
         result.sink("out", Arc::new(ChecksumSink(self.hash())))?;
         Ok(job.graph())
