@@ -3,8 +3,8 @@
 mod compact;
 mod evaluate;
 mod expire;
-pub(crate) mod keys;
-pub(crate) mod order;
+mod keys;
+mod order;
 mod output;
 mod run;
 mod skip;
@@ -16,6 +16,9 @@ mod store;
 mod values;
 
 pub(crate) use compact::why_one_by_one;
+
+pub(crate) use keys::{Key, RowKeys};
+pub(crate) use order::TimeOrder;
 
 use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;

@@ -5,8 +5,10 @@
 //! taken, which places may take the next one, in which order. An iteration of a repetition beyond its least count that takes no
 //! row ends the repetition; so `(A*)*` and `(()|A)*` end.
 //!
-//! A permutation is built over the sets of elements already used rather than over the orders in which they were used: n
-//! elements make n * 2^(n-1) copies instead of n * n!.
+//! A permutation is the alternation of all orders of its elements, in lexicographic order. Elements that take rows in one way
+//! only are built over the sets of elements already used rather than over the orders in which they were used: n elements make
+//! n * 2^(n-1) copies instead of n * n!. Behind an element that has a choice, such as `A+`, orders are built one by one: all ways
+//! of an order are preferred to those of the next.
 
 use super::pattern::PatternExpr;
 use egret_core::{Error, Result};
@@ -127,8 +129,7 @@ struct Program<'a> {
 impl Program<'_> {
     fn push(&mut self, step: Step) -> Result<usize> {
         if self.steps.len() >= STEPS_MAX {
-            return Err(Error::job(format!("the row pattern is too large: written out it has more than {STEPS_MAX} steps"))
-                .help("ask for fewer repetitions, or permute fewer elements"));
+            return Err(too_large());
         }
         self.steps.push(step);
         Ok(self.steps.len() - 1)
@@ -177,12 +178,47 @@ impl Program<'_> {
         }
         let mut targets = Vec::new();
         for (index, part) in parts.iter().enumerate().filter(|(index, _)| used & (1 << index) == 0) {
-            let rest = self.permute(parts, used | (1 << index), next, excluded, known)?;
-            targets.push(self.add(part, rest, excluded)?);
+            let used = used | (1 << index);
+            if has_one_way(part) {
+                let rest = self.permute(parts, used, next, excluded, known)?;
+                targets.push(self.add(part, rest, excluded)?);
+            } else {
+                for rest in self.orders(parts, used, next, excluded, &mut HashMap::new())? {
+                    targets.push(self.add(part, rest, excluded)?);
+                }
+            }
         }
         let entry = self.push(Step::Fork(targets))?;
         known.insert(used, entry);
         Ok(entry)
+    }
+
+    /// What is left of a permutation, one entry for each order.
+    fn orders(
+        &mut self,
+        parts: &[PatternExpr],
+        used: u32,
+        next: usize,
+        excluded: bool,
+        known: &mut HashMap<u32, Vec<usize>>,
+    ) -> Result<Vec<usize>> {
+        if used.count_ones() as usize == parts.len() {
+            return Ok(vec![next]);
+        }
+        if let Some(entries) = known.get(&used) {
+            return Ok(entries.clone());
+        }
+        let mut entries = Vec::new();
+        for (index, part) in parts.iter().enumerate().filter(|(index, _)| used & (1 << index) == 0) {
+            for rest in self.orders(parts, used | (1 << index), next, excluded, known)? {
+                entries.push(self.add(part, rest, excluded)?);
+            }
+            if entries.len() > STEPS_MAX {
+                return Err(too_large());
+            }
+        }
+        known.insert(used, entries.clone());
+        Ok(entries)
     }
 
     fn repeat(
@@ -228,6 +264,22 @@ impl Program<'_> {
         let check = self.push(Step::Check { repetition, next, exit })?;
         let body = self.add(inner, check, excluded)?;
         self.push(Step::Mark { repetition, next: body })
+    }
+}
+
+fn too_large() -> Error {
+    Error::job(format!("the row pattern is too large: written out it has more than {STEPS_MAX} steps"))
+        .help("ask for fewer repetitions, or permute fewer elements")
+}
+
+/// Whether a pattern takes rows in a single way.
+fn has_one_way(pattern: &PatternExpr) -> bool {
+    match pattern {
+        PatternExpr::Variable(_) | PatternExpr::Start | PatternExpr::End | PatternExpr::Empty => true,
+        PatternExpr::Concat(parts) => parts.iter().all(has_one_way),
+        PatternExpr::Alternation(_) | PatternExpr::Permute(_) => false,
+        PatternExpr::Exclusion(inner) => has_one_way(inner),
+        PatternExpr::Repeat { inner, min, max, .. } => *max == Some(*min) && has_one_way(inner),
     }
 }
 
@@ -376,8 +428,10 @@ mod tests {
             ("^* A B", "A B ."),
             ("A ^ B", "A "),
             ("B A $+", "B A $"),
-            ("A{2,3}?", "A A .A ."),
+            ("A{2,3}?", "A A ."),
+            ("A{2,3}? B", "A A BA . B"),
             ("PERMUTE(A, B)", "AB B A . ."),
+            ("PERMUTE(A, B?)", "ABA B. A . ."),
         ] {
             assert_eq!(shown(text).trim(), expected.trim(), "{text}");
         }
@@ -394,6 +448,8 @@ mod tests {
         assert_eq!(size("PERMUTE(A, B, C, D, E, F, G, H)").unwrap(), 8 * 128);
         assert!(size("((A{100}){100}){100}").unwrap_err().contains("too large"));
         assert!(size("(A?){10000}").unwrap_err().contains("too large"));
+        assert!(size("PERMUTE(A?, B, C, D, E, F)").unwrap() > 6 * 120);
+        assert!(size("PERMUTE(A?, B, C, D, E, F, G, H, I, J, K, L)").unwrap_err().contains("too large"));
         assert!(size("PERMUTE(A,B,C,D,E,F,G,H,I,J,K,L,M,N,O)").unwrap_err().contains("more than 14"));
     }
 }

@@ -14,7 +14,7 @@ use super::history::{History, NOTHING, PartitionRows};
 use super::plan::{Equivalence, RowPlan, Skip};
 use super::render::Rendered;
 use super::store::RowStore;
-use crate::matcher::keys::Key;
+use crate::matcher::Key;
 use egret_core::{Error, Result};
 use hashbrown::HashMap;
 

@@ -11,7 +11,7 @@ use super::partition::Partition;
 use super::plan::RowPlan;
 use super::state::RowState;
 use super::store::RowRef;
-use crate::matcher::keys::{Key, RowKeys};
+use crate::matcher::{Key, RowKeys};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;

@@ -6,7 +6,7 @@ use super::plan::RowPlan;
 use super::render::Rendered;
 use super::schedule::Schedule;
 use super::store::{RowRef, RowStore, SegmentShape, bit_column};
-use crate::matcher::keys::{Key, RowKeys};
+use crate::matcher::{Key, RowKeys};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;

@@ -11,4 +11,7 @@ mod errors;
 mod law;
 mod naive;
 mod row_cases;
+mod row_definition;
+mod row_law;
+mod row_twin;
 mod twin;

@@ -82,7 +82,7 @@ fn run(case: &Value, shape: Shape) -> Result<Shown> {
 }
 
 /// Feeds the rows in random batches; with event time, in random order, the watermark following.
-fn feed(
+pub(crate) fn feed(
     compiled: &CompiledRowPattern,
     schema: &StreamSchema,
     rows: &RecordBatch,
