@@ -24,6 +24,7 @@
 pub mod memory;
 mod planner;
 mod program;
+pub mod testing;
 pub mod truth;
 
 pub use egret_cep as cep;

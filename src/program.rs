@@ -62,7 +62,7 @@ impl Program {
     /// Everything that is wrong, each with its place in the text.
     pub fn plan(&self) -> Result<Plan, ProgramErrors> {
         let (program, wrong) = parse(&self.text);
-        let errors = |diagnostics| ProgramErrors { diagnostics, name: self.name.clone(), text: self.text.clone() };
+        let errors = |diagnostics| self.errors(diagnostics);
         let is_broken = wrong.iter().any(Diagnostic::is_error);
         match plan(&program, &self.registry, &self.given) {
             Ok(mut plan) if !is_broken => {
@@ -78,6 +78,15 @@ impl Program {
                 Err(errors(wrong.into_iter().chain(more).collect()))
             }
         }
+    }
+
+    /// The connectors that the program may name.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn errors(&self, diagnostics: Vec<Diagnostic>) -> ProgramErrors {
+        ProgramErrors { diagnostics, name: self.name.clone(), text: self.text.clone() }
     }
 
     /// Diagnostics the way a terminal shows them.

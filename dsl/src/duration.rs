@@ -18,6 +18,11 @@ const UNITS: [(&str, i128); 7] = [
     ("week", 604_800_000_000),
 ];
 
+/// The length of `5 minute` or `1 hour 30 minute`: numbers and units in turn.
+pub(crate) fn of_words(text: &str, span: Span) -> Result<DurationLit, Diagnostic> {
+    exact(sum(text), span)
+}
+
 /// The length that an `INTERVAL` stands for; `span` is where it stands.
 pub(crate) fn duration(expr: &Expr, span: Span) -> Result<DurationLit, Diagnostic> {
     let interval = match expr {
@@ -29,7 +34,11 @@ pub(crate) fn duration(expr: &Expr, span: Span) -> Result<DurationLit, Diagnosti
                 .help("write it as in `INTERVAL '10' MINUTE`"));
         }
     };
-    match microseconds(interval).and_then(whole_milliseconds) {
+    exact(microseconds(interval), span)
+}
+
+fn exact(microseconds: Result<i128, Refusal>, span: Span) -> Result<DurationLit, Diagnostic> {
+    match microseconds.and_then(whole_milliseconds) {
         Ok(ms) => Ok(DurationLit { ms, span }),
         Err(Refusal { why, help }) => {
             Err(Diagnostic::error("this is not a length of time that Egret can use").label(span, why).help(help))

@@ -59,10 +59,19 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
     }
 }
 
+/// Tests are no part of the job; `check` reads them all the same.
+fn check_tests(program: &Program) -> Result<(), u8> {
+    program.check_tests().map_err(|errors| {
+        eprint!("{}", errors.render(std::io::stderr().is_terminal()));
+        WRONG
+    })
+}
+
 pub(crate) fn check(args: &CheckArgs) -> u8 {
     let mut status = OK;
     for file in &args.files {
-        match read_program(file).and_then(|program| plan_program(&program)) {
+        match read_program(file).and_then(|program| plan_program(&program).and_then(|plan| check_tests(&program).map(|()| plan)))
+        {
             Ok(plan) => {
                 let warnings = plan.warnings.len();
                 let found = if warnings == 0 { "no errors".to_owned() } else { format!("no errors, {warnings} to look at") };

@@ -1,10 +1,11 @@
-//! The command line: `run`, `check`, `explain`, `generate`.
+//! The command line: `run`, `check`, `explain`, `test`, `generate`.
 
 mod check;
 mod generate;
 mod live;
 mod run;
 mod summary;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -27,10 +28,11 @@ pub(crate) const WRONG: u8 = 2;
 Try it:
   egret run examples/fraud/fraud.egret          run the bundled fraud job
   egret check my.egret                          names, types, options; no data is read
+  egret test my.egret                           run the tests that stand in it
   egret explain my.egret --dot | dot -Tsvg      the plan as a picture
   egret generate fraud --rows 1000000 --seed 1 --out txn.jsonl.gz
 
-Exit status: 0 all well, 1 the job failed, 2 the program or the command line is wrong.
+Exit status: 0 all well, 1 the job or a test failed, 2 the program or the command line is wrong.
 RUST_LOG=egret_engine=debug shows what the engine does."
 )]
 struct Cli {
@@ -46,6 +48,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show the plan of a program
     Explain(check::ExplainArgs),
+    /// Run the TEST statements of a program: what its patterns find in a few rows
+    Test(test::TestArgs),
     /// Make test data
     Generate(generate::GenerateArgs),
 }
@@ -58,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => check::explain(&args),
+        Command::Test(args) => test::test(&args),
         Command::Generate(args) => generate::generate(&args),
     };
     ExitCode::from(status)

@@ -5,26 +5,27 @@
 
 mod aggregate;
 mod catalog;
-mod enrich;
+pub(crate) mod enrich;
 mod graph;
 mod match_recognize;
 mod model;
-mod names;
+pub(crate) mod names;
 mod pattern;
 mod query;
-mod sources;
+pub(crate) mod sources;
 mod truth;
-mod used;
+pub(crate) mod used;
 
 use catalog::{Catalog, Relation};
 use egret_connectors::Registry;
 use egret_core::stream::Job;
-use egret_core::{JobGraph, Sink, Source, Stream};
+use egret_core::{JobGraph, Sink, Source, Stream, StreamSchema, WatermarkStrategy};
 use egret_dsl::{CreateSink, CreateStreamAs, Diagnostic, Insert, Name, Program, Statement};
 use names::Diagnosed;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A planned program.
 pub struct Plan {
@@ -47,25 +48,46 @@ pub(crate) struct Given {
 
 /// Plans a program.
 pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Result<Plan, Vec<Diagnostic>> {
-    let mut build = Build {
-        registry,
-        sources: &given.sources,
-        sinks: &given.sinks,
-        job: Job::new(),
-        catalog: Catalog::default(),
-        graphs: BTreeMap::new(),
-        models: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        wrong: Vec::new(),
-        warnings: Vec::new(),
-        numbers: 0,
-        late_rows: Vec::new(),
-        row_patterns_only: given.row_patterns_only,
-        reads: used::relations_read(program),
-        stdin: RefCell::new(None),
-    };
+    let mut build = Build::new(program, registry, given);
     build.program(program);
     build.finish(program)
+}
+
+/// The columns of a stream of a program; `None` if nothing in it is called so.
+pub(crate) fn schema_of(
+    name: &str,
+    program: &Program,
+    registry: &Registry,
+    given: &Given,
+) -> Result<Option<StreamSchema>, Vec<Diagnostic>> {
+    let mut build = Build::new(program, registry, given);
+    build.program(program);
+    match build.wrong.is_empty() {
+        true => Ok(build.catalog.get(name).map(|relation| relation.base.schema().clone())),
+        false => Err(names::without_consequences(build.wrong)),
+    }
+}
+
+impl<'a> Build<'a> {
+    fn new(program: &Program, registry: &'a Registry, given: &'a Given) -> Self {
+        Self {
+            registry,
+            sources: &given.sources,
+            sinks: &given.sinks,
+            job: Job::new(),
+            catalog: Catalog::default(),
+            graphs: BTreeMap::new(),
+            models: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            wrong: Vec::new(),
+            warnings: Vec::new(),
+            numbers: 0,
+            late_rows: Vec::new(),
+            row_patterns_only: given.row_patterns_only,
+            reads: used::relations_read(program),
+            stdin: RefCell::new(None),
+        }
+    }
 }
 
 /// A sink and what goes into it.
@@ -99,14 +121,14 @@ struct Build<'a> {
 impl Build<'_> {
     fn program(&mut self, program: &Program) {
         let used = used::used_columns(program);
-        for statement in &program.statements {
+        for statement in program.statements.iter().filter(|statement| !matches!(statement, Statement::Test(_))) {
             let what = match statement {
                 Statement::CreateStream(_) | Statement::CreateStreamAs(_) => Some("stream"),
                 Statement::CreateGraph(_) => Some("graph"),
                 Statement::CreateModel(_) => Some("model"),
                 Statement::CreatePattern(_) => Some("pattern"),
                 Statement::CreateSink(_) => Some("sink"),
-                Statement::Insert(_) => None,
+                Statement::Insert(_) | Statement::Test(_) => None,
             };
             if let Some(Err(diagnostic)) = what.map(|what| self.catalog.define(statement.name(), what)) {
                 self.wrong.push(diagnostic);
@@ -134,16 +156,30 @@ impl Build<'_> {
                 Ok(())
             }
             Statement::Insert(statement) => self.insert(statement),
+            // Not part of the job: see `crate::testing`.
+            Statement::Test(_) => Ok(()),
         }
     }
 
     fn create_stream_as(&mut self, statement: &CreateStreamAs) -> Diagnosed<()> {
+        if let Some(source) = self.sources.get(&statement.name.text) {
+            return self.given_rows(&statement.name, Arc::clone(source));
+        }
         let matches = self.late_rows.len();
         let rows = self.query(&statement.query)?;
         self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
         if let [late] = &self.late_rows[matches..] {
             self.catalog.insert(&format!("{}.{}", statement.name, match_recognize::LATE), late.clone());
         }
+        Ok(())
+    }
+
+    /// Rows given in place of those of a query. They are never late: their order is that of their times.
+    fn given_rows(&mut self, name: &Name, source: Arc<dyn Source>) -> Diagnosed<()> {
+        let bounded = source.is_bounded();
+        let strategy = source.schema().event_time().map(|_| WatermarkStrategy::bounded_out_of_orderness(Duration::MAX));
+        let rows = self.job.source(&name.text, source, strategy).map_err(enrich::at(name.span))?;
+        self.catalog.insert(&name.text, Relation::new(rows, bounded));
         Ok(())
     }
 

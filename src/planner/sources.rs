@@ -105,7 +105,8 @@ impl UsedColumns {
     }
 }
 
-fn declared_schema(statement: &CreateStream) -> Diagnosed<StreamSchema> {
+/// The columns that a statement declares.
+pub(crate) fn declared_schema(statement: &CreateStream) -> Diagnosed<StreamSchema> {
     let planner = Planner::new();
     let (mut wrong, mut fields) = (Vec::new(), Vec::new());
     let time = statement.watermark.as_ref().map(|watermark| watermark.column.text.as_str());

@@ -13,8 +13,13 @@ use std::ops::ControlFlow;
 
 /// The names of all relations that queries read.
 pub(super) fn relations_read(program: &Program) -> BTreeSet<String> {
+    relations_of(&program.statements)
+}
+
+/// The names of all relations that the queries of these statements read.
+pub(crate) fn relations_of<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> BTreeSet<String> {
     let mut read = BTreeSet::new();
-    for statement in &program.statements {
+    for statement in statements {
         let (Statement::CreateStreamAs(CreateStreamAs { query, .. }) | Statement::Insert(Insert { query, .. })) = statement
         else {
             continue;
@@ -38,7 +43,7 @@ pub(super) fn used_columns(program: &Program) -> UsedColumns {
 
 fn collect(statement: &Statement, used: &mut UsedColumns) {
     match statement {
-        Statement::CreateStream(_) => {}
+        Statement::CreateStream(_) | Statement::Test(_) => {}
         Statement::CreateSink(statement) => {
             let truth = super::truth::TRUTH_OPTIONS.iter().filter_map(|option| statement.options.get(option));
             used.names.extend(truth.map(|entry| entry.value.to_string()));

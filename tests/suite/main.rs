@@ -6,3 +6,4 @@ mod bad_input;
 mod language;
 mod match_recognize;
 mod processes;
+mod testing;

@@ -19,6 +19,7 @@ mod quantifier;
 mod sequence;
 mod statement;
 mod stream;
+mod test;
 mod tokens;
 
 use std::ops::Range;
@@ -150,5 +151,5 @@ fn split(file: &File) -> Vec<Range<usize>> {
 
 fn begins_statement(tokens: Tokens<'_>) -> bool {
     let is_kind = || KINDS.iter().any(|kind| tokens.nth(1).is_some_and(|token| token.is_word(kind)));
-    tokens.starts_with("INSERT INTO") || (tokens.starts_with("CREATE") && is_kind())
+    tokens.starts_with("INSERT INTO") || test::begins(tokens) || (tokens.starts_with("CREATE") && is_kind())
 }

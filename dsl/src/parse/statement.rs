@@ -3,7 +3,7 @@
 use super::basics::{name, phrase};
 use super::problem::{Expected, Problem};
 use super::tokens::{Parsed, Tokens};
-use super::{graph, model, pattern, stream};
+use super::{graph, model, pattern, stream, test};
 use crate::{Diagnostic, Name, Statement, suggest};
 
 /// What can be created.
@@ -16,6 +16,8 @@ pub(crate) fn statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
         create(input)?
     } else if input.starts_with("INSERT") {
         stream::insert(input)?
+    } else if input.starts_with("TEST") {
+        test::test(input)?
     } else {
         return unknown(input).fail();
     };
@@ -61,7 +63,7 @@ fn unknown_kind(input: Tokens<'_>, kind: &str) -> Problem {
 }
 
 fn unknown(input: Tokens<'_>) -> Problem {
-    const BEGINNINGS: [&str; 2] = ["CREATE", "INSERT INTO"];
+    const BEGINNINGS: [&str; 3] = ["CREATE", "INSERT INTO", "TEST"];
     let word = input.first().and_then(|token| token.word()).unwrap_or("");
     match word.to_ascii_uppercase().as_str() {
         "SELECT" | "WITH" | "VALUES" | "FROM" => Diagnostic::error("this query goes nowhere")
@@ -73,9 +75,9 @@ fn unknown(input: Tokens<'_>) -> Problem {
         _ => {
             let expected = BEGINNINGS.map(|words| Expected::Keyword(words.into())).to_vec();
             let problem = Problem::expected(input, expected);
-            match suggest(word, ["CREATE", "INSERT"]) {
+            match suggest(word, ["CREATE", "INSERT", "TEST"]) {
                 Some(near) => problem.help(format!("did you mean `{near}`?")),
-                None => problem.help("a statement begins with `CREATE` or `INSERT INTO`"),
+                None => problem.help("a statement begins with `CREATE`, `INSERT INTO` or `TEST`"),
             }
         }
     }

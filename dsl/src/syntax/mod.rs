@@ -7,6 +7,7 @@ mod model;
 mod pattern;
 mod sql;
 mod stream;
+mod test;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use pattern::{
 };
 pub use sql::Sql;
 pub use stream::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Insert, Watermark};
+pub use test::{Expect, ExpectKind, ExpectedColumn, Given, GivenRow, Test, TestValue};
 
 /// A name, without quotes. An unquoted name is the same in upper and lower case, so it is kept in lower case; a quoted one
 /// is kept as written. This is what DataFusion does.
@@ -88,10 +90,12 @@ pub enum Statement {
     CreateSink(CreateSink),
     /// `INSERT INTO sink SELECT ...`
     Insert(Insert),
+    /// `TEST 'name' FOR pattern GIVEN rows EXPECT ...`; no part of the job
+    Test(Test),
 }
 
 impl Statement {
-    /// What it defines; for `INSERT INTO`, the sink.
+    /// What it defines; for `INSERT INTO`, the sink; for `TEST`, what is tested.
     pub fn name(&self) -> &Name {
         match self {
             Self::CreateStream(statement) => &statement.name,
@@ -101,6 +105,7 @@ impl Statement {
             Self::CreatePattern(statement) => &statement.name,
             Self::CreateSink(statement) => &statement.name,
             Self::Insert(statement) => &statement.sink,
+            Self::Test(statement) => &statement.of,
         }
     }
 
@@ -114,6 +119,7 @@ impl Statement {
             Self::CreatePattern(statement) => statement.span,
             Self::CreateSink(statement) => statement.span,
             Self::Insert(statement) => statement.span,
+            Self::Test(statement) => statement.span,
         }
     }
 }

@@ -16,7 +16,12 @@ fn check(text: &str, place: &str, message: &str, help: &str) {
 
 #[test]
 fn statements() {
-    check("CREAT STREAM t (a INT)", "CREAT", "expected `CREATE` or `INSERT INTO`, found `CREAT`", "did you mean `CREATE`?");
+    check(
+        "CREAT STREAM t (a INT)",
+        "CREAT",
+        "expected `CREATE`, `INSERT INTO` or `TEST`, found `CREAT`",
+        "did you mean `CREATE`?",
+    );
     check("CREATE STREM t (a INT)", "STREM", "expected `STREAM`", "did you mean `STREAM`?");
     check("STREAM t (a INT)", "STREAM", "expected `CREATE`", "write `CREATE STREAM`");
     check("CREATE TABLE t (a INT)", "TABLE", "expected `STREAM`", "CREATE STREAM name (columns)");

@@ -42,6 +42,11 @@ CREATE STREAM per_minute AS
 
 CREATE SINK alerts WITH (connector = 'file', path = 'out/alerts.jsonl', format = 'json');
 INSERT INTO alerts SELECT * FROM card_testing WHERE risk > 0.2;
+
+TEST 'abroad' FOR card_testing
+  GIVEN txn (id, card, amount, country, at) (1, 7, 5.0, 'DE', '2024-03-01'), (2, 7, 3.0, 'DE', + 1 HOUR 30 MINUTE)
+  GIVEN other (at) (START + INTERVAL '5' MINUTE), (START)
+  EXPECT MATCH (card = 7, \"Probes\" = 1 + 1) EXPECT NO MATCH BY + 5 SECOND EXPECT TIMEOUT;
 ";
 
 /// Runs a test with the seeds from 0 on; one that fails is printed.

@@ -7,10 +7,10 @@ use crate::*;
 fn the_example_reads() {
     let program = good(EXAMPLE);
     let names: Vec<&str> = program.statements.iter().map(|statement| statement.name().text.as_str()).collect();
-    assert_eq!(names, ["txn", "ring", "risk", "card_testing", "per_minute", "alerts", "alerts"]);
+    assert_eq!(names, ["txn", "ring", "risk", "card_testing", "per_minute", "alerts", "alerts", "card_testing"]);
     for statement in &program.statements {
         let text = statement.span().of(EXAMPLE);
-        assert!(text.starts_with("CREATE") || text.starts_with("INSERT"), "{text}");
+        assert!(["CREATE", "INSERT", "TEST"].iter().any(|word| text.starts_with(word)), "{text}");
         assert!(!text.contains(';'));
     }
 }
@@ -228,4 +228,28 @@ fn the_text_begins_with_a_mark_or_has_hint_comments() {
     assert_eq!(good("\u{feff}CREATE SINK a WITH (x = 1);;; /*! DROP */ /* /* inner */ */ -- end").statements.len(), 1);
     assert_eq!(good("").statements.len(), 0);
     assert_eq!(good(" -- nothing\r\n").statements.len(), 0);
+}
+
+#[test]
+fn tests_have_rows_and_expectations() {
+    use crate::{ExpectKind, TestValue};
+    let program = super::good(super::EXAMPLE);
+    let Some(Statement::Test(test)) = program.statements.last() else { panic!() };
+    assert_eq!((test.name.text.as_str(), test.of.text.as_str()), ("abroad", "card_testing"));
+    let [rows, others] = test.given.as_slice() else { panic!() };
+    assert_eq!(rows.stream.as_ref().map(|name| name.text.as_str()), Some("txn"));
+    assert_eq!((rows.columns.len(), rows.rows.len()), (5, 2));
+    assert!(rows.rows.iter().all(|row| row.values.len() == 5));
+    assert!(matches!(rows.rows[1].values[4], TestValue::After { ms: 5_400_000, .. }));
+    assert!(matches!(others.rows[0].values[0], TestValue::FromStart { ms: 300_000, .. }));
+    assert!(matches!(others.rows[1].values[0], TestValue::FromStart { ms: 0, .. }));
+    let [found, none, timeout] = test.expects.as_slice() else { panic!() };
+    let ExpectKind::Match(columns) = &found.kind else { panic!() };
+    assert_eq!(columns[1].column.text, "Probes");
+    let TestValue::Sql(sum) = &columns[1].value else { panic!() };
+    assert_eq!(sum.text, "1 + 1");
+    assert!(matches!(none.kind, ExpectKind::NoMatch(Some(TestValue::After { ms: 5_000, .. }))));
+    assert!(matches!(&timeout.kind, ExpectKind::Timeout(columns) if columns.is_empty()));
+    assert_eq!(none.span.of(super::EXAMPLE), "EXPECT NO MATCH BY + 5 SECOND");
+    assert_eq!(rows.rows[0].span.of(super::EXAMPLE), "(1, 7, 5.0, 'DE', '2024-03-01')");
 }
