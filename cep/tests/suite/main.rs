@@ -14,4 +14,6 @@ mod row_cases;
 mod row_definition;
 mod row_law;
 mod row_twin;
+mod trace;
 mod twin;
+mod why;
