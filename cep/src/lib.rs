@@ -64,11 +64,8 @@ mod measure;
 mod pattern;
 mod prefilter;
 pub mod rows;
-pub mod trace;
 mod value;
-mod why;
 
 pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES};
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
-pub use why::WHY_COLUMN;

@@ -3,7 +3,6 @@
 mod compact;
 mod evaluate;
 mod expire;
-mod facts;
 mod keys;
 mod order;
 mod output;
@@ -17,8 +16,6 @@ mod store;
 mod values;
 
 pub(crate) use compact::why_one_by_one;
-pub(crate) use facts::ChainFacts;
-pub(crate) use store::Store;
 
 pub(crate) use keys::{Key, RowKeys};
 pub(crate) use order::TimeOrder;

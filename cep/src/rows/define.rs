@@ -4,7 +4,8 @@
 //! looked at row by row; usually it compares something about the row with something about the match, and then the row's side is
 //! a column, too.
 
-use super::names::{Place, Resolver, Shift, StoredColumns, Variables};
+use super::columns::{Shift, StoredColumns, Variables};
+use super::names::{Place, Resolver};
 use super::value::RowValue;
 use crate::condition::names::bare_column;
 use crate::condition::scalar::{is_comparison, kind, mirrored};

@@ -1,6 +1,7 @@
 //! Measures: expressions over values of a match, and the columns of the output.
 
-use super::names::{Place, Resolver, StoredColumns, Variables};
+use super::columns::{StoredColumns, Variables};
+use super::names::{Place, Resolver};
 use super::spec::RowsPerMatch;
 use super::value::{From, Kind, Read, RowValue};
 use crate::compiled::MATCH_TIME;

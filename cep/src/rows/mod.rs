@@ -7,15 +7,20 @@
 //! # How it works
 //! The pattern becomes an automaton whose edges are in order of preference (`automaton`). What definitions read of a row alone is
 //! computed a column at a time when rows come (`define`). A partition runs all beginnings of a match at once, in order of preference
-//! (`partition`); beginnings with the same future are one. What a match shows is computed from its rows when it is found (`render`).
+//! (`partition`); beginnings with the same future are one, and starts that
+//! cannot match are not tried (`gate`). What a match shows is computed from its rows when it is found (`render`).
 
+mod aggregate;
 mod arrivals;
 mod automaton;
+mod columns;
 mod compiled;
 mod define;
 mod describe;
 mod evaluate;
+mod gate;
 mod history;
+mod inside;
 mod matched;
 mod measure;
 mod names;
@@ -31,6 +36,7 @@ mod spec;
 mod state;
 mod store;
 mod text;
+mod tree;
 mod value;
 
 pub use compiled::CompiledRowPattern;

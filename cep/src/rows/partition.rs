@@ -7,9 +7,11 @@
 //! definitions tell all its paths apart, and then a bound ends the job.
 //!
 //! Where no definition reads the match so far and there is no WITHIN, threads of different starts have the same future, too: then
-//! a new start joins with every row, behind all others, and rows are looked at once. Otherwise one start is tried after the other.
+//! a new start joins with every row, behind all others, and rows are looked at once. Otherwise one start is tried after the other,
+//! when the gate says that it may match (see `gate`).
 
 use super::evaluate::SoFar;
+use super::gate::{Gate, GateScratch};
 use super::history::{History, NOTHING, PartitionRows};
 use super::plan::{Equivalence, RowPlan, Skip};
 use super::render::Rendered;
@@ -49,6 +51,7 @@ pub(crate) struct Partition {
     threads: Vec<Thread>,
     best: Option<Best>,
     history: History,
+    gate: Gate,
     /// Rows before this are shown, or never will be.
     pub(crate) shown: u64,
     /// Rows from the start of the last match to this are part of a match.
@@ -80,6 +83,7 @@ pub(crate) struct Scratch {
     step: u64,
     /// Of every node and hash of what is tracked, threads in `next`.
     same: HashMap<(u32, u64), Vec<u32>>,
+    gate: GateScratch,
 }
 
 impl Partition {
@@ -93,6 +97,7 @@ impl Partition {
             threads: Vec::new(),
             best: None,
             history: History::default(),
+            gate: Gate::default(),
             shown: 0,
             matched_to: 0,
             matches: 0,
@@ -103,6 +108,7 @@ impl Partition {
     /// The search starts over at `origin`: so a restored partition finds its threads again.
     pub(crate) fn start_over(&mut self) {
         self.position = self.origin;
+        self.gate.start_over(self.origin);
     }
 
     /// Looks at all rows there are.
@@ -121,6 +127,9 @@ impl Partition {
                         self.history.clear();
                     }
                     None => {}
+                }
+                if !search.plan.is_shared() && !self.started && !self.may_start(search) {
+                    break;
                 }
             }
             let end = self.rows.end();
@@ -158,6 +167,19 @@ impl Partition {
         self.history.clear();
     }
 
+    /// Whether the start at `origin` is worth trying; passes over those that are not.
+    fn may_start(&mut self, search: &mut Search<'_>) -> bool {
+        let Search { plan, store, scratch, ended, now, .. } = search;
+        self.gate.advance(plan, store, &self.rows, self.origin, &mut scratch.gate);
+        let may_match = self.gate.may_match(plan, self.origin, *ended);
+        if !may_match {
+            let end = self.rows.end();
+            self.origin = if *ended { end } else { self.gate.first_open(plan, store, &self.rows, self.origin, *now) };
+            self.position = self.origin;
+        }
+        may_match
+    }
+
     /// Whether WITHIN ends the match before the row at a position.
     fn is_over(&self, search: &Search<'_>, position: u64) -> bool {
         let (Some(within), true) = (search.plan.spec.within_ms, self.started) else { return false };
@@ -167,13 +189,12 @@ impl Partition {
 
     /// Whether threads can take no more rows, though all were looked at.
     fn no_row_helps(&self, search: &Search<'_>) -> bool {
-        // Whether the partition ends here only its end can say.
-        search.ended || (!search.plan.automaton.has_end_anchor && self.deadline(search).is_some_and(|time| time <= search.now))
+        search.ended || self.deadline(search).is_some_and(|time| time <= search.now)
     }
 
-    /// The time at which WITHIN ends what was begun.
+    /// The time at which WITHIN ends what was begun. Whether it ends with the partition only its end can say.
     pub(crate) fn deadline(&self, search: &Search<'_>) -> Option<i64> {
-        let within = search.plan.spec.within_ms.filter(|_| self.started && !self.threads.is_empty())?;
+        let within = search.plan.spec.within_ms.filter(|_| !search.plan.automaton.has_end_anchor)?;
         Some(search.store.time(self.rows.get(self.origin)?).saturating_add(within))
     }
 
@@ -359,14 +380,16 @@ impl Partition {
         let one_row = plan.spec.rows_per_match == super::spec::RowsPerMatch::One;
         if one_row && plan.is_shared() && plan.skip == Skip::PastLastRow {
             let best = self.best.and_then(|best| time(best.end.max(best.start + 1) - 1));
-            return best.into_iter().chain(time(self.position)).min();
+            // A match that ends with the partition may end with the row looked at last.
+            let last = self.position.checked_sub(1).filter(|_| plan.automaton.has_end_anchor && !self.threads.is_empty());
+            return best.into_iter().chain(time(self.position)).chain(last.and_then(time)).min();
         }
         time(self.origin)
     }
 
     /// Bytes of memory, without the rows.
     pub(crate) fn bytes(&self) -> usize {
-        self.threads.capacity() * size_of::<Thread>() + self.history.bytes() + self.rows.list.capacity() * 8
+        self.threads.capacity() * size_of::<Thread>() + self.history.bytes() + self.gate.bytes() + self.rows.list.capacity() * 8
     }
 
     fn too_many_threads(&self, plan: &RowPlan) -> Error {

@@ -1,9 +1,9 @@
 //! The plan of a row pattern: everything that does not change while it runs.
 
 use super::automaton::{RowAutomaton, build};
+use super::columns::{StoredColumns, Variables};
 use super::define::Defines;
 use super::measure::{MeasureSource, RowMeasures};
-use super::names::{StoredColumns, Variables};
 use super::pattern::{PatternExpr, REPETITIONS_MAX};
 use super::spec::{RowPattern, RowSkip, RowsPerMatch};
 use super::value::{Fold, From, Kind, Read, RowValue, Set};

@@ -1,0 +1,146 @@
+//! What stands inside of navigation and aggregates: it reads the columns of one row, and perhaps its label.
+
+use super::columns::find_column;
+use super::names::Resolver;
+use super::tree::{arguments, called, is_ours, marked, mixed, show};
+use super::value::{From, LABEL, Set};
+use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExpr, Ident, VisitorMut};
+use egret_core::expr::aggregate_function;
+use egret_core::{Error, Result};
+use std::ops::ControlFlow;
+
+/// What stands inside of navigation or an aggregate.
+pub(super) struct Inside {
+    /// The variable it is about; `None` is none in particular.
+    pub(super) set: Set,
+    /// Whether there is any name in it.
+    pub(super) names: bool,
+    /// Whether it reads the label of the row.
+    pub(super) label: bool,
+}
+
+/// Looks at what stands inside of navigation: names become columns, `CLASSIFIER()` the label.
+pub(super) struct InsideRows<'r, 'a, 's> {
+    pub(super) resolver: &'r Resolver<'a, 's>,
+    pub(super) found: Inside,
+    pub(super) text: String,
+}
+
+impl InsideRows<'_, '_, '_> {
+    fn about(&mut self, set: Set) -> Result<()> {
+        if self.found.names && self.found.set != set {
+            return Err(mixed(&self.text));
+        }
+        self.found.set = set;
+        self.found.names = true;
+        Ok(())
+    }
+
+    fn column(&self, ident: &Ident) -> Result<ast::Expr> {
+        let schema = self.resolver.columns.schema;
+        Ok(marked(schema.arrow().field(find_column(schema, ident)?).name()))
+    }
+
+    fn replacement(&mut self, node: &ast::Expr) -> Result<Option<ast::Expr>> {
+        match node {
+            ast::Expr::Identifier(ident) => {
+                if self.resolver.variables.find(ident).is_some() && find_column(self.resolver.columns.schema, ident).is_err() {
+                    return Err(Error::job(format!("'{ident}' is a variable, not a value"))
+                        .help(format!("write {ident}.column or count({ident}.*)")));
+                }
+                let column = self.column(ident)?;
+                self.about(None)?;
+                Ok(Some(column))
+            }
+            ast::Expr::CompoundIdentifier(parts) => {
+                let [variable, column] = parts.as_slice() else {
+                    return Err(Error::job(format!("'{node}' has too many parts")).help("write variable.column"));
+                };
+                let Some(set) = self.resolver.variables.find(variable) else {
+                    return Err(self.resolver.unknown(variable, &node.to_string()));
+                };
+                let column = self.column(column)?;
+                self.about(Some(set))?;
+                Ok(Some(column))
+            }
+            ast::Expr::Function(call) => match called(call) {
+                Some((None, name)) if name == "classifier" => {
+                    self.classifier(call)?;
+                    Ok(Some(marked(LABEL)))
+                }
+                Some((mark, name)) if mark.is_some() || is_ours(&name) || aggregate_function(&name).is_some() => Err(Error::job(
+                    format!("'{}' cannot stand inside '{}'", show(call), self.text),
+                )
+                .help("only FIRST and LAST may stand inside PREV and NEXT, and nothing around them: PREV(LAST(A.price), 2)")),
+                _ => Ok(None),
+            },
+            ast::Expr::Subquery(_) | ast::Expr::Exists { .. } | ast::Expr::InSubquery { .. } => {
+                Err(Error::job("a query cannot stand inside a row pattern's expression")
+                    .help("join before, or write the values out"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn classifier(&mut self, call: &Function) -> Result<()> {
+        self.found.label = true;
+        match arguments(call)?.as_slice() {
+            [] => self.about(None),
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Identifier(ident)))] => {
+                match self.resolver.variables.find(ident) {
+                    Some(set) => self.about(Some(set)),
+                    None => Err(self.resolver.unknown(ident, &show(call))),
+                }
+            }
+            _ => {
+                Err(Error::job(format!("'{}' takes the name of a variable", show(call)))
+                    .help("write CLASSIFIER() or CLASSIFIER(A)"))
+            }
+        }
+    }
+}
+
+impl VisitorMut for InsideRows<'_, '_, '_> {
+    type Break = Box<Error>;
+
+    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Self::Break> {
+        match self.replacement(node) {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(new)) => {
+                *node = new;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(Box::new(error)),
+        }
+    }
+}
+
+/// Makes values of the columns of an expression, and puts in the label.
+pub(super) struct Parts<'r, 'a, 's> {
+    pub(super) resolver: &'r mut Resolver<'a, 's>,
+    pub(super) from: From,
+    pub(super) is_final: bool,
+    pub(super) offset: i64,
+    pub(super) label: ast::Expr,
+}
+
+impl VisitorMut for Parts<'_, '_, '_> {
+    type Break = Box<Error>;
+
+    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Self::Break> {
+        let ast::Expr::Identifier(ident) = node else { return ControlFlow::Continue(()) };
+        let new = if ident.value == LABEL {
+            Ok(self.label.clone())
+        } else {
+            let cell = self.resolver.cell(self.from, self.is_final, self.offset, ast::Expr::Identifier(ident.clone()), false);
+            cell.map(|cell| if let ast::Expr::Nested(inner) = cell { *inner } else { cell })
+        };
+        match new {
+            Ok(new) => {
+                *node = new;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(Box::new(error)),
+        }
+    }
+}
