@@ -58,6 +58,7 @@
 mod automaton;
 mod compiled;
 mod condition;
+mod lint;
 mod local;
 mod matcher;
 mod measure;
@@ -67,5 +68,6 @@ pub mod rows;
 mod value;
 
 pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES};
+pub use lint::Finding;
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};

@@ -26,6 +26,11 @@ impl MaskBit {
     pub(crate) fn of(condition: usize) -> Self {
         Self { word: condition / BITS_A_WORD, bit: 1 << (condition % BITS_A_WORD) }
     }
+
+    /// The condition whose place it is.
+    pub(crate) fn index(self) -> usize {
+        self.word * BITS_A_WORD + self.bit.trailing_zeros() as usize
+    }
 }
 
 /// How many mask columns there are.

@@ -89,10 +89,12 @@ impl Build<'_> {
 
     fn pattern_warnings(&mut self, statement: &CreatePattern, compiled: &CompiledPattern) {
         let bounded = self.catalog.get(&statement.stream.text).is_some_and(|relation| relation.bounded);
-        for warning in compiled.warnings(!bounded) {
-            let variable = statement.defines.iter().find(|define| warning.contains(&format!("'{}'", define.variable)));
-            let span = variable.map_or(statement.name.span, |define| define.condition.span);
-            self.warnings.push(Diagnostic::warning(warning).label(span, "here"));
+        for finding in compiled.lint(!bounded) {
+            let of = |name: &Name| finding.variable.as_deref() == Some(name.text.as_str());
+            let defined = statement.defines.iter().find(|define| of(&define.variable)).map(|define| define.condition.span);
+            let stands = || statement.pattern.variables().find(|name| of(name)).map(|name| name.span);
+            let span = defined.or_else(stands).unwrap_or(statement.name.span);
+            self.warnings.push(Diagnostic::warning(finding.message).label(span, "here").help(finding.help));
         }
     }
 

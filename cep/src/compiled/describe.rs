@@ -1,7 +1,7 @@
 //! The plan in words: for `explain`, and warnings.
 
 use super::Plan;
-use crate::automaton::{ConditionId, Target};
+use crate::automaton::ConditionId;
 use crate::condition::{Condition, Term};
 use crate::matcher::why_one_by_one;
 use crate::pattern::{Element, Inner, Item, Link, Pattern, Quantifier};
@@ -74,72 +74,6 @@ impl Plan {
             Some(condition) => format!("no condition of '{}' reads the event alone", self.condition_name(*condition)),
             None => "every row may be needed".into(),
         }
-    }
-
-    /// What the user should know.
-    pub(crate) fn find_warnings(&self, unbounded: bool) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for number in (0..self.conditions.list.len()).filter(|&number| self.conditions.list[number].never) {
-            let source = &self.sources[number];
-            let name = self.condition_name(number as ConditionId);
-            warnings.push(
-                match (source.is_until, source.variable.is_some_and(|variable| self.automaton.variables[variable].negated)) {
-                    (true, _) => format!("the UNTIL of '{name}' is never true: it ends nothing"),
-                    (false, true) => format!("the condition of '{name}' is never true: the negation forbids nothing"),
-                    (false, false) => format!("the condition of '{name}' is never true: no event can be '{name}'"),
-                },
-            );
-        }
-        if !self.can_match() {
-            warnings.push("the pattern can never match".into());
-        }
-        if unbounded && self.within_ms.is_none() && self.waits() {
-            warnings.push(format!(
-                "the pattern has no window: every event that can be '{}' is kept as the start of a partial match until it matches; \
-                 the input has no end, so state grows without bound. Give the pattern a window (WITHIN)",
-                self.first_variables()
-            ));
-        }
-        warnings
-    }
-
-    /// Whether some partial match has to wait for another event.
-    fn waits(&self) -> bool {
-        let starts = self.automaton.start.edges.iter().filter_map(|edge| match edge.target {
-            Target::Take(node) => Some(node as usize),
-            _ => None,
-        });
-        starts.into_iter().any(|node| !self.automaton.nodes[node].edges.is_empty())
-    }
-
-    fn first_variables(&self) -> String {
-        let mut names: Vec<&str> = Vec::new();
-        for edge in &self.automaton.start.edges {
-            let Target::Take(node) = edge.target else { continue };
-            let name = self.automaton.variables[self.automaton.nodes[node as usize].variable].name.as_str();
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names.join("' or '")
-    }
-
-    /// Whether an end can be reached without a condition that is never true.
-    fn can_match(&self) -> bool {
-        let mut reached = vec![false; self.automaton.nodes.len()];
-        let mut waiting = vec![&self.automaton.start];
-        while let Some(node) = waiting.pop() {
-            if node.accept || node.edges.iter().any(|edge| !matches!(edge.target, Target::Take(_))) {
-                return true;
-            }
-            for edge in &node.edges {
-                let Target::Take(to) = edge.target else { continue };
-                if !self.conditions.list[edge.condition as usize].never && !std::mem::replace(&mut reached[to as usize], true) {
-                    waiting.push(&self.automaton.nodes[to as usize]);
-                }
-            }
-        }
-        false
     }
 }
 

@@ -5,6 +5,7 @@ mod plan;
 
 pub(crate) use plan::{Plan, Skip};
 
+use crate::lint::{Finding, lint};
 use crate::matcher::MatcherFactory;
 use crate::pattern::Pattern;
 use crate::prefilter::PrefilterFactory;
@@ -162,9 +163,10 @@ impl CompiledPattern {
         self.plan.describe_prefilter().into_iter().chain(self.plan.describe_matcher()).collect()
     }
 
-    /// What the user should know: what can never happen and, on an `unbounded` input, what grows without bound.
-    pub fn warnings(&self, unbounded: bool) -> Vec<String> {
-        self.plan.find_warnings(unbounded)
+    /// What the pattern says that is hardly meant: what can never happen, what takes other steps' events and, on an `unbounded`
+    /// input, what grows without bound.
+    pub fn lint(&self, unbounded: bool) -> Vec<Finding> {
+        lint(&self.plan, unbounded)
     }
 
     /// Looks for the pattern in rows that are all there is, in any order: for tests of patterns and for backtests in one piece.

@@ -6,7 +6,7 @@ use crate::condition::{Conditions, Drafts, draft};
 use crate::local::{ANY_ROW, words};
 use crate::matcher::why_one_by_one;
 use crate::measure::Measures;
-use crate::pattern::{AfterMatch, Pattern, SkipMiss};
+use crate::pattern::{AfterMatch, Element, Pattern, SkipMiss};
 use crate::value::RunValue;
 use arrow::datatypes::{DataType, Field};
 use datafusion_sql::sqlparser::ast;
@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) options: Options,
     /// A key with more partial matches than this keeps them as sets; never, where they must be kept one by one.
     pub(crate) sets_from: usize,
+    /// The pattern's elements.
+    pub(crate) elements: Vec<Element>,
     /// The pattern as text.
     pub(crate) text: String,
     /// Changes when the state of one plan cannot be read by another.
@@ -112,6 +114,7 @@ impl Plan {
             drops_rows,
             options: Options::default(),
             sets_from: usize::MAX,
+            elements: pattern.elements.clone(),
             text: pattern.to_string(),
             fingerprint: 0,
         };

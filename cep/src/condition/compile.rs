@@ -2,7 +2,7 @@
 //! matcher gets, the terms over those.
 
 use super::arithmetic::Arithmetic;
-use super::contradiction::contradict;
+use super::facts::Facts;
 use super::gate::Gate;
 use super::names::{Names, Place, bare_column};
 use super::scalar::{is_comparison, kind, mirrored};
@@ -92,7 +92,7 @@ impl Drafts {
         let columns = schema.arrow().fields().len();
         let mut draft = Draft { values: values_read(whole, columns), ..Draft::default() };
         let mut local = Vec::new();
-        draft.never = contradict(whole.conjuncts());
+        draft.never = Facts::of(whole.conjuncts()).contradict();
         for part in whole.conjuncts() {
             match part {
                 Expr::Literal(ScalarValue::Boolean(Some(true)), _) => {}

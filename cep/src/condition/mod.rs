@@ -7,7 +7,7 @@
 
 pub(crate) mod arithmetic;
 mod compile;
-mod contradiction;
+pub(crate) mod facts;
 pub(crate) mod gate;
 pub(crate) mod names;
 pub(crate) mod scalar;

@@ -1,6 +1,6 @@
 //! What is wrong with a pattern is said clearly, and what will go wrong, too.
 
-use egret_cep::{AfterMatch, CompiledPattern, Found, Pattern, REPETITIONS_MAX, measures};
+use egret_cep::{AfterMatch, CompiledPattern, Finding, Found, Pattern, REPETITIONS_MAX, measures};
 use egret_core::{Error, Result};
 use egret_testkit::{Table, table};
 use std::time::Duration;
@@ -159,7 +159,10 @@ fn too_many_partial_matches_end_the_job() {
 
 #[test]
 fn what_grows_without_bound_is_warned_of() {
-    let warnings = |pattern: &Pattern, unbounded: bool| compile(pattern).unwrap().warnings(unbounded).join("\n");
+    let shown = |finding: &Finding| format!("{}\nhelp: {}", finding.message, finding.help);
+    let warnings = |pattern: &Pattern, unbounded: bool| {
+        compile(pattern).unwrap().lint(unbounded).iter().map(shown).collect::<Vec<_>>().join("\n")
+    };
     let pattern = Pattern::begin("a").filter("kind = 'in'").followed_by("b").filter("kind = 'out'");
     let text = warnings(&pattern, true);
     assert!(text.starts_with("the pattern has no window: every event that can be 'a' is kept"), "{text}");
@@ -171,7 +174,9 @@ fn what_grows_without_bound_is_warned_of() {
 
 #[test]
 fn what_can_never_be_is_warned_of() {
-    let warnings = |pattern: Pattern| compile(&pattern).unwrap().warnings(false).join("\n");
+    let warnings = |pattern: Pattern| {
+        compile(&pattern).unwrap().lint(false).into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("\n")
+    };
     let a = || Pattern::begin("a").filter("kind = 'in'");
     assert_eq!(
         warnings(a().followed_by("b").filter("amount > 5 AND 1 = 2")),

@@ -9,6 +9,7 @@ mod conformance;
 mod definition;
 mod errors;
 mod law;
+mod lint;
 mod naive;
 mod row_cases;
 mod row_definition;

@@ -210,7 +210,7 @@ enum RowPlan {
 impl RowPlan {
     fn warnings(&self, unbounded: bool) -> Vec<String> {
         match self {
-            Self::Event(pattern) => pattern.warnings(unbounded),
+            Self::Event(pattern) => pattern.lint(unbounded).into_iter().map(|finding| finding.message).collect(),
             Self::Row(pattern, _) => pattern.warnings(unbounded),
         }
     }

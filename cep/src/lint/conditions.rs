@@ -1,0 +1,89 @@
+//! Conditions that are never or always true.
+
+use super::Finding;
+use crate::automaton::ConditionId;
+use crate::compiled::Plan;
+use crate::condition::facts::Facts;
+use datafusion_expr::Expr;
+
+impl Plan {
+    /// What reads one event alone in a condition.
+    pub(super) fn local(&self, condition: ConditionId) -> Option<&Expr> {
+        let place = self.conditions.list[condition as usize].local?;
+        Some(self.locals[place.index()].logical())
+    }
+
+    /// Whether a condition says nothing of the match so far.
+    fn is_local(&self, condition: ConditionId) -> bool {
+        self.conditions.list[condition as usize].terms.is_empty()
+    }
+
+    /// Whether every event that meets `one` meets `other`.
+    pub(super) fn implies(&self, one: ConditionId, other: ConditionId) -> bool {
+        if self.conditions.list[one as usize].never || self.conditions.list[other as usize].never || !self.is_local(other) {
+            return false;
+        }
+        let facts = Facts::of(self.local(one).into_iter().flat_map(datafusion_expr::utils::split_conjunction));
+        self.local(other).is_none_or(|other| facts.imply_all(other))
+    }
+
+    /// The condition of a variable.
+    pub(super) fn condition_of(&self, variable: &str) -> Option<ConditionId> {
+        self.source_of(variable, false)
+    }
+
+    /// The condition that ends the repetition of a variable.
+    pub(super) fn until_of(&self, variable: &str) -> Option<ConditionId> {
+        self.source_of(variable, true)
+    }
+
+    fn source_of(&self, variable: &str, is_until: bool) -> Option<ConditionId> {
+        let is_it = |source: &crate::automaton::ConditionSource| {
+            source.is_until == is_until && source.variable.is_some_and(|of| self.automaton.variables[of].name == variable)
+        };
+        self.sources.iter().position(is_it).map(|place| place as ConditionId)
+    }
+}
+
+/// Conditions that contradict themselves.
+pub(super) fn never(plan: &Plan) -> Vec<Finding> {
+    let numbers = (0..plan.sources.len()).filter(|&number| plan.conditions.list[number].never);
+    let finding = |number: usize| {
+        let source = &plan.sources[number];
+        let name = plan.condition_name(number as ConditionId);
+        let is_negated = source.variable.is_some_and(|variable| plan.automaton.variables[variable].negated);
+        let (message, help) = match (source.is_until, is_negated) {
+            (true, _) => (format!("the UNTIL of '{name}' is never true: it ends nothing"), "correct it, or take it away"),
+            (false, true) => (
+                format!("the condition of '{name}' is never true: the negation forbids nothing"),
+                "correct it, or take the step away",
+            ),
+            (false, false) => (
+                format!("the condition of '{name}' is never true: no event can be '{name}'"),
+                "its parts contradict each other: correct one, or write OR",
+            ),
+        };
+        let variable = source.variable.map(|variable| plan.automaton.variables[variable].name.as_str());
+        Finding::new(variable, message, help)
+    };
+    numbers.map(finding).collect()
+}
+
+/// Conditions that say nothing, and repetitions that end before they begin.
+pub(super) fn always(plan: &Plan) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, source) in plan.sources.iter().enumerate() {
+        let id = number as ConditionId;
+        let is_empty = plan.local(id).is_none() && plan.is_local(id) && !plan.conditions.list[number].never;
+        let Some(variable) = source.variable.filter(|_| is_empty && source.condition.is_some()) else { continue };
+        let name = plan.automaton.variables[variable].name.as_str();
+        findings.push(if source.is_until {
+            let message = format!("the UNTIL of '{name}' is true for every event: the repetition takes none");
+            Finding::new(Some(name), message, "say what ends the repetition")
+        } else {
+            let message = format!("the condition of '{name}' is true for every event");
+            Finding::new(Some(name), message, format!("leave it out if any event can be '{name}', or correct it"))
+        });
+    }
+    findings
+}

@@ -1,0 +1,54 @@
+//! What a pattern says that its author can hardly mean, each with what to do about it.
+//!
+//! Steps that no event can reach, conditions that are never or always true, repetitions that swallow the step behind them,
+//! partial matches that nothing ends. It follows from the pattern alone; conditions are compared as far as they compare values
+//! with constants ([`Facts`](crate::condition::facts::Facts)), so that what is said is so, and not all that is so is said.
+
+mod conditions;
+mod growth;
+mod reach;
+mod steps;
+
+use crate::compiled::Plan;
+
+/// Something about a pattern that is allowed and probably not meant.
+///
+/// ```
+/// use egret_cep::{CompiledPattern, Pattern, measures};
+/// # use arrow::datatypes::{DataType, Field};
+/// # let schema = egret_core::StreamSchema::new(vec![Field::new("amount", DataType::Float64, false)], None)?;
+/// let pattern = Pattern::begin("small").filter("amount < 10").one_or_more().greedy().followed_by("tiny").filter("amount < 1");
+/// let compiled = CompiledPattern::compile(&pattern, &schema, vec![], vec![], measures(&[("amount", "tiny.amount")])?)?;
+/// let findings = compiled.lint(false);
+/// assert_eq!(findings[0].variable.as_deref(), Some("tiny"));
+/// assert!(findings[0].message.contains("every event that can be 'tiny' can be 'small'"));
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub message: String,
+    /// The variable that it is about; `None` is the pattern as a whole.
+    pub variable: Option<String>,
+    /// What to do.
+    pub help: String,
+}
+
+impl Finding {
+    fn new(variable: Option<&str>, message: String, help: impl Into<String>) -> Self {
+        Self { message, variable: variable.map(str::to_owned), help: help.into() }
+    }
+}
+
+/// All findings; those that make a pattern useless first.
+pub(crate) fn lint(plan: &Plan, unbounded: bool) -> Vec<Finding> {
+    let mut findings = conditions::never(plan);
+    let swallowed = steps::swallowed(plan);
+    let blocked: Vec<usize> = swallowed.iter().map(|(variable, _)| *variable).collect();
+    findings.extend(swallowed.into_iter().map(|(_, finding)| finding));
+    findings.extend(reach::unreached(plan, &blocked));
+    findings.extend(conditions::always(plan));
+    findings.extend(steps::repeated(plan));
+    findings.extend(growth::unbounded(plan, unbounded));
+    findings
+}
