@@ -65,9 +65,12 @@ mod measure;
 mod pattern;
 mod prefilter;
 pub mod rows;
+pub mod trace;
 mod value;
+mod why;
 
 pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES};
 pub use lint::Finding;
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
+pub use why::WHY_COLUMN;

@@ -36,6 +36,8 @@ pub(crate) enum Function {
     Average,
     Least,
     Greatest,
+    /// What was taken and why, as JSON: of a whole match, in its measures alone.
+    Why,
     /// Any aggregate function, over a batch of the one column.
     Other(Arc<AggregateFunctionExpr>),
 }

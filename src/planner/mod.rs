@@ -85,6 +85,7 @@ impl<'a> Build<'a> {
             late_rows: Vec::new(),
             row_patterns_only: given.row_patterns_only,
             reads: used::relations_read(program),
+            asked_why: used::relations_asked_why(program),
             stdin: RefCell::new(None),
         }
     }
@@ -114,6 +115,8 @@ struct Build<'a> {
     row_patterns_only: bool,
     /// The names of all relations that queries read, side outputs among them.
     reads: BTreeSet<String>,
+    /// The patterns of which queries read the column `_why`, without its being selected there.
+    asked_why: BTreeSet<String>,
     /// The stream that reads standard input.
     stdin: RefCell<Option<Name>>,
 }

@@ -5,7 +5,7 @@ use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
 use super::query::keep;
-use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss};
+use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::Stream;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::{CreatePattern, Diagnostic, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, suggest};
@@ -43,7 +43,11 @@ impl Build<'_> {
         let (partition, ties) = (columns(&statement.partition_by)?, columns(&statement.order_by)?);
         let ties = ties.into_iter().filter(|column| Some(*column) != stream.schema().event_time()).collect();
         let pattern = describe(statement, &texts);
-        let measures = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
+        let mut measures: Vec<_> = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
+        if self.has_hidden_why(statement) {
+            let why = egret_cep::measures(&[(WHY_COLUMN, "why()")]).map_err(at(statement.name.span))?;
+            measures.extend(why);
+        }
         let compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
             .map_err(|error| vec![from_error(&error, blamed(statement, &error))])?
             .with_late_at_prefilter(true)
@@ -85,6 +89,12 @@ impl Build<'_> {
             }
         }
         if wrong.is_empty() { Ok(Texts { conditions, untils, select, asks }) } else { Err(wrong) }
+    }
+
+    /// Whether the column `_why` is asked for and not selected: then `*` does not stand for it.
+    fn has_hidden_why(&self, statement: &CreatePattern) -> bool {
+        let is_selected = statement.select.iter().any(|item| item.output_name().is_some_and(|name| name.text == WHY_COLUMN));
+        self.asked_why.contains(&statement.name.text) && !is_selected
     }
 
     fn pattern_warnings(&mut self, statement: &CreatePattern, compiled: &CompiledPattern) {
@@ -140,9 +150,13 @@ impl Build<'_> {
         if selected.len() == statement.select.len() {
             main.visible.retain(|column| selected.contains(column) || column == egret_cep::MATCH_TIME);
         }
+        let hides = self.has_hidden_why(statement);
+        main.visible.retain(|column| !hides || column != WHY_COLUMN);
         self.catalog.insert(&statement.name.text, main);
         for (side, stream) in SIDE_OUTPUTS.into_iter().zip(sides) {
-            self.catalog.insert(&format!("{}.{side}", statement.name), Relation::new(stream, bounded));
+            let mut relation = Relation::new(stream, bounded);
+            relation.visible.retain(|column| !hides || column != WHY_COLUMN);
+            self.catalog.insert(&format!("{}.{side}", statement.name), relation);
         }
     }
 }
@@ -234,7 +248,7 @@ fn check_pattern_names(statement: &CreatePattern, texts: &Texts, stream: &Stream
     let sqls = texts.conditions.values().chain(texts.untils.values()).chain(texts.select.iter().map(|(_, sql)| sql));
     for sql in sqls {
         wrong.extend(unknown_names(sql, statement, &variables, stream, visible));
-        wrong.extend(unknown_functions(sql, |name| matches!(name, "first" | "last")));
+        wrong.extend(unknown_functions(sql, |name| matches!(name, "first" | "last" | "why")));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
@@ -251,7 +265,7 @@ fn unknown_names(
     for (idents, span) in sql.identifiers() {
         let names: Vec<String> = idents.iter().map(Name::normalise).collect();
         match names.as_slice() {
-            [name] if name == egret_cep::MATCH_TIME => {}
+            [name] if name == egret_cep::MATCH_TIME || name == WHY_COLUMN => {}
             [name] if !has(name) && !variables.contains(&name.as_str()) => wrong.push(unknown_column(name, span, visible)),
             [row, _] if !variables.contains(&row.as_str()) && *row != statement.stream.text => wrong.push(
                 Diagnostic::error(format!("the pattern has no variable `{row}`"))

@@ -32,6 +32,27 @@ pub(crate) fn relations_of<'a>(statements: impl IntoIterator<Item = &'a Statemen
     read
 }
 
+/// The relations of which a query asks `_why`, without the names of side outputs.
+pub(super) fn relations_asked_why(program: &Program) -> BTreeSet<String> {
+    let mut asked = BTreeSet::new();
+    for statement in &program.statements {
+        let (Statement::CreateStreamAs(CreateStreamAs { query, .. }) | Statement::Insert(Insert { query, .. })) = statement
+        else {
+            continue;
+        };
+        let mut names = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };
+        names_in(query, &mut names);
+        if names.names.contains(egret_cep::WHY_COLUMN) {
+            let _ = visit_relations(&query.tree, |name| {
+                let name = super::names::object_name(name);
+                asked.insert(name.split_once('.').map_or(name.as_str(), |(owner, _)| owner).to_owned());
+                ControlFlow::<()>::Continue(())
+            });
+        }
+    }
+    asked
+}
+
 /// All names that may be columns. A name counts for every stream: reading one column too many is harmless.
 pub(super) fn used_columns(program: &Program) -> UsedColumns {
     let mut used = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };

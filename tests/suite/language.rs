@@ -234,3 +234,33 @@ fn types_are_checked_before_anything_runs() {
     );
     assert!(wrong("CREATE STREAM txn AS SELECT id FROM txn; INSERT INTO out SELECT id FROM txn;").contains("defined twice"));
 }
+
+#[test]
+fn a_pattern_says_why() {
+    let pattern = "
+        CREATE PATTERN testing ON txn PARTITION BY card
+          MATCH probe{2} -> big
+          DEFINE probe AS amount < 10, big AS amount > 10 * avg(probe.amount)
+          WITHIN INTERVAL '10' MINUTE
+          SELECT card, big.id AS txn";
+    let because = "\"because\":[\"big.amount 90 > 10 * avg(probe.amount) 4 = 40\"]";
+    let asked = rows_of(&format!("{pattern}, why() AS reason; INSERT INTO out SELECT * FROM testing;"));
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].contains(" reason={\"events\":[") && asked[0].contains(because), "{asked:?}");
+    // The column `_why` is there for those who name it, and is none of those that * stands for.
+    let named = rows_of(&format!(
+        "{pattern}; INSERT INTO out SELECT *, length(_why) > 100 AS long, _why FROM testing WHERE _why LIKE '%big%';"
+    ));
+    assert_eq!(named.len(), 1);
+    assert!(named[0].starts_with("card=1 txn=4 match_time=") && named[0].contains(" long=true _why={"), "{named:?}");
+    assert!(named[0].contains(because), "{named:?}");
+    let hidden = rows_of(&format!(
+        "{pattern}; CREATE STREAM all_of AS SELECT * FROM testing; INSERT INTO out SELECT a.* FROM all_of AS a;"
+    ));
+    assert!(!hidden[0].contains("_why"), "{hidden:?}");
+    let dead = rows_of(&format!("{pattern}, _why; INSERT INTO out SELECT card, _why FROM testing.timed_out;"));
+    assert!(
+        dead.iter().any(|row| row.contains("\"missing\":[{\"variable\":\"probe\",\"conditions\":[\"probe.amount < 10\"]")),
+        "{dead:?}"
+    );
+}

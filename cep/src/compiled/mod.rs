@@ -119,6 +119,10 @@ impl CompiledPattern {
         self
     }
 
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Makes the operators before the exchange.
     pub fn prefilter_factory(&self) -> Arc<dyn OperatorFactory> {
         Arc::new(PrefilterFactory(Arc::clone(&self.plan)))

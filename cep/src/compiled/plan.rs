@@ -7,13 +7,15 @@ use crate::local::{ANY_ROW, words};
 use crate::matcher::why_one_by_one;
 use crate::measure::Measures;
 use crate::pattern::{AfterMatch, Element, Pattern, SkipMiss};
-use crate::value::RunValue;
+use crate::value::{Function, RunValue};
+use crate::why::show::ShownConditions;
 use arrow::datatypes::{DataType, Field};
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::Expression;
 use egret_core::key::{check_key_type, hash_key};
 use egret_core::{Error, Result, StreamSchema};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The plan of a pattern over a stream.
 #[derive(Clone, Debug)]
@@ -24,6 +26,10 @@ pub(crate) struct Plan {
     pub(crate) locals: Vec<Expression>,
     pub(crate) values: Vec<RunValue>,
     pub(crate) measures: Measures,
+    /// The conditions to be shown, if a measure asks why.
+    pub(crate) shown: Option<Arc<ShownConditions>>,
+    /// Names of columns to be shown instead of their own.
+    pub(crate) shown_names: BTreeMap<String, String>,
     pub(crate) input: StreamSchema,
     /// The columns of the input that go to the matcher.
     pub(crate) kept: Vec<usize>,
@@ -85,7 +91,13 @@ impl Plan {
         let drafts = draft(&sources, &automaton.variables, schema, &mut values)?;
         check_reach(&automaton, &sources, &values, |condition| drafts.list[condition as usize].values.iter().copied().collect())?;
         let measures = Measures::compile(measures, &automaton.variables, schema, &partition, &mut values)?;
-        let columns = Columns::choose(schema, &partition, ties, &drafts, &mut values)?;
+        let shown = if values.iter().any(|value| matches!(value.function, Function::Why)) {
+            Some(Arc::new(ShownConditions::compile(&sources, &automaton.variables, schema, &mut values)?))
+        } else {
+            None
+        };
+        let more = shown.iter().flat_map(|shown| shown.columns()).chain(schema.event_time().filter(|_| shown.is_some()));
+        let columns = Columns::choose(schema, &partition, ties, &drafts, &mut values, &more.collect())?;
         let conditions = drafts.bind(columns.rows.arrow(), &values)?;
         set_interest(&mut automaton, &conditions, drafts.locals.len());
         let drops_rows = !automaton.is_strict
@@ -101,6 +113,8 @@ impl Plan {
             locals: drafts.locals,
             values,
             measures,
+            shown,
+            shown_names: BTreeMap::new(),
             input: schema.clone(),
             kept: columns.kept,
             rows: columns.rows,
@@ -131,6 +145,20 @@ impl Plan {
     /// How many mask columns there are.
     pub(crate) fn words(&self) -> usize {
         words(self.locals.len())
+    }
+
+    /// The conditions to be shown, also when no measure asks for them.
+    pub(crate) fn show_conditions(&self) -> Result<ShownConditions> {
+        match &self.shown {
+            Some(shown) => Ok(shown.as_ref().clone()),
+            None => ShownConditions::compile(&self.sources, &self.automaton.variables, &self.input, &mut self.values.clone()),
+        }
+    }
+
+    /// The name of a column of the stream as it is shown.
+    pub(crate) fn shown_name(&self, column: usize) -> String {
+        let name = self.input.arrow().field(column).name();
+        self.shown_names.get(name).unwrap_or(name).clone()
     }
 
     /// The name of a condition's variable.
@@ -167,6 +195,7 @@ impl Columns {
         ties: &[usize],
         drafts: &Drafts,
         values: &mut [RunValue],
+        more: &BTreeSet<usize>,
     ) -> Result<Self> {
         let read = values.iter().filter_map(|value| value.column);
         let always = partition.iter().chain(ties).copied().chain(schema.event_time());
@@ -177,6 +206,10 @@ impl Columns {
             stored.insert(kept.first().copied().unwrap_or(0));
         }
         kept.extend(&stored);
+        // What is only kept to be shown must not change the order of events.
+        let shown_only: Vec<usize> = more.difference(&kept).copied().collect();
+        stored.extend(more);
+        kept.extend(more);
         let kept: Vec<usize> = kept.into_iter().collect();
         let place = |column: usize| {
             kept.iter().position(|&other| other == column).ok_or_else(|| Error::bug("a column that is read is kept"))
@@ -193,7 +226,8 @@ impl Columns {
         let rows = late.with_fields((0..words).map(mask))?;
         let places = |columns: &[usize]| columns.iter().map(|&column| place(column)).collect::<Result<Vec<_>>>();
         let mut all_ties = places(ties)?;
-        let rest: Vec<usize> = (0..kept.len() + words).filter(|column| !all_ties.contains(column)).collect();
+        let mut rest: Vec<usize> = (0..kept.len() + words).filter(|column| !all_ties.contains(column)).collect();
+        rest.sort_by_key(|&column| kept.get(column).is_some_and(|column| shown_only.contains(column)));
         all_ties.extend(rest);
         let stored = places(&stored.into_iter().collect::<Vec<_>>())?;
         Ok(Self { keys: places(partition)?, ties: all_ties, stored, kept, rows, late })

@@ -12,7 +12,7 @@ pub(crate) mod gate;
 pub(crate) mod names;
 pub(crate) mod scalar;
 
-pub(crate) use compile::{Drafts, draft};
+pub(crate) use compile::{Drafts, draft, wide_schema};
 
 use crate::local::MaskBit;
 use arithmetic::Arithmetic;

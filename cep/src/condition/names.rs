@@ -7,6 +7,7 @@
 use crate::automaton::Variable;
 use crate::compiled::MATCH_TIME;
 use crate::value::{Function, RunValue, intern};
+use crate::why::{WHY_CALL, WHY_COLUMN};
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::Expr;
@@ -99,6 +100,9 @@ impl Resolver<'_, '_> {
 
     fn bare(&mut self, ident: &Ident) -> Result<Option<ast::Expr>> {
         let is_measure = matches!(self.names.place, Place::Measure { .. });
+        if is_measure && normalised(ident) == WHY_COLUMN && self.names.schema.index_of(WHY_COLUMN).is_err() {
+            return self.value(WHY_CALL.into(), None, Function::Why, None).map(Some);
+        }
         if is_measure && normalised(ident) == MATCH_TIME && self.names.schema.index_of(MATCH_TIME).is_err() {
             return Ok(None);
         }
@@ -121,6 +125,9 @@ impl Resolver<'_, '_> {
     fn call(&mut self, call: &Call) -> Result<Option<ast::Expr>> {
         let [ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return Ok(None) };
         let name = name.value.to_ascii_lowercase();
+        if name == "why" {
+            return self.why(call).map(Some);
+        }
         let is_ours = matches!(name.as_str(), "first" | "last");
         let aggregate = aggregate_function(&name);
         if !is_ours && aggregate.is_none() {
@@ -145,6 +152,23 @@ impl Resolver<'_, '_> {
             return Err(Error::job(format!("'{call}' does not say which column")).help("write first(x.column)"));
         }
         self.value(self.text(call, &name, variable, column), variable, function, column).map(Some)
+    }
+
+    /// `why()`: a value of the whole match.
+    fn why(&mut self, call: &Call) -> Result<ast::Expr> {
+        let has_none = match &call.args {
+            FunctionArguments::None => true,
+            FunctionArguments::List(list) => list.args.is_empty(),
+            FunctionArguments::Subquery(_) => false,
+        };
+        match self.names.place {
+            Place::Condition { .. } => Err(Error::job("'why()' is said of a match that is complete, not in a condition")
+                .help("move it to SELECT: SELECT why() AS why")),
+            Place::Measure { .. } if !has_none => {
+                Err(Error::job(format!("'{call}': why() takes nothing")).help("write why(): it is about the whole match"))
+            }
+            Place::Measure { .. } => self.value(WHY_CALL.into(), None, Function::Why, None),
+        }
     }
 
     /// The variable and the column that a call is about.
@@ -235,6 +259,7 @@ impl Resolver<'_, '_> {
         }
         let of_column = column.map(|column| self.names.schema.arrow().field(column).data_type().clone());
         let data_type = match (&function, of_column) {
+            (Function::Why, _) => DataType::Utf8,
             (Function::Count, _) | (_, None) => DataType::Int64,
             (Function::Average, _) => DataType::Float64,
             (Function::Sum, Some(column)) => {

@@ -3,6 +3,7 @@
 mod compact;
 mod evaluate;
 mod expire;
+mod facts;
 mod keys;
 mod order;
 mod output;
@@ -16,6 +17,8 @@ mod store;
 mod values;
 
 pub(crate) use compact::why_one_by_one;
+pub(crate) use facts::ChainFacts;
+pub(crate) use store::Store;
 
 pub(crate) use keys::{Key, RowKeys};
 pub(crate) use order::TimeOrder;

@@ -3,7 +3,9 @@
 use super::store::Store;
 use super::values;
 use crate::compiled::Plan;
-use arrow::array::{ArrayRef, TimestampMillisecondArray};
+use crate::value::Function;
+use crate::why::report::{Outcome, report};
+use arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray};
 use egret_core::{Batch, MAIN, Result};
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ pub(super) struct Output {
 struct Collected {
     chains: Vec<u32>,
     times: Vec<i64>,
+    /// Of partial matches: the node at which each was, and the edges that were open.
+    ends: Vec<(u32, u64)>,
 }
 
 impl Output {
@@ -35,12 +39,13 @@ impl Output {
         self.matched.times.push(time);
     }
 
-    /// A partial match that timed out; takes over one holder of its chain.
-    pub(super) fn timed_out(&mut self, plan: &Plan, store: &mut Store, chain: u32, time: i64) {
+    /// A partial match that timed out at a node, with these of its edges open; takes over one holder of its chain.
+    pub(super) fn timed_out(&mut self, plan: &Plan, store: &mut Store, chain: u32, time: i64, end: (u32, u64)) {
         self.timed_out_count += 1;
         if plan.options.timed_out {
             self.timed_out.chains.push(chain);
             self.timed_out.times.push(time);
+            self.timed_out.ends.push(end);
         } else {
             store.release(chain);
         }
@@ -71,10 +76,14 @@ impl Output {
             if collected.chains.is_empty() {
                 continue;
             }
-            let column = |&value: &usize| values::column(store, value, &plan.values[value], &collected.chains);
+            let column = |&value: &usize| match plan.values[value].function {
+                Function::Why => collected.why(plan, store),
+                _ => values::column(store, value, &plan.values[value], &collected.chains),
+            };
             let columns = plan.measures.values.iter().map(column).collect::<Result<Vec<ArrayRef>>>()?;
             let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(std::mem::take(&mut collected.times)));
             let rows = plan.measures.evaluate(times, columns)?;
+            collected.ends.clear();
             collected.chains.drain(..).for_each(|chain| store.release(chain));
             self.batches.push((port, Batch::from_parts(rows, plan.measures.output.event_time(), None)));
         }
@@ -84,5 +93,18 @@ impl Output {
     /// The batches made so far.
     pub(super) fn take(&mut self) -> Vec<(usize, Batch)> {
         std::mem::take(&mut self.batches)
+    }
+}
+
+impl Collected {
+    /// The value of `why()` for each.
+    fn why(&self, plan: &Plan, store: &mut Store) -> Result<ArrayRef> {
+        let outcome = |index: usize, time: i64| match self.ends.get(index) {
+            None => Outcome::Matched { time },
+            Some(&(node, open)) => Outcome::TimedOut { time, node, open },
+        };
+        let all = self.chains.iter().zip(&self.times).enumerate();
+        let texts = all.map(|(index, (&chain, &time))| report(plan, store, chain, outcome(index, time)));
+        Ok(Arc::new(StringArray::from(texts.collect::<Result<Vec<String>>>()?)))
     }
 }

@@ -227,6 +227,7 @@ impl State {
             if deadline(plan, run) > now {
                 return true;
             }
+            let end = (run.node, run.open);
             let expired = expire(plan, run, now, |held| {
                 store.hold(held.chain);
                 work.complete.push(Held { moment: *number, ..held });
@@ -234,7 +235,7 @@ impl State {
             match expired {
                 Expired::No => return true,
                 Expired::Over => store.release(run.chain),
-                Expired::TimedOut => output.timed_out(plan, store, run.chain, now),
+                Expired::TimedOut => output.timed_out(plan, store, run.chain, now, end),
             }
             false
         });

@@ -182,6 +182,18 @@ impl Store {
         &self.links[chain]
     }
 
+    /// The links of a chain, first to last.
+    pub(crate) fn links_of(&self, chain: u32) -> Vec<ChainLink> {
+        let mut links = Vec::new();
+        let mut at = chain;
+        while at != NONE {
+            links.push(self.links[at].clone());
+            at = self.links[at].previous;
+        }
+        links.reverse();
+        links
+    }
+
     /// The cache of a chain, if it has one.
     pub(crate) fn cache(&self, chain: u32) -> Option<&Cache> {
         let cache = self.links[chain].cache;

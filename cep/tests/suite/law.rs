@@ -117,6 +117,13 @@ fn aggregates_over_earlier_events() {
 }
 
 #[test]
+fn saying_why() {
+    let pattern = Pattern::begin("few").filter("amount < 20").times_or_more(2).not_followed_by("pay").filter("kind = 'pay'");
+    let pattern = pattern.followed_by("big").filter("amount > 3 * avg(few.amount)").within(millis(80));
+    check("why", &pattern.after_match(AfterMatch::SkipPastLastEvent), &["card"], &[("card", "card"), ("why", "why()")]);
+}
+
+#[test]
 fn negations() {
     let between = Pattern::begin("in").filter("kind = 'in'").not_followed_by("pay").filter("kind = 'pay' AND amount > in.amount");
     let pattern = between.followed_by("out").filter("kind = 'out'").within(millis(100));

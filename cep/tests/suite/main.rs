@@ -17,4 +17,6 @@ mod row_errors;
 mod row_law;
 mod row_streaming;
 mod row_twin;
+mod trace;
 mod twin;
+mod why;

@@ -13,12 +13,12 @@ const SEEDS: u64 = 3_000;
 const STREAMS: usize = 5;
 const EVENTS_MAX: usize = 8;
 
-fn schema() -> StreamSchema {
+pub(crate) fn schema() -> StreamSchema {
     table("id:int kind:text amount:int at:time").schema
 }
 
 /// Up to eight events of three kinds; some at the same time.
-fn random_events(random: &mut Random) -> Vec<Event> {
+pub(crate) fn random_events(random: &mut Random) -> Vec<Event> {
     let mut at = 0;
     (0..=random.below(EVENTS_MAX))
         .map(|_| {
@@ -29,7 +29,7 @@ fn random_events(random: &mut Random) -> Vec<Event> {
 }
 
 /// The events in any order, their place in the stream as the id.
-fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch {
+pub(crate) fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch {
     let mut order: Vec<usize> = (0..events.len()).collect();
     random.shuffle(&mut order);
     let columns: Vec<ArrayRef> = vec![
@@ -42,7 +42,7 @@ fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch {
 }
 
 /// Up to three variables and a negation. The first variable is there when anything behind it depends on an event before it.
-fn random_rules(random: &mut Random) -> Vec<Rule> {
+pub(crate) fn random_rules(random: &mut Random) -> Vec<Rule> {
     let variables = 1 + random.below(3);
     let starts_optional = random.chance(15);
     let negation = (!starts_optional && random.chance(40)).then(|| 1 + random.below(variables));
@@ -118,7 +118,7 @@ fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
 }
 
 /// Makes a pattern of rules, with a window if it needs one and otherwise perhaps.
-fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern {
+pub(crate) fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern {
     let at_end = rules.last_mut().filter(|rule| rule.element.link == Link::NotFollowedBy);
     let needs_window = at_end.is_some();
     if let Some(rule) = at_end {
@@ -150,7 +150,7 @@ fn skip(mut matches: Vec<(Vec<Taken>, Moment)>, strategy: &AfterMatch) -> Vec<(V
 }
 
 /// A match, and the time of its decision.
-type Found = (Match, i64);
+pub(crate) type Found = (Match, i64);
 
 fn as_found(taken: &[Taken], moment: Moment) -> Found {
     let mut found = Match::new();
@@ -158,14 +158,14 @@ fn as_found(taken: &[Taken], moment: Moment) -> Found {
     (found, moment.0)
 }
 
-fn engine_matches(compiled: &CompiledPattern, names: &[String], rows: &RecordBatch) -> Vec<Found> {
+pub(crate) fn engine_matches(compiled: &CompiledPattern, names: &[String], rows: &RecordBatch) -> Vec<Found> {
     let found = compiled.match_rows(rows).unwrap().matches;
     let times = millis(found.column_by_name(MATCH_TIME).unwrap()).to_vec();
     (0..found.num_rows()).map(|row| (read_match(&found, names, row), times[row])).collect()
 }
 
 /// Sorted. Of matches by the same events in different variables a strategy may take any: then only the events count.
-fn comparable(matches: Vec<Found>, strategy: &AfterMatch) -> Vec<Found> {
+pub(crate) fn comparable(matches: Vec<Found>, strategy: &AfterMatch) -> Vec<Found> {
     let events = |(found, time): Found| -> Found {
         let mut ids: Vec<i64> = found.into_values().flatten().collect();
         ids.sort_unstable();
