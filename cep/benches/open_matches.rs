@@ -105,7 +105,8 @@ fn main() -> Result<()> {
             continue;
         }
         let measures = measures(&[("first", "first(a.id)"), ("z", "z.id")])?;
-        let compiled = CompiledPattern::compile(&pattern, &schema()?, vec![], vec![], measures)?.with_max_runs_per_key(1 << 30);
+        let compiled =
+            CompiledPattern::compile(&pattern, &schema()?, vec![], vec![], measures)?.with_max_partial_matches(1 << 30);
         measure(name, &compiled, HOURS * 3_600_000 / 8_192, 8_192)?;
         if name == "a -> z" || name == "a ->> b -> z" {
             measure(&format!("{name}, one by one"), &compiled.with_sets_from(usize::MAX), 20, 512)?;

@@ -11,6 +11,7 @@ mod match_recognize;
 mod model;
 pub(crate) mod names;
 mod pattern;
+mod pattern_options;
 mod query;
 pub(crate) mod sources;
 mod truth;

@@ -4,11 +4,12 @@ use super::Build;
 use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
+use super::pattern_options::settings;
 use super::query::keep;
 use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::Stream;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
-use egret_dsl::{CreatePattern, Diagnostic, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, suggest};
+use egret_dsl::{CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, suggest};
 use std::collections::BTreeMap;
 
 /// The side outputs of a pattern: `pattern.late` and `pattern.timed_out`.
@@ -42,7 +43,8 @@ impl Build<'_> {
         };
         let (partition, ties) = (columns(&statement.partition_by)?, columns(&statement.order_by)?);
         let ties = ties.into_iter().filter(|column| Some(*column) != stream.schema().event_time()).collect();
-        let pattern = describe(statement, &texts);
+        let settings = settings(statement)?;
+        let pattern = Pattern { skip_miss: settings.skip_miss, ..describe(statement, &texts) };
         let mut measures: Vec<_> = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
         if self.has_hidden_why(statement) {
             let why = egret_cep::measures(&[(WHY_COLUMN, "why()")]).map_err(at(statement.name.span))?;
@@ -51,6 +53,8 @@ impl Build<'_> {
         let compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
             .map_err(|error| vec![from_error(&error, blamed(statement, &error))])?
             .with_late_at_prefilter(true)
+            .with_overflow(settings.overflow)
+            .with_max_partial_matches(settings.max_partial_matches)
             .with_timed_out(self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
         self.pattern_warnings(statement, &compiled);
         let (matches, late) = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
@@ -164,14 +168,13 @@ impl Build<'_> {
 /// The pattern engine's description of a statement.
 fn describe(statement: &CreatePattern, texts: &Texts) -> Pattern {
     let elements = match &statement.pattern {
-        PatternNode { item: PatternItem::Group(steps), quantifier: None, negated: false, .. } => {
-            steps.iter().map(|step| element(step, texts)).collect()
-        }
+        PatternNode { item: PatternItem::Group(steps), quantifier: None, negated: false, .. } => sequence(steps, texts),
         single => vec![element(single, texts)],
     };
     Pattern {
         elements,
-        within_ms: statement.within.map(|within| i64::try_from(within.ms).unwrap_or(i64::MAX)),
+        within_ms: statement.within.map(millis),
+        within_events: statement.within_events.map(|events| events.count),
         after_match: match statement.after_match.as_ref().map(|after| &after.skip) {
             None | Some(Skip::NoSkip) => AfterMatch::NoSkip,
             Some(Skip::ToNext) => AfterMatch::SkipToNext,
@@ -181,6 +184,14 @@ fn describe(statement: &CreatePattern, texts: &Texts) -> Pattern {
         },
         skip_miss: SkipMiss::Ignore,
     }
+}
+
+fn millis(window: DurationLit) -> i64 {
+    i64::try_from(window.ms).unwrap_or(i64::MAX)
+}
+
+fn sequence(steps: &[PatternNode], texts: &Texts) -> Vec<Element> {
+    steps.iter().map(|step| element(step, texts)).collect()
 }
 
 fn element(node: &PatternNode, texts: &Texts) -> Element {
@@ -196,7 +207,13 @@ fn element(node: &PatternNode, texts: &Texts) -> Element {
             name: name.text.clone(),
             condition: texts.conditions.get(&name.text).map(|sql| sql.tree.clone().into()),
         },
-        PatternItem::Group(steps) => Item::Group(steps.iter().map(|step| element(step, texts)).collect()),
+        PatternItem::Group(steps) => Item::Group(sequence(steps, texts)),
+        PatternItem::Alternatives(sequences) => {
+            Item::Alternatives(sequences.iter().map(|steps| sequence(steps, texts)).collect())
+        }
+        PatternItem::AllOf { parts, link } => {
+            Item::AllOf { parts: parts.iter().map(|steps| sequence(steps, texts)).collect(), link: inner(*link) }
+        }
     };
     let until = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref());
     Element {
@@ -204,7 +221,7 @@ fn element(node: &PatternNode, texts: &Texts) -> Element {
         item,
         quantifier: node.quantifier.as_ref().map(quantifier).unwrap_or_default(),
         until: until.and_then(|until| texts.untils.get(&until.condition.span)).map(|sql| sql.tree.clone().into()),
-        within_previous_ms: None,
+        within_previous_ms: node.within_previous.map(millis),
     }
 }
 
@@ -214,22 +231,22 @@ fn quantifier(quantifier: &egret_dsl::Quantifier) -> egret_cep::Quantifier {
         max: quantifier.max,
         optional: quantifier.optional,
         greedy: quantifier.greedy,
-        inner: match quantifier.inner {
-            InnerLink::Strict => Inner::Strict,
-            InnerLink::Relaxed => Inner::Relaxed,
-            InnerLink::Any => Inner::Any,
-        },
-        window_ms: None,
+        inner: inner(quantifier.inner),
+        window_ms: quantifier.window.map(millis),
+    }
+}
+
+fn inner(link: InnerLink) -> Inner {
+    match link {
+        InnerLink::Strict => Inner::Strict,
+        InnerLink::Relaxed => Inner::Relaxed,
+        InnerLink::Any => Inner::Any,
     }
 }
 
 fn until_conditions(node: &PatternNode) -> Vec<&Sql> {
     let own = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref()).map(|until| &until.condition);
-    let inner = match &node.item {
-        PatternItem::Group(steps) => steps.iter().flat_map(until_conditions).collect(),
-        PatternItem::Variable(_) => Vec::new(),
-    };
-    own.into_iter().chain(inner).collect()
+    own.into_iter().chain(node.item.sequences().iter().flatten().flat_map(until_conditions)).collect()
 }
 
 /// Variables and columns of all texts must exist.

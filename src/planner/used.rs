@@ -5,8 +5,7 @@ use egret_dsl::sqlparser::ast::{
     Expr, Query, Select, SelectItem, SetExpr, TableFactor, Visit, visit_expressions, visit_relations,
 };
 use egret_dsl::{
-    CreateStreamAs, Insert, MatchRecognize, Name, PatternItem, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery,
-    Statement,
+    CreateStreamAs, Insert, MatchRecognize, Name, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery, Statement,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -92,9 +91,7 @@ fn until_conditions(node: &PatternNode, used: &mut UsedColumns) {
     if let Some(until) = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref()) {
         names_in(&until.condition, used);
     }
-    if let PatternItem::Group(steps) = &node.item {
-        steps.iter().for_each(|step| until_conditions(step, used));
-    }
+    node.item.sequences().iter().flatten().for_each(|step| until_conditions(step, used));
 }
 
 fn names_in<T: Visit>(sql: &Sql<T>, used: &mut UsedColumns) {

@@ -118,7 +118,7 @@ fn beginning(pattern: &CreatePattern, last: &Name, number: usize) -> Option<Crea
     })
 }
 
-/// The steps up to a variable, groups that it is in opened.
+/// The steps up to a variable, groups that it is in opened; of alternatives, and of what comes in any order, the one that it is in.
 fn up_to(steps: &[PatternNode], last: &str) -> Option<Vec<PatternNode>> {
     let mut beginning = Vec::new();
     for step in steps {
@@ -127,7 +127,8 @@ fn up_to(steps: &[PatternNode], last: &str) -> Option<Vec<PatternNode>> {
                 beginning.push(PatternNode { quantifier: None, negated: false, ..step.clone() });
                 return Some(beginning);
             }
-            PatternItem::Group(inner) => match up_to(inner, last) {
+            PatternItem::Variable(_) => beginning.push(step.clone()),
+            item => match item.sequences().iter().find_map(|inner| up_to(inner, last)) {
                 Some(mut inner) => {
                     if let Some(first) = inner.first_mut() {
                         first.link = step.link;
@@ -137,7 +138,6 @@ fn up_to(steps: &[PatternNode], last: &str) -> Option<Vec<PatternNode>> {
                 }
                 None => beginning.push(step.clone()),
             },
-            PatternItem::Variable(_) => beginning.push(step.clone()),
         }
     }
     None
@@ -155,7 +155,7 @@ fn positive(node: &PatternNode) -> Vec<String> {
     match &node.item {
         _ if node.negated => Vec::new(),
         PatternItem::Variable(name) => vec![name.text.clone()],
-        PatternItem::Group(steps) => steps.iter().flat_map(positive).collect(),
+        item => item.sequences().iter().flatten().flat_map(positive).collect(),
     }
 }
 

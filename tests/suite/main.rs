@@ -5,6 +5,6 @@ mod arrows;
 mod bad_input;
 mod language;
 mod match_recognize;
-mod patterns_doc;
+mod patterns;
 mod processes;
 mod testing;

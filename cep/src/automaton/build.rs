@@ -18,7 +18,7 @@ pub(crate) fn build(pattern: &Pattern) -> Result<(Automaton, Vec<ConditionSource
 
 /// A way into a fragment.
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     node: NodeId,
     /// `None`: as the fragment as a whole is linked.
     link: Option<EdgeLink>,
@@ -29,14 +29,14 @@ struct Entry {
 
 /// A way out of a fragment.
 #[derive(Clone)]
-struct Exit {
-    node: NodeId,
-    way: Way,
+pub(super) struct Exit {
+    pub(super) node: NodeId,
+    pub(super) way: Way,
 }
 
 /// What lies on the way from one event to the next, or to the end of the pattern.
-#[derive(Clone, Default)]
-struct Way {
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Way {
     guards: Vec<Obstacle>,
     /// Set while a negation is the last thing passed.
     pending: Option<Pending>,
@@ -52,17 +52,17 @@ struct Obstacle {
 }
 
 /// How a match that ends in a negation is completed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Pending {
     at_deadline: bool,
     gap: Option<i64>,
 }
 
-struct Fragment {
-    entries: Vec<Entry>,
-    exits: Vec<Exit>,
-    /// The way past it, if it may be missing.
-    skip: Option<Way>,
+pub(super) struct Fragment {
+    pub(super) entries: Vec<Entry>,
+    pub(super) exits: Vec<Exit>,
+    /// The ways past it, if it may be missing.
+    pub(super) skips: Vec<Way>,
 }
 
 struct BuiltEdge {
@@ -72,7 +72,7 @@ struct BuiltEdge {
 }
 
 #[derive(Default)]
-struct Builder {
+pub(super) struct Builder {
     variables: Vec<Variable>,
     conditions: Vec<ConditionSource>,
     /// Of every node, its variable and the limit of the gap before it.
@@ -81,8 +81,8 @@ struct Builder {
 }
 
 impl Builder {
-    fn sequence(&mut self, elements: &[Element]) -> Result<Fragment> {
-        let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skip: Some(Way::default()) };
+    pub(super) fn sequence(&mut self, elements: &[Element]) -> Result<Fragment> {
+        let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: vec![Way::default()] };
         let mut inside = None;
         for (index, element) in elements.iter().enumerate() {
             if index > 0 && element.link.is_negation() {
@@ -110,13 +110,21 @@ impl Builder {
                 self.repeat(&element.quantifier, until, element.quantifier.greedy.then_some(condition), |builder| {
                     let node = builder.node(variable, condition)?;
                     let entry = Entry { node, link: None, guards: Vec::new(), blocks: Vec::new(), gap: None };
-                    Ok(Fragment { entries: vec![entry], exits: vec![Exit { node, way: Way::default() }], skip: None })
+                    Ok(Fragment { entries: vec![entry], exits: vec![Exit { node, way: Way::default() }], skips: Vec::new() })
                 })?
             }
+            // The copies of a group share their variables and conditions.
             Item::Group(inner) => {
                 let until = self.until(element, None)?;
-                // The copies of a group share their variables and conditions.
                 self.repeat(&element.quantifier, until, None, |builder| builder.sequence(inner))?
+            }
+            Item::Alternatives(sequences) => {
+                let until = self.until(element, None)?;
+                self.repeat(&element.quantifier, until, None, |builder| builder.alternatives(sequences))?
+            }
+            Item::AllOf { parts, link } => {
+                let until = self.until(element, None)?;
+                self.repeat(&element.quantifier, until, None, |builder| builder.all_of(parts, inner_link(*link)))?
             }
         };
         if let Some(limit) = element.within_previous_ms {
@@ -146,7 +154,7 @@ impl Builder {
         for number in 1..=copies {
             let mut part = copy(self)?;
             // A repetition takes at least one event; one of an empty body takes none and is the same as fewer repetitions.
-            let required = if part.skip.is_some() { 1 } else { min };
+            let required = if part.skips.is_empty() { min } else { 1 };
             let window = quantifier.window_ms.filter(|_| number <= required);
             let looped = Self::inner_entries(&part.entries, inner, window);
             self.connect(&last_exits, &looped);
@@ -166,13 +174,13 @@ impl Builder {
                 None => {
                     let entries =
                         part.entries.into_iter().map(|entry| Entry { gap: least(entry.gap, window), ..entry }).collect();
-                    whole = Some(Fragment { entries, exits: exits.collect(), skip: part.skip });
+                    whole = Some(Fragment { entries, exits: exits.collect(), skips: part.skips });
                 }
             }
         }
         let mut whole = whole.ok_or_else(|| Error::bug("a repetition has at least one copy"))?;
         if quantifier.optional || quantifier.min == 0 {
-            whole.skip = Some(Way { guards: obstacle.into_iter().collect(), pending: None });
+            whole.skips = vec![Way { guards: obstacle.into_iter().collect(), pending: None }];
         }
         if let Some(until) = until {
             self.edges[edges_before..].iter_mut().for_each(|built| push_new(&mut built.edge.stops, until));
@@ -182,7 +190,7 @@ impl Builder {
     }
 
     /// The ways into the next repetition.
-    fn inner_entries(entries: &[Entry], inner: EdgeLink, window: Option<i64>) -> Vec<Entry> {
+    pub(super) fn inner_entries(entries: &[Entry], inner: EdgeLink, window: Option<i64>) -> Vec<Entry> {
         entries
             .iter()
             .map(|entry| Entry { link: entry.link.or(Some(inner)), gap: least(entry.gap, window), ..entry.clone() })
@@ -190,19 +198,31 @@ impl Builder {
     }
 
     /// Puts a part behind what there is.
-    fn append(&mut self, whole: Fragment, part: Fragment) -> Fragment {
+    pub(super) fn append(&mut self, whole: Fragment, part: Fragment) -> Fragment {
         self.connect(&whole.exits, &part.entries);
         let mut entries = whole.entries;
-        if let Some(way) = &whole.skip {
+        for way in &whole.skips {
             entries
                 .extend(part.entries.iter().map(|entry| Entry { guards: joined(&way.guards, &entry.guards), ..entry.clone() }));
         }
         let mut exits = part.exits;
-        if let Some(way) = &part.skip {
-            exits.extend(whole.exits.into_iter().map(|exit| Exit { node: exit.node, way: exit.way.then(way) }));
+        for way in &part.skips {
+            exits.extend(whole.exits.iter().map(|exit| Exit { node: exit.node, way: exit.way.then(way) }));
         }
-        let skip = whole.skip.zip(part.skip).map(|(one, other)| one.then(&other));
-        Fragment { entries, exits, skip }
+        let skips = whole.skips.iter().flat_map(|one| part.skips.iter().map(|other| one.then(other))).collect();
+        Fragment { entries, exits, skips }
+    }
+
+    /// One of several sequences: all their ways in and out.
+    fn alternatives(&mut self, sequences: &[Vec<Element>]) -> Result<Fragment> {
+        let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: Vec::new() };
+        for sequence in sequences {
+            let part = self.sequence(sequence)?;
+            whole.entries.extend(part.entries);
+            whole.exits.extend(part.exits);
+            part.skips.into_iter().for_each(|way| push_new(&mut whole.skips, way));
+        }
+        Ok(whole)
     }
 
     /// A negation behind what there is: a guard on all ways out, and inside a repetition directly before it.
@@ -213,7 +233,7 @@ impl Builder {
             self.condition(ConditionSource { variable: Some(variable), is_until: false, condition: condition.clone() })?;
         let obstacle = Obstacle { condition, once: element.link == Link::NotNext, release: None, is_greedy: false };
         let pending = Pending { at_deadline: element.link == Link::NotFollowedBy, gap: element.within_previous_ms };
-        for way in whole.exits.iter_mut().map(|exit| &mut exit.way).chain(&mut whole.skip) {
+        for way in whole.exits.iter_mut().map(|exit| &mut exit.way).chain(&mut whole.skips) {
             push_new(&mut way.guards, obstacle.clone());
             way.pending = Some(way.pending.map_or(pending, |before| before.and(pending)));
         }
@@ -223,7 +243,7 @@ impl Builder {
         Ok(())
     }
 
-    fn connect(&mut self, exits: &[Exit], entries: &[Entry]) {
+    pub(super) fn connect(&mut self, exits: &[Exit], entries: &[Entry]) {
         for exit in exits {
             for entry in entries {
                 let edge = Edge {
@@ -287,18 +307,16 @@ impl Builder {
         for built in self.edges {
             add_edge(&mut nodes[built.from as usize], limit(built.edge), &built.guards);
         }
+        whole.exits.iter().filter(|exit| exit.way.pending.is_none()).for_each(|exit| nodes[exit.node as usize].accept = true);
         for exit in whole.exits {
             let node = &mut nodes[exit.node as usize];
-            match exit.way.pending {
-                None => node.accept = true,
-                Some(pending) => {
-                    let target = if pending.at_deadline { Target::AtDeadline } else { Target::AtNextEvent };
-                    let guards: Vec<Obstacle> = exit.way.guards.into_iter().filter(|guard| !guard.is_greedy).collect();
-                    let link = EdgeLink::Any;
-                    let edge = Edge { target, link, condition: 0, stops: Vec::new(), blocks: Vec::new(), gap: pending.gap };
-                    add_edge(node, edge, &guards);
-                }
-            }
+            // A match that is complete at once does not wait as well.
+            let Some(pending) = exit.way.pending.filter(|_| !node.accept) else { continue };
+            let target = if pending.at_deadline { Target::AtDeadline } else { Target::AtNextEvent };
+            let guards: Vec<Obstacle> = exit.way.guards.into_iter().filter(|guard| !guard.is_greedy).collect();
+            let link = EdgeLink::Any;
+            let edge = Edge { target, link, condition: 0, stops: Vec::new(), blocks: Vec::new(), gap: pending.gap };
+            add_edge(node, edge, &guards);
         }
         let mut start = Node::default();
         for entry in whole.entries {
@@ -314,7 +332,7 @@ impl Builder {
 
 impl Way {
     /// This way and then another. What is passed last decides whether a negation is pending.
-    fn then(&self, other: &Self) -> Self {
+    pub(super) fn then(&self, other: &Self) -> Self {
         Self { guards: joined(&self.guards, &other.guards), pending: other.pending }
     }
 }

@@ -6,6 +6,7 @@
 //! must not be left early) is a [`Guard`] of the node: an event that trips it closes the edges that lead past it.
 
 mod build;
+mod orders;
 mod reach;
 
 pub(crate) use build::build;

@@ -1,11 +1,9 @@
 //! The plan in words: for `explain`, and warnings.
 
-use super::Plan;
+use super::{Overflow, Plan};
 use crate::automaton::ConditionId;
 use crate::condition::{Condition, Term};
 use crate::matcher::why_one_by_one;
-use crate::pattern::{Element, Inner, Item, Link, Pattern, Quantifier};
-use std::fmt;
 
 impl Plan {
     /// What the prefilter does.
@@ -30,9 +28,11 @@ impl Plan {
             None => "in order of arrival".into(),
         };
         lines.push(format!("{by}, {order}"));
-        lines.push(match self.within_ms {
-            Some(ms) => format!("within {ms} ms"),
-            None => "no window".into(),
+        lines.push(match (self.within_ms, self.within_events) {
+            (Some(ms), None) => format!("within {ms} ms"),
+            (None, Some(events)) => format!("within {events} events of the key"),
+            (Some(ms), Some(events)) => format!("within {ms} ms and {events} events of the key"),
+            (None, None) => "no window".into(),
         });
         for (number, condition) in self.conditions.list.iter().enumerate() {
             let name = self.condition_name(number as ConditionId);
@@ -43,7 +43,12 @@ impl Plan {
             None => "an event costs the same however many partial matches are open: every condition reads one event alone, so they are kept as sets".into(),
             Some(why) => format!("keeps partial matches one by one, and looks at each that an event can change: {why}"),
         });
-        lines.push(format!("at most {} partial matches a key", self.options.runs_per_key_max));
+        let overflow = match self.options.overflow {
+            Overflow::Fail => "one more is an error",
+            Overflow::DropOldest => "of more the oldest are dropped",
+            Overflow::DropNew => "of more the newest are dropped",
+        };
+        lines.push(format!("at most {} partial matches a key; {overflow}", self.options.runs_per_key_max));
         lines
     }
 
@@ -62,6 +67,9 @@ impl Plan {
     }
 
     fn why_all_rows(&self) -> String {
+        if self.within_events.is_some() {
+            return "the window counts every event of the key".into();
+        }
         if self.automaton.is_strict {
             return "the pattern asks what the very next event is".into();
         }
@@ -75,58 +83,4 @@ impl Plan {
             None => "every row may be needed".into(),
         }
     }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_sequence(f, &self.elements)
-    }
-}
-
-fn show_sequence(f: &mut fmt::Formatter<'_>, elements: &[Element]) -> fmt::Result {
-    for (index, element) in elements.iter().enumerate() {
-        if index > 0 {
-            f.write_str(match element.link {
-                Link::Next => " ",
-                Link::FollowedBy => " -> ",
-                Link::FollowedByAny => " ->> ",
-                Link::NotNext => " !",
-                Link::NotFollowedBy => " -> !",
-            })?;
-        }
-        match &element.item {
-            Item::Variable { name, .. } => write!(f, "{name}")?,
-            Item::Group(inner) => {
-                write!(f, "(")?;
-                show_sequence(f, inner)?;
-                write!(f, ")")?;
-            }
-        }
-        show_quantifier(f, &element.quantifier)?;
-        if let Some(until) = &element.until {
-            write!(f, " UNTIL ({until})")?;
-        }
-    }
-    Ok(())
-}
-
-fn show_quantifier(f: &mut fmt::Formatter<'_>, quantifier: &Quantifier) -> fmt::Result {
-    let Quantifier { min, max, optional, greedy, inner, .. } = *quantifier;
-    match (min.max(1), max, optional || min == 0) {
-        (1, Some(1), false) => {}
-        (1, Some(1), true) => write!(f, "?")?,
-        (1, None, true) => write!(f, "*")?,
-        (1, None, false) => write!(f, "+")?,
-        (min, None, optional) => write!(f, "{{{min},}}{}", if optional { "?" } else { "" })?,
-        (min, Some(max), false) if min == max => write!(f, "{{{min}}}")?,
-        (1, Some(max), true) => write!(f, "{{0,{max}}}")?,
-        (min, Some(max), optional) => write!(f, "{{{min},{max}}}{}", if optional { "?" } else { "" })?,
-    }
-    match inner {
-        _ if !quantifier.repeats() => {}
-        Inner::Strict => write!(f, " STRICT")?,
-        Inner::Relaxed => {}
-        Inner::Any => write!(f, " ANY")?,
-    }
-    if greedy { write!(f, " GREEDY") } else { Ok(()) }
 }

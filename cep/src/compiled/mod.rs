@@ -25,10 +25,26 @@ pub const MATCHES: &str = "matches";
 /// columns, with a number behind the name.
 pub const MASK_COLUMN: &str = "__mask";
 
+/// The most partial matches of a key at a time, unless said otherwise.
+pub const MAX_PARTIAL_MATCHES: usize = 100_000;
+
+/// What happens when a key has more partial matches than it may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The job ends with an error.
+    #[default]
+    Fail,
+    /// Those that began first are dropped and counted.
+    DropOldest,
+    /// Those that began last are dropped and counted.
+    DropNew,
+}
+
 /// What can be chosen apart from the pattern.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) runs_per_key_max: usize,
+    pub(crate) overflow: Overflow,
     pub(crate) timed_out: bool,
     pub(crate) late_at_prefilter: bool,
     /// A key with more partial matches than this keeps them as sets, if the pattern allows it.
@@ -37,7 +53,13 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { runs_per_key_max: 100_000, timed_out: false, late_at_prefilter: false, sets_from: 32 }
+        Self {
+            runs_per_key_max: MAX_PARTIAL_MATCHES,
+            overflow: Overflow::Fail,
+            timed_out: false,
+            late_at_prefilter: false,
+            sets_from: 32,
+        }
     }
 }
 
@@ -86,10 +108,16 @@ impl CompiledPattern {
         Ok(Self { plan: Arc::new(Plan::compile(pattern, schema, partition, &ties, &measures)?) })
     }
 
-    /// The most partial matches a key may have at a time; 100,000 unless said otherwise. One more is an error.
+    /// The most partial matches a key may have at a time; [`MAX_PARTIAL_MATCHES`] unless said otherwise.
     #[must_use]
-    pub fn with_max_runs_per_key(self, most: usize) -> Self {
+    pub fn with_max_partial_matches(self, most: usize) -> Self {
         self.with(|options| options.runs_per_key_max = most)
+    }
+
+    /// What happens when a key has more partial matches than that; the job ends with an error unless said otherwise.
+    #[must_use]
+    pub fn with_overflow(self, overflow: Overflow) -> Self {
+        self.with(|options| options.overflow = overflow)
     }
 
     /// Whether partial matches that time out are sent to output 2. They are counted in any case.

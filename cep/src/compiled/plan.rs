@@ -44,6 +44,7 @@ pub(crate) struct Plan {
     /// Of the matcher's input: what orders events of one time, complete.
     pub(crate) ties: Vec<usize>,
     pub(crate) within_ms: Option<i64>,
+    pub(crate) within_events: Option<u64>,
     pub(crate) skip: Skip,
     pub(crate) skip_miss: SkipMiss,
     /// Whether the prefilter may drop rows that meet no condition.
@@ -101,6 +102,7 @@ impl Plan {
         let conditions = drafts.bind(columns.rows.arrow(), &values)?;
         set_interest(&mut automaton, &conditions, drafts.locals.len());
         let drops_rows = !automaton.is_strict
+            && pattern.within_events.is_none()
             && automaton.used_conditions().into_iter().all(|condition| {
                 let condition = &conditions.list[condition as usize];
                 condition.local.is_some() || condition.never
@@ -123,6 +125,7 @@ impl Plan {
             keys: columns.keys,
             ties: columns.ties,
             within_ms: pattern.within_ms,
+            within_events: pattern.within_events,
             skip,
             skip_miss: pattern.skip_miss,
             drops_rows,

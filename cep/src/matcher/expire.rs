@@ -115,9 +115,18 @@ pub(super) enum Expired {
 }
 
 /// Lets time reach `now`, the deadline of a partial match; `complete` gets the match if time completes one.
-pub(super) fn expire(plan: &Plan, run: &mut Run, now: i64, mut complete: impl FnMut(Held)) -> Expired {
-    let node = &plan.automaton.nodes[run.node as usize];
+pub(super) fn expire(plan: &Plan, run: &mut Run, now: i64, complete: impl FnMut(Held)) -> Expired {
     let over = plan.within_ms.is_some_and(|within| run.start_time.saturating_add(within) <= now);
+    end(plan, run, now, over, complete)
+}
+
+/// The whole window of a partial match is over.
+pub(super) fn end_window(plan: &Plan, run: &mut Run, now: i64, complete: impl FnMut(Held)) -> Expired {
+    end(plan, run, now, true, complete)
+}
+
+fn end(plan: &Plan, run: &mut Run, now: i64, over: bool, mut complete: impl FnMut(Held)) -> Expired {
+    let node = &plan.automaton.nodes[run.node as usize];
     let mut completed = false;
     for (index, edge) in node.edges.iter().enumerate() {
         let is_open = run.open >> index & 1 == 1;

@@ -1,6 +1,7 @@
 //! The operator behind the exchange: puts rows in order and keeps the partial matches of every key.
 
 mod compact;
+mod count_window;
 mod evaluate;
 mod expire;
 mod facts;
@@ -36,7 +37,7 @@ pub(crate) struct MatcherFactory(pub(crate) Arc<Plan>);
 impl OperatorFactory for MatcherFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         let state = State::new(&self.0);
-        Ok(Box::new(Matcher { plan: Arc::clone(&self.0), state, info: info.clone(), timed_out: 0 }))
+        Ok(Box::new(Matcher { plan: Arc::clone(&self.0), state, info: info.clone(), timed_out: 0, dropped: 0 }))
     }
 
     fn describe(&self) -> Vec<String> {
@@ -50,6 +51,7 @@ struct Matcher {
     info: OperatorInfo,
     /// How many timed-out partial matches the counters know of.
     timed_out: u64,
+    dropped: u64,
 }
 
 impl Operator for Matcher {
@@ -144,6 +146,11 @@ impl Matcher {
         if timed_out > self.timed_out {
             ctx.counters().add_named("partial matches timed out", (timed_out - self.timed_out) as i64);
             self.timed_out = timed_out;
+        }
+        let dropped = self.state.dropped;
+        if dropped > self.dropped {
+            ctx.counters().add_named("partial matches dropped, their key had too many", (dropped - self.dropped) as i64);
+            self.dropped = dropped;
         }
         self.wake(ctx);
         Ok(())

@@ -7,6 +7,7 @@
 //! instance takes up.
 
 use super::compact::SavedSets;
+use super::count_window::CountWindow;
 use super::keys::{Key, RowKeys};
 use super::run::{Held, Run};
 use super::slab::NONE;
@@ -41,6 +42,8 @@ struct SavedKey {
     held: Vec<SavedHeld>,
     /// Of a key whose partial matches are kept as sets.
     sets: Option<SavedSets>,
+    /// Of a window in events: how many came, and with which numbers and counts partial matches began.
+    window: Option<(u64, Vec<(u64, u64)>)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,7 +121,8 @@ impl Saver {
         });
         let held = held.collect();
         let sets = of.runs.sets().map(|sets| SavedSets::of(self, state, sets));
-        self.saved.keys.push(SavedKey { key: of.key.clone(), runs, held, sets });
+        let window = state.windows.get(place).map(|window| (window.count, window.starts.iter().copied().collect()));
+        self.saved.keys.push(SavedKey { key: of.key.clone(), runs, held, sets, window });
     }
 
     fn bytes(mut self, state: &State, fingerprint: u64) -> Result<Vec<u8>> {
@@ -244,6 +248,9 @@ impl State {
             self.number = self.number.max(moment);
             *self.held.entry(time).or_default() += 1;
             self.keys.states[place].held.push(held);
+        }
+        if let Some((count, starts)) = saved.window {
+            self.windows.put(place, CountWindow { count, starts: starts.into() });
         }
         if let Some(sets) = saved.sets {
             let sets = sets.load(self, plan.automaton.nodes.len(), events, chains)?;

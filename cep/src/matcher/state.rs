@@ -1,7 +1,8 @@
 //! The state of a matcher: works on ordered rows key by key.
 
+use super::count_window::{CountWindow, CountWindows};
 use super::evaluate::{Current, bound};
-use super::expire::{Deadlines, Expired, deadline, expire};
+use super::expire::{Deadlines, Expired, deadline, end_window, expire};
 use super::keys::{Key, KeyState, Keys, RowKeys};
 use super::order::TimeOrder;
 use super::output::Output;
@@ -9,7 +10,7 @@ use super::run::{Held, Run};
 use super::slab::NONE;
 use super::step::{At, Step, Work};
 use super::store::Store;
-use crate::compiled::{Plan, Skip};
+use crate::compiled::{Overflow, Plan, Skip};
 use crate::condition::gate::CLOSED;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -41,6 +42,10 @@ pub(super) struct State {
     pub(super) sets_due: BinaryHeap<Reverse<(i64, u32, u32)>>,
     /// Bytes of memory of all these sets.
     pub(super) sets_bytes: usize,
+    /// Of keys whose partial matches have a window in events.
+    pub(super) windows: CountWindows,
+    /// How many partial matches were dropped because their key had too many.
+    pub(super) dropped: u64,
     clock_ms: i64,
 }
 
@@ -67,6 +72,8 @@ impl State {
             held: BTreeMap::new(),
             sets_due: BinaryHeap::new(),
             sets_bytes: 0,
+            windows: CountWindows::default(),
+            dropped: 0,
             clock_ms: i64::MIN,
         }
     }
@@ -111,7 +118,8 @@ impl State {
             Some(place) if self.keys.states[place].deadline <= at.time => self.expire_key(plan, place, at.time)?.then_some(place),
             place => place,
         };
-        if !self.matters(plan, current, at, place) {
+        // A window in events counts all of them.
+        if !self.matters(plan, current, at, place) && (plan.within_events.is_none() || place.is_none()) {
             return Ok(());
         }
         let mut runs = std::mem::take(&mut self.list);
@@ -119,16 +127,59 @@ impl State {
             self.keys.take_runs(place, &mut runs);
         }
         let step = Step { plan, store: &mut self.store, current, work: &mut self.work, at };
-        let changed = step.run(&mut runs)?;
+        let mut changed = step.run(&mut runs)?;
+        let mut window = None;
+        if let Some(events) = plan.within_events {
+            let (of_key, ends) = self.count_event(plan, events, at, place, &mut runs);
+            (window, changed) = (Some(of_key), changed | ends);
+        }
+        let mut left = place;
         if changed || !self.work.complete.is_empty() {
             if runs.len() > plan.options.runs_per_key_max {
-                return Err(too_many(plan, &keys.key(at.row)?));
+                self.overflow(plan, keys, at, &mut runs)?;
             }
-            self.put_back(plan, keys, at, place, &mut runs)?;
+            left = self.put_back(plan, keys, at, place, &mut runs)?;
         } else if let Some(place) = place {
             self.keys.put_runs(place, &mut runs);
         }
         self.list = runs;
+        if let (Some(place), Some(window)) = (left, window) {
+            self.windows.put(place, window);
+        }
+        Ok(())
+    }
+
+    /// Counts an event of a key whose partial matches have a window in events, and ends those that have had all of theirs. Says
+    /// whether there were any.
+    fn count_event(&mut self, plan: &Plan, events: u64, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> (CountWindow, bool) {
+        let mut window = self.windows.take(place);
+        let floor = window.advance(events, at.number, runs);
+        let over = runs.partition_point(|run| run.start < floor);
+        let Self { store, work, output, .. } = self;
+        for mut run in runs.drain(..over) {
+            let end = (run.node, run.open);
+            let expired = end_window(plan, &mut run, at.time, |held| {
+                store.hold(held.chain);
+                work.complete.push(Held { moment: at.number, ..held });
+            });
+            match expired {
+                Expired::TimedOut => output.timed_out(plan, store, run.chain, at.time, end),
+                _ => store.release(run.chain),
+            }
+        }
+        (window, over > 0)
+    }
+
+    /// A key has too many partial matches.
+    fn overflow(&mut self, plan: &Plan, keys: &RowKeys, at: At, runs: &mut Vec<Run>) -> Result<()> {
+        let most = plan.options.runs_per_key_max;
+        let dropped = match plan.options.overflow {
+            Overflow::Fail => return Err(too_many(plan, &keys.key(at.row)?)),
+            Overflow::DropOldest => runs.drain(..runs.len() - most),
+            Overflow::DropNew => runs.drain(most..),
+        };
+        self.dropped += dropped.len() as u64;
+        dropped.for_each(|run| self.store.release(run.chain));
         Ok(())
     }
 
@@ -139,12 +190,12 @@ impl State {
         at.mask & plan.automaton.start.interest != 0 || place.is_some_and(|place| reaches(&self.keys.states[place]))
     }
 
-    /// Stores what a row made of the partial matches of a key.
-    fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> Result<()> {
+    /// Stores what a row made of the partial matches of a key. Returns the key's place if something is kept of it.
+    fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> Result<Option<u32>> {
         let completes = !self.work.complete.is_empty() && plan.skip != Skip::None;
         if place.is_none() && runs.is_empty() && !completes {
             self.deliver_all();
-            return Ok(());
+            return Ok(None);
         }
         let place = match place {
             Some(place) => place,
@@ -173,10 +224,13 @@ impl State {
             self.hold_all(place);
             self.resolve(plan, place)?;
         }
-        if !self.remove_if_empty(place) && self.keys.states[place].runs.len() > plan.sets_from {
+        if self.remove_if_empty(place) {
+            return Ok(None);
+        }
+        if self.keys.states[place].runs.len() > plan.sets_from {
             self.change_to_sets(plan, place);
         }
-        Ok(())
+        Ok(Some(place))
     }
 
     /// Sends the complete matches.
@@ -246,6 +300,7 @@ impl State {
         let KeyState { runs, held, .. } = &self.keys.states[place];
         let empty = runs.is_empty() && held.is_empty() && runs.sets().is_none();
         if empty {
+            self.windows.forget(place);
             self.keys.remove(place);
         }
         empty
@@ -335,12 +390,18 @@ impl State {
 
     pub(super) fn size(&self) -> StateSize {
         let held = self.held.values().sum::<usize>() * size_of::<Held>();
-        let bytes = self.order.bytes() + self.store.bytes() + self.keys.bytes() + self.deadlines.bytes() + held + self.sets_bytes;
+        let bytes = self.order.bytes()
+            + self.store.bytes()
+            + self.keys.bytes()
+            + self.deadlines.bytes()
+            + held
+            + self.sets_bytes
+            + self.windows.bytes();
         StateSize { keys: self.keys.len() as u64, bytes: bytes as u64 }
     }
 }
 
 pub(super) fn too_many(plan: &Plan, key: &Key) -> Error {
     Error::job(format!("{key} has more than {} partial matches of the pattern {} at a time", plan.options.runs_per_key_max, plan.text))
-        .help("give the pattern a (shorter) window with WITHIN, make its first conditions more selective, skip after a match, partition by more columns, or raise max_runs_per_key")
+        .help("give the pattern a (shorter) window with WITHIN, make its first conditions more selective, skip after a match, partition by more columns, raise max_partial_matches, or say with overflow which to drop")
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 impl Pattern {
     /// A pattern of these elements, without a window.
     pub fn new(elements: Vec<Element>) -> Self {
-        Self { elements, within_ms: None, after_match: AfterMatch::NoSkip, skip_miss: SkipMiss::Ignore }
+        Self { elements, within_ms: None, within_events: None, after_match: AfterMatch::NoSkip, skip_miss: SkipMiss::Ignore }
     }
 
     /// Starts a pattern with any event, called `variable`.
@@ -29,6 +29,38 @@ impl Pattern {
     /// Starts a pattern with a group.
     pub fn begin_group(group: Pattern) -> Self {
         Self::new(vec![Element::group(Link::FollowedBy, group.elements)])
+    }
+
+    /// Starts a pattern with one of several sequences.
+    ///
+    /// ```
+    /// use egret_cep::Pattern;
+    /// let theft = Pattern::begin("login").followed_by_group(Pattern::any_of([
+    ///     Pattern::begin("new_password").followed_by("transfer"),
+    ///     Pattern::begin("new_device"),
+    /// ]));
+    /// assert_eq!(theft.to_string(), "login -> (new_password -> transfer | new_device)");
+    /// ```
+    pub fn any_of(sequences: impl IntoIterator<Item = Pattern>) -> Self {
+        let sequences = sequences.into_iter().map(|pattern| pattern.elements).collect();
+        Self::new(vec![Element::once(Link::FollowedBy, Item::Alternatives(sequences))])
+    }
+
+    /// Starts a pattern with several sequences, each once, in any order, others between them.
+    ///
+    /// ```
+    /// use egret_cep::Pattern;
+    /// let signs = Pattern::all_of([Pattern::begin("new_device"), Pattern::begin("new_country")]).followed_by("transfer");
+    /// assert_eq!(signs.to_string(), "new_device & new_country -> transfer");
+    /// ```
+    pub fn all_of(parts: impl IntoIterator<Item = Pattern>) -> Self {
+        Self::all_of_linked(Inner::Relaxed, parts)
+    }
+
+    /// As [`Pattern::all_of`]; `link` says how each follows the one before it.
+    pub fn all_of_linked(link: Inner, parts: impl IntoIterator<Item = Pattern>) -> Self {
+        let parts = parts.into_iter().map(|pattern| pattern.elements).collect();
+        Self::new(vec![Element::once(Link::FollowedBy, Item::AllOf { parts, link })])
     }
 
     /// The very next event.
@@ -171,6 +203,26 @@ impl Pattern {
         self
     }
 
+    /// The whole match lies within `count` events of its key, all of which count: see [`Pattern::within_events`].
+    ///
+    /// ```
+    /// use egret_cep::Pattern;
+    /// let burst = Pattern::begin("failed").times(3).followed_by("login").within_events(10);
+    /// assert_eq!(burst.within_events, Some(10));
+    /// ```
+    #[must_use]
+    pub fn within_events(mut self, count: u64) -> Self {
+        self.within_events = Some(count);
+        self
+    }
+
+    /// Each event comes within `window` of the event before it; an absence at the end is proved when so much time has passed.
+    #[must_use]
+    pub fn within_between(mut self, window: Duration) -> Self {
+        limit_gaps(&mut self.elements, millis(window), true);
+        self
+    }
+
     /// What a match does to others.
     #[must_use]
     pub fn after_match(mut self, strategy: AfterMatch) -> Self {
@@ -215,6 +267,28 @@ impl Element {
 
     fn once(link: Link, item: Item) -> Self {
         Self { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None }
+    }
+}
+
+/// Limits the gap before every event of the elements, and how long an absence at their end lasts.
+fn limit_gaps(elements: &mut [Element], window_ms: i64, at_end: bool) {
+    let count = elements.len();
+    for (index, element) in elements.iter_mut().enumerate() {
+        let at_end = at_end && index + 1 == count;
+        if index > 0 && element.link.is_negation() && !(at_end && element.link == Link::NotFollowedBy) {
+            continue;
+        }
+        element.within_previous_ms = Some(element.within_previous_ms.map_or(window_ms, |own| own.min(window_ms)));
+        let repeats = element.quantifier.repeats();
+        match &mut element.item {
+            Item::Variable { .. } => {}
+            Item::Group(inner) => limit_gaps(inner, window_ms, at_end && !repeats),
+            Item::Alternatives(sequences) => {
+                sequences.iter_mut().for_each(|inner| limit_gaps(inner, window_ms, at_end && !repeats));
+            }
+            // Any part but the last has others behind it, so that an absence at its end is not at the end.
+            Item::AllOf { parts, .. } => parts.iter_mut().for_each(|inner| limit_gaps(inner, window_ms, false)),
+        }
     }
 }
 

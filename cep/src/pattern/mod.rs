@@ -1,6 +1,7 @@
 //! What a pattern is: the description that the language and the Rust API make and [`crate::CompiledPattern`] takes.
 
 mod builder;
+mod show;
 mod validate;
 
 use datafusion_sql::sqlparser::ast;
@@ -13,6 +14,9 @@ use std::fmt;
 /// The most events that the repetitions of a pattern may ask for, those of nested groups multiplied.
 pub const REPETITIONS_MAX: u32 = 10_000;
 
+/// The most sequences that can come in any order: their automaton has n * 2^(n-1) copies of them.
+pub const PARTS_MAX: usize = 8;
+
 /// Which events follow which, how fast, and what a match does to other matches.
 ///
 /// Made by the fluent methods ([`Pattern::begin`] and those behind it) or from the parts.
@@ -22,6 +26,9 @@ pub struct Pattern {
     pub elements: Vec<Element>,
     /// The window: the last event's time less the first's must be *less than* this.
     pub within_ms: Option<i64>,
+    /// The window in events: a match lies within so many events of its key, one behind the other, from its first event to its
+    /// last. All events of the key count, whether or not they fit anything; late rows do not.
+    pub within_events: Option<u64>,
     /// What a match does to others.
     pub after_match: AfterMatch,
     /// What happens when a match has no event to skip to.
@@ -56,6 +63,28 @@ pub enum Item {
     },
     /// A sequence of elements.
     Group(Vec<Element>),
+    /// One of several sequences. Each counts on its own: what precedes is linked with the first event of each, and what is
+    /// found is what is found with any one of them. A variable of a sequence that was not taken has no events.
+    Alternatives(Vec<Vec<Element>>),
+    /// Several sequences, each once, one behind the other in any order: with two, `(a, b)` or `(b, a)`. A sequence that may be
+    /// missing counts as missing behind the others.
+    AllOf {
+        /// The sequences: at least two, at most [`PARTS_MAX`].
+        parts: Vec<Vec<Element>>,
+        /// How the first event of a part follows the last event of the part before it.
+        link: Inner,
+    },
+}
+
+impl Item {
+    /// The sequences in it: none of a variable.
+    pub fn sequences(&self) -> &[Vec<Element>] {
+        match self {
+            Self::Variable { .. } => &[],
+            Self::Group(sequence) => std::slice::from_ref(sequence),
+            Self::Alternatives(sequences) | Self::AllOf { parts: sequences, .. } => sequences,
+        }
+    }
 }
 
 /// How an event follows the one before.

@@ -1,6 +1,6 @@
 //! What makes a pattern wrong before its conditions are even read.
 
-use super::{AfterMatch, Element, Inner, Item, Link, Pattern, Quantifier, REPETITIONS_MAX};
+use super::{AfterMatch, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX};
 use egret_core::{Error, Result};
 
 impl Pattern {
@@ -10,6 +10,9 @@ impl Pattern {
     /// The pattern makes no sense; the message names the variable.
     pub fn validate(&self) -> Result<()> {
         positive(self.within_ms, "the pattern's window")?;
+        if self.within_events == Some(0) {
+            return Err(Error::job("the pattern's window is 0 events long").help("a window has room for one event at least"));
+        }
         let mut names = Vec::new();
         check_sequence(&self.elements, "the pattern", 1, &mut names)?;
         self.check_end()?;
@@ -19,17 +22,19 @@ impl Pattern {
 
     /// A negation at the end needs something that proves it.
     fn check_end(&self) -> Result<()> {
-        match trailing_negation(&self.elements) {
-            Some(element)
-                if element.link == Link::NotFollowedBy && self.within_ms.is_none() && element.within_previous_ms.is_none() =>
-            {
-                Err(Error::job(format!(
-                    "'{}' must not come at the end of the pattern, but nothing says until when",
-                    label(element)
-                ))
-                .help("give the pattern a window (WITHIN), so that time can prove that the event stayed away"))
-            }
-            _ => Ok(()),
+        if self.within_ms.is_some() || self.within_events.is_some() {
+            return Ok(());
+        }
+        let mut trailing = Vec::new();
+        trailing_negations(&self.elements, &mut trailing);
+        let open = |element: &&&Element| element.link == Link::NotFollowedBy && element.within_previous_ms.is_none();
+        match trailing.iter().find(open) {
+            Some(element) => Err(Error::job(format!(
+                "'{}' must not come at the end of the pattern, but nothing says until when",
+                label(element)
+            ))
+            .help("give the pattern a window (WITHIN), so that time can prove that the event stayed away")),
+            None => Ok(()),
         }
     }
 
@@ -47,8 +52,9 @@ impl Pattern {
                 ))
                 .help("only NOT FOLLOWED BY at the end of a pattern can have one"));
             }
-            if let Item::Group(inner) = &element.item {
-                self.check_inner_negations(inner, last && !element.quantifier.repeats())?;
+            let last = last && !element.quantifier.repeats() && !matches!(element.item, Item::AllOf { .. });
+            for inner in element.item.sequences() {
+                self.check_inner_negations(inner, last)?;
             }
         }
         Ok(())
@@ -66,14 +72,14 @@ impl Pattern {
     }
 }
 
-/// The negation a pattern ends with, also inside a group at its end.
-fn trailing_negation(elements: &[Element]) -> Option<&Element> {
-    let last = elements.last()?;
-    match &last.item {
-        _ if last.link.is_negation() && elements.len() > 1 => Some(last),
-        Item::Group(inner) => trailing_negation(inner),
-        Item::Variable { .. } => None,
+/// The negations a pattern can end with, also inside a group at its end.
+fn trailing_negations<'a>(elements: &'a [Element], found: &mut Vec<&'a Element>) {
+    let Some(last) = elements.last() else { return };
+    if last.link.is_negation() && elements.len() > 1 {
+        found.push(last);
+        return;
     }
+    last.item.sequences().iter().for_each(|sequence| trailing_negations(sequence, found));
 }
 
 fn listed(names: &[(String, bool)]) -> String {
@@ -84,7 +90,7 @@ fn listed(names: &[(String, bool)]) -> String {
 fn label(element: &Element) -> String {
     match &element.item {
         Item::Variable { name, .. } => name.clone(),
-        Item::Group(inner) => match inner.first() {
+        other => match other.sequences().first().and_then(|sequence| sequence.first()) {
             Some(first) => format!("({} ...)", label(first)),
             None => "()".into(),
         },
@@ -116,13 +122,28 @@ fn check_element(element: &Element, negated: bool, outer: u64, names: &mut Vec<(
     let copies = check_quantifier(element, outer)?;
     match &element.item {
         Item::Group(inner) => check_sequence(inner, "a group", copies, names),
+        Item::Alternatives(sequences) => {
+            if sequences.len() < 2 {
+                return Err(Error::job("there is nothing to choose from").help("alternatives are two sequences or more"));
+            }
+            sequences.iter().try_for_each(|sequence| check_sequence(sequence, "an alternative", copies, names))
+        }
+        Item::AllOf { parts, .. } => {
+            if !(2..=PARTS_MAX).contains(&parts.len()) {
+                let message = format!("{} parts come in any order, possible are 2 to {PARTS_MAX}", parts.len());
+                return Err(Error::job(message).help(
+                    "put parts that are alike into one variable that is repeated, and count in a condition which of them came",
+                ));
+            }
+            parts.iter().try_for_each(|part| check_sequence(part, "a part", copies, names))
+        }
         Item::Variable { name, .. } => {
             if name.is_empty() {
                 return Err(Error::job("a variable has no name"));
             }
             if names.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
                 return Err(Error::job("there are two variables of this name")
-                    .help("give each its own; a repetition is written as a quantifier"));
+                    .help("give each its own; a repetition is written as a quantifier, and what comes in any order with `&`"));
             }
             names.push((name.clone(), negated));
             Ok(())
@@ -131,7 +152,7 @@ fn check_element(element: &Element, negated: bool, outer: u64, names: &mut Vec<(
 }
 
 fn check_negation(element: &Element) -> Result<()> {
-    if matches!(element.item, Item::Group(_)) {
+    if !matches!(element.item, Item::Variable { .. }) {
         return Err(Error::job("a group cannot be negated").help("negate a single variable"));
     }
     if element.quantifier != Quantifier::default() || element.until.is_some() {
@@ -164,7 +185,7 @@ fn check_quantifier(element: &Element, outer: u64) -> Result<u64> {
     let repeats = element.quantifier.repeats();
     if greedy {
         let wrong = match &element.item {
-            Item::Group(_) => Some("a group cannot be greedy"),
+            Item::Group(_) | Item::Alternatives(_) | Item::AllOf { .. } => Some("a group cannot be greedy"),
             _ if inner == Inner::Any => Some("a repetition of any combination cannot be greedy"),
             _ if !repeats && !optional => Some("a variable that comes once cannot be greedy"),
             _ => None,

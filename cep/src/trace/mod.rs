@@ -220,12 +220,16 @@ impl CompiledPattern {
     ///
     /// # Errors
     /// A condition cannot be computed; there are too many partial matches of one start; the pattern has windows but its stream no
-    /// event time, so that they were about the clock on the wall.
+    /// event time, so that they were about the clock on the wall; the window counts events.
     pub fn trace(&self, rows: &RecordBatch, until_ms: Option<i64>) -> Result<Trace> {
         let plan = self.plan();
         if plan.input.event_time().is_none() && (plan.within_ms.is_some() || !plan.automaton.gaps.is_empty()) {
             return Err(Error::job("the pattern's windows follow the clock on the wall, so what they did cannot be traced")
                 .help("give the stream event time: WATERMARK FOR <time column> AS <time column>"));
+        }
+        if plan.within_events.is_some() {
+            return Err(Error::job("a pattern whose window counts events cannot be traced yet")
+                .help("trace it with the window left out, or with one in time"));
         }
         let world = World::new(plan, rows)?;
         skips::follow(&world, until_ms, STEPS_MAX)

@@ -104,7 +104,7 @@ pub(crate) fn report(plan: &Plan, store: &mut Store, chain: u32, outcome: Outcom
         Outcome::TimedOut { time, node, open } => {
             let missing = missing(plan, &shown, store, chain, &plan.automaton.nodes[node as usize], open)?;
             let reached = events.last().map(|event| event.variable.clone()).unwrap_or_default();
-            (plan.within_ms.map(show_duration), None, Some(TimedOut { at: show_time(time), reached, missing }))
+            (whole_window(plan), None, Some(TimedOut { at: show_time(time), reached, missing }))
         }
     };
     let absent = match outcome {
@@ -113,6 +113,13 @@ pub(crate) fn report(plan: &Plan, store: &mut Store, chain: u32, outcome: Outcom
     };
     let report = Report { events, absent, within, skip, timed_out };
     serde_json::to_string(&report).map_err(|error| Error::bug(format!("a report is written as JSON: {error}")))
+}
+
+/// The window of the pattern.
+fn whole_window(plan: &Plan) -> Option<String> {
+    let events = plan.within_events.map(|count| format!("{count} events"));
+    let windows: Vec<String> = plan.within_ms.map(show_duration).into_iter().chain(events).collect();
+    (!windows.is_empty()).then(|| windows.join(" and "))
 }
 
 /// The time of the event at hand.

@@ -341,9 +341,8 @@ fn quantifier(json: &Value) -> Quantifier {
 fn variables(elements: &[Element], names: &mut Vec<String>) {
     for element in elements {
         match &element.item {
-            Item::Group(inner) => variables(inner, names),
             Item::Variable { name, .. } if !element.link.is_negation() => names.push(name.clone()),
-            Item::Variable { .. } => {}
+            item => item.sequences().iter().for_each(|inner| variables(inner, names)),
         }
     }
 }

@@ -15,13 +15,15 @@ pub(crate) struct Event {
 pub(crate) struct Wanted {
     /// The event is of one of these kinds.
     pub(crate) kinds: Vec<char>,
-    /// Its amount is above the sum of what this element has taken.
+    /// Its amount is above the sum of what the element of this number has taken.
     pub(crate) above_sum_of: Option<usize>,
 }
 
 /// An element, and what its conditions mean.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
+    /// Its number in the pattern, which is that of its variable.
+    pub(crate) id: usize,
     pub(crate) element: Element,
     pub(crate) wanted: Wanted,
     pub(crate) until: Option<Wanted>,
@@ -41,6 +43,7 @@ pub(crate) type Moment = (i64, Option<usize>);
 pub(crate) struct Definition<'a> {
     pub(crate) rules: &'a [Rule],
     pub(crate) within_ms: Option<i64>,
+    pub(crate) within_events: Option<u64>,
     pub(crate) events: &'a [Event],
 }
 
@@ -77,6 +80,7 @@ impl Definition<'_> {
         let (first, last) = (taken[0], taken[taken.len() - 1]);
         let span = self.events[last.event].at - self.events[first.event].at;
         self.within_ms.is_none_or(|within| span < within)
+            && self.within_events.is_none_or(|count| last.event - first.event < count as usize)
             && (0..taken.len()).all(|index| {
                 let (before, next) = (&taken[..index], taken[index]);
                 let enters = before.last().is_none_or(|previous| previous.element != next.element);
@@ -95,7 +99,11 @@ impl Definition<'_> {
 
     fn meets(&self, wanted: &Wanted, event: usize, before: &[Taken]) -> bool {
         let sum = |element: usize| -> i64 {
-            before.iter().filter(|taken| taken.element == element).map(|taken| self.events[taken.event].amount).sum()
+            before
+                .iter()
+                .filter(|taken| self.rules[taken.element].id == element)
+                .map(|taken| self.events[taken.event].amount)
+                .sum()
         };
         let Event { kind, amount, .. } = self.events[event];
         wanted.kinds.contains(&kind) && wanted.above_sum_of.is_none_or(|element| amount > sum(element))
@@ -142,7 +150,7 @@ impl Definition<'_> {
     fn is_greedy_enough(&self, before: &[Taken], next: Taken) -> bool {
         let previous = before[before.len() - 1];
         (previous.element..next.element).filter(|&left| self.rules[left].element.quantifier.greedy).all(|left| {
-            let Rule { element, wanted, until } = &self.rules[left];
+            let Rule { element, wanted, until, .. } = &self.rules[left];
             let count = before.iter().filter(|taken| taken.element == left).count();
             let is_full = element.quantifier.max.is_some_and(|max| count == max as usize);
             let ends = |event: usize| until.as_ref().is_some_and(|until| self.meets(until, event, before));
@@ -178,7 +186,7 @@ impl Definition<'_> {
     }
 
     /// When a match is complete, if ever: with its last event; if the pattern ends in `not_next`, with the event behind it; if
-    /// it ends in `not_followed_by`, when time is up.
+    /// it ends in `not_followed_by`, when time is up, or with the last event of the window.
     fn decided(&self, taken: &[Taken]) -> Option<Moment> {
         let (first, last) = (taken[0], taken[taken.len() - 1]);
         let ends: Vec<&Element> =
@@ -190,10 +198,14 @@ impl Definition<'_> {
         let whole = self.within_ms.map(|within| self.events[first.event].at + within);
         let own = ends.iter().filter_map(|element| element.within_previous_ms).map(|own| self.events[last.event].at + own);
         let deadline = own.chain(whole).min();
-        let seen = self.events.iter().take_while(|event| deadline.is_none_or(|deadline| event.at < deadline)).count();
+        let in_time = self.events.iter().take_while(|event| deadline.is_none_or(|deadline| event.at < deadline)).count();
+        let in_window = self.within_events.map_or(usize::MAX, |count| first.event + count as usize);
+        let seen = in_time.min(in_window);
         let by_time = ends.iter().any(|element| element.link == Link::NotFollowedBy);
         let moment = match deadline.filter(|_| by_time) {
+            _ if by_time && in_window <= in_time => (self.events[in_window - 1].at, Some(in_window - 1)),
             Some(deadline) => (deadline, None),
+            None if by_time => return None,
             None if last.event + 1 < seen => (self.events[last.event + 1].at, Some(last.event + 1)),
             None => return None,
         };

@@ -148,13 +148,13 @@ fn measures_that_do_not_fit_are_named() {
 #[test]
 fn too_many_partial_matches_end_the_job() {
     let pattern = Pattern::begin("a").filter("kind = 'in'").followed_by("b").filter("kind = 'out'");
-    let found = |most: usize| -> Result<Found> { compile(&pattern)?.with_max_runs_per_key(most).match_rows(&payments().rows) };
+    let found = |most: usize| -> Result<Found> { compile(&pattern)?.with_max_partial_matches(most).match_rows(&payments().rows) };
     assert_eq!(found(4).unwrap().matches.num_rows(), 4);
     let error = found(3).unwrap_err();
     assert!(matches!(error, Error::Job(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with("the key 7 has more than 3 partial matches of the pattern a -> b at a time\nhelp: "), "{text}");
-    assert!(text.contains("WITHIN") && text.contains("max_runs_per_key"), "{text}");
+    assert!(text.contains("WITHIN") && text.contains("max_partial_matches"), "{text}");
 }
 
 #[test]

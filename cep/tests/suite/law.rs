@@ -3,7 +3,7 @@
 use crate::chained::chained;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field};
-use egret_cep::{AfterMatch, CompiledPattern, Pattern, measures};
+use egret_cep::{AfterMatch, CompiledPattern, Overflow, Pattern, measures};
 use egret_core::job::Partitioning;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, KeyColumns, NoState, OperatorInfo, StreamSchema};
@@ -157,6 +157,33 @@ fn groups_and_gaps() {
     check("gaps", &gaps.followed_by("pay").filter("kind = 'pay'").within_previous(millis(40)), &["card"], &[("pay", "pay.id")]);
 }
 
+#[test]
+fn choices_orders_and_windows_in_events() {
+    let kind = |name: &str, kind: &str| Pattern::begin(name).filter(format!("kind = '{kind}'").as_str());
+    let either = Pattern::any_of([kind("in", "in").followed_by("more").filter("amount > in.amount"), kind("out", "out")]);
+    let columns = [("in", "in.id"), ("more", "more.id"), ("out", "out.id"), ("pay", "pay.id")];
+    check("alternatives", &either.clone().followed_by("pay").filter("kind = 'pay'").within(millis(60)), &["card"], &columns);
+    let events = either.followed_by("pay").filter("kind = 'pay'").within_events(6);
+    check("a window in events", &events, &["card"], &columns);
+    let gone = kind("in", "in").not_followed_by("out").filter("kind = 'out'").within_events(4);
+    check("an absence in a window of events", &gone, &["card"], &[("in", "in.id")]);
+    let all = Pattern::all_of([kind("in", "in").times(2), kind("out", "out"), kind("pay", "pay")]);
+    let columns = [("in", "array_agg(in.id)"), ("out", "out.id"), ("pay", "pay.id")];
+    check("any order", &all.within(millis(80)).after_match(AfterMatch::SkipPastLastEvent), &["card"], &columns);
+}
+
+#[test]
+fn what_is_dropped_does_not_depend_on_batches() {
+    let pattern = Pattern::begin("a").filter("amount < 30").followed_by_any("b").filter("amount > 20").within(millis(100));
+    for overflow in [Overflow::DropOldest, Overflow::DropNew] {
+        let compiled = compile(&pattern, &["card"], &[("a", "a.id"), ("b", "b.id")]);
+        let bounded = compiled.clone().with_max_partial_matches(3).with_overflow(overflow);
+        let count = |compiled: &CompiledPattern| compiled.match_rows(&random_rows(1, 150)).unwrap().matches.num_rows();
+        assert!(count(&bounded) < count(&compiled), "{overflow:?} dropped nothing");
+        check_compiled(&format!("{overflow:?}"), &bounded, &["card"]);
+    }
+}
+
 /// Patterns whose partial matches are kept as sets: they give the matches of the same pattern kept one by one, too.
 #[test]
 fn kept_as_sets() {
@@ -228,7 +255,7 @@ fn sets_are_small() {
     let pattern = Pattern::begin("a").followed_by("z").filter("id < 0").within(Duration::from_secs(3_600));
     let measures = measures(&[("first", "a.id"), ("z", "z.id")]).unwrap();
     let compiled = CompiledPattern::compile(&pattern, &schema, vec![], vec![], measures).unwrap();
-    let mut run = chained(&compiled.with_max_runs_per_key(1 << 20)).create(&OperatorInfo::alone("small")).unwrap();
+    let mut run = chained(&compiled.with_max_partial_matches(1 << 20)).create(&OperatorInfo::alone("small")).unwrap();
     let mut call = |time: i64, rows: std::ops::Range<i64>| {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(rows.clone())),

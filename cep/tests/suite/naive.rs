@@ -106,7 +106,7 @@ fn random_variable(random: &mut Random, before: &[Rule]) -> Rule {
         until: until.as_ref().map(condition),
         within_previous_ms: random.chance(15).then(|| random.between(1, 10)),
     };
-    Rule { element, wanted, until }
+    Rule { id: before.len(), element, wanted, until }
 }
 
 fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
@@ -114,7 +114,7 @@ fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
     let item = Item::Variable { name: format!("x{}", before.len()), condition: Some(condition(&wanted)) };
     let link = [Link::NotNext, Link::NotFollowedBy][random.below(2)];
     let element = Element { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None };
-    Rule { element, wanted, until: None }
+    Rule { id: before.len(), element, wanted, until: None }
 }
 
 /// Makes a pattern of rules, with a window if it needs one and otherwise perhaps.
@@ -124,7 +124,13 @@ pub(crate) fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern
     if let Some(rule) = at_end {
         rule.element.within_previous_ms = random.chance(30).then(|| random.between(1, 12));
     }
-    let mut pattern = Pattern::new(rules.iter().map(|rule| rule.element.clone()).collect());
+    let elements = rules.iter().map(|rule| rule.element.clone()).collect();
+    with_windows(random, Pattern::new(elements), needs_window)
+}
+
+fn with_windows(random: &mut Random, mut pattern: Pattern, needs_window: bool) -> Pattern {
+    pattern.within_events = random.chance(20).then(|| random.between(1, 7) as u64);
+    let needs_window = needs_window && pattern.within_events.is_none();
     pattern.within_ms = (needs_window || random.chance(40)).then(|| random.between(1, 16));
     pattern.after_match =
         [AfterMatch::NoSkip, AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent][random.below(4)].clone();
@@ -155,6 +161,7 @@ pub(crate) type Found = (Match, i64);
 fn as_found(taken: &[Taken], moment: Moment) -> Found {
     let mut found = Match::new();
     taken.iter().for_each(|taken| found.entry(format!("x{}", taken.element)).or_default().push(taken.event as i64));
+    found.values_mut().for_each(|events| events.sort_unstable());
     (found, moment.0)
 }
 
@@ -188,7 +195,8 @@ fn random_patterns_match_as_defined() {
             .unwrap_or_else(|error| panic!("seed {seed}, the pattern {pattern}: {error}\n{pattern:#?}"));
         for _ in 0..STREAMS {
             let events = random_events(&mut random);
-            let definition = Definition { rules: &rules, within_ms: pattern.within_ms, events: &events };
+            let definition =
+                Definition { rules: &rules, within_ms: pattern.within_ms, within_events: pattern.within_events, events: &events };
             let expected = skip(definition.matches(), &pattern.after_match);
             let expected: Vec<Found> = expected.iter().map(|(taken, moment)| as_found(taken, *moment)).collect();
             let found = engine_matches(&compiled, &names, &record_batch(&events, &mut random));
@@ -218,7 +226,7 @@ fn sets_give_what_one_by_one_gives() {
         let mut pattern = random_pattern(&mut random, &mut rules);
         pattern.within_ms = pattern.within_ms.map(|within| within * 3);
         let (compiled, names) = compile(&pattern, &schema(), vec![], vec![0]).unwrap();
-        let compiled = compiled.with_timed_out(false).with_max_runs_per_key(2_000);
+        let compiled = compiled.with_timed_out(false).with_max_partial_matches(2_000);
         let events: Vec<Event> = (0..5)
             .flat_map(|part: i64| {
                 random_events(&mut random).into_iter().map(move |event| Event { at: event.at + part * 20, ..event })
@@ -236,4 +244,114 @@ fn sets_give_what_one_by_one_gives() {
         all += one_by_one.len();
     }
     assert!(all > 20_000, "there were only {all} matches, so little was tested");
+}
+
+/// Alternatives and what comes in any order, by definition: every choice and every order is a pattern of its own, and what is
+/// found is what is found with any of them.
+#[test]
+fn choices_and_orders_match_as_defined() {
+    let mut all = 0;
+    for seed in 1..=SEEDS {
+        let mut random = Random::new(seed);
+        let (pattern, choices) = random_choices(&mut random);
+        let (compiled, names) = compile(&pattern, &schema(), vec![], vec![0])
+            .unwrap_or_else(|error| panic!("seed {seed}, the pattern {pattern}: {error}\n{pattern:#?}"));
+        for _ in 0..STREAMS {
+            let events = random_events(&mut random);
+            let mut found: Vec<(Vec<Taken>, Moment)> = Vec::new();
+            for rules in &choices {
+                let Pattern { within_ms, within_events, .. } = pattern;
+                let definition = Definition { rules, within_ms, within_events, events: &events };
+                let named = |taken: Taken| Taken { element: rules[taken.element].id, ..taken };
+                found.extend(
+                    definition.matches().into_iter().map(|(taken, moment)| (taken.into_iter().map(named).collect(), moment)),
+                );
+            }
+            let expected: Vec<Found> =
+                skip(found, &pattern.after_match).iter().map(|(taken, moment)| as_found(taken, *moment)).collect();
+            let mut expected = comparable(expected, &pattern.after_match);
+            expected.dedup();
+            all += expected.len();
+            let sets_from = random.below(3);
+            for compiled in [compiled.clone(), compiled.clone().with_sets_from(sets_from)] {
+                let found = engine_matches(&compiled, &names, &record_batch(&events, &mut random));
+                let found = comparable(found, &pattern.after_match);
+                assert!(
+                    found == expected,
+                    "seed {seed}, the pattern {pattern}\nexpected  {expected:?}\nfound     {found:?}\n{events:#?}\n{pattern:#?}"
+                );
+            }
+        }
+    }
+    assert!(all > 10_000, "there were only {all} matches, so little was tested");
+}
+
+/// A pattern with one step that is several sequences, and every pattern it stands for.
+fn random_choices(random: &mut Random) -> (Pattern, Vec<Vec<Rule>>) {
+    let (in_any_order, link) = (random.chance(50), [Inner::Strict, Inner::Relaxed, Inner::Any][random.below(3)]);
+    let mut rules: Vec<Rule> = Vec::new();
+    let required = |random: &mut Random, rules: &mut Vec<Rule>| {
+        let mut rule = random_variable(random, rules);
+        // Nothing may depend on what may not have been taken.
+        let is_plain = |wanted: &Wanted| wanted.above_sum_of.is_none();
+        while !is_plain(&rule.wanted)
+            || rule.until.as_ref().is_some_and(|until| !is_plain(until))
+            || rule.element.quantifier.min == 0
+        {
+            rule = random_variable(random, rules);
+        }
+        (rule.element.quantifier.optional, rule.element.quantifier.greedy) = (false, false);
+        rules.push(rule.clone());
+        rule
+    };
+    let before: Vec<Rule> = (0..random.below(2)).map(|_| required(random, &mut rules)).collect();
+    let parts: Vec<Vec<Rule>> =
+        (0..2 + random.below(2)).map(|_| (0..1 + random.below(2)).map(|_| required(random, &mut rules)).collect()).collect();
+    let after: Vec<Rule> = (0..random.below(2)).map(|_| required(random, &mut rules)).collect();
+    let own_link = [Link::Next, Link::FollowedBy, Link::FollowedByAny][random.below(3)];
+    let elements = |rules: &[Rule]| rules.iter().map(|rule| rule.element.clone()).collect::<Vec<_>>();
+    let sequences: Vec<Vec<Element>> = parts.iter().map(|part| elements(part)).collect();
+    let item = if in_any_order { Item::AllOf { parts: sequences, link } } else { Item::Alternatives(sequences) };
+    let step = Element { item, ..Element::variable(own_link, "") };
+    let pattern = with_windows(random, Pattern::new([elements(&before), vec![step], elements(&after)].concat()), false);
+    let linked = |part: &[Rule], link: Link| -> Vec<Rule> {
+        let mut part = part.to_vec();
+        part[0].element.link = link;
+        part
+    };
+    let between = match link {
+        Inner::Strict => Link::Next,
+        Inner::Relaxed => Link::FollowedBy,
+        Inner::Any => Link::FollowedByAny,
+    };
+    let middles: Vec<Vec<Rule>> = if in_any_order {
+        orders(parts.len())
+            .into_iter()
+            .map(|order| {
+                let links = std::iter::once(own_link).chain(std::iter::repeat(between));
+                order.into_iter().zip(links).flat_map(|(part, link)| linked(&parts[part], link)).collect()
+            })
+            .collect()
+    } else {
+        parts.iter().map(|part| linked(part, own_link)).collect()
+    };
+    (pattern, middles.into_iter().map(|middle| [before.clone(), middle, after.clone()].concat()).collect())
+}
+
+/// All orders of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(count - 1);
+    shorter
+        .iter()
+        .flat_map(|order| {
+            (0..count).map(|place| {
+                let mut order = order.clone();
+                order.insert(place, count - 1);
+                order
+            })
+        })
+        .collect()
 }

@@ -11,37 +11,40 @@ use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
 use super::graph::stream_name;
 use super::model::select_item;
-use super::options::twice;
+use super::options::{options, twice};
 use super::problem::{Expected, Problem};
 use super::sequence::whole_pattern;
 use super::tokens::{Parsed, Tokens};
 use crate::{
-    AfterMatch, CreatePattern, Define, Diagnostic, Link, Name, PatternItem, PatternNode, SelectItem, Skip, Statement, suggest,
+    AfterMatch, CreatePattern, Define, Diagnostic, DurationLit, EventsLit, Link, Name, PatternItem, PatternNode, SelectItem,
+    Skip, Statement, suggest,
 };
 
-const CLAUSES: &[&str] = &["ON", "PARTITION BY", "ORDER BY", "MATCH", "DEFINE", "WITHIN", "AFTER MATCH", "SELECT"];
+const CLAUSES: &[&str] = &["ON", "PARTITION BY", "ORDER BY", "MATCH", "DEFINE", "WITHIN", "AFTER MATCH", "SELECT", "WITH"];
 
 /// `CREATE PATTERN name ON stream ... MATCH ... SELECT ...`.
 pub(crate) fn create_pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE PATTERN"), cut(basics::name("the pattern's name"))).parse(input)?;
     let (mut stream, mut partition_by, mut order_by, mut pattern) = (None, None, None, None);
-    let (mut defines, mut within, mut after_match, mut select) = (None, None, None, None);
+    let (mut defines, mut window, mut after_match, mut select, mut with) = (None, None, None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
         "ON" => put(&mut stream, stream_name(rest)),
         "PARTITION BY" => put(&mut partition_by, comma_list(basics::name("a column"))(rest)),
         "ORDER BY" => put(&mut order_by, comma_list(basics::name("a column"))(rest)),
         "MATCH" => put(&mut pattern, whole_pattern(rest)),
         "DEFINE" => put(&mut defines, comma_list(define)(rest)),
-        "WITHIN" => put(&mut within, interval(1)(rest)),
+        "WITHIN" => put(&mut window, window_of(rest)),
         "AFTER MATCH" => put(&mut after_match, after_match_of(rest)),
-        _ => put(&mut select, comma_list(match_column)(rest)),
+        "SELECT" => put(&mut select, comma_list(match_column)(rest)),
+        _ => put(&mut with, options(rest.before().map_or(rest.here(), |token| token.span))(rest)),
     })?;
     let begun = Begun { what: "pattern", name: &name, reports };
     let stream = required(stream, rest, begun, "ON", "say which stream to look at: `ON txn`");
     let pattern = required(pattern, rest, begun, "MATCH", "say what follows what: `MATCH probe{2,} -> big`");
     let select = required(select, rest, begun, "SELECT", "say what a match looks like: `SELECT card, big.amount AS amount`");
     let (Some(stream), Some(pattern), Some(select)) = (stream, pattern, select) else { return Problem::Reported.fail() };
+    let (within, within_events) = window.unwrap_or_default();
     let statement = CreatePattern {
         name,
         stream,
@@ -50,12 +53,49 @@ pub(crate) fn create_pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
         pattern,
         defines: defines.unwrap_or_default(),
         within,
+        within_events,
         after_match,
         select,
+        options: with.unwrap_or_default(),
         span: input.span(),
     };
     check(rest, &statement);
     Ok((rest, Statement::CreatePattern(statement)))
+}
+
+/// `INTERVAL '10' MINUTE`, `100 EVENTS`, or both with `AND` between them.
+fn window_of(input: Tokens<'_>) -> Parsed<'_, (Option<DurationLit>, Option<EventsLit>)> {
+    let (rest, first) = one_window(input)?;
+    let Ok((behind, _)) = phrase("AND")(rest) else { return Ok((rest, first)) };
+    let (rest, second) = one_window(behind)?;
+    match (first, second) {
+        ((Some(within), None), (None, Some(events))) | ((None, Some(events)), (Some(within), None)) => {
+            Ok((rest, (Some(within), Some(events))))
+        }
+        _ => {
+            let wrong = Diagnostic::error("a pattern has one window in time and one in events");
+            Problem::from(wrong.label(input.until(rest).span(), "two of the same kind").help("keep the shorter one")).fail()
+        }
+    }
+}
+
+fn one_window(input: Tokens<'_>) -> Parsed<'_, (Option<DurationLit>, Option<EventsLit>)> {
+    let unit = input.nth(1).and_then(|token| token.word()).map(str::to_ascii_uppercase);
+    let number = match input.first().map(|token| &token.sql.token) {
+        Some(SqlToken::Number(digits, _)) => digits.parse::<u64>().ok(),
+        _ => None,
+    };
+    match (number, unit.as_deref()) {
+        (Some(count), Some("EVENT" | "EVENTS" | "ROW" | "ROWS")) => {
+            let span = input.until(input.skip(2)).span();
+            if count == 0 {
+                let wrong = Diagnostic::error("this window has room for no event").label(span, "at least 1 event");
+                return Problem::from(wrong).fail();
+            }
+            Ok((input.skip(2), (None, Some(EventsLit { count, span }))))
+        }
+        _ => map(interval(1), |within| (Some(within), None)).parse(input),
+    }
 }
 
 /// `variable AS condition`.
@@ -128,7 +168,7 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
     if let Some(AfterMatch { skip: Skip::ToFirst(name) | Skip::ToLast(name), .. }) = &statement.after_match {
         known(name);
     }
-    if let (Some(last), None) = (open_end(&statement.pattern), &statement.within) {
+    if let (Some(last), None, None) = (open_end(&statement.pattern), &statement.within, &statement.within_events) {
         input.report(
             Diagnostic::error("this pattern would wait for ever")
                 .label(last.span, "that an event never comes is known only when the time is up")
@@ -139,11 +179,12 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
 
 /// The step `-> !a` at the end of a pattern.
 fn open_end(pattern: &PatternNode) -> Option<&PatternNode> {
-    match &pattern.item {
-        PatternItem::Group(steps) => steps.last().and_then(|last| match last.item {
-            PatternItem::Group(_) => open_end(last),
-            PatternItem::Variable(_) => (last.negated && last.link == Link::FollowedBy).then_some(last),
-        }),
-        PatternItem::Variable(_) => None,
-    }
+    pattern.item.sequences().iter().find_map(|steps| {
+        steps.last().and_then(|last| match last.item {
+            PatternItem::Variable(_) => {
+                (last.negated && last.link == Link::FollowedBy && last.within_previous.is_none()).then_some(last)
+            }
+            _ => open_end(last),
+        })
+    })
 }

@@ -5,13 +5,13 @@ use nom::combinator::opt;
 use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{phrase, sign};
-use super::expression::whole_expression;
+use super::expression::{interval, whole_expression};
 use super::problem::{Expected, Problem};
 use super::tokens::{Parsed, Tokens};
-use crate::{Diagnostic, InnerLink, Quantifier, Span, Until};
+use crate::{Diagnostic, DurationLit, InnerLink, Quantifier, Span, Until};
 
 /// The words that can follow a quantifier; no variable is called so without quotes.
-pub(crate) const MODIFIERS: [&str; 5] = ["STRICT", "RELAXED", "ANY", "GREEDY", "UNTIL"];
+pub(crate) const MODIFIERS: [&str; 6] = ["STRICT", "RELAXED", "ANY", "GREEDY", "UNTIL", "REQUIRED"];
 
 /// How often; `None` when nothing is said.
 pub(crate) fn quantifier(input: Tokens<'_>) -> Parsed<'_, Option<Quantifier>> {
@@ -26,6 +26,7 @@ pub(crate) fn quantifier(input: Tokens<'_>) -> Parsed<'_, Option<Quantifier>> {
         greedy: false,
         inner: InnerLink::Relaxed,
         until: None,
+        window: None,
         span: input.until(rest).span(),
     };
     let (rest, mut quantifier) = modifiers(rest, quantifier)?;
@@ -127,6 +128,18 @@ fn modifiers(mut input: Tokens<'_>, mut quantifier: Quantifier) -> Parsed<'_, Qu
                 input = input.skip(1);
                 continue;
             }
+            Some("REQUIRED") => {
+                let before = quantifier.window.map(|window| window.span);
+                once(&mut before.clone(), token.span, "`REQUIRED WITHIN` stands twice")?;
+                let (rest, window) = of_previous(input.skip(1))?;
+                if window.is_none() {
+                    let help = "a window of the repetitions is written `a{3} REQUIRED WITHIN INTERVAL '1' MINUTE OF PREVIOUS`";
+                    return Err(nom::Err::Failure(Problem::keyword(input.skip(1), "WITHIN").help(help)));
+                }
+                quantifier.window = window;
+                input = rest;
+                continue;
+            }
             Some("UNTIL") => {
                 once(&mut quantifier.until.as_ref().map(|until| until.span), token.span, "`UNTIL` stands twice")?;
                 let (rest, until) = until(input)?;
@@ -141,6 +154,18 @@ fn modifiers(mut input: Tokens<'_>, mut quantifier: Quantifier) -> Parsed<'_, Qu
         input = input.skip(1);
     }
     Ok((input, quantifier))
+}
+
+/// `WITHIN INTERVAL ... OF PREVIOUS`, or nothing: `WITHIN` without `OF PREVIOUS` is the window of the whole pattern.
+pub(crate) fn of_previous(input: Tokens<'_>) -> Parsed<'_, Option<DurationLit>> {
+    if !input.starts_with("WITHIN") || !input.skip(1).starts_with("INTERVAL") {
+        return Ok((input, None));
+    }
+    let (rest, window) = interval(1)(input.skip(1))?;
+    Ok(match phrase("OF PREVIOUS")(rest) {
+        Ok((rest, _)) => (rest, Some(window)),
+        Err(_) => (input, None),
+    })
 }
 
 fn once(slot: &mut Option<Span>, span: Span, message: &str) -> Result<(), nom::Err<Problem>> {

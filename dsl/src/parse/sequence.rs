@@ -7,25 +7,43 @@ use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{is_reserved, sign};
 use super::problem::{Expected, Problem};
-use super::quantifier::{MODIFIERS, quantifier};
+use super::quantifier::{MODIFIERS, of_previous, quantifier};
 use super::tokens::{Parsed, Tokens};
-use crate::{Diagnostic, Link, Name, PatternItem, PatternNode, Span, suggest};
+use crate::{Diagnostic, InnerLink, Link, Name, PatternItem, PatternNode, Span, suggest};
 
 /// How deep groups may be nested.
 const GROUPS_MAX: usize = 40;
 
 /// A pattern, up to the next clause or the end of what is given.
 pub(crate) fn whole_pattern(input: Tokens<'_>) -> Parsed<'_, PatternNode> {
-    let (rest, steps) = steps(input, 0).map_err(|error| error.map(|problem| misspelt_clause(input, problem)))?;
+    let (rest, mut sequences) = alternatives(input, 0).map_err(|error| error.map(|problem| misspelt_clause(input, problem)))?;
     if !rest.is_empty() && rest.clause_here().is_none() {
         return misspelt_clause(input, unexpected(rest)).fail();
     }
     let span = input.until(rest).span();
+    let steps = match sequences.len() {
+        1 => sequences.remove(0),
+        _ => vec![whole(PatternItem::Alternatives(sequences), span)],
+    };
+    Ok((rest, whole(PatternItem::Group(steps), span)))
+}
+
+/// An item as the first step of a sequence.
+fn whole(item: PatternItem, span: Span) -> PatternNode {
     let link_span = Span::at(span.start);
-    Ok((
-        rest,
-        PatternNode { link: Link::Start, link_span, negated: false, item: PatternItem::Group(steps), quantifier: None, span },
-    ))
+    PatternNode { link: Link::Start, link_span, negated: false, item, quantifier: None, within_previous: None, span }
+}
+
+/// Sequences with `|` between them, at least one.
+fn alternatives(input: Tokens<'_>, depth: usize) -> Parsed<'_, Vec<Vec<PatternNode>>> {
+    let (mut rest, first) = steps(input, depth)?;
+    let mut sequences = vec![first];
+    while let Ok((behind, _)) = sign(SqlToken::Pipe)(rest) {
+        let (behind, sequence) = steps(behind, depth)?;
+        sequences.push(sequence);
+        rest = behind;
+    }
+    Ok((rest, sequences))
 }
 
 /// Steps, at least one, up to what is none.
@@ -35,6 +53,7 @@ fn steps(mut input: Tokens<'_>, depth: usize) -> Parsed<'_, Vec<PatternNode>> {
         let (rest, (link, link_span)) = link(input, steps.is_empty())?;
         let (rest, step) = step(rest, link, link_span, depth)?;
         check_negation(rest, &step);
+        let (rest, step) = all_of(rest, step, depth)?;
         steps.push(step);
         input = rest;
     }
@@ -63,6 +82,44 @@ fn link(input: Tokens<'_>, is_first: bool) -> Parsed<'_, (Link, Span)> {
     }
 }
 
+/// What comes in any order: `a & b`, and how they follow each other. Alone, a step is itself.
+fn all_of(input: Tokens<'_>, first: PatternNode, depth: usize) -> Parsed<'_, PatternNode> {
+    let (link, link_span, start) = (first.link, first.link_span, first.span);
+    let (mut rest, mut parts) = (input, vec![first]);
+    while let Ok((behind, _)) = sign(SqlToken::Ampersand)(rest) {
+        let (behind, part) = step(behind, Link::Start, Span::at(behind.here().start), depth)?;
+        check_negation(behind, &part);
+        parts.push(part);
+        rest = behind;
+    }
+    if parts.len() == 1 {
+        return Ok((rest, parts.remove(0)));
+    }
+    if let Some(negated) = parts.iter().find(|part| part.negated && part.link != Link::Start) {
+        let wrong = Diagnostic::error("what must not come has no place in any order").label(negated.span, "here");
+        input.report(wrong.help("say what it must not come behind, in brackets: `(a -> !n -> b) & c`"));
+    }
+    let link_of_parts = match rest.first().and_then(|token| token.word()).map(str::to_ascii_uppercase).as_deref() {
+        Some("STRICT") => Some(InnerLink::Strict),
+        Some("RELAXED") => Some(InnerLink::Relaxed),
+        Some("ANY") => Some(InnerLink::Any),
+        _ => None,
+    };
+    let rest = rest.skip(usize::from(link_of_parts.is_some()));
+    let span = start.to(rest.before().map_or(start, |token| token.span));
+    let parts = parts.into_iter().map(as_sequence).collect();
+    let item = PatternItem::AllOf { parts, link: link_of_parts.unwrap_or(InnerLink::Relaxed) };
+    Ok((rest, PatternNode { link, link_span, ..whole(item, span) }))
+}
+
+/// A part of what comes in any order: a group that is not repeated is its steps.
+fn as_sequence(part: PatternNode) -> Vec<PatternNode> {
+    match part {
+        PatternNode { item: PatternItem::Group(steps), quantifier: None, within_previous: None, .. } => steps,
+        part => vec![PatternNode { link: Link::Start, ..part }],
+    }
+}
+
 fn step(input: Tokens<'_>, link: Link, link_span: Span, depth: usize) -> Parsed<'_, PatternNode> {
     let (rest, negation) = opt(sign(SqlToken::ExclamationMark)).parse(input)?;
     let (rest, item) = match rest.first() {
@@ -70,8 +127,9 @@ fn step(input: Tokens<'_>, link: Link, link_span: Span, depth: usize) -> Parsed<
         _ => variable(rest)?,
     };
     let (rest, quantifier) = quantifier(rest)?;
+    let (rest, within_previous) = of_previous(rest)?;
     let span = input.until(rest).span();
-    Ok((rest, PatternNode { link, link_span, negated: negation.is_some(), item, quantifier, span }))
+    Ok((rest, PatternNode { link, link_span, negated: negation.is_some(), item, quantifier, within_previous, span }))
 }
 
 fn variable(input: Tokens<'_>) -> Parsed<'_, PatternItem> {
@@ -106,9 +164,10 @@ fn group(input: Tokens<'_>, depth: usize) -> Parsed<'_, PatternItem> {
         let wrong = Diagnostic::error("this group is empty").label(opening.to(rest.here()), "expected a variable in it");
         return Problem::from(wrong).fail();
     }
-    let (rest, steps) = steps(rest, depth + 1)?;
+    let (rest, mut sequences) = alternatives(rest, depth + 1)?;
     match sign(SqlToken::RParen)(rest) {
-        Ok((rest, _)) => Ok((rest, PatternItem::Group(steps))),
+        Ok((rest, _)) if sequences.len() == 1 => Ok((rest, PatternItem::Group(sequences.remove(0)))),
+        Ok((rest, _)) => Ok((rest, PatternItem::Alternatives(sequences))),
         Err(_) => {
             let mut problem = unexpected(rest);
             if let Problem::Expected { expected, .. } = &mut problem {
@@ -128,9 +187,8 @@ fn unexpected(input: Tokens<'_>) -> Problem {
     let problem = Problem::expected(input, std::iter::once(Expected::Thing("more of the pattern".into())).chain(later).collect());
     match input.first().map(|token| &token.sql.token) {
         Some(SqlToken::Comma) => problem.help("write `a b` when b is the very next event, `a -> b` when others may come between"),
-        Some(SqlToken::Pipe | SqlToken::StringConcat) => {
-            problem.help("a pattern has no alternatives: put `OR` into the condition of one variable, or write two patterns")
-        }
+        Some(SqlToken::StringConcat) => problem.help("alternatives are written with one `|`: `a | b`"),
+        Some(SqlToken::Overlap) => problem.help("what comes in any order is written with one `&`: `a & b`"),
         Some(SqlToken::RArrow | SqlToken::Gt | SqlToken::Minus) => problem.help("did you mean `->`?"),
         Some(SqlToken::DoubleExclamationMark) => problem.help("`!` stands once"),
         _ => problem,
@@ -162,7 +220,9 @@ fn check_negation(input: Tokens<'_>, step: &PatternNode) {
     }
     let wrong = match (&step.item, step.link) {
         _ if step.quantifier.is_some() => ("what must not come cannot be repeated", "remove what stands after the variable"),
-        (PatternItem::Group(_), _) => ("a group cannot be negated", "negate one variable: `a -> !b`"),
+        (PatternItem::Group(_) | PatternItem::Alternatives(_) | PatternItem::AllOf { .. }, _) => {
+            ("a group cannot be negated", "negate one variable: `a -> !b`")
+        }
         (_, Link::Start) => {
             ("a pattern or group cannot begin with what must not come", "say first after what: `a !b` or `a -> !b`")
         }

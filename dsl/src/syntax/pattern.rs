@@ -2,9 +2,10 @@
 
 use sqlparser::ast::Expr;
 
-use crate::{DurationLit, Name, Span, Sql};
+use crate::{DurationLit, Name, Options, Span, Sql};
 
-/// `CREATE PATTERN name ON stream [PARTITION BY ...] [ORDER BY ...] MATCH ... [DEFINE ...] [WITHIN ...] [AFTER MATCH ...] SELECT ...`.
+/// `CREATE PATTERN name ON stream [PARTITION BY ...] [ORDER BY ...] MATCH ... [DEFINE ...] [WITHIN ...] [AFTER MATCH ...] SELECT ...
+/// [WITH (...)]`.
 #[derive(Debug, Clone)]
 pub struct CreatePattern {
     /// The pattern's name; its matches are a stream of that name.
@@ -21,11 +22,24 @@ pub struct CreatePattern {
     pub defines: Vec<Define>,
     /// How long a match may take from its first to its last event; longer than nothing.
     pub within: Option<DurationLit>,
+    /// How many events of its key a match may span, from its first to its last, all of them counted; at least one.
+    pub within_events: Option<EventsLit>,
     /// Where to go on looking after a match.
     pub after_match: Option<AfterMatch>,
     /// The columns of a match, at least one.
     pub select: Vec<SelectItem>,
+    /// Settings of the engine.
+    pub options: Options,
     /// All of the statement.
+    pub span: Span,
+}
+
+/// `100 EVENTS`.
+#[derive(Debug, Clone, Copy)]
+pub struct EventsLit {
+    /// How many.
+    pub count: u64,
+    /// Where it stands.
     pub span: Span,
 }
 
@@ -73,6 +87,8 @@ pub struct PatternNode {
     pub item: PatternItem,
     /// How often; `None` is once.
     pub quantifier: Option<Quantifier>,
+    /// `WITHIN ... OF PREVIOUS`: each of its events comes less than this behind the event of the match before it.
+    pub within_previous: Option<DurationLit>,
     /// All of it but the arrow.
     pub span: Span,
 }
@@ -84,6 +100,26 @@ pub enum PatternItem {
     Variable(Name),
     /// `(a -> b)`; at least one step
     Group(Vec<PatternNode>),
+    /// `(a -> b | c)`: one of several sequences, at least two
+    Alternatives(Vec<Vec<PatternNode>>),
+    /// `a & b`: several sequences, at least two, each once, in any order
+    AllOf {
+        /// The sequences.
+        parts: Vec<Vec<PatternNode>>,
+        /// How the first event of one follows the last of the one before it.
+        link: InnerLink,
+    },
+}
+
+impl PatternItem {
+    /// The sequences in it: none of a variable.
+    pub fn sequences(&self) -> &[Vec<PatternNode>] {
+        match self {
+            Self::Variable(_) => &[],
+            Self::Group(steps) => std::slice::from_ref(steps),
+            Self::Alternatives(sequences) | Self::AllOf { parts: sequences, .. } => sequences,
+        }
+    }
 }
 
 /// How an event follows the one before.
@@ -125,6 +161,8 @@ pub struct Quantifier {
     pub inner: InnerLink,
     /// What ends the repetitions.
     pub until: Option<Until>,
+    /// `REQUIRED WITHIN ... OF PREVIOUS`: each repetition that must be there comes less than this behind the event before it.
+    pub window: Option<DurationLit>,
     /// All of it.
     pub span: Span,
 }
@@ -196,7 +234,7 @@ impl<'a> Iterator for Variables<'a> {
         loop {
             match &self.rest.pop()?.item {
                 PatternItem::Variable(name) => return Some(name),
-                PatternItem::Group(steps) => self.rest.extend(steps.iter().rev()),
+                item => self.rest.extend(item.sequences().iter().flatten().rev()),
             }
         }
     }

@@ -111,6 +111,14 @@ fn shape(steps: &[PatternNode]) -> String {
         match &step.item {
             PatternItem::Variable(name) => shown.push_str(&name.text),
             PatternItem::Group(steps) => shown.push_str(&format!("({})", shape(steps))),
+            PatternItem::Alternatives(sequences) => {
+                let all: Vec<String> = sequences.iter().map(|steps| shape(steps)).collect();
+                shown.push_str(&format!("({})", all.join(" | ")));
+            }
+            PatternItem::AllOf { parts, .. } => {
+                let all: Vec<String> = parts.iter().map(|steps| shape(steps)).collect();
+                shown.push_str(&format!("({})", all.join(" & ")));
+            }
         }
         if let Some(times) = &step.quantifier {
             let max = times.max.map_or(String::new(), |max| max.to_string());

@@ -50,7 +50,13 @@ pub(super) fn relaxed(clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyA
     };
     let steps = super::shape::steps(&clause.pattern, &name).ok_or("the pattern has more than rows and gaps such as `x*?`")?;
     let shape = Shape::of(&steps, clause, schema)?;
-    let pattern = Pattern { elements: shape.elements(), within_ms: clause.within_ms(), after_match, skip_miss: SkipMiss::Ignore };
+    let pattern = Pattern {
+        elements: shape.elements(),
+        within_ms: clause.within_ms(),
+        within_events: None,
+        after_match,
+        skip_miss: SkipMiss::Ignore,
+    };
     let measures = shape.measures(schema, columns)?;
     let ties = columns.order.iter().map(|(column, _)| *column).filter(|column| Some(*column) != schema.event_time()).collect();
     let compiled = CompiledPattern::compile(&pattern, schema, columns.partition.clone(), ties, measures)

@@ -17,7 +17,7 @@ mod starts;
 pub(super) use groups::KeySets;
 pub(super) use snapshot::SavedSets;
 
-use crate::compiled::{Plan, Skip};
+use crate::compiled::{Overflow, Plan, Skip};
 
 /// Why a pattern's partial matches have to be kept one by one; `None` if they need not.
 pub(crate) fn why_one_by_one(plan: &Plan) -> Option<String> {
@@ -36,6 +36,12 @@ pub(crate) fn why_one_by_one(plan: &Plan) -> Option<String> {
     }
     if matches!(plan.skip, Skip::ToFirst(_) | Skip::ToLast(_)) {
         return Some("a match skips to an event of its own".into());
+    }
+    if plan.within_events.is_some() {
+        return Some("the window counts events, of which each has an end of its own".into());
+    }
+    if plan.options.overflow != Overflow::Fail {
+        return Some("some are dropped when there are too many".into());
     }
     if plan.options.timed_out {
         return Some("partial matches that time out are asked for".into());

@@ -184,5 +184,7 @@ fn too_many_at_once(plan: &Plan, key: &str) -> Error {
         "one event of {key} completes more than {} matches of the pattern {}",
         plan.options.runs_per_key_max, plan.text
     ))
-    .help("give the pattern a (shorter) window with WITHIN, let a match skip others with AFTER MATCH, or raise max_runs_per_key")
+    .help(
+        "give the pattern a (shorter) window with WITHIN, let a match skip others with AFTER MATCH, or raise max_partial_matches",
+    )
 }

@@ -1,0 +1,52 @@
+//! Parts that come in any order.
+//!
+//! What can still come depends only on which parts have come and on the one that is being taken, not on the order of those
+//! before it. So there is one copy of a part for each set of parts that can have come before: n * 2^(n-1) copies instead of the
+//! n! * e of a tree of orders.
+
+use super::EdgeLink;
+use super::build::{Builder, Exit, Fragment, Way};
+use crate::pattern::Element;
+use egret_core::Result;
+
+/// Parts by number, a bit each.
+type Parts = u32;
+
+impl Builder {
+    /// Each part once, one behind the other, in any order. Parts that are missing count as missing behind the others.
+    pub(super) fn all_of(&mut self, parts: &[Vec<Element>], link: EdgeLink) -> Result<Fragment> {
+        let all: Parts = (1 << parts.len()) - 1;
+        let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: Vec::new() };
+        // Of every set of parts that came, the ways out of the one that came last.
+        let mut came: Vec<Vec<Exit>> = (0..=all).map(|_| Vec::new()).collect();
+        // Of every part, the ways past it.
+        let mut skips: Vec<Vec<Way>> = vec![Vec::new(); parts.len()];
+        // A set is a greater number than its subsets, so it is complete when its turn comes.
+        for before in 0..all {
+            for number in (0..parts.len()).filter(|number| before >> number & 1 == 0) {
+                let part = self.sequence(&parts[number])?;
+                if before == 0 {
+                    whole.entries.extend(part.entries);
+                } else {
+                    let exits = came[before as usize].clone();
+                    self.connect(&exits, &Self::inner_entries(&part.entries, link, None));
+                }
+                came[(before | 1 << number) as usize].extend(part.exits);
+                skips[number] = part.skips;
+            }
+        }
+        let missing = |came: Parts| {
+            let none = vec![Way::default()];
+            let rest = (0..parts.len()).filter(|number| came >> number & 1 == 0);
+            rest.fold(none, |ways, number| ways.iter().flat_map(|way| skips[number].iter().map(|skip| way.then(skip))).collect())
+        };
+        for (parts, exits) in (0..=all).zip(came).skip(1) {
+            let ways = missing(parts);
+            let through =
+                |exit: Exit| ways.iter().map(move |way| Exit { node: exit.node, way: exit.way.then(way) }).collect::<Vec<_>>();
+            whole.exits.extend(exits.into_iter().flat_map(through));
+        }
+        whole.skips = missing(0);
+        Ok(whole)
+    }
+}
