@@ -210,7 +210,10 @@ enum RowPlan {
 impl RowPlan {
     fn warnings(&self, unbounded: bool) -> Vec<String> {
         match self {
-            Self::Event(pattern) => pattern.lint(unbounded).into_iter().map(|finding| finding.message).collect(),
+            Self::Event(pattern) => {
+                let text = |finding: egret_cep::Finding| format!("{}: {}", finding.message, finding.help);
+                pattern.lint(unbounded).into_iter().map(text).collect()
+            }
             Self::Row(pattern, _) => pattern.warnings(unbounded),
         }
     }
