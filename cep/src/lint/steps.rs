@@ -107,14 +107,14 @@ fn goes_on(plan: &Plan, before: &Element, after: &Element) -> Option<Finding> {
 fn variable(element: &Element) -> Option<&str> {
     match &element.item {
         Item::Variable { name, .. } => Some(name),
-        Item::Group(_) => None,
+        Item::Group(_) | Item::Alternatives(_) | Item::AllOf { .. } => None,
     }
 }
 
 fn each_sequence<'a>(elements: &'a [Element], see: &mut impl FnMut(&'a [Element])) {
     see(elements);
     for element in elements {
-        if let Item::Group(inner) = &element.item {
+        for inner in element.item.sequences() {
             each_sequence(inner, see);
         }
     }

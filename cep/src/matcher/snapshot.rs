@@ -250,6 +250,8 @@ impl State {
             self.keys.states[place].held.push(held);
         }
         if let Some((count, starts)) = saved.window {
+            // A start whose partial matches are gone counts, too: new events must not get its number.
+            self.number = starts.iter().fold(self.number, |latest, (start, _)| latest.max(*start));
             self.windows.put(place, CountWindow { count, starts: starts.into() });
         }
         if let Some(sets) = saved.sets {

@@ -61,6 +61,7 @@ impl Followed {
     pub(super) fn follow(world: &World<'_>, start: usize, until: Option<Moment>) -> Result<Self> {
         let mut all = Self { last: start, ..Self::default() };
         all.begin(world, start)?;
+        all.count(world, start, start);
         for event in start + 1..world.len() {
             let time = world.times[event];
             all.expire(world, time, until);
@@ -73,6 +74,7 @@ impl Followed {
                     all.step(world, index, event)?;
                 }
             }
+            all.count(world, start, event);
             if all.partials.len() > PARTIALS_MAX {
                 return Err(Error::job(format!(
                     "the matches that start with the event at {} cannot be traced: there are more than {PARTIALS_MAX} partial ones",
@@ -165,6 +167,19 @@ impl Followed {
         Ok(())
     }
 
+    /// Ends everything with the last event of a window in events.
+    fn count(&mut self, world: &World<'_>, start: usize, event: usize) {
+        if world.plan.within_events.is_none_or(|events| ((event - start + 1) as u64) < events) {
+            return;
+        }
+        let moment = (world.times[event], Some(event));
+        for partial in self.partials.iter_mut().filter(|partial| partial.ended.is_none()) {
+            if partial.end_at(world, moment, true) {
+                self.found.push(Found { taken: partial.taken.clone(), moment });
+            }
+        }
+    }
+
     /// Lets time reach `now`.
     fn expire(&mut self, world: &World<'_>, now: i64, until: Option<Moment>) {
         for index in 0..self.partials.len() {
@@ -248,13 +263,18 @@ impl Partial {
 
     /// Lets time reach the deadline. Says whether that completes a match.
     fn expire_at(&mut self, world: &World<'_>, deadline: i64) -> bool {
-        let last = world.times[self.taken[self.taken.len() - 1].event];
         let first = world.times[self.taken[0].event];
         let over = world.plan.within_ms.is_some_and(|within| first.saturating_add(within) <= deadline);
+        self.end_at(world, (deadline, None), over)
+    }
+
+    /// Closes what the window of the pattern, if it is over, or one between two events ends. Says whether that completes a match.
+    fn end_at(&mut self, world: &World<'_>, moment: Moment, over: bool) -> bool {
+        let (time, last) = (moment.0, world.times[self.taken[self.taken.len() - 1].event]);
         let node = &world.plan.automaton.nodes[self.node];
         let mut completes = false;
         for (number, edge) in node.edges.iter().enumerate() {
-            let ended = over || edge.gap.is_some_and(|gap| last.saturating_add(gap) <= deadline);
+            let ended = over || edge.gap.is_some_and(|gap| last.saturating_add(gap) <= time);
             if !self.is_open(number) || !ended {
                 continue;
             }
@@ -264,13 +284,13 @@ impl Partial {
                 number,
                 match (is_match, over) {
                     (true, _) => Closed::Took,
-                    (false, true) => Closed::Within { time: deadline },
-                    (false, false) => Closed::Gap { time: deadline },
+                    (false, true) => Closed::Within { time },
+                    (false, false) => Closed::Gap { time },
                 },
             );
         }
         if self.open & node.edge_bits == 0 {
-            self.ended = Some((deadline, None));
+            self.ended = Some(moment);
         }
         completes
     }

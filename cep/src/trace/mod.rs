@@ -227,10 +227,6 @@ impl CompiledPattern {
             return Err(Error::job("the pattern's windows follow the clock on the wall, so what they did cannot be traced")
                 .help("give the stream event time: WATERMARK FOR <time column> AS <time column>"));
         }
-        if plan.within_events.is_some() {
-            return Err(Error::job("a pattern whose window counts events cannot be traced yet")
-                .help("trace it with the window left out, or with one in time"));
-        }
         let world = World::new(plan, rows)?;
         skips::follow(&world, until_ms, STEPS_MAX)
     }

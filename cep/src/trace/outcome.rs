@@ -82,11 +82,12 @@ pub(super) fn candidate(
     candidate.discarded_by = cut.map(|end| end.number);
     candidate.ended_ms = cut.map(|end| end.moment.0).or(furthest.ended.map(|(time, _)| time));
     candidate.stops = stops(world, furthest, followed.last, cut)?;
+    let timed_out = furthest.closed.iter().any(|closed| matches!(closed, Some(Closed::Within { .. } | Closed::Gap { .. })));
     candidate.fate = match (cut, furthest.ended) {
         (Some(_), _) => Fate::Discarded,
         (None, None) => Fate::Waiting,
-        (None, Some((_, Some(_)))) => Fate::Stopped,
-        (None, Some((_, None))) => Fate::TimedOut,
+        (None, Some((_, Some(_)))) if !timed_out => Fate::Stopped,
+        (None, Some(_)) => Fate::TimedOut,
     };
     Ok(candidate)
 }

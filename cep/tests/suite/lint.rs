@@ -133,7 +133,7 @@ fn what_is_said_of_random_patterns_is_so() {
             .filter(takes)
             .map(|element| match &element.item {
                 Item::Variable { name, .. } => name.clone(),
-                Item::Group(_) => unreachable!("random patterns have no groups"),
+                _ => unreachable!("random patterns are sequences of variables"),
             })
             .collect();
         let Some(compiled) = compile(&pattern, &names).map(|compiled| compiled.with_timed_out(true)) else { continue };
