@@ -6,5 +6,6 @@ mod bad_input;
 mod language;
 mod match_recognize;
 mod patterns;
+mod patterns_doc;
 mod processes;
 mod testing;
