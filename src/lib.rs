@@ -34,7 +34,7 @@ pub use egret_dsl as dsl;
 pub use egret_engine as engine;
 pub use egret_graph as graph;
 pub use egret_ml as ml;
-pub use planner::Plan;
+pub use planner::{PatternInput, Plan};
 pub use program::{Program, ProgramErrors};
 
 /// What most programs need.

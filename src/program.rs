@@ -1,6 +1,6 @@
 //! A program in the Egret language: text in, a plan or diagnostics out.
 
-use crate::planner::{Given, Plan, plan};
+use crate::planner::{Given, PatternInput, Plan, pattern_input, plan};
 use egret_connectors::Registry;
 use egret_core::{Sink, Source};
 use egret_dsl::{Diagnostic, parse, render};
@@ -78,6 +78,20 @@ impl Program {
                 Err(errors(wrong.into_iter().chain(more).collect()))
             }
         }
+    }
+
+    /// A pattern of the program, and what it reads, for looking at what it makes of it; without a name the only one there is.
+    ///
+    /// Inputs are read as far as they are there: `follow` is left out.
+    ///
+    /// # Errors
+    /// The outer: everything that is wrong with the program. The inner: there is no such pattern.
+    pub fn pattern_input(&self, name: Option<&str>) -> Result<egret_core::Result<PatternInput>, ProgramErrors> {
+        let (program, wrong) = parse(&self.text);
+        if wrong.iter().any(Diagnostic::is_error) {
+            return Err(self.errors(wrong));
+        }
+        pattern_input(&program, &self.registry, &self.given, name).map_err(|wrong| self.errors(wrong))
     }
 
     /// The connectors that the program may name.

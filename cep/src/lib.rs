@@ -73,4 +73,4 @@ pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES, MAX
 pub use lint::Finding;
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
-pub use why::WHY_COLUMN;
+pub use why::{WHY_COLUMN, show_duration, show_time};

@@ -1,4 +1,4 @@
-//! The command line: `run`, `check`, `explain`, `test`, `generate`.
+//! The command line: `run`, `check`, `explain`, `test`, `why`, `generate`.
 
 mod check;
 mod generate;
@@ -6,6 +6,7 @@ mod live;
 mod run;
 mod summary;
 mod test;
+mod why;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ Try it:
   egret run examples/fraud/fraud.egret          run the bundled fraud job
   egret check my.egret                          names, types, options; no data is read
   egret test my.egret                           run the tests that stand in it
+  egret why my.egret --pattern p --key 7        how far the pattern came with a key, and what stopped it
   egret explain my.egret --dot | dot -Tsvg      the plan as a picture
   egret generate fraud --rows 1000000 --seed 1 --out txn.jsonl.gz
 
@@ -50,6 +52,8 @@ enum Command {
     Explain(check::ExplainArgs),
     /// Run the TEST statements of a program: what its patterns find in a few rows
     Test(test::TestArgs),
+    /// Say what a pattern made of the events of a key: how far each candidate came, and what stopped it
+    Why(why::WhyArgs),
     /// Make test data
     Generate(generate::GenerateArgs),
 }
@@ -63,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => check::explain(&args),
         Command::Test(args) => test::test(&args),
+        Command::Why(args) => why::why(&args),
         Command::Generate(args) => generate::generate(&args),
     };
     ExitCode::from(status)

@@ -29,6 +29,14 @@ impl Ask {
             Self::Score { model } => format!("__{model}"),
         }
     }
+
+    /// How it is written, where `{row}` stands for a row's name and `{row.}` for the name and a point.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Graph { graph, answer, column } => format!("{graph}.{answer}({{row.}}{column})"),
+            Self::Score { model } => format!("{model}({{row}})"),
+        }
+    }
 }
 
 /// An expression in which calls to graphs and models are columns.

@@ -14,6 +14,7 @@ mod pattern;
 mod pattern_options;
 mod query;
 pub(crate) mod sources;
+mod trace;
 mod truth;
 pub(crate) mod used;
 
@@ -27,6 +28,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+pub use trace::PatternInput;
+pub(crate) use trace::pattern_input;
 
 /// A planned program.
 pub struct Plan {
@@ -87,6 +90,9 @@ impl<'a> Build<'a> {
             row_patterns_only: given.row_patterns_only,
             reads: used::relations_read(program),
             asked_why: used::relations_asked_why(program),
+            patterns: Vec::new(),
+            endless: Vec::new(),
+            replays: false,
             stdin: RefCell::new(None),
         }
     }
@@ -118,6 +124,12 @@ struct Build<'a> {
     reads: BTreeSet<String>,
     /// The patterns of which queries read the column `_why`, without its being selected there.
     asked_why: BTreeSet<String>,
+    /// The patterns so far.
+    patterns: Vec<PatternInput>,
+    /// The streams so far whose input does not end, not even when what is there has been read.
+    endless: Vec<String>,
+    /// Whether inputs are read as far as they are there.
+    replays: bool,
     /// The stream that reads standard input.
     stdin: RefCell<Option<Name>>,
 }

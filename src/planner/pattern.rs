@@ -1,11 +1,11 @@
 //! CREATE PATTERN: names are checked here, the pattern engine does the rest.
 
-use super::Build;
 use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
 use super::pattern_options::settings;
 use super::query::keep;
+use super::{Build, PatternInput};
 use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::Stream;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
@@ -55,8 +55,10 @@ impl Build<'_> {
             .with_late_at_prefilter(true)
             .with_overflow(settings.overflow)
             .with_max_partial_matches(settings.max_partial_matches)
+            .with_shown_names(texts.asks.iter().map(|(ask, _)| (ask.column(), ask.shown())).collect())
             .with_timed_out(self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
         self.pattern_warnings(statement, &compiled);
+        self.patterns.push(PatternInput::new(&statement.name.text, &compiled, &stream, &self.endless));
         let (matches, late) = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
         let timed_out = matches.side_output(SIDE_OUTPUTS[1]).map_err(at(statement.name.span))?;
         self.insert_pattern(statement, matches, [late, timed_out]);

@@ -16,6 +16,8 @@ use std::time::Duration;
 const STDIN: &str = "stdin";
 /// Options of a stream that are ours, not the connector's.
 const IDLE: &str = "idle_timeout";
+/// Options by which an input has no end.
+const FOLLOW: [&str; 2] = ["follow", "follow_every"];
 
 impl Build<'_> {
     /// A declared stream becomes a source that reads the columns which the program uses.
@@ -24,6 +26,10 @@ impl Build<'_> {
         let strategy = watermark(statement)?;
         let source = self.open_source(&statement.name, &statement.options, &schema)?;
         let bounded = source.is_bounded();
+        let connector = statement.options.get("connector").map(|entry| entry.value.to_string());
+        if !bounded && connector.as_deref() != Some(STDIN) {
+            self.endless.push(statement.name.text.clone());
+        }
         let columns = used.of(&statement.name.text, &schema);
         let stream = self
             .job
@@ -53,7 +59,7 @@ impl Build<'_> {
         }
         let connector = connector(name, options, &self.registry.source_names())?;
         self.refuse_second_stdin(name, options, &connector)?;
-        let given = given(options, &["connector", IDLE]);
+        let given = if self.replays { given_for_replay(options) } else { given(options, &["connector", IDLE]) };
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
@@ -182,13 +188,28 @@ fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String
     }
 }
 
+/// The options of a stream that is read once more: to its end as it is now, and without writing bad rows anywhere.
+fn given_for_replay(options: &Options) -> egret_connectors::Options {
+    let ours: Vec<&str> = FOLLOW.into_iter().chain(["connector", IDLE, "dead_letter_path"]).collect();
+    let keeps = |(key, value): (String, String)| match (key.as_str(), value.as_str()) {
+        ("bad_rows", "dead_letter") => (key, "skip".into()),
+        _ => (key, value),
+    };
+    egret_connectors::Options::new(entries(options, &ours).into_iter().map(keeps))
+}
+
 fn given(options: &Options, ours: &[&str]) -> egret_connectors::Options {
+    egret_connectors::Options::new(entries(options, ours))
+}
+
+/// The options that are not ours, as text.
+fn entries(options: &Options, ours: &[&str]) -> Vec<(String, String)> {
     let text = |entry: &OptionEntry| match entry.value.as_duration_ms() {
         Some(ms) => format!("{ms} ms"),
         None => entry.value.to_string(),
     };
     let entries = options.entries.iter().filter(|entry| !ours.contains(&entry.key.text.as_str()));
-    egret_connectors::Options::new(entries.map(|entry| (entry.key.text.clone(), text(entry))))
+    entries.map(|entry| (entry.key.text.clone(), text(entry))).collect()
 }
 
 /// An option's error points at the option.

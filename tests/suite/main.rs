@@ -9,3 +9,4 @@ mod patterns;
 mod patterns_doc;
 mod processes;
 mod testing;
+mod why;

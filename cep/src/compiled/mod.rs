@@ -147,6 +147,29 @@ impl CompiledPattern {
         self
     }
 
+    /// Shows these columns by other names where it is said why: a text for each, in which `{row}` is the name of the event's
+    /// variable and `{row.}` the same and a point.
+    #[must_use]
+    pub fn with_shown_names(mut self, names: std::collections::BTreeMap<String, String>) -> Self {
+        Arc::make_mut(&mut self.plan).show_as(names);
+        self
+    }
+
+    /// The pattern's steps as text.
+    pub fn text(&self) -> &str {
+        &self.plan.text
+    }
+
+    /// The window, in milliseconds.
+    pub fn within_ms(&self) -> Option<i64> {
+        self.plan.within_ms
+    }
+
+    /// The columns of the stream that all events of a match share.
+    pub fn partition_columns(&self) -> Vec<usize> {
+        self.plan.keys.iter().map(|&key| self.plan.kept[key]).collect()
+    }
+
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }

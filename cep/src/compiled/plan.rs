@@ -8,7 +8,7 @@ use crate::matcher::why_one_by_one;
 use crate::measure::Measures;
 use crate::pattern::{AfterMatch, Element, Pattern, SkipMiss};
 use crate::value::{Function, RunValue};
-use crate::why::show::ShownConditions;
+use crate::why::show::{ShownConditions, name_for};
 use arrow::datatypes::{DataType, Field};
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::Expression;
@@ -154,14 +154,27 @@ impl Plan {
     pub(crate) fn show_conditions(&self) -> Result<ShownConditions> {
         match &self.shown {
             Some(shown) => Ok(shown.as_ref().clone()),
-            None => ShownConditions::compile(&self.sources, &self.automaton.variables, &self.input, &mut self.values.clone()),
+            None => {
+                let mut values = self.values.clone();
+                let mut shown = ShownConditions::compile(&self.sources, &self.automaton.variables, &self.input, &mut values)?;
+                shown.rename(&self.shown_names);
+                Ok(shown)
+            }
         }
+    }
+
+    /// Shows columns by other names.
+    pub(crate) fn show_as(&mut self, names: BTreeMap<String, String>) {
+        if let Some(shown) = &mut self.shown {
+            Arc::make_mut(shown).rename(&names);
+        }
+        self.shown_names = names;
     }
 
     /// The name of a column of the stream as it is shown.
     pub(crate) fn shown_name(&self, column: usize) -> String {
         let name = self.input.arrow().field(column).name();
-        self.shown_names.get(name).unwrap_or(name).clone()
+        self.shown_names.get(name).map_or_else(|| name.clone(), |shown| name_for(shown, ""))
     }
 
     /// The name of a condition's variable.

@@ -7,6 +7,8 @@
 pub(crate) mod report;
 pub(crate) mod show;
 
+pub use report::{show_duration, show_time};
+
 use crate::automaton::{ConditionId, ConditionSource};
 
 /// The name by which a measure asks why: `why()`, or this column.

@@ -273,14 +273,14 @@ pub(crate) fn show_skip(plan: &Plan, variables: &[usize], times: &[Option<i64>])
     }
 }
 
-/// A time in ISO 8601.
-pub(crate) fn show_time(time: i64) -> String {
+/// A time in milliseconds since 1970, in ISO 8601: `2024-03-01T10:00:00.000Z`.
+pub fn show_time(time: i64) -> String {
     let column: ArrayRef = std::sync::Arc::new(arrow::array::TimestampMillisecondArray::from(vec![time]));
     plain(&column, 0).unwrap_or_else(|_| time.to_string())
 }
 
-/// A length of time, in the largest units that leave no fraction: `1 h 30 min`.
-pub(crate) fn show_duration(ms: i64) -> String {
+/// A length of time in milliseconds, in words: `1 h 30 min`.
+pub fn show_duration(ms: i64) -> String {
     const UNITS: [(i64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
     let mut rest = ms.max(0);
     let mut words = Vec::new();

@@ -10,7 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_sql::sqlparser::ast::{self, BinaryOperator, Ident, VisitMut, VisitorMut};
 use egret_core::expr::{Expression, Planner, Scope};
 use egret_core::{Result, StreamSchema};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -84,6 +84,15 @@ impl ShownConditions {
     /// The parts of a condition; none is true.
     pub(crate) fn parts(&self, condition: ConditionId) -> &[Part] {
         &self.list[condition as usize]
+    }
+
+    /// Shows columns by other names.
+    pub(crate) fn rename(&mut self, names: &BTreeMap<String, String>) {
+        for piece in self.list.iter_mut().flatten().flat_map(|part| &mut part.pieces) {
+            if let Piece::Text(text) = piece {
+                names.iter().for_each(|(name, shown)| *text = renamed(text, name, shown));
+            }
+        }
     }
 
     /// The columns of the stream that are read.
@@ -205,6 +214,34 @@ fn show_number(number: f64) -> String {
     } else {
         format!("{number:.*e}", DIGITS - 1)
     }
+}
+
+/// A shown name, for the event of a variable or for none.
+pub(crate) fn name_for(shown: &str, row: &str) -> String {
+    let with_point = if row.is_empty() { String::new() } else { format!("{row}.") };
+    shown.replace("{row.}", &with_point).replace("{row}", row)
+}
+
+/// A text in which `variable.name`, or `name` alone, has its shown name.
+fn renamed(text: &str, name: &str, shown: &str) -> String {
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let (mut result, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(name) {
+        let (before, behind) = (&rest[..at], &rest[at + name.len()..]);
+        let row = before.strip_suffix('.').map_or("", |before| {
+            let start = before.rfind(|char| !is_word(char)).map_or(0, |place| place + 1);
+            before.get(start..).unwrap_or_default()
+        });
+        if behind.starts_with(is_word) || (row.is_empty() && before.ends_with(is_word)) {
+            result.push_str(&rest[..at + name.len()]);
+        } else {
+            let kept = if row.is_empty() { before.len() } else { before.len() - row.len() - 1 };
+            result.push_str(&before[..kept]);
+            result.push_str(&name_for(shown, row));
+        }
+        rest = behind;
+    }
+    result + rest
 }
 
 /// Takes a condition apart.

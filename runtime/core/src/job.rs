@@ -195,6 +195,29 @@ impl JobGraph {
             .map_err(|cycle| Error::bug(format!("the job graph has a cycle through '{}'", self.graph[cycle.node_id()].name)))
     }
 
+    /// A job of some nodes and everything they read from, directly or not.
+    ///
+    /// # Errors
+    /// There is a cycle.
+    pub fn upstream_of(&self, nodes: &[NodeId]) -> Result<Self> {
+        let mut wanted: Vec<bool> = self.nodes().map(|(id, _)| nodes.contains(&id)).collect();
+        let order = self.topological_order()?;
+        for &id in order.iter().rev() {
+            if wanted[id.0] {
+                self.inputs(id).into_iter().for_each(|(from, _)| wanted[from.0] = true);
+            }
+        }
+        let mut job = Self { graph: DiGraph::new(), max_parallelism: self.max_parallelism };
+        let mut places = vec![NodeId(usize::MAX); wanted.len()];
+        for id in order.into_iter().filter(|id| wanted[id.0]) {
+            places[id.0] = job.add_node(self.node(id).clone());
+            for (from, edge) in self.inputs(id) {
+                job.add_edge(places[from.0], places[id.0], edge.clone())?;
+            }
+        }
+        Ok(job)
+    }
+
     /// Checks what every job must satisfy.
     ///
     /// # Errors
