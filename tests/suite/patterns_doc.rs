@@ -147,7 +147,7 @@ fn taking(node: &PatternNode) -> Vec<String> {
     match &node.item {
         _ if node.negated => Vec::new(),
         PatternItem::Variable(name) => vec![name.text.clone()],
-        PatternItem::Group(steps) => steps.iter().flat_map(taking).collect(),
+        item => item.sequences().iter().flatten().flat_map(taking).collect(),
     }
 }
 

@@ -262,9 +262,9 @@ fn sets_are_small() {
             Arc::new(TimestampMillisecondArray::from_iter_values(rows)),
         ];
         let batch = Batch::new(RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap(), &schema).unwrap();
-        let (info, mut counters) = (OperatorInfo::alone("small"), Counters::default());
+        let (info, counters) = (OperatorInfo::alone("small"), Counters::default());
         let (mut sent, mut wake, mut none) = (Vec::new(), None, NoState);
-        let mut ctx = Context::new(&mut sent, &info, &mut counters, &mut none, &mut wake, EventTime::MIN, 0);
+        let mut ctx = Context::new(&mut sent, &info, &counters, &mut none, &mut wake, EventTime::MIN, 0);
         run.process(0, batch, &mut ctx).unwrap();
         run.on_watermark(EventTime(time), &mut ctx).unwrap();
         run.state_size()

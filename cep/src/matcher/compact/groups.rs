@@ -274,7 +274,8 @@ fn advance(node: &Node, mut open: u64, holds: impl Fn(ConditionId) -> bool, mut 
         if edge.link == EdgeLink::Relaxed {
             open &= !(1 << index);
         }
-        if !edge.blocks.iter().any(|&block| holds(block)) && !(node.has_twins && targets.contains(&target)) {
+        let is_twin = node.has_twins && targets.contains(&target);
+        if !is_twin && !edge.blocks.iter().any(|&block| holds(block)) {
             targets.push(target);
             take(target);
         }
