@@ -42,10 +42,15 @@ impl Build<'_> {
         having: Option<&Sql>,
     ) -> Diagnosed<Rows> {
         let Some(window) = &from.window else {
+            let help: String = match from.relation.starts_with('(') {
+                true => "name these rows with CREATE STREAM ... AS SELECT, and read FROM TUMBLE(that name, INTERVAL '1' MINUTE)"
+                    .into(),
+                false => format!("read FROM TUMBLE({}, <time>, INTERVAL '1' MINUTE), HOP(...) or SESSION(...)", from.relation),
+            };
             return Err(vec![
                 Diagnostic::error("an aggregate over a stream needs a window")
                     .label(query.span, "a stream has no end at which this could be complete")
-                    .help(format!("read FROM TUMBLE({}, <time>, INTERVAL '1' MINUTE), HOP(...) or SESSION(...)", from.relation)),
+                    .help(help),
             ]);
         };
         let kind = self.window_kind(from, window)?;

@@ -31,6 +31,9 @@ use std::time::Duration;
 pub use trace::PatternInput;
 pub(crate) use trace::pattern_input;
 
+/// What is said of a sink without input.
+pub(crate) const UNUSED_SINK: &str = "nothing is written to the sink";
+
 /// A planned program.
 pub struct Plan {
     /// What to run.
@@ -255,7 +258,7 @@ impl Build<'_> {
         let Some((first, others)) = output.inputs.split_first() else {
             if self.wrong.is_empty() {
                 return Err(vec![
-                    Diagnostic::error(format!("nothing is written to the sink `{name}`"))
+                    Diagnostic::error(format!("{UNUSED_SINK} `{name}`"))
                         .label(name.span, "defined here")
                         .help(format!("add `INSERT INTO {name} SELECT ...`, or take the sink away")),
                 ]);

@@ -77,6 +77,11 @@ pub(crate) fn check_names(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<()> {
 
 /// What to say of functions that do not exist; `known` knows some more.
 pub(crate) fn unknown_functions(sql: &Sql, known: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
+    unknown_functions_beside(sql, known, &[])
+}
+
+/// The same; what was meant may also be one of `more`.
+pub(crate) fn unknown_functions_beside(sql: &Sql, known: impl Fn(&str) -> bool, more: &[&str]) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for (function, span) in sql.functions() {
         let name = object_name(&function.name);
@@ -93,7 +98,7 @@ pub(crate) fn unknown_functions(sql: &Sql, known: impl Fn(&str) -> bool) -> Vec<
             wrong.push(
                 Diagnostic::error(format!("there is no function `{name}`"))
                     .label(span, "unknown")
-                    .suggestion(suggest(&name, function_names())),
+                    .suggestion(suggest(&name, more).or_else(|| suggest(&name, function_names()))),
             );
         }
     }

@@ -297,9 +297,15 @@ fn refuse(sql: &SqlQuery, query: &Query) -> Diagnosed<()> {
     // Named one by one, so that a clause which the parser learns is refused until it is planned.
     let Query { with, body: _, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
         query;
+    if let Some(order_by) = order_by {
+        return Err(vec![
+            Diagnostic::error("ORDER BY is not supported in a query over a stream")
+                .label(sql.span_of_node(order_by), "the order of rows that come out is free")
+                .help("leave it away, and sort what the sink has written; MATCH_RECOGNIZE has an ORDER BY of its own"),
+        ]);
+    }
     let given = [
         ("WITH", with.is_some()),
-        ("ORDER BY", order_by.is_some()),
         ("LIMIT", limit_clause.is_some() || fetch.is_some()),
         ("FOR", !locks.is_empty() || for_clause.is_some()),
         ("SETTINGS", settings.is_some()),

@@ -8,5 +8,6 @@ mod match_recognize;
 mod patterns;
 mod patterns_doc;
 mod processes;
+mod row_patterns;
 mod testing;
 mod why;

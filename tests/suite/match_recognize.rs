@@ -48,8 +48,12 @@ fn rows_of(statements: &str) -> Vec<String> {
 }
 
 fn run_text(text: &str, workers: usize) -> Vec<String> {
+    run_program(Program::new("test", text), workers)
+}
+
+fn run_program(program: Program, workers: usize) -> Vec<String> {
     let sink = MemorySink::new();
-    let program = Program::new("test", text).with_sink("out", Arc::new(sink.clone()));
+    let program = program.with_sink("out", Arc::new(sink.clone()));
     let plan = program.plan().unwrap_or_else(|errors| panic!("{errors}"));
     run(&plan.job, &RunConfig { batch_rows: 3, ..RunConfig::with_workers(workers) }).unwrap();
     sink.sorted_lines()
@@ -114,6 +118,21 @@ fn the_time_of_the_last_row_can_have_a_name() {
 }
 
 #[test]
+fn the_time_of_the_last_row_has_the_name_that_flink_gives_it() {
+    let found = |rows: &str, pattern: &str| {
+        rows_of(&format!(
+            "INSERT INTO out SELECT symbol, at FROM prices MATCH_RECOGNIZE (
+               PARTITION BY symbol ORDER BY day MEASURES MATCH_ROWTIME() AS at, match_rowtime(day) AS again {rows}
+               PATTERN ({pattern}) DEFINE a AS price < 13, b AS price > 18);"
+        ))
+    };
+    let line = "symbol=acme at=2024-03-03T00:00:00";
+    assert_eq!(found("ONE ROW PER MATCH", "a x*? b"), [line]);
+    assert_eq!(found("ONE ROW PER MATCH", "a x+ b | a x b"), ["symbol=acme at=2024-03-09T00:00:00"]);
+    assert_eq!(found("ALL ROWS PER MATCH", "a x*? b"), [line; 3]);
+}
+
+#[test]
 fn input_and_output_are_relations_like_others() {
     let lines = rows_of(
         "CREATE STREAM twice AS SELECT symbol, price * 2 AS double, day AS at FROM prices WHERE symbol = 'acme';
@@ -164,7 +183,17 @@ fn errors_name_place_cause_and_remedy() {
         ("ORDER BY day MEASURES a.prise AS p PATTERN (a x*? b)", "did you mean `price`?"),
         ("ORDER BY day MEASURES down.price AS p PATTERN (dwon x*? b)", "did you mean `dwon`?"),
         ("ORDER BY day MEASURES a.price AS p PATTERN (a x*? b) DEFINE c AS price > 1", "defined here, not matched"),
-        ("ORDER BY day MEASURES clasifier() AS p PATTERN (a x*? b)", "there is no function `clasifier`"),
+        ("ORDER BY day MEASURES clasifier() AS p PATTERN (a x*? b)", "did you mean `classifier`?"),
+        ("ORDER BY day MEASURES a.price AS p PATTERN (a b) DEFINE b AS price > lag(price)", "the row before is `PREV(column)`"),
+        ("ORDER BY day MEASURES FINAL lead(price) AS p PATTERN (a b)", "the next row is `NEXT(column)`"),
+        ("ORDER BY day MEASURES match_sequence_number() AS p PATTERN (a b)", "`RUNNING count(*)`"),
+        ("ORDER BY day MEASURES match_proctime() AS p PATTERN (a b)", "`MATCH_ROWTIME()` is that of"),
+        ("ORDER BY day MEASURES match_rowtime(price) AS p PATTERN (a b)", "takes no argument"),
+        ("ORDER BY day MEASURES a.price AS p PATTERN (a b) DEFINE b AS match_rowtime() > day", "is a measure"),
+        ("ORDER BY day MEASURES sum(a.symbol) AS p PATTERN (a b)", "cannot be computed over"),
+        ("ORDER BY day MEASURES a.price AS p PATTERN (a{0} b)", "repetitions"),
+        ("ORDER BY day MEASURES a.price AS p PATTERN (a b) DEFINE a AS price > 1, a AS price > 2", "stands twice"),
+        ("ORDER BY day MEASURES a.price AS p ONE ROW PER MATCH PATTERN (a b) DEFINE b AS FINAL last(price) > 1", "is final"),
         ("ORDER BY day MEASURES a.price AS p PATTERN (a x*? b) SUBSET u = (a, c)", "the pattern has no variable `c`"),
         ("ORDER BY day MEASURES a.price AS p PATTERN (a x*? b) SUBSET a = (b)", "a variable of the pattern already"),
         ("ORDER BY day MEASURES a.price AS p AFTER MATCH SKIP TO c PATTERN (a x*? b)", "the pattern has no variable `c`"),
@@ -188,7 +217,8 @@ fn errors_name_place_cause_and_remedy() {
         (format!("SELECT n.p FROM prices MATCH_RECOGNIZE {body} AS m"), "there is no stream `n` here"),
         (format!("SELECT x FROM prices MATCH_RECOGNIZE {body} AS m (x)"), "none to columns"),
         (format!("SELECT p FROM TUMBLE(prices, INTERVAL '1' HOUR) MATCH_RECOGNIZE {body}"), "not at windows"),
-        (format!("SELECT count(*) AS n FROM prices MATCH_RECOGNIZE {body}"), "needs a window"),
+        (format!("SELECT count(*) AS n FROM prices MATCH_RECOGNIZE {body}"), "FROM TUMBLE(that name"),
+        (format!("SELECT p FROM prices MATCH_RECOGNIZE {body} ORDER BY p"), "sort what the sink has written"),
         (
             "SELECT p FROM (SELECT price FROM prices) x MATCH_RECOGNIZE (ORDER BY price MEASURES a.price AS p PATTERN (a x*? b))"
                 .to_owned(),
@@ -199,6 +229,14 @@ fn errors_name_place_cause_and_remedy() {
         let shown = wrong(&format!("INSERT INTO out {query};"));
         assert!(shown.contains(expected), "{expected} is missing in:\n{shown}");
     }
+}
+
+#[test]
+fn an_insert_that_does_not_parse_is_the_only_error() {
+    let shown = wrong(
+        "INSERT INTO out SELECT * FROM prices MATCH_RECOGNIZE (ORDER BY day ONE ROW PER MATCH WITH TIMEOUT PATTERN (a b));",
+    );
+    assert!(shown.contains("found `WITH`") && !shown.contains("nothing is written"), "{shown}");
 }
 
 #[test]
@@ -225,7 +263,7 @@ fn what_grows_is_said() {
         Program::new("job.egret", &text).plan().unwrap_or_else(|errors| panic!("{errors}")).warnings
     };
     let shown = warnings("");
-    assert!(shown.iter().any(|warning| warning.message.contains("WITHIN")), "{shown:?}");
+    assert!(shown.iter().any(|warning| warning.help.as_deref().is_some_and(|help| help.contains("WITHIN"))), "{shown:?}");
     assert!(warnings("WITHIN INTERVAL '1' MINUTE").is_empty());
 }
 
@@ -382,7 +420,7 @@ fn slow_matches(pattern: &Pattern, rows: &[Row]) -> Vec<Vec<u64>> {
 }
 
 #[test]
-fn event_patterns_find_what_row_patterns_prefer() {
+fn event_patterns_and_row_patterns_find_what_is_preferred() {
     let mut found = 0;
     for seed in 0..200 {
         let mut random = Random(seed);
@@ -403,7 +441,9 @@ fn event_patterns_find_what_row_patterns_prefer() {
         );
         let mut expected: Vec<String> = slow_matches(&pattern, &rows).iter().map(|ids| line(&pattern, ids)).collect();
         expected.sort();
-        assert_eq!(run_text(&text, 1 + seed as usize % 3), expected, "seed {seed}: {}", pattern.body);
+        for program in [Program::new("test", &text), Program::new("test", &text).with_row_patterns_only()] {
+            assert_eq!(run_program(program, 1 + seed as usize % 3), expected, "seed {seed}: {}", pattern.body);
+        }
         found += expected.len();
     }
     assert!(found > 500, "only {found} matches: the test says little");

@@ -1,6 +1,7 @@
 //! MATCH_RECOGNIZE: row patterns of SQL. Names are checked here, the engine of row patterns does the rest; where an event pattern
 //! finds the same matches with less work (see `relaxed`), the engine of event patterns does.
 
+mod elsewhere;
 mod names;
 mod relaxed;
 mod shape;
@@ -17,6 +18,7 @@ use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::{Operator, OperatorFactory, OperatorInfo, Stream, StreamSchema};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
+use elsewhere::with_row_time;
 use relaxed::relaxed;
 use std::any::Any;
 use std::sync::Arc;
@@ -76,9 +78,7 @@ impl Build<'_> {
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let columns = names::checked(&clause, from, &stream, &relation)?;
         let plan = self.row_plan(&clause, stream.schema(), &columns)?;
-        for warning in plan.warnings(!relation.bounded) {
-            self.warnings.push(Diagnostic::warning(warning).label(clause.syntax.pattern.span, "this pattern"));
-        }
+        self.warnings.extend(plan.warnings(&clause, !relation.bounded));
         let number = self.next_number();
         let name = format!("match_recognize {number}");
         let added = match &plan {
@@ -117,7 +117,14 @@ impl Build<'_> {
             Some((name.text.clone(), rewritten.sql.part(tree, rewritten.sql.span)))
         };
         let defines = syntax.defines.iter().filter_map(|define| rewrite(&define.variable, &define.condition)).collect();
-        let measures = syntax.measures.iter().filter_map(|measure| rewrite(&measure.name, &measure.expr)).collect();
+        let mut measures: Vec<_> = syntax.measures.iter().filter_map(|measure| rewrite(&measure.name, &measure.expr)).collect();
+        let schema = self.catalog.get(&from.relation).map(|relation| relation.base.schema());
+        if let Some((schema, time)) = schema.and_then(|schema| Some((schema, schema.event_time()?))) {
+            for (_, sql) in &mut measures {
+                let tree = with_row_time(sql.tree.clone(), schema.arrow().field(time).name(), syntax.is_one_row());
+                *sql = sql.part(tree, sql.span);
+            }
+        }
         let text = query.source().text().to_owned();
         if wrong.is_empty() { Ok(Clause { syntax, text, pattern, variables, defines, measures, asks }) } else { Err(wrong) }
     }
@@ -208,13 +215,14 @@ enum RowPlan {
 }
 
 impl RowPlan {
-    fn warnings(&self, unbounded: bool) -> Vec<String> {
+    fn warnings(&self, clause: &Clause<'_>, unbounded: bool) -> Vec<Diagnostic> {
+        let whole = |message| Diagnostic::warning(message).label(clause.syntax.pattern.span, "this pattern");
         match self {
             Self::Event(pattern) => {
-                let text = |finding: egret_cep::Finding| format!("{}: {}", finding.message, finding.help);
-                pattern.lint(unbounded).into_iter().map(text).collect()
+                let found = pattern.lint(unbounded).into_iter();
+                found.map(|finding| whole(finding.message).help(finding.help)).collect()
             }
-            Self::Row(pattern, _) => pattern.warnings(unbounded),
+            Self::Row(pattern, _) => pattern.warnings(unbounded).into_iter().map(whole).collect(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the texts of a MATCH_RECOGNIZE name must exist, and the order be one in which rows come.
 
-use super::{Clause, KeyAndOrder, is_over_rows};
+use super::elsewhere::wrong_functions;
+use super::{Clause, KeyAndOrder};
 use crate::planner::Relation;
-use crate::planner::names::{Diagnosed, unknown_column, unknown_functions};
+use crate::planner::names::{Diagnosed, unknown_column};
 use crate::planner::query::From;
 use egret_cep::rows::PatternExpr;
 use egret_core::{Stream, StreamSchema};
@@ -27,7 +28,7 @@ pub(super) fn checked(clause: &Clause<'_>, from: &From, stream: &Stream, relatio
     }
     for (_, sql) in clause.defines.iter().chain(&clause.measures) {
         wrong.extend(unknown_names(sql, clause, stream, visible));
-        wrong.extend(unknown_functions(sql, is_over_rows));
+        wrong.extend(wrong_functions(sql));
     }
     if wrong.is_empty() { Ok(KeyAndOrder { partition, order }) } else { Err(wrong) }
 }
