@@ -24,6 +24,7 @@
 pub mod memory;
 mod planner;
 mod program;
+mod sample;
 pub mod testing;
 pub mod truth;
 
@@ -36,6 +37,7 @@ pub use egret_graph as graph;
 pub use egret_ml as ml;
 pub use planner::{PatternInput, Plan};
 pub use program::{Program, ProgramErrors};
+pub use sample::SampleError;
 
 /// What most programs need.
 pub mod prelude {

@@ -70,7 +70,7 @@ mod value;
 mod why;
 
 pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES, MAX_PARTIAL_MATCHES, Overflow};
-pub use lint::Finding;
+pub use lint::{Estimate, Finding};
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
 pub use why::{WHY_COLUMN, show_duration, show_time};

@@ -1,5 +1,6 @@
 //! `egret check` and `egret explain`.
 
+use super::sample::show_sample;
 use super::{FAILED, OK, WRONG, complain};
 use clap::Args;
 use egret::{Plan, Program};
@@ -12,6 +13,9 @@ pub(crate) struct CheckArgs {
     /// Files in the Egret language; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`
+    #[arg(long, value_name = "FILE")]
+    sample: Option<String>,
 }
 
 /// Which program, and how to show it.
@@ -23,6 +27,9 @@ pub(crate) struct ExplainArgs {
     /// As a Graphviz graph, to be drawn with `dot -Tsvg`
     #[arg(long)]
     dot: bool,
+    /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`
+    #[arg(long, value_name = "FILE")]
+    sample: Option<String>,
 }
 
 /// Reads a program's text.
@@ -76,6 +83,7 @@ pub(crate) fn check(args: &CheckArgs) -> u8 {
                 let warnings = plan.warnings.len();
                 let found = if warnings == 0 { "no errors".to_owned() } else { format!("no errors, {warnings} to look at") };
                 println!("{}: {found}", file.display());
+                status = status.max(args.sample.as_deref().map_or(OK, |sample| show_sample(file, sample)));
             }
             Err(wrong) => status = wrong,
         }
@@ -88,6 +96,12 @@ pub(crate) fn explain(args: &ExplainArgs) -> u8 {
         Ok(plan) => plan,
         Err(status) => return status,
     };
+    if let Some(sample) = &args.sample {
+        let status = show_sample(&args.file, sample);
+        if status != OK {
+            return status;
+        }
+    }
     let text = if args.dot { plan.job.explain_dot() } else { plan.job.explain() };
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => OK,

@@ -4,6 +4,7 @@ mod check;
 mod generate;
 mod live;
 mod run;
+mod sample;
 mod summary;
 mod test;
 mod why;

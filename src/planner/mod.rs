@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 pub use trace::PatternInput;
-pub(crate) use trace::pattern_input;
+pub(crate) use trace::{pattern_input, pattern_inputs};
 
 /// What is said of a sink without input.
 pub(crate) const UNUSED_SINK: &str = "nothing is written to the sink";

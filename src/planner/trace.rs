@@ -57,14 +57,8 @@ pub(crate) fn pattern_input(
     given: &Given,
     name: Option<&str>,
 ) -> Diagnosed<Result<PatternInput>> {
-    let mut build = Build::new(program, registry, given);
-    build.replays = true;
-    build.program(program);
-    let wrong: Vec<Diagnostic> = super::names::without_consequences(build.wrong);
-    if wrong.iter().any(Diagnostic::is_error) {
-        return Err(wrong);
-    }
-    let name = match (name, build.patterns.as_slice()) {
+    let patterns = pattern_inputs(program, registry, given)?;
+    let name = match (name, patterns.as_slice()) {
         (Some(name), _) => name.to_owned(),
         (None, [one]) => one.name.clone(),
         (None, []) => return Ok(Err(Error::job("the program has no pattern").help("CREATE PATTERN makes one"))),
@@ -73,10 +67,19 @@ pub(crate) fn pattern_input(
             return Ok(Err(error.help(format!("say which with --pattern: {}", names(many)))));
         }
     };
-    match build.patterns.iter().find(|pattern| pattern.name == name) {
+    match patterns.iter().find(|pattern| pattern.name == name) {
         Some(found) => Ok(Ok(found.clone())),
-        None => Ok(Err(unknown(program, &build.patterns, &name))),
+        None => Ok(Err(unknown(program, &patterns, &name))),
     }
+}
+
+/// Plans a program for looking at its patterns.
+pub(crate) fn pattern_inputs(program: &Program, registry: &Registry, given: &Given) -> Diagnosed<Vec<PatternInput>> {
+    let mut build = Build::new(program, registry, given);
+    build.replays = true;
+    build.program(program);
+    let wrong: Vec<Diagnostic> = super::names::without_consequences(build.wrong);
+    if wrong.iter().any(Diagnostic::is_error) { Err(wrong) } else { Ok(build.patterns) }
 }
 
 fn names(patterns: &[PatternInput]) -> String {

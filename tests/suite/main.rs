@@ -9,5 +9,6 @@ mod patterns;
 mod patterns_doc;
 mod processes;
 mod row_patterns;
+mod sample;
 mod testing;
 mod why;

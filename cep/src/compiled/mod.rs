@@ -140,6 +140,10 @@ impl CompiledPattern {
         self.with(|options| options.sets_from = count)
     }
 
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         let plan = Arc::make_mut(&mut self.plan);
         change(&mut plan.options);
@@ -168,10 +172,6 @@ impl CompiledPattern {
     /// The columns of the stream that all events of a match share.
     pub fn partition_columns(&self) -> Vec<usize> {
         self.plan.keys.iter().map(|&key| self.plan.kept[key]).collect()
-    }
-
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.plan
     }
 
     /// Makes the operators before the exchange.

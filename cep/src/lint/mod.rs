@@ -7,7 +7,10 @@
 mod conditions;
 mod growth;
 mod reach;
+mod sample;
 mod steps;
+
+pub use sample::Estimate;
 
 use crate::compiled::Plan;
 

@@ -8,6 +8,7 @@ mod facts;
 mod keys;
 mod order;
 mod output;
+mod probe;
 mod run;
 mod skip;
 mod slab;
@@ -23,6 +24,8 @@ pub(crate) use store::Store;
 
 pub(crate) use keys::{Key, RowKeys};
 pub(crate) use order::TimeOrder;
+
+pub(crate) use probe::{Kept, Probe};
 
 use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;

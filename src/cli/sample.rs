@@ -1,0 +1,91 @@
+//! `egret check --sample` and `egret explain --sample`: what each pattern keeps of some of the input, and what to do about it.
+
+use super::check::read_program;
+use super::summary::{bytes, count};
+use super::{FAILED, OK, complain};
+use egret::cep::{Estimate, show_duration};
+use std::path::Path;
+
+/// A key with so many partial matches costs, where they are looked at one by one.
+const MANY: u64 = 1_000;
+
+/// Shows what the patterns of a program keep of a sample, on standard error beside the warnings. `sample` is a file, or
+/// `stream=FILE`.
+pub(super) fn show_sample(file: &Path, sample: &str) -> u8 {
+    let (stream, path) = match sample.split_once('=') {
+        Some((stream, path)) => (Some(stream), path),
+        None => (None, sample),
+    };
+    let program = match read_program(file) {
+        Ok(program) => program,
+        Err(status) => return status,
+    };
+    match program.sample(stream, path) {
+        Ok(estimates) => {
+            estimates.iter().for_each(|(name, estimate)| eprint!("{}", describe(name, estimate)));
+            OK
+        }
+        Err(error) => {
+            complain(&error);
+            FAILED
+        }
+    }
+}
+
+fn describe(name: &str, estimate: &Estimate) -> String {
+    let Estimate { rows, rows_used, matches, open_peak, keys_peak, bytes_peak, span_ms, .. } = estimate;
+    let dropped = 100.0 * (rows - rows_used) as f64 / (*rows).max(1) as f64;
+    let open = open_peak.map_or("more than a key may have".to_owned(), |open| format!("at most {}", count(open)));
+    let a_key = bytes_peak / (*keys_peak).max(1);
+    let mut text = format!(
+        "sample: {name}: {} rows over {}, {dropped:.1}% dropped before the exchange, {} matches\n\
+         \x20 open partial matches: {open}, of at most {} keys\n\
+         \x20 state: at most {}, about {} a key\n",
+        count(*rows),
+        show_duration(*span_ms),
+        count(*matches),
+        count(*keys_peak),
+        bytes(*bytes_peak),
+        bytes(a_key),
+    );
+    for advice in advice(name, estimate) {
+        text += &format!("  look at: {advice}\n");
+    }
+    text
+}
+
+/// What stands out, each with what to do.
+fn advice(name: &str, estimate: &Estimate) -> Vec<String> {
+    let mut all = Vec::new();
+    if estimate.open_peak.is_none() {
+        all.push(
+            "one key has more partial matches than max_partial_matches allows: narrow the condition of the first step, shorten WITHIN, \
+             or choose overflow = 'drop_oldest'"
+                .to_owned(),
+        );
+    }
+    if let Some((key, open)) = estimate.most.as_ref().filter(|(_, open)| *open >= MANY) {
+        all.push(format!(
+            "{key} has {} of the open partial matches: narrow the condition of the first step, or bound them with max_partial_matches",
+            count(*open)
+        ));
+    }
+    match estimate.within_ms {
+        None if estimate.open_at_end > 0 => all.push(format!(
+            "{} partial matches are open at the end of the sample, and there is no WITHIN to end them: more input keeps more",
+            count(estimate.open_at_end)
+        )),
+        Some(within) if estimate.span_ms < within && estimate.rows > 0 => all.push(format!(
+            "the sample is shorter than WITHIN {}: up to {:.0} times as much may be open",
+            show_duration(within),
+            (within as f64 / estimate.span_ms.max(1) as f64).ceil()
+        )),
+        _ => {}
+    }
+    if estimate.matches == 0 && estimate.rows > 0 {
+        all.push(format!(
+            "nothing matched: `egret why --pattern {name} --key ...` shows how far each start came, and what stopped it"
+        ));
+    }
+    all
+}
