@@ -7,6 +7,7 @@ mod generator;
 mod keys;
 mod latency;
 mod patterns;
+mod sets;
 mod workload;
 
 use clap::Parser;
@@ -52,6 +53,12 @@ struct Args {
     /// Rows a source reads at a time
     #[arg(long)]
     batch: Option<usize>,
+    /// How many patterns, of sets
+    #[arg(long, default_value_t = 1_000)]
+    patterns: usize,
+    /// The largest share of all rows that a condition of sets is true of
+    #[arg(long, default_value_t = 0.00001)]
+    rare: f64,
     /// Folder for the files of w7
     #[arg(long, default_value = "target/workloads")]
     folder: PathBuf,
@@ -77,6 +84,7 @@ fn main() -> anyhow::Result<()> {
             let input = files(&args.folder, &transactions, stripes)?;
             args.workload.file_job(&input, &args.folder.join("w7-alerts.jsonl"))?
         }
+        (Workload::Sets, _) => args.workload.set_job(args.patterns, args.rare, events, cards)?,
         (workload, Some(rate)) => workload.paced_job(transactions, rate, stripes, Arc::clone(&samples))?,
         (workload, None) => workload.job(args.via, transactions, stripes)?,
     };

@@ -4,6 +4,7 @@ use crate::checksum::{ChecksumSink, Hash};
 use crate::generator::{TransactionSource, Transactions};
 use crate::keys::EveryCardOnce;
 use crate::latency::{LatencySink, PacedSource, Samples};
+use crate::sets::TenColumns;
 use egret::Program;
 use egret::core::JobGraph;
 use egret::core::window::{AggregateCall, WindowKind, WindowSpec};
@@ -40,6 +41,8 @@ pub(crate) enum Workload {
     Latency,
     /// Memory of a million keys with one open partial match each, at most and when all have expired
     Keys,
+    /// Many patterns at once: random thresholds over the same ten columns
+    Sets,
 }
 
 /// How a workload is written.
@@ -61,7 +64,9 @@ impl Workload {
 
     fn hash(self) -> Hash {
         match self {
-            Self::W1 | Self::W1b | Self::W5a | Self::W7 | Self::W8c | Self::W8d | Self::Latency | Self::Keys => Hash::Match,
+            Self::W1 | Self::W1b | Self::W5a | Self::W7 | Self::W8c | Self::W8d | Self::Latency | Self::Keys | Self::Sets => {
+                Hash::Match
+            }
             Self::W2 => Hash::Sum,
             Self::W3card | Self::W3country => Hash::Average,
             Self::W4 => Hash::Converted,
@@ -109,6 +114,8 @@ impl Workload {
                    PATTERN (S1 X1*? S2 X2*? B) WITHIN INTERVAL '10' MINUTE
                    DEFINE S1 AS amount < 10, X1 AS amount >= 10, S2 AS amount < 10, X2 AS amount <= 900, B AS amount > 900);"
                 .into(),
+            // Written by `sets`.
+            Self::Sets => String::new(),
             Self::W7 => "CREATE PATTERN found ON txn PARTITION BY card_id
                    MATCH small{2} -> big
                    DEFINE small AS amount < 10, big AS amount > 900
@@ -149,6 +156,14 @@ impl Workload {
             }
             Via::Rust => self.stream_job(source),
         }
+    }
+
+    /// The job of many patterns.
+    pub(crate) fn set_job(self, patterns: usize, rare: f64, events: u64, cards: u64) -> anyhow::Result<JobGraph> {
+        let program = Program::new("sets", &crate::sets::statements(patterns, rare))
+            .with_source("txn", Arc::new(TenColumns::new(events, cards)))
+            .with_sink("out", Arc::new(ChecksumSink(self.hash())));
+        Ok(program.plan().map_err(|errors| anyhow::anyhow!("{errors}"))?.job)
     }
 
     /// Events per second of the latency workloads.
@@ -223,7 +238,7 @@ impl Workload {
             ])?,
             Self::W4 => txn.filter("amount >= 10.0")?.select(&["card_id", "amount * 0.908 AS amount", "country", "ts"])?,
             Self::W5a => anyhow::bail!("w5a is SQL: run it with --via text"),
-            Self::W7 | Self::W8c | Self::W8d | Self::Latency => {
+            Self::W7 | Self::W8c | Self::W8d | Self::Latency | Self::Sets => {
                 anyhow::bail!("{self:?} is written in the language: run it with --via text")
             }
         };

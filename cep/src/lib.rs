@@ -65,6 +65,7 @@ mod measure;
 mod pattern;
 mod prefilter;
 pub mod rows;
+mod set;
 pub mod trace;
 mod value;
 mod why;
@@ -73,4 +74,5 @@ pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES, MAX
 pub use lint::{Estimate, Finding};
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
+pub use set::{Outlet, PatternSet};
 pub use why::{WHY_COLUMN, show_duration, show_time};

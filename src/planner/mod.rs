@@ -12,6 +12,7 @@ mod model;
 pub(crate) mod names;
 mod pattern;
 mod pattern_options;
+mod pattern_sets;
 mod query;
 pub(crate) mod sources;
 mod trace;
@@ -94,6 +95,7 @@ impl<'a> Build<'a> {
             reads: used::relations_read(program),
             asked_why: used::relations_asked_why(program),
             patterns: Vec::new(),
+            pattern_groups: Vec::new(),
             endless: Vec::new(),
             replays: false,
             stdin: RefCell::new(None),
@@ -129,6 +131,8 @@ struct Build<'a> {
     asked_why: BTreeSet<String>,
     /// The patterns so far.
     patterns: Vec<PatternInput>,
+    /// Patterns with one pair of nodes.
+    pattern_groups: Vec<pattern_sets::PatternGroup>,
     /// The streams so far whose input does not end, not even when what is there has been read.
     endless: Vec<String>,
     /// Whether inputs are read as far as they are there.
@@ -245,7 +249,7 @@ impl Build<'_> {
             wrong.sort_by_key(Diagnostic::span);
             return Err(wrong.into_iter().chain(self.warnings).collect());
         }
-        let job = self.job.graph();
+        let job = self.with_pattern_sets()?;
         let bounded = job.nodes().all(|(_, node)| match &node.kind {
             egret_core::job::NodeKind::Source { source, .. } => source.is_bounded(),
             _ => true,

@@ -4,6 +4,7 @@ use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
 use super::pattern_options::settings;
+use super::pattern_sets::PatternGroup;
 use super::query::keep;
 use super::{Build, PatternInput};
 use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
@@ -59,8 +60,7 @@ impl Build<'_> {
             .with_timed_out(self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
         self.pattern_warnings(statement, &compiled);
         self.patterns.push(PatternInput::new(&statement.name.text, &compiled, &stream, &self.endless));
-        let (matches, late) = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
-        let timed_out = matches.side_output(SIDE_OUTPUTS[1]).map_err(at(statement.name.span))?;
+        let [matches, late, timed_out] = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
         self.insert_pattern(statement, matches, [late, timed_out]);
         Ok(())
     }
@@ -114,13 +114,18 @@ impl Build<'_> {
         }
     }
 
-    /// The matches, and the rows that came too late.
+    /// The matches, the rows that came too late, and partial matches that timed out. The first pattern of a stream and key has a pair
+    /// of operators, the next ones join it.
     fn add_pattern(
-        &self,
+        &mut self,
         statement: &CreatePattern,
         compiled: &CompiledPattern,
         stream: &Stream,
-    ) -> egret_core::Result<(Stream, Stream)> {
+    ) -> egret_core::Result<[Stream; 3]> {
+        let of = statement.name.text.as_str();
+        if let Some(group) = self.pattern_groups.iter_mut().find(|group| group.takes(compiled, stream)) {
+            return group.add(of, compiled, SIDE_OUTPUTS);
+        }
         let name = format!("pattern {}", statement.name);
         let output = |name: Option<&str>, schema: &egret_core::StreamSchema| OutputPort {
             name: name.map(str::to_owned),
@@ -146,7 +151,9 @@ impl Build<'_> {
             output(timed_out, compiled.output_schema()),
         ];
         let matches = self.job.operator(&name, compiled.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)?;
-        Ok((matches, filtered.side_output(SIDE_OUTPUTS[0])?))
+        let (read, pair) = ((statement.stream.text.as_str(), stream), (&filtered, &matches));
+        self.pattern_groups.push(PatternGroup::new(read, (of, compiled), pair, statement.name.span));
+        Ok([matches.clone(), filtered.side_output(SIDE_OUTPUTS[0])?, matches.side_output(SIDE_OUTPUTS[1])?])
     }
 
     fn insert_pattern(&mut self, statement: &CreatePattern, matches: Stream, sides: [Stream; 2]) {

@@ -92,6 +92,15 @@ pub fn check_law(case: &Case) -> Vec<Batch> {
     plain.output.into_iter().filter(|(port, _)| *port == egret_core::MAIN).map(|(_, batch)| batch).collect()
 }
 
+/// What an operator sends when it gets everything at once: the rows of every output, as sorted texts.
+///
+/// # Panics
+/// The run fails.
+pub fn plain_run(case: &Case) -> BTreeMap<usize, Vec<String>> {
+    let inputs: Vec<Input> = case.inputs.iter().map(Input::finished).collect();
+    texts(case, &run(case, &inputs, 0, &Shape::plain()).output)
+}
+
 /// How a run differs from the plainest one.
 #[derive(Clone, Debug)]
 struct Shape {

@@ -33,6 +33,6 @@ mod table;
 
 pub use harness::{Harness, HarnessSnapshot};
 pub use input::Input;
-pub use law::{Case, check_law};
+pub use law::{Case, check_law, plain_run};
 pub use random::Random;
 pub use table::{Table, row_texts, rows, show, show_sorted, table};

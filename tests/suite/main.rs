@@ -5,6 +5,7 @@ mod arrows;
 mod bad_input;
 mod language;
 mod match_recognize;
+mod pattern_sets;
 mod patterns;
 mod patterns_doc;
 mod processes;

@@ -80,7 +80,7 @@ impl Default for Options {
 /// A stream without event time is matched in order of arrival, windows by processing time.
 #[derive(Clone)]
 pub struct CompiledPattern {
-    plan: Arc<Plan>,
+    pub(crate) plan: Arc<Plan>,
 }
 
 /// What [`CompiledPattern::match_rows`] found.
@@ -222,6 +222,12 @@ impl CompiledPattern {
     /// input, what grows without bound.
     pub fn lint(&self, unbounded: bool) -> Vec<Finding> {
         lint(&self.plan, unbounded)
+    }
+
+    /// Whether two patterns can run as one set: they read one stream and are partitioned by the same columns.
+    pub fn can_run_with(&self, other: &Self) -> bool {
+        let keys = |plan: &Plan| plan.keys.iter().map(|&key| plan.kept[key]).collect::<Vec<_>>();
+        self.plan.input == other.plan.input && keys(&self.plan) == keys(&other.plan)
     }
 
     /// Looks for the pattern in rows that are all there is, in any order: for tests of patterns and for backtests in one piece.

@@ -2,7 +2,7 @@
 
 use super::{MASK_COLUMN, Options};
 use crate::automaton::{Automaton, ConditionId, ConditionSource, build, check_reach};
-use crate::condition::{Conditions, Drafts, draft};
+use crate::condition::{Conditions, Drafts, Term, draft};
 use crate::local::{ANY_ROW, words};
 use crate::matcher::why_one_by_one;
 use crate::measure::Measures;
@@ -143,6 +143,13 @@ impl Plan {
     /// Decides how partial matches are kept.
     pub(crate) fn choose_evaluation(&mut self) {
         self.sets_from = if why_one_by_one(self).is_some() { usize::MAX } else { self.options.sets_from };
+    }
+
+    /// Whether all that the matcher reads of a row are its masks, its key and its time: no condition compares one of its columns
+    /// with the match.
+    pub(crate) fn reads_masks_alone(&self) -> bool {
+        let of_match = |term: &Term| matches!(term, Term::Run(_));
+        self.conditions.list.iter().all(|condition| condition.terms.iter().all(of_match))
     }
 
     /// How many mask columns there are.

@@ -227,7 +227,7 @@ fn holds(value: &ScalarValue, operator: Operator, bound: &ScalarValue) -> bool {
 }
 
 /// `what operator constant`, turned round if it stands the other way; a boolean by itself is `what = true`.
-fn comparison(part: &Expr) -> Option<(&Expr, Operator, ScalarValue)> {
+pub(crate) fn comparison(part: &Expr) -> Option<(&Expr, Operator, ScalarValue)> {
     match part {
         Expr::Column(_) => return Some((part, Operator::Eq, ScalarValue::Boolean(Some(true)))),
         Expr::Not(what) if matches!(what.as_ref(), Expr::Column(_)) => {
@@ -249,7 +249,7 @@ fn is_comparison(operator: Operator) -> bool {
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq)
 }
 
-fn literal(part: &Expr) -> Option<ScalarValue> {
+pub(crate) fn literal(part: &Expr) -> Option<ScalarValue> {
     match part {
         Expr::Literal(value, _) if !value.is_null() => Some(value.clone()),
         _ => None,

@@ -52,6 +52,17 @@ impl Current {
         Ok(current)
     }
 
+    /// Rows of which nothing but the masks is read.
+    pub(crate) fn of_masks(rows: RecordBatch, masks: Vec<Vec<u64>>, plan: &Plan) -> Self {
+        let initial = vec![None; plan.conditions.run_sides.len()];
+        Self { rows, masks, sides: Vec::new(), initial, gate: Vec::new() }
+    }
+
+    /// The mask columns, to be used again.
+    pub(crate) fn into_masks(self) -> Vec<Vec<u64>> {
+        self.masks
+    }
+
     /// What a row has that is compared with bounds.
     #[inline]
     pub(crate) fn reach(&self, row: usize) -> i32 {

@@ -24,6 +24,7 @@ pub(crate) use store::Store;
 
 pub(crate) use keys::{Key, RowKeys};
 pub(crate) use order::TimeOrder;
+pub(crate) use state::{RowTimes, Shared, State};
 
 pub(crate) use probe::{Kept, Probe};
 
@@ -31,7 +32,6 @@ use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize};
-use state::State;
 use std::sync::Arc;
 
 /// Makes matchers.

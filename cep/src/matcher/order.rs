@@ -70,6 +70,11 @@ impl TimeOrder {
         break_ties(rows, event_time, ties).map(Some)
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// What waits, in no particular order.
     pub(crate) fn rows(&self) -> Result<Vec<RecordBatch>> {
         let rest = |waiting: &Waiting| {

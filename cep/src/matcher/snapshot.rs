@@ -137,7 +137,7 @@ impl Saver {
 
 impl State {
     /// Everything that must survive.
-    pub(super) fn snapshot(&self, plan: &Plan, max_parallelism: u16) -> Result<Snapshot> {
+    pub(crate) fn snapshot(&self, plan: &Plan, max_parallelism: u16) -> Result<Snapshot> {
         let mut groups: BTreeMap<KeyGroup, Saver> = BTreeMap::new();
         let group = |key: &Key| KeyGroup::of(key.hash(), max_parallelism);
         for place in self.keys.live() {
@@ -174,7 +174,7 @@ impl State {
     }
 
     /// Takes up what instances before had.
-    pub(super) fn restore(&mut self, plan: &Plan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
+    pub(crate) fn restore(&mut self, plan: &Plan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
         let mut waiting: Vec<RecordBatch> = Vec::new();
         for part in parts {
             let operator = part.operator.into_iter().filter(|_| is_first);

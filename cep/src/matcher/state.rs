@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 /// Everything a matcher keeps.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) order: TimeOrder,
+pub(crate) struct State {
+    pub(crate) order: TimeOrder,
     pub(super) store: Store,
     pub(super) keys: Keys,
     pub(super) deadlines: Deadlines,
@@ -49,6 +49,35 @@ pub(super) struct State {
     clock_ms: i64,
 }
 
+/// When the rows of a batch happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RowTimes<'a> {
+    /// Each at its own time.
+    Own(&'a [i64]),
+    /// All at this time.
+    Now(i64),
+}
+
+impl RowTimes<'_> {
+    #[inline]
+    fn of(self, row: usize) -> i64 {
+        match self {
+            Self::Own(times) => times[row],
+            Self::Now(now) => now,
+        }
+    }
+}
+
+/// Rows that several patterns share.
+pub(crate) struct Shared<'a> {
+    /// The columns that a pattern stores.
+    pub(crate) stored: RecordBatch,
+    /// The pattern's masks: the first word of a row it looks at has the bit of any row.
+    pub(crate) masks: Vec<Vec<u64>>,
+    pub(crate) keys: &'a RowKeys,
+    pub(crate) times: RowTimes<'a>,
+}
+
 /// For so many rows what is kept of their keys is brought into the cache at a time.
 const ROWS_WARMED: usize = 256;
 
@@ -56,7 +85,7 @@ const ROWS_WARMED: usize = 256;
 const KEYS_WARMED: usize = 64;
 
 impl State {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         let fields: Vec<_> = plan.stored.iter().map(|&column| plan.rows.arrow().field(column).clone()).collect();
         Self {
             order: TimeOrder::default(),
@@ -79,29 +108,67 @@ impl State {
     }
 
     /// Works on rows that are in order; `now` is their time if they have none of their own.
-    pub(super) fn work_on(&mut self, plan: &Plan, rows: RecordBatch, now: Option<i64>) -> Result<()> {
-        self.store.begin(rows.project(&plan.stored)?);
+    pub(crate) fn work_on(&mut self, plan: &Plan, rows: RecordBatch, now: Option<i64>) -> Result<()> {
+        let stored = rows.project(&plan.stored)?;
         let keys = RowKeys::of(&rows, &plan.keys)?;
         let time_column = plan.rows.event_time().filter(|_| now.is_none()).map(|column| rows.column(column).clone());
+        let times = match time_column.as_ref().map(millis) {
+            Some(times) => RowTimes::Own(times),
+            None => RowTimes::Now(now.unwrap_or_default()),
+        };
         let mut current = Current::new(rows, plan)?;
-        let times = time_column.as_ref().map(millis);
-        let mut scratch = Vec::new();
+        self.store.begin(stored);
         let count = current.rows.num_rows();
-        for row in 0..count {
-            if row.is_multiple_of(ROWS_WARMED) {
-                self.keys.warm(&keys, row..count.min(row + ROWS_WARMED));
-            }
-            let time = times.map_or(now.unwrap_or_default(), |times| times[row]);
-            let place = self.keys.find(&keys, row, &mut scratch)?;
+        for start in (0..count).step_by(ROWS_WARMED) {
+            let some = start..count.min(start + ROWS_WARMED);
+            self.keys.warm(&keys, some.clone());
+            self.rows(plan, &mut current, &keys, times, some)?;
+        }
+        self.settle(plan)
+    }
+
+    /// Works on some rows of a batch that several patterns share, in the order in which they are given. `stored` are the
+    /// columns that are stored, of all rows; only the masks of the rows given are read.
+    ///
+    /// The pattern must not compare columns of the row with the match: [`Plan::reads_masks_alone`].
+    pub(crate) fn work_on_some(
+        &mut self,
+        plan: &Plan,
+        shared: Shared<'_>,
+        rows: impl Iterator<Item = usize>,
+    ) -> Result<Vec<Vec<u64>>> {
+        self.store.begin(shared.stored.clone());
+        let mut current = Current::of_masks(shared.stored, shared.masks, plan);
+        self.rows(plan, &mut current, shared.keys, shared.times, rows)?;
+        self.settle(plan)?;
+        Ok(current.into_masks())
+    }
+
+    fn rows(
+        &mut self,
+        plan: &Plan,
+        current: &mut Current,
+        keys: &RowKeys,
+        times: RowTimes<'_>,
+        rows: impl Iterator<Item = usize>,
+    ) -> Result<()> {
+        let mut scratch = Vec::new();
+        for row in rows {
+            let place = self.keys.find(keys, row, &mut scratch)?;
             let mask = current.mask(row);
             if place.is_none() && mask & plan.automaton.start.interest == 0 {
                 continue;
             }
             self.number += 1;
-            let at = At { row, time, mask, number: self.number };
-            self.row(plan, &mut current, &keys, at, place)?;
+            let at = At { row, time: times.of(row), mask, number: self.number };
+            self.row(plan, current, keys, at, place)?;
             self.output.flush_if_full(plan, &mut self.store)?;
         }
+        Ok(())
+    }
+
+    /// Is done with a batch.
+    fn settle(&mut self, plan: &Plan) -> Result<()> {
         self.output.flush(plan, &mut self.store)?;
         self.store.settle()
     }
@@ -307,7 +374,7 @@ impl State {
     }
 
     /// Time has reached everything before `time`.
-    pub(super) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
+    pub(crate) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
         let mut due = std::mem::take(&mut self.due);
         while self.deadlines.pop_before(time, KEYS_WARMED, &mut due) {
             self.keys.warm_places(&due);
@@ -336,7 +403,7 @@ impl State {
     }
 
     /// The input has ended: nothing that is open can become a match.
-    pub(super) fn end(&mut self, plan: &Plan) -> Result<()> {
+    pub(crate) fn end(&mut self, plan: &Plan) -> Result<()> {
         self.advance_to(plan, i64::MAX)?;
         for place in self.keys.live() {
             if self.keys.states[place].runs.sets().is_some() {
@@ -355,7 +422,7 @@ impl State {
     }
 
     /// The time of the earliest match that is held back.
-    pub(super) fn held_since(&self) -> Option<i64> {
+    pub(crate) fn held_since(&self) -> Option<i64> {
         self.held.keys().next().copied()
     }
 
@@ -374,21 +441,21 @@ impl State {
         self.clock_ms
     }
 
-    pub(super) fn next_deadline(&self) -> Option<i64> {
+    pub(crate) fn next_deadline(&self) -> Option<i64> {
         let of_sets = self.sets_due.peek().map(|&Reverse((deadline, ..))| deadline);
         self.deadlines.next().into_iter().chain(of_sets).min()
     }
 
-    pub(super) fn take_output(&mut self, plan: &Plan) -> Result<Vec<(usize, Batch)>> {
+    pub(crate) fn take_output(&mut self, plan: &Plan) -> Result<Vec<(usize, Batch)>> {
         self.output.flush(plan, &mut self.store)?;
         Ok(self.output.take())
     }
 
-    pub(super) fn timed_out(&self) -> u64 {
+    pub(crate) fn timed_out(&self) -> u64 {
         self.output.timed_out_count()
     }
 
-    pub(super) fn size(&self) -> StateSize {
+    pub(crate) fn size(&self) -> StateSize {
         let held = self.held.values().sum::<usize>() * size_of::<Held>();
         let bytes = self.order.bytes()
             + self.store.bytes()

@@ -22,6 +22,10 @@ const CURRENT: u32 = u32::MAX;
 /// So many chunks of like size are put together.
 const MERGE_AT: usize = 16;
 
+/// Chunks are looked over when so many were added, or so many events have left them.
+const ADDED_MAX: usize = MERGE_AT / 2;
+const LEFT_MAX: usize = 64;
+
 /// An event that was taken.
 #[derive(Debug, Clone)]
 struct Event {
@@ -62,6 +66,8 @@ struct Chunk {
 pub(crate) struct Store {
     schema: SchemaRef,
     current: RecordBatch,
+    /// No rows: what is current between batches.
+    nothing: RecordBatch,
     events: Slab<Event>,
     links: Slab<ChainLink>,
     caches: Slab<Cache>,
@@ -69,12 +75,17 @@ pub(crate) struct Store {
     /// Events of the current batch.
     fresh: Vec<u32>,
     chunk_bytes: usize,
+    /// Chunks that were added, and events that left some, since they were last looked over.
+    added: usize,
+    left: usize,
 }
 
 impl Store {
     pub(crate) fn new(schema: SchemaRef) -> Self {
+        let nothing = RecordBatch::new_empty(SchemaRef::clone(&schema));
         Self {
-            current: RecordBatch::new_empty(SchemaRef::clone(&schema)),
+            current: nothing.clone(),
+            nothing,
             schema,
             events: Slab::default(),
             links: Slab::default(),
@@ -82,6 +93,8 @@ impl Store {
             chunks: Slab::default(),
             fresh: Vec::new(),
             chunk_bytes: 0,
+            added: 0,
+            left: 0,
         }
     }
 
@@ -165,6 +178,7 @@ impl Store {
         let Some(holder) = self.chunks[chunk].as_mut() else { return };
         holder.events[row as usize] = NONE;
         holder.live -= 1;
+        self.left += 1;
         if holder.live == 0 {
             self.forget_chunk(chunk);
         }
@@ -294,8 +308,13 @@ impl Store {
             let rows = take_record_batch(&self.current, &rows)?;
             self.add_chunk(rows, kept);
         }
-        self.current = RecordBatch::new_empty(SchemaRef::clone(&self.schema));
-        self.compact()?;
+        if self.current.num_rows() > 0 {
+            self.current = self.nothing.clone();
+        }
+        if self.added >= ADDED_MAX || self.left >= LEFT_MAX {
+            self.compact()?;
+            (self.added, self.left) = (0, 0);
+        }
         self.events.shrink();
         self.links.shrink();
         self.caches.shrink();
@@ -309,6 +328,7 @@ impl Store {
             let place = &mut self.events[event];
             (place.chunk, place.row) = (chunk, row as u32);
         }
+        self.added += 1;
         let filled = Chunk { rows, events, live };
         self.chunk_bytes += filled.bytes();
         self.chunks[chunk] = Some(filled);

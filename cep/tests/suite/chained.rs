@@ -8,7 +8,12 @@ use std::sync::Arc;
 
 /// Makes operators that are a prefilter and the matcher behind it.
 pub(crate) fn chained(compiled: &CompiledPattern) -> Arc<dyn OperatorFactory> {
-    Arc::new(ChainedFactory { prefilter: compiled.prefilter_factory(), matcher: compiled.matcher_factory() })
+    both(compiled.prefilter_factory(), compiled.matcher_factory())
+}
+
+/// Makes operators that are these two, one behind the other.
+pub(crate) fn both(prefilter: Arc<dyn OperatorFactory>, matcher: Arc<dyn OperatorFactory>) -> Arc<dyn OperatorFactory> {
+    Arc::new(ChainedFactory { prefilter, matcher })
 }
 
 struct ChainedFactory {

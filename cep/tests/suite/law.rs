@@ -11,14 +11,14 @@ use egret_testkit::{Case, Input, Random, check_law, table};
 use std::sync::Arc;
 use std::time::Duration;
 
-const DELAY_MS: i64 = 25;
+pub(crate) const DELAY_MS: i64 = 25;
 
-fn schema() -> StreamSchema {
+pub(crate) fn schema() -> StreamSchema {
     table("card:int kind:text amount:float id:int at:time").schema
 }
 
 /// Random rows: three cards, nulls in every column, events of the same time and equal events, and some that come too late.
-fn random_rows(seed: u64, count: usize) -> RecordBatch {
+pub(crate) fn random_rows(seed: u64, count: usize) -> RecordBatch {
     let mut random = Random::new(seed);
     let (mut cards, mut kinds, mut amounts, mut ids, mut times) = (vec![], vec![], vec![], vec![], vec![]);
     for row in 0..count as i64 {

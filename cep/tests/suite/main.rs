@@ -17,6 +17,7 @@ mod row_errors;
 mod row_law;
 mod row_streaming;
 mod row_twin;
+mod set_law;
 mod trace;
 mod twin;
 mod why;

@@ -126,7 +126,8 @@ fn patterns() {
     pattern("(a b", "WITHIN", "expected more of the group or `)`", "");
     pattern("a b)", ")", "expected more of the pattern", "");
     pattern("a, b", ",", "expected more of the pattern", "`a b`");
-    pattern("a | b", "|", "expected more of the pattern", "OR");
+    pattern("a | | b", "|", "expected", "");
+    pattern("a & * b", "*", "expected", "");
     pattern("a - > b", "-", "expected more of the pattern", "did you mean `->`?");
     pattern("!a b", "!a", "cannot begin", "a !b");
     pattern("a !(b c)", "!(b c)", "group cannot be negated", "");

@@ -3,6 +3,7 @@
 use crate::expr::Expression;
 use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
 use arrow::array::{Array, ArrayRef, RecordBatch};
+use std::any::Any;
 use std::sync::Arc;
 
 /// Keeps the rows where a condition is true.
@@ -55,6 +56,21 @@ impl ProjectFactory {
     pub fn new(columns: Vec<Expression>, output: StreamSchema) -> Self {
         Self { columns, output }
     }
+
+    /// The columns of a batch.
+    ///
+    /// # Errors
+    /// An expression cannot be computed, or a row has no event time.
+    pub fn project(&self, batch: &Batch) -> Result<Batch> {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|column| column.evaluate(batch.rows())).collect::<Result<_>>()?;
+        if let Some(time) = self.output.event_time()
+            && columns[time].null_count() > 0
+        {
+            return Err(crate::Error::data("the computed event time is null").help("filter such rows first"));
+        }
+        let rows = RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?;
+        Ok(batch.with_rows(rows, self.output.event_time()))
+    }
 }
 
 impl OperatorFactory for ProjectFactory {
@@ -72,18 +88,15 @@ impl OperatorFactory for ProjectFactory {
             .collect();
         vec![format!("columns {}", texts.join(", "))]
     }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
 }
 
 impl Operator for ProjectFactory {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|column| column.evaluate(batch.rows())).collect::<Result<_>>()?;
-        if let Some(time) = self.output.event_time()
-            && columns[time].null_count() > 0
-        {
-            return Err(crate::Error::data("the computed event time is null").help("filter such rows first"));
-        }
-        let rows = RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?;
-        ctx.emit(batch.with_rows(rows, self.output.event_time()));
+        ctx.emit(self.project(&batch)?);
         Ok(())
     }
 }

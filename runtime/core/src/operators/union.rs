@@ -2,6 +2,7 @@
 
 use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
 use arrow::array::RecordBatch;
+use std::any::Any;
 use std::sync::Arc;
 
 /// Passes rows of all inputs on, under one schema.
@@ -24,6 +25,10 @@ impl OperatorFactory for UnionFactory {
 
     fn describe(&self) -> Vec<String> {
         vec!["rows of all inputs".into()]
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
 

@@ -1,0 +1,84 @@
+//! Where a set's rows leave it: an output a pattern, or fewer.
+//!
+//! A thousand patterns whose matches go to one sink need one output, not a thousand: each costs the engine a little with every
+//! batch and watermark. What happened between (a projection) happens here, and what leaves by one output leaves as
+//! one batch.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::concat;
+use egret_core::operators::ProjectFactory;
+use egret_core::{Batch, Context, Result, StreamSchema};
+use std::sync::Arc;
+
+/// A way out of a set of patterns.
+#[derive(Clone)]
+pub struct Outlet {
+    /// Whose rows: [`super::PatternSet::matches_port`] or [`super::PatternSet::timed_out_port`].
+    pub from: usize,
+    /// The output of the operator that they leave by.
+    pub to: usize,
+    /// What becomes of them before.
+    pub through: Option<Arc<ProjectFactory>>,
+}
+
+/// All ways out.
+#[derive(Default)]
+pub(super) struct Outlets {
+    /// By the output that a pattern would have.
+    of: Vec<Vec<Outlet>>,
+    /// The columns of each output that there is.
+    outputs: Vec<StreamSchema>,
+}
+
+impl Outlets {
+    pub(super) fn new(outlets: Vec<Outlet>, outputs: Vec<StreamSchema>) -> Self {
+        let mut of: Vec<Vec<Outlet>> = Vec::new();
+        for outlet in outlets {
+            of.resize_with(of.len().max(outlet.from + 1), Vec::new);
+            of[outlet.from].push(outlet);
+        }
+        Self { of, outputs }
+    }
+
+    /// Sends rows on their way.
+    ///
+    /// # Errors
+    /// A projection cannot be computed.
+    pub(super) fn send(&self, sent: &mut Vec<(usize, Batch)>, ctx: &mut Context<'_>) -> Result<()> {
+        if self.outputs.is_empty() {
+            sent.drain(..).for_each(|(port, batch)| ctx.emit_to(port, batch));
+            return Ok(());
+        }
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let mut leaving: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.outputs.len()];
+        for (from, batch) in sent.drain(..) {
+            for outlet in self.of.get(from).into_iter().flatten() {
+                let rows = match &outlet.through {
+                    Some(projection) => projection.project(&batch)?.into_rows(),
+                    None => batch.rows().clone(),
+                };
+                leaving[outlet.to].push(rows);
+            }
+        }
+        for (port, (parts, schema)) in leaving.into_iter().zip(&self.outputs).enumerate() {
+            if !parts.is_empty() {
+                ctx.emit_to(port, Batch::from_parts(joined(&parts, schema)?, schema.event_time(), None));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of all parts, under one schema.
+fn joined(parts: &[RecordBatch], schema: &StreamSchema) -> Result<RecordBatch> {
+    let column = |column: usize| -> Result<ArrayRef> {
+        match parts {
+            [one] => Ok(Arc::clone(one.column(column))),
+            parts => Ok(concat(&parts.iter().map(|part| part.column(column).as_ref()).collect::<Vec<_>>())?),
+        }
+    };
+    let columns = (0..schema.arrow().fields().len()).map(column).collect::<Result<_>>()?;
+    Ok(RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?)
+}

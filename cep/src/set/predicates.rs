@@ -1,0 +1,135 @@
+//! The local conditions of all patterns of a set: each is there once, taken apart into tests.
+
+use super::branches::{Test, branches};
+use super::ordered::{Within, visit};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::Schema;
+use datafusion_expr::Expr;
+use egret_core::expr::{Expression, Scope};
+use egret_core::{Result, StreamSchema};
+use hashbrown::HashMap;
+
+/// Every distinct condition, and what makes it true.
+#[derive(Debug, Default)]
+pub(crate) struct Predicates {
+    numbers: HashMap<Expr, u32>,
+    pub(super) branches: Vec<Branch>,
+    /// What is evaluated a column at a time, each once.
+    pub(super) others: Vec<Expression>,
+    /// Whether a row may meet a condition in more ways than one.
+    pub(super) has_choices: bool,
+}
+
+/// One way to meet a condition: all tests must hold.
+#[derive(Debug)]
+pub(super) struct Branch {
+    pub(super) condition: u32,
+    pub(super) tests: Vec<Check>,
+}
+
+/// A [`Test`] ready to be made.
+#[derive(Debug)]
+pub(super) enum Check {
+    Within { column: usize, least: i64, greatest: i64 },
+    Text { column: usize, is: String },
+    Other(usize),
+}
+
+impl Predicates {
+    /// The number of a condition.
+    ///
+    /// # Errors
+    /// A part of it cannot be evaluated by itself.
+    pub(super) fn add(&mut self, condition: &Expression, schema: &StreamSchema) -> Result<u32> {
+        if let Some(number) = self.numbers.get(condition.logical()) {
+            return Ok(*number);
+        }
+        let number = self.numbers.len() as u32;
+        self.numbers.insert(condition.logical().clone(), number);
+        let ways = branches(condition, schema.arrow());
+        self.has_choices |= ways.len() > 1;
+        for tests in ways {
+            let tests = tests.into_iter().map(|test| self.check(test, schema)).collect::<Result<_>>()?;
+            self.branches.push(Branch { condition: number, tests });
+        }
+        Ok(number)
+    }
+
+    fn check(&mut self, test: Test, schema: &StreamSchema) -> Result<Check> {
+        Ok(match test {
+            Test::Within { column, least, greatest } => Check::Within { column, least, greatest },
+            Test::Text { column, is } => Check::Text { column, is },
+            Test::Other(expr) => match self.others.iter().position(|other| *other.logical() == expr) {
+                Some(other) => Check::Other(other),
+                None => {
+                    self.others.push(Expression::new(expr, &Scope::of_stream(schema)?)?);
+                    Check::Other(self.others.len() - 1)
+                }
+            },
+        })
+    }
+
+    /// For `explain`: what is looked up in which column, and what is evaluated.
+    pub(super) fn describe(&self, schema: &Schema) -> Vec<String> {
+        let mut compared: Vec<(usize, usize)> = Vec::new();
+        for check in self.branches.iter().flat_map(|branch| &branch.tests) {
+            let (Check::Within { column, .. } | Check::Text { column, .. }) = check else { continue };
+            match compared.iter_mut().find(|(of, _)| of == column) {
+                Some((_, count)) => *count += 1,
+                None => compared.push((*column, 1)),
+            }
+        }
+        let compared: Vec<String> =
+            compared.iter().map(|&(column, count)| format!("{} ({count})", schema.field(column).name())).collect();
+        let mut lines = vec![format!("{} different conditions on one event", self.numbers.len())];
+        if !compared.is_empty() {
+            lines.push(format!("looked up by value: comparisons of {} with constants", compared.join(", ")));
+        }
+        lines.extend(self.others.iter().map(|other| format!("a column at a time: {other}")));
+        lines
+    }
+}
+
+/// What is evaluated a column at a time, of one batch, when first asked for.
+pub(super) struct Evaluated<'a> {
+    others: &'a [Expression],
+    rows: &'a RecordBatch,
+    bits: Vec<Option<BooleanBuffer>>,
+}
+
+impl<'a> Evaluated<'a> {
+    pub(super) fn new(predicates: &'a Predicates, rows: &'a RecordBatch) -> Self {
+        Self { others: &predicates.others, rows, bits: vec![None; predicates.others.len()] }
+    }
+
+    /// The rows where one of them holds.
+    ///
+    /// # Errors
+    /// It cannot be evaluated.
+    pub(super) fn bits(&mut self, other: usize) -> Result<&BooleanBuffer> {
+        let place = &mut self.bits[other];
+        match place {
+            Some(bits) => Ok(bits),
+            None => Ok(place.insert(self.others[other].bits(self.rows)?)),
+        }
+    }
+
+    /// Whether a row passes a test.
+    ///
+    /// # Errors
+    /// As [`Evaluated::bits`].
+    pub(super) fn holds(&mut self, check: &Check, row: usize) -> Result<bool> {
+        match check {
+            Check::Within { column, least, greatest } => {
+                let within = Within { row, least: *least, greatest: *greatest };
+                Ok(visit(self.rows.column(*column), within).unwrap_or(false))
+            }
+            Check::Text { column, is } => {
+                let column = self.rows.column(*column).as_string::<i32>();
+                Ok(column.is_valid(row) && column.value(row) == is)
+            }
+            Check::Other(other) => Ok(self.bits(*other)?.value(row)),
+        }
+    }
+}

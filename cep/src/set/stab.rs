@@ -1,0 +1,263 @@
+//! Which of many intervals a value lies in, in time proportional to how many those are.
+//!
+//! Points are looked up by hash. Intervals lie in a segment tree (Bentley 1977): each in the few nodes whose spans it is made of.
+//! A value's own leaf knows its nearest ancestor that holds anything, and that one the next: so only what is true is visited.
+//! Values in the *gap*, the stretch without intervals in which most values lie, are passed over for two comparisons.
+
+use super::ordered::Visit;
+use arrow::array::{Array, PrimitiveArray};
+use arrow::datatypes::ArrowPrimitiveType;
+use hashbrown::HashMap;
+
+/// An interval of places, ends included, and what it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interval {
+    pub(super) least: i64,
+    pub(super) greatest: i64,
+    pub(super) of: u32,
+}
+
+/// The intervals over one column.
+#[derive(Debug, Default)]
+pub(super) struct Stab {
+    points: Points,
+    spans: Spans,
+}
+
+impl Stab {
+    /// Prepares intervals. `sample` are places that values have; it decides what is quick.
+    pub(super) fn new(intervals: &[Interval], sample: &[i64]) -> Self {
+        let (points, spans): (Vec<Interval>, Vec<Interval>) =
+            intervals.iter().partition(|interval| interval.least == interval.greatest);
+        Self { points: Points::new(&points), spans: Spans::new(&spans, sample) }
+    }
+}
+
+/// Calls `hit(row, of)` for every row and every interval that its value lies in.
+pub(super) struct FindAll<'a, F> {
+    pub(super) stab: &'a Stab,
+    pub(super) hit: F,
+    /// Room to work in.
+    pub(super) rows: &'a mut Vec<u32>,
+}
+
+impl<F: FnMut(u32, u32)> Visit for FindAll<'_, F> {
+    type Out = ();
+
+    fn visit<T: ArrowPrimitiveType>(mut self, column: &PrimitiveArray<T>, place: impl Fn(T::Native) -> i64) {
+        let values = column.values();
+        let Stab { points, spans } = self.stab;
+        if !points.lists.is_empty() {
+            select(self.rows, values.iter().map(|&value| points.may_have(place(value))));
+            for &row in self.rows.iter().filter(|&&row| column.is_valid(row as usize)) {
+                let found = points.lists.get(&place(values[row as usize]));
+                found.into_iter().flatten().for_each(|&of| (self.hit)(row, of));
+            }
+        }
+        if !spans.cuts.is_empty() {
+            let (from, to) = spans.gap;
+            let is_outside = |place: i64| place < from || place > to;
+            select(self.rows, values.iter().map(|&value| is_outside(place(value))));
+            for &row in self.rows.iter().filter(|&&row| column.is_valid(row as usize)) {
+                spans.find(place(values[row as usize]), |of| (self.hit)(row, of));
+            }
+        }
+    }
+}
+
+/// The numbers of those that are true.
+fn select(rows: &mut Vec<u32>, chosen: impl ExactSizeIterator<Item = bool>) {
+    rows.clear();
+    rows.resize(chosen.len(), 0);
+    let mut count = 0;
+    for (row, chosen) in chosen.enumerate() {
+        rows[count] = row as u32;
+        count += usize::from(chosen);
+    }
+    rows.truncate(count);
+}
+
+/// Intervals of one value.
+#[derive(Debug, Default)]
+struct Points {
+    lists: HashMap<i64, Vec<u32>>,
+    /// One bit a hash: most values that nobody asks for end here.
+    filter: Vec<u64>,
+    shift: u32,
+}
+
+impl Points {
+    fn new(points: &[Interval]) -> Self {
+        let mut lists: HashMap<i64, Vec<u32>> = HashMap::new();
+        for point in points {
+            lists.entry(point.least).or_default().push(point.of);
+        }
+        let bits = (lists.len() * 16).next_power_of_two().clamp(64, 1 << 20);
+        let mut made = Self { shift: 64 - bits.trailing_zeros(), filter: vec![0; bits / 64], lists };
+        let hashes: Vec<usize> = made.lists.keys().map(|&place| made.hash(place)).collect();
+        hashes.into_iter().for_each(|hash| made.filter[hash / 64] |= 1 << (hash % 64));
+        made
+    }
+
+    #[inline]
+    fn hash(&self, place: i64) -> usize {
+        ((place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
+    }
+
+    #[inline]
+    fn may_have(&self, place: i64) -> bool {
+        let hash = self.hash(place);
+        self.filter[hash / 64] >> (hash % 64) & 1 == 1
+    }
+}
+
+/// Intervals of more than one value.
+#[derive(Debug)]
+struct Spans {
+    /// Where an interval begins or ends: segment n is what lies below cut n.
+    cuts: Vec<i64>,
+    /// Places between these, ends included, lie in no interval.
+    gap: (i64, i64),
+    /// Nodes in heap order, the root at 1: where its list begins. Leaf n is node `leaves + n`.
+    starts: Vec<u32>,
+    lists: Vec<u32>,
+    /// The nearest node at or above one that has a list; 0 if none has.
+    next: Vec<u32>,
+    leaves: usize,
+}
+
+impl Default for Spans {
+    fn default() -> Self {
+        Self { cuts: Vec::new(), gap: NO_GAP, starts: Vec::new(), lists: Vec::new(), next: Vec::new(), leaves: 0 }
+    }
+}
+
+const NO_GAP: (i64, i64) = (i64::MAX, i64::MIN);
+
+impl Spans {
+    fn new(intervals: &[Interval], sample: &[i64]) -> Self {
+        let ends = |interval: &Interval| [Some(interval.least), interval.greatest.checked_add(1)];
+        let mut cuts: Vec<i64> = intervals.iter().flat_map(ends).flatten().filter(|&cut| cut > i64::MIN).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        if intervals.is_empty() {
+            return Self::default();
+        }
+        // An interval of everything has no cut.
+        if cuts.is_empty() {
+            cuts.push(i64::MAX);
+        }
+        let leaves = (cuts.len() + 1).next_power_of_two();
+        let mut nodes: Vec<Vec<u32>> = vec![Vec::new(); 2 * leaves];
+        for interval in intervals {
+            let from = cuts.partition_point(|&cut| cut <= interval.least);
+            let to = cuts.partition_point(|&cut| cut <= interval.greatest);
+            for_nodes(leaves, from, to, |node| nodes[node].push(interval.of));
+        }
+        let mut next = vec![0_u32; 2 * leaves];
+        for node in 1..2 * leaves {
+            next[node] = if nodes[node].is_empty() { next[node / 2] } else { node as u32 };
+        }
+        let mut starts = Vec::with_capacity(nodes.len() + 1);
+        let mut lists = Vec::new();
+        for node in &nodes {
+            starts.push(lists.len() as u32);
+            lists.extend_from_slice(node);
+        }
+        starts.push(lists.len() as u32);
+        let mut made = Self { cuts, gap: NO_GAP, starts, lists, next, leaves };
+        made.gap = made.widest_gap(sample);
+        made
+    }
+
+    /// The stretch without intervals that has most of the sample, or else of the places.
+    fn widest_gap(&self, sample: &[i64]) -> (i64, i64) {
+        let mut mass = vec![0_usize; self.cuts.len() + 1];
+        sample.iter().for_each(|&place| mass[self.segment(place)] += 1);
+        let span = |segment: usize| {
+            let from = segment.checked_sub(1).map_or(i64::MIN, |before| self.cuts[before]);
+            (from, self.cuts.get(segment).map_or(i64::MAX, |cut| cut - 1))
+        };
+        let free = (0..=self.cuts.len()).filter(|&segment| self.next[self.leaves + segment] == 0);
+        let width = |segment: usize| span(segment).1.abs_diff(span(segment).0);
+        free.max_by_key(|&segment| (mass[segment], width(segment))).map_or(NO_GAP, span)
+    }
+
+    #[inline]
+    fn segment(&self, place: i64) -> usize {
+        self.cuts.partition_point(|&cut| cut <= place)
+    }
+
+    #[inline]
+    fn find(&self, place: i64, mut hit: impl FnMut(u32)) {
+        let mut node = self.next[self.leaves + self.segment(place)] as usize;
+        while node != 0 {
+            let list = self.starts[node] as usize..self.starts[node + 1] as usize;
+            self.lists[list].iter().for_each(|&of| hit(of));
+            node = self.next[node / 2] as usize;
+        }
+    }
+}
+
+/// The nodes that segments `from` to `to`, ends included, are made of.
+fn for_nodes(leaves: usize, from: usize, to: usize, mut add: impl FnMut(usize)) {
+    let (mut low, mut high) = (leaves + from, leaves + to + 1);
+    while low < high {
+        if low % 2 == 1 {
+            add(low);
+            low += 1;
+        }
+        if high % 2 == 1 {
+            high -= 1;
+            add(high);
+        }
+        (low, high) = (low / 2, high / 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::ordered::visit;
+    use super::*;
+    use arrow::array::{ArrayRef, Int64Array};
+    use egret_testkit::Random;
+    use std::sync::Arc;
+
+    fn check(seed: u64, count: usize, span: i64) {
+        let mut random = Random::new(seed);
+        let end = |random: &mut Random| match random.below(12) {
+            0 => i64::MIN,
+            1 => i64::MAX,
+            2 => i64::MAX - 1,
+            _ => random.between(-span, span),
+        };
+        let intervals: Vec<Interval> = (0..count as u32)
+            .map(|of| {
+                let (one, other) = (end(&mut random), end(&mut random));
+                let other = if random.chance(30) { one } else { other };
+                Interval { least: one.min(other), greatest: one.max(other), of }
+            })
+            .collect();
+        let values: Vec<Option<i64>> = (0..200).map(|_| (!random.chance(5)).then(|| end(&mut random))).collect();
+        let sample: Vec<i64> = values.iter().take(20).copied().flatten().collect();
+        let stab = Stab::new(&intervals, &sample);
+        let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
+        let mut found = Vec::new();
+        visit(&column, FindAll { stab: &stab, hit: |row, of| found.push((row, of)), rows: &mut Vec::new() }).unwrap();
+        found.sort_unstable();
+        let mut expected = Vec::new();
+        for (row, value) in values.iter().enumerate().filter_map(|(row, value)| value.map(|value| (row, value))) {
+            let of = intervals.iter().filter(|interval| interval.least <= value && value <= interval.greatest);
+            expected.extend(of.map(|interval| (row as u32, interval.of)));
+        }
+        assert_eq!(found, expected, "seed {seed}, {count} intervals within {span}");
+    }
+
+    #[test]
+    fn finds_what_looking_at_every_interval_finds() {
+        for seed in 0..300 {
+            check(seed, [0, 1, 2, 7, 60][seed as usize % 5], [1, 5, 1_000][seed as usize % 3]);
+        }
+    }
+}
