@@ -2,7 +2,7 @@
 //!
 //! A test runs as a small job: the statements that its pattern needs, with the rows of the test in place of the sources, and
 //! sinks in memory. So it goes through the planner and the engine as the job itself does, graphs and models included. Beside
-//! the pattern run shortened ones that tell which of its steps the rows reach: see [`coverage`].
+//! the pattern run shortened ones that tell which of its steps the rows reach: see [`Coverage`].
 
 mod coverage;
 mod expect;
