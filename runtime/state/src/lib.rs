@@ -3,6 +3,7 @@
 //! There is one backend so far, [`MemoryState`]. What it writes into a snapshot is described, byte by byte, in [`format`](mod@format);
 //! every backend writes the same, so that a job can change its backend and keep its state.
 
+pub mod checkpoint;
 pub mod format;
 mod memory;
 

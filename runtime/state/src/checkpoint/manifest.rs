@@ -1,0 +1,142 @@
+//! The manifest of a checkpoint: which files it is made of, of which job, written by which attempt.
+
+use super::identity::JobIdentity;
+use super::part::NodeKind;
+use egret_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A committed checkpoint. Immutable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The number of the checkpoint; grows over all attempts of a job, with gaps where one was declined.
+    pub checkpoint: u64,
+    /// The position in the log of the manifest that the attempt was restored from, if it was.
+    pub restored_from: Option<u64>,
+    /// The oldest position in the log that was still needed when this was committed; what is below may be deleted.
+    pub kept_from: u64,
+    /// When it was committed, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// The job that wrote it.
+    pub job: JobIdentity,
+    /// What the engine wants to find again.
+    pub notes: BTreeMap<String, String>,
+    /// Bytes that were written for this checkpoint.
+    pub bytes_written: u64,
+    /// Bytes of all files that it needs.
+    pub bytes: u64,
+    /// The parts, in order of node and instance.
+    pub parts: Vec<PartRef>,
+}
+
+/// A part of a checkpoint: the files of one instance of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRef {
+    /// The node's stable id.
+    pub uid: String,
+    /// The instance's number.
+    pub instance: u32,
+    /// What the node is.
+    pub kind: NodeKind,
+    /// A whole part and the deltas upon it, in the order in which they are to be read. Never empty.
+    pub chain: Vec<FileRef>,
+}
+
+/// A file of a checkpoint, and how to know that it is what was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// Where it is, below the root of the checkpoints.
+    pub path: String,
+    /// The checkpoint that it was written for.
+    pub checkpoint: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// xxh3 (64 bit, seed 0) of all its bytes.
+    #[serde(with = "super::hex")]
+    pub xxh3: u64,
+}
+
+/// A part that was written and waits for its manifest. It can be sent to the process that writes that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenPart {
+    /// The node's stable id.
+    pub uid: String,
+    /// The instance's number.
+    pub instance: u32,
+    /// What the node is.
+    pub kind: NodeKind,
+    /// The checkpoint that it is a delta upon; none if it is whole.
+    pub base: Option<u64>,
+    /// The file.
+    pub file: FileRef,
+}
+
+/// A checkpoint that is to be committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// Its number; above that of every checkpoint committed before.
+    pub checkpoint: u64,
+    /// Now, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// The job.
+    pub job: JobIdentity,
+    /// What the engine wants to find again.
+    pub notes: BTreeMap<String, String>,
+    /// All parts, in any order; every instance once.
+    pub parts: Vec<WrittenPart>,
+}
+
+impl Manifest {
+    /// All files that the checkpoint needs.
+    pub fn files(&self) -> impl Iterator<Item = &FileRef> {
+        self.parts.iter().flat_map(|part| &part.chain)
+    }
+
+    /// Whether it uses files of older checkpoints.
+    pub fn is_incremental(&self) -> bool {
+        self.files().any(|file| file.checkpoint != self.checkpoint)
+    }
+
+    /// The parts of a node, in order of instances.
+    pub fn parts_of<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a PartRef> {
+        self.parts.iter().filter(move |part| part.uid == uid)
+    }
+}
+
+impl Draft {
+    /// The parts with their chains: `bases` gives the manifest of a checkpoint that a delta may be upon.
+    ///
+    /// # Errors
+    /// A part is there twice, or is a delta upon a checkpoint that is not there or has no such part. Both are bugs of the caller.
+    pub fn chains<'a>(&self, bases: impl Fn(u64) -> Option<&'a Manifest>) -> Result<Vec<PartRef>> {
+        let mut seen = BTreeSet::new();
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            if !seen.insert((&part.uid, part.instance)) {
+                return Err(bug(part, "is there twice"));
+            }
+            let mut chain = match part.base {
+                None => Vec::new(),
+                Some(base) => base_of(part, base, &bases)?,
+            };
+            chain.push(part.file.clone());
+            parts.push(PartRef { uid: part.uid.clone(), instance: part.instance, kind: part.kind, chain });
+        }
+        parts.sort_by(|a, b| (&a.uid, a.instance).cmp(&(&b.uid, b.instance)));
+        Ok(parts)
+    }
+}
+
+fn base_of<'a>(part: &WrittenPart, base: u64, bases: &impl Fn(u64) -> Option<&'a Manifest>) -> Result<Vec<FileRef>> {
+    let manifest = bases(base).ok_or_else(|| bug(part, &format!("is a delta upon checkpoint {base}, which is not kept")))?;
+    let found = manifest.parts.iter().find(|other| other.uid == part.uid && other.instance == part.instance);
+    let found = found.ok_or_else(|| bug(part, &format!("is a delta upon checkpoint {base}, which has no such part")))?;
+    if found.kind != part.kind {
+        return Err(bug(part, &format!("is a delta upon checkpoint {base}, where it was {}", found.kind)));
+    }
+    Ok(found.chain.clone())
+}
+
+fn bug(part: &WrittenPart, what: &str) -> Error {
+    Error::bug(format!("part {} of '{}' in a checkpoint {what}", part.instance, part.uid))
+}
