@@ -1,0 +1,334 @@
+//! An attempt: the one that may commit checkpoints, until the next one begins.
+
+use super::decide::{self, Conflict, DataFile, Fact, Facts};
+use super::files::Created;
+use super::identity::JobIdentity;
+use super::log::{self, Found};
+use super::log_format::{Entry, What};
+use super::manifest::{Draft, Manifest};
+use super::names;
+use super::restore::{Listed, Restored};
+use super::store::Checkpoints;
+use egret_core::{Error, Result};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// How often an answer that got lost is asked for again.
+const TRIES: usize = 4;
+
+/// A run of a job, from start or restore to its end. It may commit checkpoints until another attempt is claimed.
+#[derive(Debug)]
+pub struct Attempt {
+    checkpoints: Checkpoints,
+    number: u64,
+    keep: usize,
+    /// The last position that this attempt knows.
+    tail: u64,
+    next_checkpoint: u64,
+    restored_from: Option<u64>,
+    /// Kept checkpoints that led to the state now, ascending.
+    lineage: Vec<Listed>,
+    /// The first entry of the lineage that new parts may be deltas upon.
+    extendable_from: u64,
+    /// The last checkpoint that this attempt committed.
+    settled: u64,
+    /// Checkpoints after that whose manifest may or may not be there.
+    in_doubt: BTreeSet<u64>,
+    is_fenced: bool,
+    /// What is known about the log; it does not change.
+    facts: Facts,
+}
+
+/// How a commit went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The checkpoint is there: sinks commit.
+    Committed,
+    /// Another attempt was claimed: this one must end. Its sinks commit nothing.
+    Fenced {
+        /// The other's number.
+        by: u64,
+    },
+    /// The store did not say whether the manifest was written, and it may still be written later.
+    ///
+    /// The job may go on. Sinks neither commit nor give up what they prepared, and its files stay; the next commit settles it: when that
+    /// succeeds, what was prepared before it is committed too. New parts are deltas upon the checkpoint before.
+    InDoubt {
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// What [`Attempt::clean`] deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Manifests.
+    pub manifests: usize,
+    /// Files of parts.
+    pub files: usize,
+}
+
+impl Checkpoints {
+    /// Begins an attempt, which keeps the newest `keep` checkpoints (at least one). From now on no older attempt can commit.
+    ///
+    /// # Errors
+    /// The store fails, or something was written by a newer version.
+    pub fn claim(&self, keep: usize) -> Result<Attempt> {
+        let claim = RandomState::new().build_hasher().finish();
+        let mut last_error = None;
+        for _ in 0..TRIES * TRIES {
+            match self.try_claim(claim) {
+                Ok(Some((number, positions))) => return self.begin(number, &positions, keep),
+                Ok(None) => {}
+                Err(error) if error.may_retry() => last_error = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let error = last_error.unwrap_or_else(|| Error::external("another attempt was faster, again and again"));
+        Err(error.context(format!("{}: an attempt cannot begin", self.describe())))
+    }
+
+    /// The attempt's number and the positions before it, unless another one was faster.
+    fn try_claim(&self, claim: u64) -> Result<Option<(u64, Vec<u64>)>> {
+        let mut positions = log::positions(&self.files)?;
+        let mine = |position: &u64| self.is_claim(*position, claim);
+        if let Some(&last) = positions.last()
+            && mine(&last)?
+        {
+            positions.pop();
+            return Ok(Some((last, positions)));
+        }
+        let position = decide::next_position(positions.iter().copied());
+        let entry = Entry::new(position, position, What::Start { claim });
+        match log::append(&self.files, &entry)? {
+            Created::Yes => Ok(Some((position, positions))),
+            Created::Exists => Ok(mine(&position)?.then_some((position, positions))),
+        }
+    }
+
+    fn is_claim(&self, position: u64, mine: u64) -> Result<bool> {
+        let found = log::read(&self.files, position)?;
+        Ok(matches!(found, Found::Entry(Entry { what: What::Start { claim }, .. }) if claim == mine))
+    }
+
+    fn begin(&self, number: u64, positions: &[u64], keep: usize) -> Result<Attempt> {
+        for staged in self.files.list(names::STAGING)? {
+            self.files.delete(&staged)?;
+        }
+        Ok(Attempt {
+            checkpoints: self.clone(),
+            number,
+            keep: keep.max(1),
+            tail: number,
+            next_checkpoint: self.next_checkpoint(positions)?,
+            restored_from: None,
+            lineage: Vec::new(),
+            extendable_from: number,
+            settled: 0,
+            in_doubt: BTreeSet::new(),
+            is_fenced: false,
+            facts: [(number, Fact::Start)].into(),
+        })
+    }
+}
+
+impl Attempt {
+    /// The attempt's number; grows with every attempt, with gaps.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The number that the next checkpoint has at least.
+    pub fn next_checkpoint(&self) -> u64 {
+        self.next_checkpoint
+    }
+
+    /// The newest checkpoint that can be restored, which this attempt goes on from; none if there is none.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::latest`].
+    pub fn restore(&mut self, job: &JobIdentity) -> Result<Option<Restored>> {
+        let mut positions = log::positions(&self.checkpoints.files)?;
+        positions.retain(|position| *position < self.number);
+        let restored = self.checkpoints.newest_intact(&positions, job)?;
+        if let Some(restored) = &restored {
+            self.lineage = self.checkpoints.lineage(&positions, restored)?;
+            self.restored_from = Some(restored.position);
+            self.extendable_from = if restored.is_extendable { restored.position } else { self.number };
+        }
+        Ok(restored)
+    }
+
+    /// Makes the parts of a checkpoint one: writes its manifest.
+    ///
+    /// # Errors
+    /// The checkpoint is not there and will not be: it is to be abandoned, and the job goes on. (The store failed, and cannot write
+    /// later what it did not write now.) A draft that cannot be right is a bug of the caller: a number that was used, a part
+    /// that is there twice or of another checkpoint, a delta upon a checkpoint that is not kept.
+    pub fn commit(&mut self, draft: Draft) -> Result<Outcome> {
+        if self.is_fenced {
+            return Err(Error::bug(format!("attempt {} goes on after it was fenced", self.number)));
+        }
+        let manifest = self.manifest(draft)?;
+        let checkpoint = manifest.checkpoint;
+        self.next_checkpoint = checkpoint + 1;
+        let outcome = self.append(manifest)?;
+        match outcome {
+            Outcome::Committed => self.in_doubt.clear(),
+            Outcome::Fenced { .. } => self.is_fenced = true,
+            Outcome::InDoubt { .. } => self.in_doubt.extend([checkpoint]),
+        }
+        Ok(outcome)
+    }
+
+    fn manifest(&self, draft: Draft) -> Result<Manifest> {
+        let checkpoint = draft.checkpoint;
+        if checkpoint < self.next_checkpoint {
+            return Err(Error::bug(format!("checkpoint {checkpoint} is to be committed, {} is next", self.next_checkpoint)));
+        }
+        let owner = Some((self.number, checkpoint));
+        if let Some(stray) = draft.parts.iter().find(|part| names::data_owner(&part.file.path) != owner) {
+            return Err(Error::bug(format!("checkpoint {checkpoint} cannot have the file {}", stray.file.path)));
+        }
+        let base = |number| {
+            let is_base = |listed: &&Listed| listed.manifest.checkpoint == number && listed.position >= self.extendable_from;
+            self.lineage.iter().find(is_base).map(|listed| &listed.manifest)
+        };
+        let parts = draft.chains(base)?;
+        Ok(Manifest {
+            checkpoint,
+            restored_from: self.restored_from,
+            kept_from: 0,
+            time_ms: draft.time_ms,
+            job: draft.job,
+            notes: draft.notes,
+            bytes_written: draft.parts.iter().map(|part| part.file.bytes).sum(),
+            bytes: parts.iter().flat_map(|part| &part.chain).map(|file| file.bytes).sum(),
+            parts,
+        })
+    }
+
+    fn append(&mut self, mut manifest: Manifest) -> Result<Outcome> {
+        let mut position = self.tail + 1;
+        let mut last_error = None;
+        for _ in 0..TRIES {
+            let lineage: Vec<u64> = self.lineage.iter().map(|listed| listed.position).chain([position]).collect();
+            manifest.kept_from = decide::kept_from(&lineage, self.keep).unwrap_or(position);
+            let entry = Entry::new(position, self.number, What::Checkpoint(manifest.clone()));
+            let step = match log::append(&self.checkpoints.files, &entry) {
+                Ok(Created::Yes) => Ok(Conflict::Committed { position }),
+                Ok(Created::Exists) => self.look_again(manifest.checkpoint),
+                Err(error) => Err(error),
+            };
+            match step {
+                Ok(Conflict::Committed { position }) => {
+                    self.committed(position, manifest);
+                    return Ok(Outcome::Committed);
+                }
+                Ok(Conflict::Fenced { by }) => return Ok(Outcome::Fenced { by }),
+                Ok(Conflict::Next { position: next }) => position = next,
+                Err(error) => last_error = Some(error),
+            }
+        }
+        self.give_up(position, last_error)
+    }
+
+    /// What is behind the last known entry, now that its position turned out to be taken.
+    fn look_again(&mut self, checkpoint: u64) -> Result<Conflict> {
+        let files = &self.checkpoints.files;
+        let mut facts = Facts::new();
+        for position in log::positions(files)?.into_iter().filter(|position| *position > self.tail) {
+            let found = log::read(files, position)?;
+            facts.extend(found.fact().map(|fact| (position, fact)));
+            if let Found::Entry(Entry { attempt, what: What::Checkpoint(manifest), .. }) = found
+                && attempt == self.number
+                && manifest.checkpoint != checkpoint
+                && self.lineage.last().is_none_or(|last| last.position < position)
+            {
+                // It was in doubt, and is there after all.
+                self.lineage.push(Listed { position, attempt, manifest });
+            }
+        }
+        Ok(decide::after_conflict(&facts, self.number, self.tail, checkpoint))
+    }
+
+    fn committed(&mut self, position: u64, manifest: Manifest) {
+        self.tail = position;
+        self.settled = manifest.checkpoint;
+        let kept_from = manifest.kept_from;
+        self.lineage.push(Listed { position, attempt: self.number, manifest });
+        self.lineage.retain(|listed| listed.position >= kept_from);
+    }
+
+    /// Nobody said whether the manifest was written.
+    fn give_up(&self, position: u64, last_error: Option<Error>) -> Result<Outcome> {
+        let error = last_error.unwrap_or_else(|| Error::external("its place in the log was taken, again and again"));
+        let files = &self.checkpoints.files;
+        let is_absent = !files.late_writes() && matches!(log::read(files, position), Ok(Found::Nothing));
+        if is_absent { Err(error) } else { Ok(Outcome::InDoubt { cause: error.to_string() }) }
+    }
+
+    /// Deletes the files of a checkpoint that failed, and says how many. Those of one whose outcome is in doubt stay.
+    ///
+    /// # Errors
+    /// The store fails, or the checkpoint was committed (a bug of the caller). What is left is deleted by a later [`Attempt::clean`].
+    pub fn abandon(&mut self, checkpoint: u64) -> Result<usize> {
+        if checkpoint <= self.settled {
+            return Err(Error::bug(format!("checkpoint {checkpoint} is to be abandoned, {} was committed", self.settled)));
+        }
+        if self.in_doubt.contains(&checkpoint) || self.is_fenced {
+            return Ok(0);
+        }
+        let files = &self.checkpoints.files;
+        let paths = files.list(&names::data_folder(self.number, checkpoint))?;
+        paths.iter().try_for_each(|path| files.delete(path))?;
+        self.next_checkpoint = self.next_checkpoint.max(checkpoint + 1);
+        Ok(paths.len())
+    }
+
+    /// Deletes what is not needed any more: manifests that are older than those that are kept, and files that no manifest names.
+    ///
+    /// # Errors
+    /// The store fails; what is left is deleted next time.
+    pub fn clean(&mut self) -> Result<Cleaned> {
+        let files = self.checkpoints.files.clone();
+        let kept_from = self.kept_from();
+        let needed = self.read_log(kept_from)?;
+        let data = files.list(names::DATA)?.into_iter().filter_map(|path| {
+            let (attempt, checkpoint) = names::data_owner(&path)?;
+            Some(DataFile { path, attempt, checkpoint })
+        });
+        let deletions = decide::deletions(&self.facts, kept_from, data.collect(), &needed, self.number, self.settled);
+        // Manifests first: none may be left whose files are gone.
+        for position in &deletions.manifests {
+            files.delete(&names::log_entry(*position))?;
+            self.facts.remove(position);
+        }
+        deletions.files.iter().try_for_each(|path| files.delete(path))?;
+        Ok(Cleaned { manifests: deletions.manifests.len(), files: deletions.files.len() })
+    }
+
+    /// Manifests before this are not needed. Nothing is known to be superfluous before there is a checkpoint to go on from.
+    fn kept_from(&self) -> u64 {
+        self.lineage.first().map_or(0, |oldest| oldest.position)
+    }
+
+    /// Learns what is in the log, and gives the files that the manifests from `kept_from` on need.
+    fn read_log(&mut self, kept_from: u64) -> Result<BTreeSet<String>> {
+        let files = &self.checkpoints.files;
+        let mut needed = BTreeSet::new();
+        for position in log::positions(files)? {
+            if position < kept_from && self.facts.contains_key(&position) {
+                continue;
+            }
+            let found = log::read(files, position)?;
+            self.facts.extend(found.fact().map(|fact| (position, fact)));
+            if let Found::Entry(Entry { what: What::Checkpoint(manifest), .. }) = found
+                && position >= kept_from
+            {
+                needed.extend(manifest.files().map(|file| file.path.clone()));
+            }
+        }
+        Ok(needed)
+    }
+}

@@ -1,0 +1,188 @@
+//! A local folder as an object store whose files survive a loss of power.
+//!
+//! `object_store`'s [`LocalFileSystem`] gives a file its name in one step, but never syncs: after a loss of power the manifest
+//! could be there and the state it names be empty. Here a file is written to `staging/`, synced, given its name (by
+//! rename, or by a hard link where it must not be there yet), and then the folders it is in are synced.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::names::STAGING;
+
+/// Numbers the files that this process is writing.
+static STAGED: AtomicU64 = AtomicU64::new(0);
+
+/// A local folder whose writes are durable when they return.
+#[derive(Debug)]
+pub(super) struct Disk {
+    files: LocalFileSystem,
+    root: PathBuf,
+}
+
+impl Disk {
+    /// The folder must exist.
+    pub(super) fn new(root: &FilePath) -> Result<Self> {
+        let files = LocalFileSystem::new_with_prefix(root)?;
+        let root = fs::canonicalize(root).map_err(generic)?;
+        Ok(Self { files, root })
+    }
+
+    fn write(&self, location: &Path, payload: &PutPayload, mode: &PutMode) -> Result<()> {
+        let target = self.files.path_to_filesystem(location)?;
+        let (staged, file) = self.stage().map_err(generic)?;
+        let written = write_synced(file, payload).and_then(|()| self.name(&staged, &target, mode));
+        if !matches!((&written, mode), (Ok(()), PutMode::Overwrite)) {
+            // What a rename left there is gone; what is not removed here is removed when the next attempt begins.
+            let _ = fs::remove_file(&staged);
+        }
+        written.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: location.to_string(), source: source.into() },
+            _ => generic(source),
+        })
+    }
+
+    fn stage(&self) -> io::Result<(PathBuf, File)> {
+        let folder = self.root.join(STAGING);
+        fs::create_dir_all(&folder)?;
+        loop {
+            let name = format!("{}-{}", std::process::id(), STAGED.fetch_add(1, Ordering::Relaxed));
+            let path = folder.join(name);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((path, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Gives a synced file its name, and syncs the folders that changed.
+    fn name(&self, staged: &FilePath, target: &FilePath, mode: &PutMode) -> io::Result<()> {
+        let folder = target.parent().unwrap_or(&self.root);
+        let is_new = !folder.is_dir();
+        if is_new {
+            fs::create_dir_all(folder)?;
+        }
+        match mode {
+            PutMode::Create => fs::hard_link(staged, target)?,
+            _ => fs::rename(staged, target)?,
+        }
+        for folder in folder.ancestors().take_while(|folder| folder.starts_with(&self.root)) {
+            File::open(folder)?.sync_all()?;
+            if !is_new {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_synced(mut file: File, payload: &PutPayload) -> io::Result<()> {
+    payload.iter().try_for_each(|piece| file.write_all(piece))?;
+    file.sync_all()
+}
+
+fn generic(source: io::Error) -> Error {
+    Error::Generic { store: "local folder", source: source.into() }
+}
+
+fn not_durable(operation: &str) -> Error {
+    Error::NotImplemented { operation: operation.to_owned(), implementer: "a durable local folder".to_owned() }
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.root.display())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Disk {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if matches!(options.mode, PutMode::Update(_)) {
+            return Err(not_durable("an update on condition"));
+        }
+        self.write(location, &payload, &options.mode)?;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        Err(not_durable("an upload in parts"))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.files.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.files.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.files.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.files.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.files.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        Err(not_durable("a copy"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures::TryStreamExt;
+    use futures::executor::block_on;
+    use object_store::ObjectStoreExt;
+
+    fn put(disk: &Disk, path: &str, bytes: &'static [u8], mode: PutMode) -> Result<PutResult> {
+        block_on(disk.put_opts(&Path::from(path), PutPayload::from_static(bytes), mode.into()))
+    }
+
+    fn get(disk: &Disk, path: &str) -> Bytes {
+        block_on(async { disk.get(&Path::from(path)).await.unwrap().bytes().await.unwrap() })
+    }
+
+    #[test]
+    fn a_file_is_created_once_and_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(folder.path()).unwrap();
+        put(&disk, "a/b/c", b"first", PutMode::Create).unwrap();
+        let error = put(&disk, "a/b/c", b"second", PutMode::Create).unwrap_err();
+        assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+        assert_eq!(get(&disk, "a/b/c"), "first");
+        put(&disk, "a/b/c", b"third", PutMode::Overwrite).unwrap();
+        assert_eq!(get(&disk, "a/b/c"), "third");
+        let listed: Vec<ObjectMeta> = block_on(disk.list(None).try_collect()).unwrap();
+        assert_eq!(listed.len(), 1, "nothing is left in staging: {listed:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(folder.path()).unwrap();
+        put(&disk, "a", b"a file", PutMode::Create).unwrap();
+        assert!(put(&disk, "a/b", b"below a file", PutMode::Overwrite).is_err());
+        assert_eq!(fs::read_dir(folder.path().join(STAGING)).unwrap().count(), 0);
+    }
+}

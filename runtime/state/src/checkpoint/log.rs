@@ -1,0 +1,57 @@
+//! Reading and appending to the log.
+
+use super::decide::Fact;
+use super::files::{Created, Files};
+use super::log_format::{Entry, Unreadable, What};
+use super::names;
+use egret_core::Result;
+
+/// What is at a position of the log.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    Entry(Entry),
+    /// It is not what was written; says how.
+    Damaged(String),
+    Nothing,
+}
+
+impl Found {
+    /// What it is to the decisions; none if nothing is there.
+    pub(super) fn fact(&self) -> Option<Fact> {
+        match self {
+            Self::Nothing => None,
+            Self::Damaged(_) => Some(Fact::Damaged),
+            Self::Entry(entry) => Some(match &entry.what {
+                What::Start { .. } => Fact::Start,
+                What::Checkpoint(manifest) => {
+                    Fact::Checkpoint { attempt: entry.attempt, checkpoint: manifest.checkpoint, kept_from: manifest.kept_from }
+                }
+            }),
+        }
+    }
+}
+
+/// All positions that are taken, ascending.
+pub(super) fn positions(files: &Files) -> Result<Vec<u64>> {
+    Ok(files.list(names::LOG)?.iter().filter_map(|path| names::log_position(path)).collect())
+}
+
+/// The entry at a position.
+///
+/// # Errors
+/// The store fails, or the entry is of a newer version: then nothing in this folder may be used, for what is passed over would be
+/// lost.
+pub(super) fn read(files: &Files, position: u64) -> Result<Found> {
+    let path = names::log_entry(position);
+    let Some(bytes) = files.get(&path)? else { return Ok(Found::Nothing) };
+    match Entry::decode(&bytes, position) {
+        Ok(entry) => Ok(Found::Entry(entry)),
+        Err(Unreadable::Damaged(how)) => Ok(Found::Damaged(how)),
+        Err(newer @ Unreadable::Newer(_)) => Err(newer.to_error().context(files.describe(&path))),
+    }
+}
+
+/// Writes an entry at its position, if that is free.
+pub(super) fn append(files: &Files, entry: &Entry) -> Result<Created> {
+    files.create(&names::log_entry(entry.position), entry.encode()?)
+}

@@ -1,0 +1,255 @@
+//! The checkpoints of a job below one root.
+
+use super::disk::Disk;
+use super::files::{Created, Files};
+use super::identity::JobIdentity;
+use super::log_format::{self, Unreadable};
+use super::manifest::{FileRef, PartRef, WrittenPart};
+use super::part::Part;
+use super::{names, part_format};
+use egret_core::{Error, Result};
+use object_store::ObjectStore;
+use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The checkpoints of one job, in a local folder or below a prefix of an object store.
+///
+/// Cheap to clone; can be used from any thread that is not a worker of an async runtime, for its calls block.
+///
+/// ```
+/// use egret_core::Snapshot;
+/// use egret_state::checkpoint::{Checkpoints, Draft, JobIdentity, Outcome, Part, PartState};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path();
+/// let job = JobIdentity { name: "fraud".into(), max_parallelism: 128, nodes: vec![] };
+/// let checkpoints = Checkpoints::local(path, &job)?;
+///
+/// // The attempt that runs the job now. Whoever had it before cannot commit any more.
+/// let mut attempt = checkpoints.claim(2)?;
+/// assert!(attempt.restore(&job)?.is_none());
+///
+/// // Every instance's part is written, from any thread or process; then one manifest makes them a checkpoint.
+/// let own = Snapshot { keyed: vec![], operator: vec![b"state".to_vec()] };
+/// let part = Part::new("totals", 0, PartState::Operator { own, keyed: Snapshot::default() });
+/// let number = attempt.next_checkpoint();
+/// let written = checkpoints.write_part(attempt.number(), number, part.clone())?;
+/// let draft = Draft { checkpoint: number, time_ms: 0, job: job.clone(), parts: vec![written], ..Draft::default() };
+/// assert_eq!(attempt.commit(draft)?, Outcome::Committed);
+/// attempt.clean()?;
+///
+/// // After a crash.
+/// let mut next = checkpoints.claim(2)?;
+/// let restored = next.restore(&job)?.expect("there is a checkpoint");
+/// let chain = &restored.manifest.parts[0];
+/// assert_eq!(checkpoints.read_chain(chain)?, [part]);
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    pub(super) files: Files,
+}
+
+/// What `job.json` says: whose the root is. Sealed as the entries of the log are.
+#[derive(Debug, Serialize, Deserialize)]
+struct Owner {
+    format: u32,
+    name: String,
+    max_parallelism: u16,
+}
+
+impl Checkpoints {
+    /// The checkpoints of `job` in a folder, which must exist. If it is empty, it is the job's from now on.
+    ///
+    /// # Errors
+    /// The folder is missing, is no folder, cannot be written, holds something else, belongs to another job or was written by a
+    /// newer version.
+    pub fn local(path: impl AsRef<Path>, job: &JobIdentity) -> Result<Self> {
+        let path = path.as_ref();
+        let files = Files::new(disk(path)?, object_store::path::Path::default(), false);
+        let probe = format!("{}/probe-{}", names::STAGING, std::process::id());
+        files.put(&probe, Vec::new()).and_then(|()| files.delete(&probe))?;
+        Self::own(files, job)
+    }
+
+    /// The checkpoints that are in a folder, to be looked at or restored from, whosever they are.
+    ///
+    /// # Errors
+    /// The folder is missing, is no folder, holds no checkpoints or was written by a newer version.
+    pub fn read_local(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read(Files::new(disk(path.as_ref())?, object_store::path::Path::default(), false))
+    }
+
+    /// The checkpoints of `job` below a prefix of an object store. If nothing is there, it is the job's from now on.
+    ///
+    /// The store must be able to create an object on condition, and list what was written before.
+    ///
+    /// # Errors
+    /// The store fails, the prefix holds something else, belongs to another job or was written by a newer version.
+    pub fn open(store: Arc<dyn ObjectStore>, prefix: &str, job: &JobIdentity) -> Result<Self> {
+        Self::own(Files::new(store, object_store::path::Path::from(prefix), true), job)
+    }
+
+    /// The checkpoints that are below a prefix of an object store, to be looked at or restored from, whosever they are.
+    ///
+    /// # Errors
+    /// The store fails, the prefix holds no checkpoints or they were written by a newer version.
+    pub fn open_to_read(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self> {
+        Self::read(Files::new(store, object_store::path::Path::from(prefix), true))
+    }
+
+    /// The root, for messages.
+    pub fn describe(&self) -> String {
+        self.files.describe("")
+    }
+
+    fn own(files: Files, job: &JobIdentity) -> Result<Self> {
+        let owner = match owner(&files)? {
+            Some(owner) => owner,
+            None => {
+                refuse_strangers(&files)?;
+                let new = Owner { format: log_format::VERSION, name: job.name.clone(), max_parallelism: job.max_parallelism };
+                match files.create(names::JOB, log_format::seal(&new)?)? {
+                    Created::Yes => new,
+                    Created::Exists => owner(&files)?.ok_or_else(|| vanished(&files))?,
+                }
+            }
+        };
+        owner.check(job).map_err(|error| error.context(files.describe("")))?;
+        Ok(Self { files })
+    }
+
+    fn read(files: Files) -> Result<Self> {
+        match owner(&files)? {
+            Some(_) => Ok(Self { files }),
+            None => Err(Error::job("there are no checkpoints here: job.json is missing")
+                .context(files.describe(""))
+                .help("name the folder of a job's checkpoints or a savepoint")),
+        }
+    }
+
+    /// Writes a part, in one object. State is not copied.
+    ///
+    /// Parts of one checkpoint can be written at the same time, from different threads and processes.
+    ///
+    /// # Errors
+    /// The store fails: the disk is full, say. The checkpoint is then to be abandoned.
+    pub fn write_part(&self, attempt: u64, checkpoint: u64, part: Part) -> Result<WrittenPart> {
+        let (uid, instance, kind, base) = (part.uid.clone(), part.instance, part.state.kind(), part.base);
+        let path = names::part(attempt, checkpoint, &uid, instance);
+        let encoded = part_format::encode(part, attempt, checkpoint)?;
+        self.files.put(&path, encoded.pieces)?;
+        let file = FileRef { path, checkpoint, bytes: encoded.bytes, xxh3: encoded.xxh3 };
+        Ok(WrittenPart { uid, instance, kind, base, file })
+    }
+
+    /// Reads one file of a part, and checks that it is what was written.
+    ///
+    /// # Errors
+    /// The store fails; the file is missing or damaged.
+    pub fn read_part(&self, file: &FileRef) -> Result<Part> {
+        let place = |error: Error| error.context(self.files.describe(&file.path));
+        let bytes = self.files.get(&file.path)?;
+        let bytes = bytes.ok_or_else(|| place(Error::external("the file is missing").help("restore an older checkpoint")))?;
+        file.check(bytes.len() as u64, xxhash_rust::xxh3::xxh3_64(&bytes))
+            .map_err(|how| place(Error::external(format!("the file is damaged: {how}")).help("restore an older checkpoint")))?;
+        let decoded = part_format::decode(&bytes).map_err(place)?;
+        if decoded.checkpoint == file.checkpoint {
+            return Ok(decoded.part);
+        }
+        Err(place(Error::external(format!("the file is of checkpoint {}, not of {}", decoded.checkpoint, file.checkpoint))))
+    }
+
+    /// Reads a whole part: the first is whole, the others are deltas upon the ones before them.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::read_part`]; the files are not those of one part.
+    pub fn read_chain(&self, part: &PartRef) -> Result<Vec<Part>> {
+        let mut base = None;
+        let read = |file: &FileRef| {
+            let read = self.read_part(file)?;
+            let fits =
+                read.uid == part.uid && read.instance == part.instance && read.state.kind() == part.kind && read.base == base;
+            base = Some(file.checkpoint);
+            if fits {
+                return Ok(read);
+            }
+            let whose = format!("it is part {} of '{}' upon checkpoint {:?}", read.instance, read.uid, read.base);
+            Err(Error::external(format!("the manifest does not fit the file: {whose}")).context(self.files.describe(&file.path)))
+        };
+        part.chain.iter().map(read).collect()
+    }
+}
+
+impl Owner {
+    fn check(&self, job: &JobIdentity) -> Result<()> {
+        if self.name != job.name {
+            return Err(Error::job(format!("these are checkpoints of job '{}', this is job '{}'", self.name, job.name))
+                .help("name a folder of its own for every job"));
+        }
+        if self.max_parallelism == job.max_parallelism {
+            return Ok(());
+        }
+        let (was, is) = (self.max_parallelism, job.max_parallelism);
+        Err(Error::job(format!("the state is in {was} key groups, the job has {is}"))
+            .help(format!("set max_parallelism to {was}, or name another folder and start without state")))
+    }
+}
+
+impl FileRef {
+    /// Says what is wrong with a file of this length and checksum.
+    pub(super) fn check(&self, bytes: u64, xxh3: u64) -> Result<(), String> {
+        if bytes != self.bytes {
+            return Err(format!("it has {bytes} bytes and should have {}", self.bytes));
+        }
+        if xxh3 != self.xxh3 {
+            return Err(format!("its checksum is {xxh3:016x} and should be {:016x}", self.xxh3));
+        }
+        Ok(())
+    }
+}
+
+/// A local folder as an object store whose writes are durable when they return. The folder must exist.
+///
+/// # Errors
+/// It is missing, or is no folder.
+pub fn disk(path: &Path) -> Result<Arc<dyn ObjectStore>> {
+    let place = |error: Error| error.context(path.display().to_string());
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(place(Error::job("checkpoints need a folder, this is a file").help("name a folder"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(place(Error::job("there is no such folder").help("create it, or correct the path")));
+        }
+        Err(error) => return Err(place(error.into())),
+    }
+    Ok(Arc::new(Disk::new(path).map_err(|error| place(Error::external(error.to_string())))?))
+}
+
+fn owner(files: &Files) -> Result<Option<Owner>> {
+    let Some(bytes) = files.get(names::JOB)? else { return Ok(None) };
+    let place = files.describe(names::JOB);
+    match log_format::unseal(&bytes) {
+        Ok(owner) => Ok(Some(owner)),
+        Err(damaged @ Unreadable::Damaged(_)) => Err(damaged
+            .to_error()
+            .context(place)
+            .help("delete it if the checkpoints beside it are this job's: it is written again")),
+        Err(newer @ Unreadable::Newer(_)) => Err(newer.to_error().context(place)),
+    }
+}
+
+/// A folder that holds something else is not taken for checkpoints. One whose `job.json` was deleted is.
+fn refuse_strangers(files: &Files) -> Result<()> {
+    match files.find_stranger(&[names::STAGING, names::LOG, names::DATA])? {
+        None => Ok(()),
+        Some(stranger) => Err(Error::job(format!("it holds '{stranger}', which is no checkpoint"))
+            .context(files.describe(""))
+            .help("name an empty folder, or one that holds this job's checkpoints")),
+    }
+}
+
+fn vanished(files: &Files) -> Error {
+    Error::external("it was there, and is not any more").context(files.describe(names::JOB)).help("keep others from deleting it")
+}
