@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Field};
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::Expression;
 use egret_core::key::{check_key_type, hash_key};
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::{Error, Result, StateLayout, StreamSchema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -189,6 +189,18 @@ impl Plan {
         self.sources[condition as usize].variable.map_or("a group's UNTIL", |variable| &self.automaton.variables[variable].name)
     }
 
+    /// What the state depends on, in words: a restored checkpoint must have the same.
+    pub(crate) fn state_layout(&self, name: Option<&str>) -> StateLayout {
+        let variable = |node: &crate::automaton::Node| self.automaton.variables[node.variable].name.clone();
+        let steps: Vec<_> = self.automaton.nodes.iter().map(variable).collect();
+        let facts = vec![
+            ("key".to_owned(), column_names(&self.rows, &self.keys)),
+            ("the sequence of variables".to_owned(), steps.join(" ")),
+            ("what is kept of rows".to_owned(), column_names(&self.rows, &self.stored)),
+        ];
+        StateLayout { name: name.map(|name| format!("pattern {name}")), facts }
+    }
+
     /// State refers to nodes and stored columns; conditions and measures may change between savepoint and restart.
     fn make_fingerprint(&self) -> u64 {
         let nodes = self.automaton.nodes.iter().map(|node| {
@@ -198,6 +210,15 @@ impl Plan {
         let columns = self.stored.iter().map(|&column| format!("{}", self.rows.arrow().field(column)));
         hash_key(nodes.chain(columns).collect::<Vec<_>>().join("\n").as_bytes())
     }
+}
+
+/// Columns with their types.
+pub(crate) fn column_names(schema: &StreamSchema, columns: &[usize]) -> String {
+    let name = |&column: &usize| {
+        let field = schema.arrow().field(column);
+        format!("{} {}", field.name(), field.data_type())
+    };
+    columns.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Which columns go where.

@@ -31,7 +31,9 @@ pub(crate) use probe::{Kept, Probe};
 use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize};
+use egret_core::{
+    Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout, StateSize,
+};
 use std::sync::Arc;
 
 /// Makes matchers.
@@ -45,6 +47,10 @@ impl OperatorFactory for MatcherFactory {
 
     fn describe(&self) -> Vec<String> {
         self.0.describe_matcher()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        vec![self.0.state_layout(None)]
     }
 }
 

@@ -9,7 +9,8 @@ use crate::matcher::{RowKeys, RowTimes, TimeOrder};
 use arrow::array::{AsArray, RecordBatch};
 use egret_core::batch::millis;
 use egret_core::{
-    Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
+    Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
+    StateSize,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -28,6 +29,11 @@ impl OperatorFactory for SetMatcherFactory {
 
     fn describe(&self) -> Vec<String> {
         self.plan.describe_matcher()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        let members = self.plan.names.iter().zip(&self.plan.members);
+        members.map(|(name, member)| member.plan.state_layout(Some(name))).collect()
     }
 }
 

@@ -28,7 +28,9 @@ pub use batch::Batch;
 pub use error::{Error, Report, Result};
 pub use job::JobGraph;
 pub use key::{KeyColumns, KeyGroup};
-pub use operator::{Context, KeyedState, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateSize};
+pub use operator::{
+    Context, KeyedState, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateLayout, StateSize,
+};
 pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkContext, SinkWriter};
 pub use source::{Poll, Source, SourceReader, Split};

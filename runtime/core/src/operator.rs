@@ -76,6 +76,15 @@ pub trait Operator {
         Ok(Snapshot::default())
     }
 
+    /// The checkpoint of this epoch is complete: the job will never go back behind it. Called once for every checkpoint that was,
+    /// or only for the latest of several.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn on_checkpoint_complete(&mut self, _epoch: Epoch) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes up state. `parts` are the snapshots of all former instances, each reduced to the key groups that are now
     /// this instance's (see [`Snapshot::retain`]); operator state comes whole, to every instance.
     ///
@@ -126,6 +135,13 @@ impl Snapshot {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.keyed.is_empty() && self.operator.is_empty()
+    }
+
+    /// A copy with only the key groups that `mine` says; operator state stays.
+    #[must_use]
+    pub fn retained(&self, mine: impl Fn(KeyGroup) -> bool) -> Self {
+        let keyed = self.keyed.iter().filter(|(group, _)| mine(*group)).cloned().collect();
+        Self { keyed, operator: self.operator.clone() }
     }
 
     /// Keeps only the key groups that `mine` says; operator state stays.
@@ -288,6 +304,15 @@ impl KeyedState for NoState {
     }
 }
 
+/// What a piece of state depends on, as a user knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateLayout {
+    /// Whose state it is, the same for the life of the job: `pattern card_testing`. None: the operator's own.
+    pub name: Option<String>,
+    /// What it depends on, by name: `key` is `card Int64`.
+    pub facts: Vec<(String, String)>,
+}
+
 /// Makes the instances of an operator: immutable, shared by all workers. The *plan*, where an operator is the *state*.
 pub trait OperatorFactory: Send + Sync {
     /// One instance.
@@ -303,6 +328,13 @@ pub trait OperatorFactory: Send + Sync {
 
     /// What `explain` says about the operator, one fact a line.
     fn describe(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What the state of instances depends on: a checkpoint of a job where any of it differs is refused, with what differs.
+    ///
+    /// An operator that runs several things as one says it of each, so that one can be added or dropped.
+    fn state_layouts(&self) -> Vec<StateLayout> {
         Vec::new()
     }
 

@@ -15,7 +15,7 @@ use egret_cep::CompiledPattern;
 use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch};
 use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
-use egret_core::{Operator, OperatorFactory, OperatorInfo, Stream, StreamSchema};
+use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, Stream, StreamSchema};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
 use elsewhere::with_row_time;
@@ -264,6 +264,10 @@ impl OperatorFactory for Explained {
 
     fn uses_keyed_state(&self) -> bool {
         self.factory.uses_keyed_state()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        self.factory.state_layouts()
     }
 
     fn describe(&self) -> Vec<String> {
