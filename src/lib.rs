@@ -35,6 +35,7 @@ pub use egret_dsl as dsl;
 pub use egret_engine as engine;
 pub use egret_graph as graph;
 pub use egret_ml as ml;
+pub use egret_state as state;
 pub use planner::{PatternInput, Plan};
 pub use program::{Program, ProgramErrors};
 pub use sample::SampleError;

@@ -7,7 +7,9 @@ use crate::shared::Failure;
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result};
+use egret_core::{
+    Batch, Context, Epoch, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result, Snapshot,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ pub(crate) enum Signal {
     Idle,
     /// No more rows. `complete`: the input was read to its end, not stopped.
     End { complete: bool },
+    /// The epoch ends: everything before it is in the checkpoint of this number, nothing behind it is.
+    Barrier(Epoch),
 }
 
 /// What leaves an operator instance, in order.
@@ -33,6 +37,8 @@ pub(crate) enum Outgoing {
 struct Input {
     senders: MinWatermark,
     open: Vec<bool>,
+    /// Which have ended the epoch.
+    at_barrier: Vec<bool>,
 }
 
 impl Input {
@@ -41,11 +47,16 @@ impl Input {
         senders.iter().enumerate().filter(|(_, is)| !**is).for_each(|(sender, _)| {
             watermark.set_idle(sender);
         });
-        Self { senders: watermark, open: senders.to_vec() }
+        Self { senders: watermark, open: senders.to_vec(), at_barrier: vec![false; senders.len()] }
     }
 
     fn is_ended(&self) -> bool {
         !self.open.contains(&true)
+    }
+
+    /// Whether nothing of the epoch can come any more.
+    fn is_aligned(&self) -> bool {
+        self.open.iter().zip(&self.at_barrier).all(|(open, at_barrier)| !open || *at_barrier)
     }
 }
 
@@ -101,6 +112,51 @@ impl Driver {
         }
     }
 
+    /// Takes up state, before the first call.
+    pub(crate) fn restore(&mut self, operator: Vec<Snapshot>, keyed: Vec<Snapshot>) -> Result<()> {
+        let place =
+            |error: Error| error.context(format!("restoring operator '{}' (instance {})", self.info.name, self.info.instance));
+        if !operator.is_empty() {
+            self.operator.restore(operator).map_err(place)?;
+        }
+        if keyed.iter().any(|part| !part.is_empty()) {
+            self.state.restore(keyed).map_err(place)?;
+        }
+        Ok(())
+    }
+
+    /// The state of the operator's own, and that of the backend.
+    pub(crate) fn snapshot(&mut self, epoch: Epoch) -> Result<(Snapshot, Snapshot)> {
+        let operator = self.operator.as_mut();
+        let own = catch_unwind(AssertUnwindSafe(|| operator.snapshot(epoch))).unwrap_or_else(|panic| Err(panic_error(&panic)));
+        own.and_then(|own| Ok((own, self.state.snapshot()?)))
+            .map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
+    }
+
+    /// A sender has ended its epoch. Says whether all have: then the epoch is over here.
+    pub(crate) fn barrier(&mut self, input: usize, sender: usize) -> bool {
+        self.inputs[input].at_barrier[sender] = true;
+        self.is_aligned()
+    }
+
+    /// Whether a barrier has come, and nothing of the epoch can come any more.
+    pub(crate) fn is_aligned(&self) -> bool {
+        let any = self.inputs.iter().any(|input| input.at_barrier.contains(&true));
+        any && self.inputs.iter().all(Input::is_aligned)
+    }
+
+    /// The next epoch begins.
+    pub(crate) fn next_epoch(&mut self) {
+        self.inputs.iter_mut().for_each(|input| input.at_barrier.fill(false));
+    }
+
+    /// A checkpoint is complete.
+    pub(crate) fn checkpoint_complete(&mut self, epoch: Epoch) -> Result<()> {
+        self.operator
+            .on_checkpoint_complete(epoch)
+            .map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
+    }
+
     /// The operator's first call. Inputs that nobody sends to end at once.
     pub(crate) fn open(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
         self.call(now_ms, out, |operator, ctx| operator.open(ctx))?;
@@ -149,6 +205,7 @@ impl Driver {
                 self.complete &= complete;
                 if complete { self.inputs[input].senders.set_idle(sender) } else { None }
             }
+            Signal::Barrier(_) => return Ok(()),
         };
         if let Some(watermark) = moved {
             self.call(now_ms, out, |operator, ctx| operator.on_input_watermark(input, watermark, ctx))?;

@@ -5,17 +5,22 @@
 //!   None of the three knows timely, so each is tested alone.
 //! * `flow` is the one folder that imports timely: parcels on the wire, partitioning, and the dataflow itself.
 
+mod checkpoint;
 mod clock;
 mod driver;
+mod failpoint;
 mod flow;
 mod gate;
 mod processes;
 mod reader;
+mod restart;
 mod run;
 mod shared;
 mod sink;
 
+pub use checkpoint::{CheckpointConfig, CheckpointReport};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use processes::{ProcessRole, process_role};
-pub use run::{JobReport, NodeReport, RunConfig, run};
+pub use restart::{RestartStrategy, parse_duration};
+pub use run::{JobReport, NodeReport, RunConfig, can_be_supervised, run};
 pub use shared::{Progress, StopHandle};

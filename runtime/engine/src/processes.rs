@@ -4,11 +4,14 @@
 //! meet in a folder: each listens on a free loopback port and writes the address there. When one is lost, the others are
 //! ended too: timely cannot go on without it, by design.
 
+use crate::checkpoint::Beginning;
 use crate::flow::{Wiring, connect};
+use crate::restart::{Restarts, Verdict};
 use crate::run::{JobReport, RunConfig, run_here};
 use egret_core::metrics::JobMetrics;
 use egret_core::{Error, EventTime, JobGraph, Result};
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -18,6 +21,13 @@ use std::time::{Duration, Instant};
 const NUMBER: &str = "EGRET_PROCESS";
 const COUNT: &str = "EGRET_PROCESSES";
 const FOLDER: &str = "EGRET_RENDEZVOUS";
+/// The file in which the first process tells the others how the job begins.
+const BEGINNING: &str = "beginning";
+/// How often the job was started before, in processes that are started again.
+pub(crate) const RESTARTS: &str = "EGRET_RESTARTS";
+/// The first line of an error's file where starting again may help, and where it may not.
+const PASSING: &str = "passing";
+const LASTING: &str = "lasting";
 /// How long the processes have to find each other.
 const MEET_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the supervisor looks.
@@ -50,21 +60,42 @@ pub(crate) fn be_child(role: &ProcessRole, job: &JobGraph, config: &RunConfig) -
     watch_folder(role, config);
     let mut config = config.clone();
     config.processes = role.count;
-    let result = meet(role).and_then(|sockets| {
-        let wiring = Wiring::Sockets { threads: config.workers, process: role.number, sockets };
-        run_here(job, &config, wiring, role.number)
-    });
+    let wiring = match role.count {
+        1 => Ok(Wiring::Threads(config.workers)),
+        _ => meet(role).map(|sockets| Wiring::Sockets { threads: config.workers, process: role.number, sockets }),
+    };
+    let result = wiring.and_then(|wiring| run_here(job, &config, wiring, Some(role)));
     let status = match result {
         Ok(report) => {
             write_report(role, &report);
             0
         }
         Err(error) => {
-            write_whole(&role.folder.join(format!("error-{}", role.number)), error.to_string().as_bytes());
+            let kind = if error.may_retry() { PASSING } else { LASTING };
+            write_whole(&role.folder.join(format!("error-{}", role.number)), format!("{kind}\n{error}").as_bytes());
             1
         }
     };
     std::process::exit(status)
+}
+
+impl ProcessRole {
+    /// Tells the other processes of the job how it begins.
+    pub(crate) fn tell_beginning(&self, beginning: Beginning) {
+        let bytes = serde_json::to_vec(&beginning).expect("it is plain data");
+        write_whole(&self.folder.join(BEGINNING), &bytes);
+    }
+
+    /// Waits until the first process has found what the job goes on from. However long that takes: if it ends, the supervisor
+    /// ends this one.
+    pub(crate) fn wait_for_beginning(&self) -> Result<Beginning> {
+        loop {
+            match fs::read(self.folder.join(BEGINNING)) {
+                Ok(bytes) => return serde_json::from_slice(&bytes).map_err(|error| Error::bug(error.to_string())),
+                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
 }
 
 fn meet(role: &ProcessRole) -> Result<Vec<Option<std::net::TcpStream>>> {
@@ -154,13 +185,43 @@ fn read_json(path: &Path) -> Option<JobReport> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Starts the processes, waits for them and adds up what they report.
+/// Runs a job in processes of its own, and starts it again as the strategy says when it fails.
+///
+/// # Errors
+/// It failed once too often, or in a way that another start does not mend.
 pub(crate) fn supervise(config: &RunConfig, metrics: &JobMetrics) -> Result<JobReport> {
+    let mut restarts = Restarts::new(config.restart);
+    let (started, mut count) = (Instant::now(), 0);
+    loop {
+        let since = started.elapsed();
+        let error = match supervise_attempt(config, metrics, count) {
+            Ok(report) => return Ok(JobReport { elapsed: started.elapsed(), restarts: count, ..report }),
+            Err(error) => error,
+        };
+        let random = RandomState::new().hash_one(count) as f64 / u64::MAX as f64;
+        let verdict = if error.may_retry() { restarts.failed(since, started.elapsed(), random) } else { Verdict::GiveUp };
+        let Verdict::Again(delay) = verdict else {
+            return Err(if count > 0 { error.context(format!("after {count} restarts")) } else { error });
+        };
+        count += 1;
+        tracing::warn!("the job failed and is started again in {delay:.1?} (restart {count}): {error}");
+        let until = Instant::now() + delay;
+        while Instant::now() < until {
+            if config.stop.is_stopped() {
+                return Err(error.context("the job was stopped before it was started again"));
+            }
+            std::thread::sleep(LOOK_EVERY.min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+}
+
+/// Starts the processes, waits for them and adds up what they report.
+fn supervise_attempt(config: &RunConfig, metrics: &JobMetrics, restarts: u32) -> Result<JobReport> {
     let folder = tempfile::tempdir()?;
     let started = Instant::now();
     let mut children = Children(Vec::new());
     for number in 0..config.processes {
-        children.0.push(start(number, config.processes, folder.path())?);
+        children.0.push(start(number, config.processes, folder.path(), restarts)?);
     }
     config.progress.install(metrics.clone());
     while let Some(statuses) = children.poll()? {
@@ -184,13 +245,14 @@ pub(crate) fn supervise(config: &RunConfig, metrics: &JobMetrics) -> Result<JobR
     Ok(total)
 }
 
-fn start(number: usize, count: usize, folder: &Path) -> Result<Child> {
+fn start(number: usize, count: usize, folder: &Path, restarts: u32) -> Result<Child> {
     let program = std::env::current_exe()?;
     Command::new(&program)
         .args(std::env::args_os().skip(1))
         .env(NUMBER, number.to_string())
         .env(COUNT, count.to_string())
         .env(FOLDER, folder)
+        .env(RESTARTS, restarts.to_string())
         .stdin(Stdio::piped())
         .spawn()
         .map_err(|error| Error::external(format!("process {number} cannot be started from {}: {error}", program.display())))
@@ -241,7 +303,9 @@ fn blame(number: usize, status: ExitStatus, children: &Children, folder: &Path) 
         return None;
     }
     if let Ok(error) = fs::read_to_string(folder.join(format!("error-{number}"))) {
-        return Some(Error::external(error).context(format!("process {number}")));
+        let (kind, message) = error.split_once('\n').unwrap_or((PASSING, &error));
+        let error = if kind == LASTING { Error::job(message) } else { Error::external(message) };
+        return Some(if children.0.len() > 1 { error.context(format!("process {number}")) } else { error });
     }
     let pid = children.0[number].id();
     Some(

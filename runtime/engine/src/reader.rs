@@ -1,11 +1,13 @@
 //! Reads a worker's splits: the one furthest behind first, each with its own watermark.
 
+use crate::checkpoint::SplitPosition;
 use crate::driver::{Outgoing, Signal};
 use egret_core::batch::millis;
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Error, EventTime, MAIN, MinWatermark, Poll, Result, Source, SourceReader, SplitWatermark, WatermarkStrategy,
+    Batch, Error, EventTime, MAIN, MinWatermark, Poll, Result, Source, SourceReader, Split, SplitWatermark, WatermarkStrategy,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +18,16 @@ pub(crate) enum Next {
     Again,
     /// Ask again after this long.
     Wait(Duration),
-    /// It has ended and said so.
+    /// It has been read to its end.
     Ended,
 }
 
 struct SplitTask {
     id: String,
-    reader: Box<dyn SourceReader>,
+    /// None where a checkpoint says that the split has been read to its end.
+    reader: Option<Box<dyn SourceReader>>,
+    /// Where it was when it ended.
+    end: Vec<u8>,
     watermark: Option<SplitWatermark>,
     last_row_ms: i64,
     retry_at_ms: i64,
@@ -52,39 +57,105 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) counters: Arc<Counters>,
     pub(crate) worker: usize,
     pub(crate) workers: usize,
+    /// Where a checkpoint says that splits are, by their ids.
+    pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
+}
+
+impl SplitTask {
+    /// Opens a split where a checkpoint says that it was, or at its start.
+    fn open(spec: &SourceSpec<'_>, split: Split, now_ms: i64) -> Result<Self> {
+        tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
+        let mut task = Self {
+            reader: None,
+            end: Vec::new(),
+            id: split.id.clone(),
+            watermark: spec.strategy.as_ref().map(SplitWatermark::new),
+            last_row_ms: now_ms,
+            retry_at_ms: i64::MIN,
+            idle: false,
+            ended: false,
+        };
+        let restored = spec.restored.and_then(|restored| restored.get(&split.id));
+        if let (Some(watermark), Some(restored)) = (&mut task.watermark, restored) {
+            watermark.resume(restored.latest);
+        }
+        if let Some(restored) = restored.filter(|restored| restored.ended) {
+            (task.ended, task.end) = (true, restored.position.clone());
+            return Ok(task);
+        }
+        let mut reader = spec.source.open(&split, spec.columns, &spec.counters)?;
+        if let Some(restored) = restored {
+            reader.seek(&restored.position).map_err(|error| error.context(format!("going on with {}", split.id)))?;
+        }
+        task.reader = Some(reader);
+        Ok(task)
+    }
+
+    fn state(&self) -> SplitPosition {
+        let position = || self.reader.as_ref().map_or_else(Vec::new, |reader| reader.position());
+        SplitPosition {
+            id: self.id.clone(),
+            position: if self.ended { self.end.clone() } else { position() },
+            latest: self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::latest),
+            ended: self.ended,
+        }
+    }
+}
+
+/// Input that has not been read to its end must still be there.
+fn find_lost(restored: &BTreeMap<String, SplitPosition>, splits: &[Split]) -> Result<()> {
+    let lost = restored.values().find(|state| !state.ended && !splits.iter().any(|split| split.id == state.id));
+    lost.map_or(Ok(()), |state| {
+        Err(Error::external(format!("{} is no longer there, and the checkpoint has not read it to its end", state.id))
+            .help("bring it back, or start the job afresh with another checkpoint folder"))
+    })
 }
 
 impl SourceTask {
     /// Opens the splits that are this worker's.
     pub(crate) fn open(spec: SourceSpec<'_>, now_ms: i64) -> Result<Self> {
         let place = |error: Error| error.context(format!("source '{}'", spec.name));
-        let mine = spec.source.splits().map_err(place)?.into_iter().skip(spec.worker).step_by(spec.workers);
-        let splits = mine
-            .map(|split| {
-                tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
-                Ok(SplitTask {
-                    reader: spec.source.open(&split, spec.columns, &spec.counters).map_err(place)?,
-                    id: split.id,
-                    watermark: spec.strategy.as_ref().map(SplitWatermark::new),
-                    last_row_ms: now_ms,
-                    retry_at_ms: i64::MIN,
-                    idle: false,
-                    ended: false,
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let all = spec.source.splits().map_err(place)?;
+        if spec.worker == 0 {
+            spec.restored.map_or(Ok(()), |restored| find_lost(restored, &all)).map_err(place)?;
+        }
+        let mine = all.into_iter().skip(spec.worker).step_by(spec.workers);
+        let splits = mine.map(|split| SplitTask::open(&spec, split, now_ms)).collect::<Result<Vec<_>>>().map_err(place)?;
         let event_time = spec.source.schema().project(spec.columns)?.event_time().filter(|_| spec.strategy.is_some());
+        let mut least = MinWatermark::new(splits.len());
+        for (number, split) in splits.iter().enumerate() {
+            if let Some(watermark) = split.watermark.as_ref().map(SplitWatermark::current) {
+                least.update(number, watermark);
+            }
+            if split.ended {
+                least.set_idle(number);
+            }
+        }
+        let latest = splits.iter().filter_map(|split| split.watermark.as_ref()).map(SplitWatermark::latest);
         Ok(Self {
             name: spec.name,
-            least: MinWatermark::new(splits.len()),
+            latest: latest.max().unwrap_or(EventTime::MIN),
+            least,
             splits,
             strategy: spec.strategy,
             event_time,
             counters: spec.counters,
             said_idle: false,
             ended: false,
-            latest: EventTime::MIN,
         })
+    }
+
+    /// What a restored source says first: how far event time had come.
+    pub(crate) fn resume(&mut self, out: &mut Vec<Outgoing>) {
+        let current = self.least.current();
+        if current > EventTime::MIN {
+            self.say(Some(current), out);
+        }
+    }
+
+    /// Where the splits are, for a checkpoint.
+    pub(crate) fn positions(&self) -> Vec<SplitPosition> {
+        self.splits.iter().map(SplitTask::state).collect()
     }
 
     /// The latest event time read.
@@ -105,25 +176,16 @@ impl SourceTask {
         }
         self.find_idle(now_ms, out);
         if self.splits.iter().all(|split| split.ended) {
-            self.finish(true, out);
+            self.ended = true;
+            out.push(Outgoing::Signal(Signal::Watermark(EventTime::MAX)));
             return Ok(Next::Ended);
         }
         Ok(self.next(now_ms))
     }
 
-    /// Ends before the input does.
-    pub(crate) fn stop(&mut self, out: &mut Vec<Outgoing>) {
-        if !self.ended {
-            self.finish(false, out);
-        }
-    }
-
-    fn finish(&mut self, complete: bool, out: &mut Vec<Outgoing>) {
-        self.ended = true;
-        if complete {
-            out.push(Outgoing::Signal(Signal::Watermark(EventTime::MAX)));
-        }
-        out.push(Outgoing::Signal(Signal::End { complete }));
+    /// Says that no more rows come: because the input has been read to its end, or because it will not be.
+    pub(crate) fn end(&mut self, out: &mut Vec<Outgoing>) {
+        out.push(Outgoing::Signal(Signal::End { complete: std::mem::replace(&mut self.ended, true) }));
     }
 
     fn next(&self, now_ms: i64) -> Next {
@@ -135,13 +197,15 @@ impl SourceTask {
     fn read(&mut self, split: usize, rows_max: usize, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
         let task = &mut self.splits[split];
         let place = |error: Error| error.context(format!("source '{}'", self.name));
-        match task.reader.poll(rows_max).map_err(place)? {
+        let Some(reader) = &mut task.reader else { return Ok(()) };
+        match reader.poll(rows_max).map_err(place)? {
             Poll::Pending(wait) => {
                 let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).max(1);
                 task.retry_at_ms = now_ms.saturating_add(wait_ms);
             }
             Poll::End => {
                 task.ended = true;
+                task.end = reader.position();
                 let moved = self.least.set_idle(split);
                 self.say(moved, out);
             }

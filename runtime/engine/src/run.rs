@@ -1,12 +1,15 @@
 //! Starts a job, waits for its end, and says what happened.
 
+use crate::checkpoint;
+use crate::checkpoint::{CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start};
 use crate::clock::{Clock, SystemClock};
 use crate::flow::{Alignment, JobShared, Pressure, Wiring, execute};
-use crate::processes;
+use crate::processes::{self, ProcessRole};
+use crate::restart::RestartStrategy;
 use crate::shared::{Failure, Progress, StopHandle};
-use egret_core::job::{Node, NodeId, NodeKind, Partitioning};
+use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::{Counters, JobMetrics};
-use egret_core::{Error, JobGraph, Result, StateSize};
+use egret_core::{Error, JobGraph, Result, SinkContext, StateSize};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,6 +32,11 @@ pub struct RunConfig {
     pub progress: Progress,
     /// Processing time.
     pub clock: Arc<dyn Clock>,
+    /// Checkpoints, if there are to be any.
+    pub checkpoints: Option<CheckpointConfig>,
+    /// Whether and when a job that failed is started again. With any but [`RestartStrategy::None`] the job runs in a process of its
+    /// own, which this one supervises.
+    pub restart: RestartStrategy,
 }
 
 impl Default for RunConfig {
@@ -41,6 +49,8 @@ impl Default for RunConfig {
             stop: StopHandle::new(),
             progress: Progress::new(),
             clock: Arc::new(SystemClock),
+            checkpoints: None,
+            restart: RestartStrategy::None,
         }
     }
 }
@@ -123,6 +133,12 @@ pub struct JobReport {
     pub peak_rss_bytes: u64,
     /// Whether somebody stopped the job before its input ended.
     pub stopped: bool,
+    /// How often it was started again.
+    #[serde(default)]
+    pub restarts: u32,
+    /// What came of checkpoints.
+    #[serde(default)]
+    pub checkpoints: CheckpointReport,
 }
 
 impl JobReport {
@@ -139,7 +155,7 @@ impl JobReport {
     pub(crate) fn of(metrics: &JobMetrics, elapsed: Duration, stopped: bool) -> Self {
         let nodes = metrics.nodes.iter().map(|(name, counters)| NodeReport::of(name, counters)).collect();
         let (cpu, peak_rss_bytes) = usage();
-        Self { nodes, elapsed, cpu, peak_rss_bytes, stopped }
+        Self { nodes, elapsed, cpu, peak_rss_bytes, stopped, restarts: 0, checkpoints: CheckpointReport::default() }
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -152,6 +168,7 @@ impl JobReport {
         self.cpu += other.cpu;
         self.peak_rss_bytes += other.peak_rss_bytes;
         self.stopped |= other.stopped;
+        self.checkpoints.add(&other.checkpoints);
     }
 }
 
@@ -179,14 +196,26 @@ pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
         return Err(Error::job(format!("{workers} workers are more than the {} key groups of the job", job.max_parallelism))
             .help("use fewer workers"));
     }
-    if config.processes > 1 {
+    if config.processes > 1 || config.restart != RestartStrategy::None {
         refuse_what_one_process_reads(job)?;
+    }
+    if config.restart != RestartStrategy::None && config.checkpoints.is_none() {
+        return Err(Error::job("a job without checkpoints cannot be started again where it was")
+            .help("give it a checkpoint folder, or the restart strategy none"));
     }
     match processes::process_role() {
         Some(role) => processes::be_child(&role, job, config),
-        None if config.processes > 1 => processes::supervise(config, &metrics_of(job)),
-        None => run_here(job, config, Wiring::Threads(config.workers), 0),
+        None if config.processes > 1 || config.restart != RestartStrategy::None => processes::supervise(config, &metrics_of(job)),
+        None => run_here(job, config, Wiring::Threads(config.workers), None),
     }
+}
+
+/// Whether a job can be run by another process than this one: not if it reads what this one alone has, such as standard input.
+pub fn can_be_supervised(job: &JobGraph) -> bool {
+    job.nodes().all(|(_, node)| match &node.kind {
+        NodeKind::Source { source, .. } => source.can_be_read_by_processes(),
+        _ => true,
+    })
 }
 
 fn refuse_what_one_process_reads(job: &JobGraph) -> Result<()> {
@@ -195,7 +224,9 @@ fn refuse_what_one_process_reads(job: &JobGraph) -> Result<()> {
             && !source.can_be_read_by_processes()
         {
             return Err(Error::job(format!("source '{}' ({}) can be read by one process only", node.name, source.describe()))
-                .help("run the job with --workers instead of --processes, or put the input into a file"));
+                .help(
+                    "run the job with --workers instead of --processes and with --restart none, or put the input into a file",
+                ));
         }
     }
     Ok(())
@@ -206,12 +237,23 @@ fn metrics_of(job: &JobGraph) -> JobMetrics {
 }
 
 /// Runs this process's part of a job.
-pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, process: usize) -> Result<JobReport> {
+pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role: Option<&ProcessRole>) -> Result<JobReport> {
+    let process = role.map_or(0, |role| role.number);
     let metrics = metrics_of(job);
     config.progress.install(metrics.clone());
     let workers = config.workers * config.processes;
     let local = process * config.workers..(process + 1) * config.workers;
+    let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, role)).transpose()?;
+    let (checkpoints, restored) = match start {
+        Some(Start { run, restored: Some(restored), is_finished: true }) => {
+            return publish_last(job, workers, process, &run, &restored);
+        }
+        Some(start) => (Some(start.run), start.restored),
+        None => (None, None),
+    };
     let shared = Arc::new(JobShared {
+        checkpoints,
+        restored,
         pressure: pressure_of(job, workers, &local, config.in_flight_bytes)?,
         job: job.clone(),
         metrics,
@@ -228,7 +270,41 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, proce
     tracing::debug!(process, ?local, workers, nodes = job.nodes().count(), "the job starts");
     execute(wiring, &shared).inspect_err(|error| tracing::debug!(process, %error, "the job failed"))?;
     tracing::debug!(process, elapsed = ?started.elapsed(), stopped = config.stop.is_stopped(), "the job ended");
-    Ok(JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped()))
+    let mut report = JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped());
+    report.checkpoints = shared.checkpoints.as_ref().map(|run| run.counters.report()).unwrap_or_default();
+    Ok(report)
+}
+
+/// The first process claims the checkpoints, and tells the others how the job begins.
+fn start_or_join(job: &JobGraph, config: &CheckpointConfig, role: Option<&ProcessRole>) -> Result<Start> {
+    match role {
+        Some(role) if role.number > 0 => checkpoint::join(job, config, role.wait_for_beginning()?),
+        _ => {
+            let (start, beginning) = checkpoint::start(job, config)?;
+            role.into_iter().for_each(|role| role.tell_beginning(beginning));
+            Ok(start)
+        }
+    }
+}
+
+/// The job has run to its end before. What it has to publish is published, should it have been killed just before that.
+fn publish_last(job: &JobGraph, workers: usize, process: usize, run: &CheckpointRun, restored: &Restored) -> Result<JobReport> {
+    for (id, node) in job.nodes().filter(|_| process == 0) {
+        let NodeKind::Sink(sink) = &node.kind else { continue };
+        let (from, edge) = job.inputs(id)[0];
+        let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
+        let mut writer = sink
+            .open(&job.node(from).outputs[edge.port].schema, &SinkContext::new(0, parallelism))
+            .and_then(|mut writer| {
+                writer.commit(&restored.committables(node))?;
+                Ok(writer)
+            })
+            .map_err(|error| error.context(format!("'{}'", node.name)))?;
+        writer.abort();
+    }
+    let mut report = JobReport::of(&metrics_of(job), Duration::ZERO, false);
+    report.checkpoints = CheckpointReport { was_finished: true, ..run.counters.report() };
+    Ok(report)
 }
 
 fn alignment_of(job: &JobGraph, workers: usize) -> HashMap<NodeId, Arc<Alignment>> {

@@ -1,7 +1,9 @@
-//! A sink as an operator: writes rows, commits when its input has ended.
+//! A sink as an operator: writes rows, and publishes them when the checkpoint they are in is complete.
+//!
+//! Without checkpoints there is one publication, when the input has ended.
 
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Epoch, EventTime, Operator, Result, SinkWriter};
+use egret_core::{Batch, Committable, Context, Epoch, EventTime, Operator, Result, SinkWriter, Snapshot};
 
 /// How often what a sink holds back is shown.
 const FLUSH_MS: i64 = 100;
@@ -11,13 +13,16 @@ const FLUSH_AGAIN_MS: i64 = 1_000;
 /// Drives a [`SinkWriter`].
 pub(crate) struct SinkOperator {
     writer: Box<dyn SinkWriter>,
-    epoch: Epoch,
+    /// Whether publication waits for checkpoints.
+    by_checkpoint: bool,
+    /// What was prepared, by the epoch it belongs to, and is not published yet.
+    pending: Vec<(Epoch, Vec<Committable>)>,
     finished: bool,
 }
 
 impl SinkOperator {
-    pub(crate) fn new(writer: Box<dyn SinkWriter>) -> Self {
-        Self { writer, epoch: Epoch::default(), finished: false }
+    pub(crate) fn new(writer: Box<dyn SinkWriter>, by_checkpoint: bool) -> Self {
+        Self { writer, by_checkpoint, pending: Vec::new(), finished: false }
     }
 }
 
@@ -39,17 +44,40 @@ impl Operator for SinkOperator {
         input
     }
 
+    /// What is prepared and not published: it is published when the job is restored, should it fail before.
+    fn snapshot(&mut self, epoch: Epoch) -> Result<Snapshot> {
+        self.pending.push((epoch, self.writer.prepare(epoch)?));
+        let all = self.pending.iter().flat_map(|(_, committables)| committables);
+        Ok(Snapshot { keyed: Vec::new(), operator: all.map(|committable| committable.0.clone()).collect() })
+    }
+
+    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let committables: Vec<Committable> = parts.into_iter().flat_map(|part| part.operator).map(Committable).collect();
+        self.writer.commit(&committables)
+    }
+
+    fn on_checkpoint_complete(&mut self, epoch: Epoch) -> Result<()> {
+        let complete = self.pending.iter().take_while(|(of, _)| *of <= epoch).count();
+        for (_, committables) in self.pending.drain(..complete) {
+            self.writer.commit(&committables)?;
+        }
+        self.writer.flush()
+    }
+
     fn close(&mut self, _ctx: &mut Context<'_>) -> Result<()> {
-        let committables = self.writer.prepare(self.epoch)?;
-        self.writer.commit(&committables)?;
         self.finished = true;
-        Ok(())
+        if self.by_checkpoint {
+            return Ok(());
+        }
+        let committables = self.writer.prepare(Epoch::default())?;
+        self.writer.commit(&committables)
     }
 }
 
 impl Drop for SinkOperator {
     fn drop(&mut self) {
-        if !self.finished {
+        // What a checkpoint speaks of must stay: the job publishes it when it is restored.
+        if !self.finished && !self.by_checkpoint {
             self.writer.abort();
         }
     }

@@ -1,6 +1,8 @@
 //! The one place that knows timely: builds the dataflow of a job graph on a worker and steps it.
 
 mod alignment;
+mod barrier;
+mod control;
 mod network;
 mod operator;
 mod parcel;
@@ -12,15 +14,18 @@ pub(crate) use alignment::Alignment;
 pub(crate) use network::connect;
 pub(crate) use pressure::Pressure;
 
+use crate::checkpoint::{CheckpointRun, Local, Restored};
 use crate::clock::Clock;
 use crate::shared::{Failure, Progress, StopHandle};
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
-use egret_core::{Error, JobGraph, OperatorInfo, Result};
+use egret_core::{Epoch, Error, JobGraph, OperatorInfo, Result};
 use parcel::Parcel;
 use partition::{Partitioner, Rule};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::TcpStream;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use timely::CommunicationConfig;
@@ -44,6 +49,10 @@ pub(crate) struct JobShared {
     pub(crate) workers: usize,
     /// Of the sources that make watermarks.
     pub(crate) alignment: HashMap<NodeId, Arc<Alignment>>,
+    /// How checkpoints are made, if they are.
+    pub(crate) checkpoints: Option<CheckpointRun>,
+    /// What the job goes on from.
+    pub(crate) restored: Option<Restored>,
     /// One an edge, in the order in which [`JobGraph::inputs`] lists them, nodes in topological order.
     pub(crate) pressure: HashMap<(NodeId, usize), Arc<Pressure>>,
 }
@@ -53,6 +62,14 @@ impl JobShared {
         let parallelism = if node.parallelism == Parallelism::One { 1 } else { self.workers };
         OperatorInfo { name: Arc::clone(&node.name), instance: worker, parallelism, max_parallelism: self.job.max_parallelism }
     }
+}
+
+/// A worker's part in checkpoints, as its sources, operators and sinks share it.
+pub(crate) type LocalHandle = Rc<RefCell<Local>>;
+
+/// The number of a checkpoint as an epoch. There are four billion of them: one every second for 136 years.
+pub(crate) fn number(epoch: u64) -> Epoch {
+    Epoch(u32::try_from(epoch).unwrap_or(u32::MAX))
 }
 
 /// Whether a node has an instance on a worker.
@@ -100,11 +117,26 @@ fn network_builders(threads: usize, process: usize, sockets: Vec<Option<TcpStrea
 
 /// One worker: builds the dataflow, steps it until it has ended or somebody failed.
 fn step(worker: &mut Worker, shared: &Arc<JobShared>) {
-    let built = worker.dataflow::<u64, _, _>(|scope| build(scope, shared));
+    let local = match shared.checkpoints.as_ref().map(|run| run.local(shared, worker.index())).transpose() {
+        Ok(local) => local.map(|local| Rc::new(RefCell::new(local))),
+        Err(error) => {
+            shared.failure.set(error);
+            None
+        }
+    };
+    let built = worker.dataflow::<u64, _, _>(|scope| build(scope, shared, local.as_ref()));
     if let Err(error) = built {
         shared.failure.set(error);
     }
-    while !shared.failure.is_set() && worker.step_or_park(Some(Duration::from_millis(20))) {}
+    let patience = |local: &LocalHandle| local.borrow().patience();
+    while !shared.failure.is_set() && worker.step_or_park(Some(local.as_ref().map_or(Duration::from_millis(20), patience))) {
+        if let Some(local) = &local {
+            if shared.stop.is_stopped() {
+                local.borrow_mut().stop();
+            }
+            local.borrow_mut().turn(shared.clock.now_ms(), &shared.failure);
+        }
+    }
     if shared.failure.is_set() {
         for dataflow in worker.installed_dataflows() {
             worker.drop_dataflow(dataflow);
@@ -114,16 +146,19 @@ fn step(worker: &mut Worker, shared: &Arc<JobShared>) {
 
 type Streams<'scope> = HashMap<(NodeId, usize), Stream<'scope, u64, Parcel>>;
 
-fn build<'scope>(scope: Scope<'scope, u64>, shared: &Arc<JobShared>) -> Result<()> {
+fn build<'scope>(scope: Scope<'scope, u64>, shared: &Arc<JobShared>, local: Option<&LocalHandle>) -> Result<()> {
+    if let Some(local) = local {
+        control::build(scope, local, shared);
+    }
     let probe = ProbeHandle::new();
     let mut streams: Streams<'scope> = HashMap::new();
     for id in shared.job.topological_order()? {
         let node = shared.job.node(id);
         let outputs = match &node.kind {
-            NodeKind::Source { .. } => vec![source::build(scope, shared, id, &probe)?],
+            NodeKind::Source { .. } => vec![source::build(scope, shared, id, &probe, local)?],
             NodeKind::Operator(_) | NodeKind::Sink(_) => {
                 let inputs = connect_inputs(shared, id, &streams);
-                operator::build(scope, shared, id, inputs)?
+                operator::build(scope, shared, id, inputs, local)?
             }
         };
         let is_last = shared.job.outputs(id).is_empty();

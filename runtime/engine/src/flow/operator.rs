@@ -2,13 +2,14 @@
 
 use super::parcel::{Parcel, Payload};
 use super::pressure::Pressure;
-use super::{ForwardPact, InputStream, JobShared, has_instance};
+use super::{ForwardPact, InputStream, JobShared, LocalHandle, has_instance};
 use crate::driver::{Driver, Outgoing, Signal, guard};
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{KeyedState, NoState, Operator, Result, SinkContext};
 use egret_state::MemoryState;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use timely::communication::Pull;
@@ -26,7 +27,7 @@ use timely::scheduling::Activator;
 const PRESSURE_RETRY: Duration = Duration::from_micros(500);
 
 /// An input handle whatever its pact.
-trait AnyInput {
+pub(super) trait AnyInput {
     fn pull(&mut self, give: &mut dyn FnMut(InputCapability<u64>, Parcel));
 }
 
@@ -36,7 +37,7 @@ impl<P: Pull<Message<u64, Parcel>>> AnyInput for InputHandleCore<u64, Parcel, P>
     }
 }
 
-type OutputHandle = OutputBuilder<u64, NoopBuilder<Parcel>>;
+pub(super) type OutputHandle = OutputBuilder<u64, NoopBuilder<Parcel>>;
 
 /// Builds node `id`; returns its output streams (for a sink an empty one, to be probed).
 pub(super) fn build<'scope>(
@@ -44,6 +45,7 @@ pub(super) fn build<'scope>(
     shared: &Arc<JobShared>,
     id: NodeId,
     inputs: Vec<InputStream<'scope>>,
+    local: Option<&LocalHandle>,
 ) -> Result<Vec<Stream<'scope, u64, Parcel>>> {
     let node = shared.job.node(id);
     let worker = scope.index();
@@ -69,8 +71,13 @@ pub(super) fn build<'scope>(
         .into_iter()
         .filter_map(|(to, edge)| shared.pressure.get(&(to, edge.input)).cloned())
         .collect::<Vec<_>>();
-    let activator = scope.activator_for(builder.operator_info().address);
-    let shared = Arc::clone(shared);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(Rc::clone(&address));
+    let is_sink = matches!(node.kind, NodeKind::Sink(_));
+    let (shared, local, name) = (Arc::clone(shared), local.cloned(), Arc::clone(&node.name));
+    if let Some(local) = &local {
+        local.borrow_mut().register(scope.activator_for(address));
+    }
     builder.build_reschedule(move |capabilities| {
         let mut task = Task {
             driver,
@@ -82,6 +89,13 @@ pub(super) fn build<'scope>(
             targets,
             activator,
             outgoing: Vec::new(),
+            aside: Vec::new(),
+            epoch: local.as_ref().map_or(0, |local| local.borrow().first()),
+            committed: local.as_ref().map_or(0, |local| local.borrow().committed()),
+            local,
+            gave_last: false,
+            is_sink,
+            name,
             shared,
         };
         move |frontiers| {
@@ -98,6 +112,7 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     let info = shared.info(node, worker);
     let place = |error: egret_core::Error| error.context(format!("'{}'", node.name));
     tracing::debug!(node = %node.name, worker, parallelism = info.parallelism, "an operator is made");
+    let by_checkpoint = shared.checkpoints.is_some();
     let (operator, state): (Box<dyn Operator>, Box<dyn KeyedState>) = match &node.kind {
         NodeKind::Operator(factory) => {
             let state: Box<dyn KeyedState> =
@@ -109,32 +124,59 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
             let schema = &shared.job.node(from).outputs[edge.port].schema;
             let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
             let endless = |node: &Node| matches!(&node.kind, NodeKind::Source { source, .. } if !source.is_bounded());
-            let unbounded = shared.job.nodes().any(|(_, node)| endless(node));
+            // Where there are checkpoints, these publish.
+            let unbounded = !by_checkpoint && shared.job.nodes().any(|(_, node)| endless(node));
             let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, unbounded, counters };
             let writer = sink.open(schema, &ctx).map_err(place)?;
-            (Box::new(SinkOperator::new(writer)), Box::new(NoState))
+            (Box::new(SinkOperator::new(writer, by_checkpoint)), Box::new(NoState))
         }
         NodeKind::Source { .. } => unreachable!("sources are built by flow::source"),
     };
     let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
-    Ok(Driver::new(operator, state, info, counters, senders))
+    let mut driver = Driver::new(operator, state, info.clone(), counters, senders);
+    if let Some(restored) = &shared.restored {
+        let (operator, keyed) = restored.state(node, &info);
+        driver.restore(operator, keyed)?;
+    }
+    Ok(driver)
 }
 
 /// An input, and the pressure on its exchange if it has one.
-type TaskInput = (Box<dyn AnyInput>, Option<Arc<Pressure>>);
+pub(super) type TaskInput = (Box<dyn AnyInput>, Option<Arc<Pressure>>);
 
-struct Task {
+/// What has come in on an input.
+pub(super) struct Arrival {
+    pub(super) input: usize,
+    pub(super) capabilities: Vec<Capability<u64>>,
+    pub(super) parcel: Parcel,
+    /// Whether the edge knows already that it need not wait for this.
+    pub(super) relieved: bool,
+}
+
+pub(super) struct Task {
     driver: Option<Driver>,
-    worker: usize,
-    outputs: Vec<OutputHandle>,
-    queue: VecDeque<(usize, Vec<Capability<u64>>, Parcel)>,
-    /// Capabilities, one an output, kept to open with and while the operator waits for a timer.
-    held: Vec<Capability<u64>>,
+    pub(super) worker: usize,
+    pub(super) outputs: Vec<OutputHandle>,
+    pub(super) queue: VecDeque<Arrival>,
+    /// Capabilities, one an output, kept to open with, while the operator waits for a timer, and while a sink waits to publish.
+    pub(super) held: Vec<Capability<u64>>,
     opened: bool,
     targets: Vec<Arc<Pressure>>,
     activator: Activator,
     outgoing: Vec<Outgoing>,
-    shared: Arc<JobShared>,
+    /// Where there are checkpoints.
+    pub(super) local: Option<LocalHandle>,
+    /// The number of the next checkpoint.
+    pub(super) epoch: u64,
+    /// What has arrived of the epoch behind it.
+    pub(super) aside: Vec<Arrival>,
+    /// The last checkpoint that the operator knows to be complete.
+    pub(super) committed: u64,
+    /// Whether a sink whose input has ended has handed over what it has to publish.
+    pub(super) gave_last: bool,
+    pub(super) is_sink: bool,
+    pub(super) name: Arc<str>,
+    pub(super) shared: Arc<JobShared>,
 }
 
 impl Task {
@@ -148,7 +190,7 @@ impl Task {
                     let capabilities = (0..outputs)
                         .map(|port| capability.retain_least(port).expect("every parcel travels under one engine time"))
                         .collect();
-                    queue.push_back((input, capabilities, parcel));
+                    queue.push_back(Arrival { input, capabilities, parcel, relieved: false });
                 }
             });
         }
@@ -156,8 +198,7 @@ impl Task {
 
     fn run(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[TaskInput]) {
         if self.shared.failure.is_set() {
-            self.queue.clear();
-            self.held.clear();
+            self.drop_all();
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -166,33 +207,51 @@ impl Task {
 
     fn run_checked(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[TaskInput]) -> Result<()> {
         let Some(mut driver) = self.driver.take() else {
-            self.held.clear();
-            self.queue.clear();
+            self.drop_all();
             return Ok(());
         };
+        if self.checkpoint_complete(&mut driver)? {
+            self.drop_all();
+            return Ok(());
+        }
         let now_ms = self.shared.clock.now_ms();
         if !self.opened {
             self.opened = true;
             driver.open(now_ms, &mut self.outgoing)?;
             let held = std::mem::take(&mut self.held);
             self.send(&held);
+            self.held = held;
         }
-        let mut last = None;
-        while let Some((input, capabilities, parcel)) = self.queue.pop_front() {
+        while let Some(arrival) = self.queue.pop_front() {
+            let Some(Arrival { input, capabilities, parcel, relieved }) = self.in_epoch(&mut driver, arrival, handles)? else {
+                continue;
+            };
             let rows_in = parcel_rows(&parcel);
-            deliver(&mut driver, input, parcel, handles[input].1.as_deref(), now_ms, &mut self.outgoing)?;
+            let pressure = handles[input].1.as_deref().filter(|_| !relieved);
+            deliver(&mut driver, input, parcel, pressure, now_ms, &mut self.outgoing)?;
             let expanded = self.send(&capabilities) > 4 * rows_in.max(2_048);
-            last = Some(capabilities);
+            self.held = capabilities;
             if !self.queue.is_empty() && (expanded || self.is_downstream_full()) {
                 self.yield_now();
                 break;
             }
         }
-        self.keep_for_timer(&mut driver, last, frontiers, now_ms)?;
+        if driver.is_closed() && self.is_sink && self.local.is_some() {
+            self.give_last(&mut driver)?;
+            self.driver = Some(driver);
+            return Ok(());
+        }
+        self.keep_for_timer(&mut driver, frontiers, now_ms)?;
         if !driver.is_closed() {
             self.driver = Some(driver);
         }
         Ok(())
+    }
+
+    fn drop_all(&mut self) {
+        self.queue.clear();
+        self.aside.clear();
+        self.held.clear();
     }
 
     fn is_downstream_full(&self) -> bool {
@@ -223,16 +282,7 @@ impl Task {
     }
 
     /// While the operator waits for a timer it holds a capability, moved on with the input's frontier.
-    fn keep_for_timer(
-        &mut self,
-        driver: &mut Driver,
-        last: Option<Vec<Capability<u64>>>,
-        frontiers: &[MutableAntichain<u64>],
-        now_ms: i64,
-    ) -> Result<()> {
-        if let Some(last) = last {
-            self.held = last;
-        }
+    fn keep_for_timer(&mut self, driver: &mut Driver, frontiers: &[MutableAntichain<u64>], now_ms: i64) -> Result<()> {
         driver.wake(now_ms, &mut self.outgoing)?;
         let held = std::mem::take(&mut self.held);
         if !self.outgoing.is_empty() && !held.is_empty() {
@@ -266,7 +316,8 @@ fn deliver(
     out: &mut Vec<Outgoing>,
 ) -> Result<()> {
     match parcel.payload {
-        Payload::Nothing => Ok(()),
+        // Messages travel on channels of their own.
+        Payload::Nothing | Payload::Control(_) => Ok(()),
         Payload::Rows(batch) => {
             if let Some(pressure) = pressure {
                 pressure.processed(batch.size_bytes());

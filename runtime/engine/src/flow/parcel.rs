@@ -1,16 +1,17 @@
 //! What travels on timely's channels, and how it is written as bytes between processes.
 //!
 //! # Format (version 1)
-//! All integers little endian. Byte 0: version. Byte 1: kind (0 nothing, 1 rows, 2 watermark, 3 idle, 4 end). Bytes 2..4: zero.
+//! All integers little endian. Byte 0: version. Byte 1: kind (0 nothing, 1 rows, 2 watermark, 3 idle, 4 end, 5 barrier, 6 control). Bytes 2..4: zero.
 //! Bytes 4..8: target worker plus one, 0 for none (u32). Bytes 8..16: for rows, bit 0 says that the next field counts and
 //! the upper 32 bits hold the event time column plus one; for signals the sender (u64). Bytes 16..24: the watermark (of late
-//! rows, or of the signal), or 1 for a complete end. For rows: bytes 24..32 the length of the Arrow IPC stream that follows. Padded
+//! rows, or of the signal), 1 for a complete end, or a barrier's epoch. For rows: bytes 24..32 the length of the Arrow IPC stream that
+//! follows; for control bytes 24..32 the length of the message that follows. Padded
 //! with zeros to a multiple of 8.
 
 use crate::driver::Signal;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use egret_core::{Batch, EventTime};
+use egret_core::{Batch, Epoch, EventTime};
 use std::io::Write;
 use std::sync::OnceLock;
 use timely::Accountable;
@@ -37,6 +38,8 @@ pub(crate) enum Payload {
         sender: u32,
         signal: Signal,
     },
+    /// What workers tell each other beside the rows.
+    Control(Vec<u8>),
 }
 
 impl Parcel {
@@ -47,6 +50,11 @@ impl Parcel {
     pub(crate) fn signal(sender: usize, target: usize, signal: Signal) -> Self {
         let payload = Payload::Signal { sender: small(sender), signal };
         Self { target: Some(small(target)), payload, encoded: OnceLock::new() }
+    }
+
+    /// A message of one worker to another.
+    pub(crate) fn control(target: usize, message: Vec<u8>) -> Self {
+        Self { target: Some(small(target)), payload: Payload::Control(message), encoded: OnceLock::new() }
     }
 
     pub(crate) fn addressed(mut self, target: usize) -> Self {
@@ -70,7 +78,9 @@ impl Parcel {
                 Signal::Watermark(watermark) => (2, u64::from(*sender), watermark.0),
                 Signal::Idle => (3, u64::from(*sender), 0),
                 Signal::End { complete } => (4, u64::from(*sender), i64::from(*complete)),
+                Signal::Barrier(epoch) => (5, u64::from(*sender), i64::from(epoch.0)),
             },
+            Payload::Control(_) => (6, 0, 0),
         };
         let mut bytes = vec![VERSION, kind, 0, 0];
         bytes.extend_from_slice(&self.target.map_or(0, |target| target + 1).to_le_bytes());
@@ -78,6 +88,10 @@ impl Parcel {
         bytes.extend_from_slice(&time.to_le_bytes());
         if let Payload::Rows(batch) = &self.payload {
             encode_rows(batch, &mut bytes);
+        }
+        if let Payload::Control(message) = &self.payload {
+            bytes.extend_from_slice(&(message.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(message);
         }
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         bytes
@@ -119,14 +133,21 @@ fn decode(bytes: &[u8]) -> Result<Parcel, String> {
         2 => signal(Signal::Watermark(EventTime(time))),
         3 => signal(Signal::Idle),
         4 => signal(Signal::End { complete: time == 1 }),
+        5 => signal(Signal::Barrier(Epoch(u32::try_from(time).map_err(|_| "an epoch out of range")?))),
+        6 => Payload::Control(counted(bytes, word_at(24)?)?.to_vec()),
         other => return Err(format!("kind {other}")),
     };
     Ok(Parcel { target: target.checked_sub(1), payload, encoded: OnceLock::new() })
 }
 
+/// The bytes behind the header, of which the header says how many there are.
+fn counted(bytes: &[u8], length: u64) -> Result<&[u8], String> {
+    let end = usize::try_from(length).ok().and_then(|length| length.checked_add(32)).ok_or("too long")?;
+    Ok(bytes.get(32..end).ok_or("cut short")?)
+}
+
 fn decode_rows(bytes: &[u8], word: u64, time: i64, length: u64) -> Result<Payload, String> {
-    let end = 32 + usize::try_from(length).map_err(|_| "too long")?;
-    let stream = bytes.get(32..end).ok_or("cut short")?;
+    let stream = counted(bytes, length)?;
     let mut reader = StreamReader::try_new(stream, None).map_err(|error| error.to_string())?;
     let rows = reader.next().ok_or("no rows")?.map_err(|error| error.to_string())?;
     let event_time = ((word >> 32) as usize).checked_sub(1);
@@ -139,7 +160,7 @@ impl Accountable for Parcel {
         match &self.payload {
             Payload::Nothing => 0,
             Payload::Rows(batch) => i64::try_from(batch.num_rows()).expect("a batch has fewer than 2^63 rows"),
-            Payload::Signal { .. } => 1,
+            Payload::Signal { .. } | Payload::Control(_) => 1,
         }
     }
 }
@@ -183,12 +204,18 @@ mod tests {
                 (Some(3), sent.rows(), late, Some(0))
             );
         }
-        for signal in
-            [Signal::Watermark(EventTime(5)), Signal::Idle, Signal::End { complete: true }, Signal::End { complete: false }]
-        {
+        for signal in [
+            Signal::Watermark(EventTime(5)),
+            Signal::Idle,
+            Signal::End { complete: true },
+            Signal::End { complete: false },
+            Signal::Barrier(Epoch(7)),
+        ] {
             let got = decode(Parcel::signal(2, 0, signal).bytes()).expect("decodes");
             assert!(matches!(got.payload, Payload::Signal { sender: 2, signal: s } if s == signal));
         }
+        let got = decode(Parcel::control(1, b"ready".to_vec()).bytes()).expect("decodes");
+        assert!(matches!(got.payload, Payload::Control(message) if message == b"ready"));
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Distributor<Parcel> for Partitioner {
             (None, Payload::Rows(batch)) => {
                 self.cut(batch, self.pressure.workers(), |worker, part| send(worker, Parcel::rows(part)))
             }
-            (None, Payload::Signal { .. }) => unreachable!("signals are addressed, one a worker"),
+            (None, Payload::Signal { .. } | Payload::Control(_)) => unreachable!("signals and messages are addressed"),
         }
     }
 

@@ -3,12 +3,14 @@
 use super::alignment::Aligned;
 use super::operator::{give, give_signal};
 use super::parcel::Parcel;
-use super::{JobShared, has_instance};
-use crate::driver::{Outgoing, guard};
+use super::{JobShared, LocalHandle, has_instance, number};
+use crate::checkpoint::SplitPosition;
+use crate::driver::{Outgoing, Signal, guard};
 use crate::gate::Gate;
 use crate::reader::{Next, SourceSpec, SourceTask};
 use egret_core::job::{NodeId, NodeKind};
-use egret_core::{EngineTime, Epoch, Result};
+use egret_core::{EngineTime, Result};
+use egret_state::checkpoint::{Part, PartState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timely::container::NoopBuilder;
@@ -34,6 +36,7 @@ pub(super) fn build<'scope>(
     shared: &Arc<JobShared>,
     id: NodeId,
     probe: &ProbeHandle<u64>,
+    local: Option<&LocalHandle>,
 ) -> Result<Stream<'scope, u64, Parcel>> {
     let node = shared.job.node(id);
     let worker = scope.index();
@@ -46,12 +49,19 @@ pub(super) fn build<'scope>(
         counters: Arc::clone(&shared.metrics.nodes[id.index()].1),
         worker,
         workers: shared.workers,
+        restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.name)),
     };
-    let task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.now_ms())?) } else { None };
+    let mut outgoing = Vec::new();
+    let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.now_ms())?) } else { None };
+    task.iter_mut().for_each(|task| task.resume(&mut outgoing));
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let (output, stream) = builder.new_output();
     let activator = scope.activator_for(builder.operator_info().address);
-    let (shared, probe) = (Arc::clone(shared), probe.clone());
+    let (shared, probe, local) = (Arc::clone(shared), probe.clone(), local.cloned());
+    if let Some(local) = &local {
+        local.borrow_mut().register(scope.activator_for(builder.operator_info().address));
+    }
+    let name = Arc::clone(&node.name);
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
             task,
@@ -63,7 +73,11 @@ pub(super) fn build<'scope>(
             started: Instant::now(),
             worker,
             activator,
-            outgoing: Vec::new(),
+            outgoing,
+            epoch: local.as_ref().map_or(0, |local| local.borrow().first()),
+            exhausted: false,
+            local,
+            name,
             shared,
         };
         move |_frontiers| {
@@ -86,13 +100,21 @@ struct Reading {
     worker: usize,
     activator: Activator,
     outgoing: Vec<Outgoing>,
+    /// Where there are checkpoints.
+    local: Option<LocalHandle>,
+    /// The number of the next checkpoint.
+    epoch: u64,
+    /// Whether the input has been read to its end.
+    exhausted: bool,
+    name: Arc<str>,
     shared: Arc<JobShared>,
 }
 
 impl Reading {
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
-        if shared.failure.is_set() || self.task.is_none() {
+        let is_halting = self.local.as_ref().is_some_and(|local| local.borrow().is_halting());
+        if shared.failure.is_set() || self.task.is_none() || is_halting {
             self.capability = None;
             return;
         }
@@ -102,14 +124,14 @@ impl Reading {
     }
 
     fn read(&mut self) -> Result<()> {
+        self.end_epochs();
         let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
         let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
         let tick = u32::try_from(self.started.elapsed().as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
-        let time = EngineTime::new(Epoch(0), tick).0.max(frontier.unwrap_or(0)).max(*capability.time());
+        let time = EngineTime::new(number(self.epoch), tick).0.max(frontier.unwrap_or(0)).max(*capability.time());
         capability.downgrade(&time);
         self.gate.confirm(frontier);
-        let next = if self.shared.stop.is_stopped() {
-            task.stop(&mut self.outgoing);
+        let next = if self.exhausted || (self.local.is_none() && self.shared.stop.is_stopped()) {
             Next::Ended
         } else if !self.gate.is_open() {
             Next::Wait(GATE_RETRY)
@@ -132,9 +154,43 @@ impl Reading {
         match next {
             Next::Again => self.activator.activate(),
             Next::Wait(wait) => self.activator.activate_after(wait.min(SLEEP_MAX)),
-            Next::Ended => self.capability = None,
+            Next::Ended => self.end(time),
         }
         Ok(())
+    }
+
+    /// The input has been read to its end, or is not to be. Where there are checkpoints the end waits for the other sources: what
+    /// has ended cannot be in a checkpoint.
+    fn end(&mut self, time: u64) {
+        if let Some(local) = &self.local {
+            if !std::mem::replace(&mut self.exhausted, true) {
+                local.borrow_mut().exhausted();
+            }
+            if !local.borrow().is_finishing() {
+                self.activator.activate_after(SLEEP_MAX);
+                return;
+            }
+        }
+        self.task.iter_mut().for_each(|task| task.end(&mut self.outgoing));
+        self.send(time);
+        self.capability = None;
+    }
+
+    /// Ends the epochs that are to be ended: what was read until now belongs to them.
+    fn end_epochs(&mut self) {
+        let Some(local) = self.local.clone() else { return };
+        let wanted = local.borrow().wanted();
+        while self.epoch <= wanted {
+            let (Some(task), Some(capability)) = (&self.task, &mut self.capability) else { return };
+            let splits = task.positions().into_iter().map(SplitPosition::into_state).collect();
+            let given = Part::new(&*self.name, self.worker as u32, PartState::Source { splits });
+            let barrier = Signal::Barrier(number(self.epoch));
+            self.epoch += 1;
+            let time = EngineTime::new(number(self.epoch), 0).0.max(*capability.time());
+            capability.downgrade(&time);
+            give_signal(&mut self.output, capability, self.worker, self.shared.workers, barrier);
+            local.borrow_mut().give(self.epoch - 1, given, false);
+        }
     }
 
     fn send(&mut self, time: u64) {

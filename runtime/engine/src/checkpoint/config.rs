@@ -1,0 +1,113 @@
+//! Whether and how often checkpoints are made, and what came of it.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How a job's checkpoints are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointConfig {
+    /// The job's name: a folder of checkpoints belongs to one job.
+    pub job: String,
+    /// The folder they are in: one for each job. If it has one of this job, the job goes on from there.
+    pub folder: PathBuf,
+    /// From the end of one to the beginning of the next.
+    pub interval: Duration,
+    /// One that takes longer is given up.
+    pub timeout: Duration,
+    /// How many are kept.
+    pub kept: usize,
+    /// Whether state of operators that the job no longer has may be left behind.
+    pub may_drop_state: bool,
+}
+
+impl CheckpointConfig {
+    /// Every ten seconds, in this folder; three are kept.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            job: "job".to_owned(),
+            folder: folder.into(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(600),
+            kept: 3,
+            may_drop_state: false,
+        }
+    }
+
+    /// With another interval.
+    #[must_use]
+    pub fn every(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+}
+
+/// What came of a job's checkpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointReport {
+    /// The checkpoint that the job went on from.
+    pub restored: Option<u64>,
+    /// Whether the job had run to its end before: nothing was read.
+    pub was_finished: bool,
+    /// How many were made.
+    pub complete: u64,
+    /// How many were given up, and why the last of these.
+    pub declined: u64,
+    /// Why the last that was given up was.
+    pub why: Option<String>,
+    /// The number of the last that was made.
+    pub last: Option<u64>,
+    /// From the beginning to the end of the longest, in milliseconds.
+    pub longest_ms: i64,
+}
+
+impl CheckpointReport {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.restored = self.restored.or(other.restored);
+        self.complete += other.complete;
+        self.declined += other.declined;
+        self.why = self.why.take().or_else(|| other.why.clone());
+        self.last = self.last.max(other.last);
+        self.longest_ms = self.longest_ms.max(other.longest_ms);
+    }
+}
+
+/// The report while the job runs.
+#[derive(Debug, Default)]
+pub(crate) struct CheckpointCounters(Mutex<(CheckpointReport, i64)>);
+
+impl CheckpointCounters {
+    pub(crate) fn of(restored: Option<u64>) -> Self {
+        Self(Mutex::new((CheckpointReport { restored, ..CheckpointReport::default() }, 0)))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut CheckpointReport, &mut i64)) {
+        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (report, since) = &mut *inside;
+        change(report, since);
+    }
+
+    pub(crate) fn begin(&self, now_ms: i64) {
+        self.change(|_, since| *since = now_ms);
+    }
+
+    pub(crate) fn complete(&self, number: u64, now_ms: i64) {
+        self.change(|report, since| {
+            report.complete += 1;
+            report.last = Some(number);
+            report.longest_ms = report.longest_ms.max(now_ms.saturating_sub(*since));
+        });
+    }
+
+    pub(crate) fn decline(&self, why: &str) {
+        self.change(|report, _| {
+            report.declined += 1;
+            report.why = Some(why.to_owned());
+        });
+    }
+
+    pub(crate) fn report(&self) -> CheckpointReport {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}

@@ -1,0 +1,334 @@
+//! Checkpoints as one worker sees them: what its sources, operators and sinks are asked for, and what they gave.
+//!
+//! Everything here belongs to the worker's thread. Sources look at [`Local::wanted`] whenever they run, operators and sinks
+//! [`Local::give`] their part when all barriers of a checkpoint have reached them, and sinks publish what [`Local::committed`]
+//! covers. [`Local::turn`] runs between two steps of the dataflow.
+
+use super::CheckpointCounters;
+use super::coordinator::{Command, Coordinator};
+use super::messages::{Kind, Message, WrittenPart};
+use super::writer::{Request, Writer, Written};
+use crate::failpoint::fail_point;
+use crate::shared::Failure;
+use egret_core::{Error, Result};
+use egret_state::checkpoint::Part;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use timely::scheduling::Activator;
+
+/// How long a worker sleeps at most while a checkpoint is made, and while none is.
+const BUSY: Duration = Duration::from_millis(1);
+const CALM: Duration = Duration::from_millis(20);
+
+/// What one checkpoint has of a worker.
+#[derive(Default)]
+struct Progress {
+    given: usize,
+    given_at_end: usize,
+    unwritten: usize,
+    parts: Vec<WrittenPart>,
+    acked: bool,
+}
+
+/// How many instances a worker has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Instances {
+    pub(crate) all: usize,
+    pub(crate) sources: usize,
+    pub(crate) sinks: usize,
+}
+
+/// A worker's part in checkpoints.
+pub(crate) struct Local {
+    worker: usize,
+    workers: usize,
+    instances: Instances,
+    coordinator: Option<Coordinator>,
+    writer: Writer,
+    counters: Arc<CheckpointCounters>,
+    first: u64,
+    wanted: u64,
+    finish: Option<u64>,
+    committed: u64,
+    halting: bool,
+    over: bool,
+    exhausted: usize,
+    progress: BTreeMap<u64, Progress>,
+    inbox: Vec<Message>,
+    outbox: Vec<(usize, Message)>,
+    activators: Vec<Activator>,
+}
+
+impl Local {
+    /// `first`: the number of the first checkpoint of this attempt.
+    pub(crate) fn new(
+        worker: usize,
+        workers: usize,
+        instances: Instances,
+        coordinator: Option<Coordinator>,
+        writer: Writer,
+        counters: Arc<CheckpointCounters>,
+        first: u64,
+    ) -> Self {
+        let mut local = Self {
+            worker,
+            workers,
+            instances,
+            coordinator,
+            writer,
+            counters,
+            first,
+            wanted: first - 1,
+            finish: None,
+            committed: first - 1,
+            halting: false,
+            over: false,
+            exhausted: 0,
+            progress: BTreeMap::new(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            activators: Vec::new(),
+        };
+        if instances.sources == 0 {
+            local.outbox.push((0, Message::Exhausted { worker }));
+        }
+        local
+    }
+
+    /// The number of the first checkpoint of this attempt: the epoch in which everything begins.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The last checkpoint for which sources end their epoch.
+    pub(crate) fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
+    /// Whether sources that have been read to their end say so.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// The last checkpoint that is complete.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Whether the worker ends as it is, to go on another time.
+    pub(crate) fn is_halting(&self) -> bool {
+        self.halting
+    }
+
+    /// Whether there is nothing more to say to the other workers.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over && self.outbox.is_empty()
+    }
+
+    /// Is called when something has changed for those who wait.
+    pub(crate) fn register(&mut self, activator: Activator) {
+        self.activators.push(activator);
+    }
+
+    /// A source of this worker has been read to its end.
+    pub(crate) fn exhausted(&mut self) {
+        self.exhausted += 1;
+        if self.exhausted == self.instances.sources {
+            self.say(0, Message::Exhausted { worker: self.worker });
+        }
+    }
+
+    /// What an instance has for a checkpoint; `at_end`: what a sink has when its input has ended.
+    pub(crate) fn give(&mut self, number: u64, given: Part, at_end: bool) {
+        fail_point("give");
+        let progress = self.progress.entry(number).or_default();
+        if at_end {
+            progress.given_at_end += 1;
+        } else {
+            progress.given += 1;
+        }
+        if !given.is_empty() {
+            progress.unwritten += 1;
+            self.writer.send(Request::Part { number, given });
+        }
+        self.ack(number);
+    }
+
+    /// Somebody wants the job to stop.
+    pub(crate) fn stop(&mut self) {
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.stop();
+        }
+    }
+
+    /// A message of another worker.
+    pub(crate) fn receive(&mut self, message: Message) {
+        self.inbox.push(message);
+    }
+
+    /// What is to be sent to other workers.
+    pub(crate) fn take_outbox(&mut self) -> Vec<(usize, Message)> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// How long the worker may sleep.
+    pub(crate) fn patience(&self) -> Duration {
+        let is_busy = !self.progress.is_empty() || self.coordinator.as_ref().is_some_and(Coordinator::is_busy);
+        if is_busy { BUSY } else { CALM }
+    }
+
+    /// Does what is to be done between two steps.
+    ///
+    /// # Errors
+    /// The job cannot go on.
+    pub(crate) fn turn(&mut self, now_ms: i64, failure: &Failure) {
+        if let Err(error) = self.turn_checked(now_ms) {
+            failure.set(error);
+        }
+        if !self.outbox.is_empty() || self.over {
+            self.wake();
+        }
+    }
+
+    fn turn_checked(&mut self, now_ms: i64) -> Result<()> {
+        while let Some(written) = self.writer.poll() {
+            self.written(written, now_ms)?;
+        }
+        while !self.inbox.is_empty() {
+            for message in std::mem::take(&mut self.inbox) {
+                self.handle(message, now_ms)?;
+            }
+        }
+        let command = self.coordinator.as_mut().and_then(|coordinator| coordinator.tick(now_ms));
+        self.obey(command, now_ms)?;
+        if self.inbox.is_empty() { Ok(()) } else { self.turn_checked(now_ms) }
+    }
+
+    fn written(&mut self, written: Written, now_ms: i64) -> Result<()> {
+        match written {
+            Written::Part { number, result: Ok(part) } => {
+                if let Some(progress) = self.progress.get_mut(&number) {
+                    progress.unwritten -= 1;
+                    progress.parts.push(part);
+                }
+                self.ack(number);
+                Ok(())
+            }
+            Written::Part { number, result: Err(error) } => {
+                self.progress.remove(&number);
+                self.say(0, Message::Refused { number, why: error.to_string() });
+                Ok(())
+            }
+            Written::Fatal(error) => Err(error),
+            Written::Manifest { number, result } => {
+                let result = result.map_err(|error| error.to_string());
+                let command = self.coordinator.as_mut().and_then(|all| all.written(number, result, now_ms));
+                self.obey(command, now_ms)
+            }
+        }
+    }
+
+    fn ack(&mut self, number: u64) {
+        let is_last = self.finish == Some(number);
+        let Some(progress) = self.progress.get_mut(&number) else { return };
+        let (given, expected) =
+            if is_last { (progress.given_at_end, self.instances.sinks) } else { (progress.given, self.instances.all) };
+        if given == expected && progress.unwritten == 0 && !progress.acked {
+            progress.acked = true;
+            let parts = std::mem::take(&mut progress.parts);
+            fail_point("ack");
+            self.say(0, Message::Acked { worker: self.worker, number, parts });
+        }
+    }
+
+    fn handle(&mut self, message: Message, now_ms: i64) -> Result<()> {
+        let command = match message {
+            Message::Exhausted { worker } => {
+                self.coordinator.iter_mut().for_each(|coordinator| coordinator.exhausted(worker));
+                None
+            }
+            Message::Acked { worker, number, parts } => {
+                self.coordinator.as_mut().and_then(|coordinator| coordinator.acked(worker, number, parts))
+            }
+            Message::Refused { number, why } => {
+                self.coordinator.as_mut().and_then(|coordinator| coordinator.refused(number, why, now_ms))
+            }
+            Message::Trigger(number) => {
+                self.wanted = self.wanted.max(number);
+                self.wake();
+                None
+            }
+            Message::Finish(number) => {
+                self.finish = Some(number);
+                self.progress.entry(number).or_default();
+                self.ack(number);
+                self.wake();
+                None
+            }
+            Message::Committed { number, kind } => {
+                self.committed = self.committed.max(number);
+                self.progress.retain(|of, _| *of > number);
+                self.halting |= kind == Kind::Stop;
+                self.over |= kind != Kind::Periodic;
+                self.wake();
+                None
+            }
+        };
+        self.obey(command, now_ms)
+    }
+
+    fn obey(&mut self, command: Option<Command>, now_ms: i64) -> Result<()> {
+        match command {
+            None => Ok(()),
+            Some(Command::Trigger(number)) => {
+                tracing::debug!(number, "a checkpoint begins");
+                self.counters.begin(now_ms);
+                fail_point("trigger");
+                self.say_all(&Message::Trigger(number));
+                Ok(())
+            }
+            Some(Command::Finish(number)) => {
+                self.counters.begin(now_ms);
+                fail_point("finish");
+                self.say_all(&Message::Finish(number));
+                Ok(())
+            }
+            Some(Command::WriteManifest { number, kind, parts }) => {
+                fail_point("manifest");
+                self.writer.send(Request::Manifest { number, kind, parts, now_ms });
+                Ok(())
+            }
+            Some(Command::Committed { number, kind }) => {
+                fail_point("committed");
+                self.counters.complete(number, now_ms);
+                self.say_all(&Message::Committed { number, kind });
+                self.writer.send(Request::Retain);
+                Ok(())
+            }
+            Some(Command::Declined { number, why }) => {
+                tracing::warn!(number, %why, "a checkpoint is declined; the job goes on");
+                self.counters.decline(&why);
+                self.writer.send(Request::Abandon { number });
+                Ok(())
+            }
+            Some(Command::Fail(why)) => Err(Error::external(why)),
+        }
+    }
+
+    fn say(&mut self, to: usize, message: Message) {
+        if to == self.worker {
+            self.inbox.push(message);
+        } else {
+            self.outbox.push((to, message));
+        }
+    }
+
+    fn say_all(&mut self, message: &Message) {
+        (0..self.workers).for_each(|worker| self.say(worker, message.clone()));
+    }
+
+    fn wake(&self) {
+        self.activators.iter().for_each(Activator::activate);
+    }
+}

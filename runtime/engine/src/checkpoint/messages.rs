@@ -1,0 +1,60 @@
+//! What workers tell each other about checkpoints, and the bytes of it.
+
+use egret_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use egret_state::checkpoint::WrittenPart;
+
+/// What a checkpoint is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// To go on from, should the job fail.
+    Periodic,
+    /// The job was stopped, and goes on from here.
+    Stop,
+    /// All input was read: what sinks have yet to publish.
+    Finish,
+}
+
+/// What a manifest says of its kind, and what it calls that.
+pub(crate) const KIND: &str = "kind";
+
+impl Kind {
+    /// As it is written in a manifest.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Periodic => "periodic",
+            Self::Stop => "stop",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// From worker to worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// To worker 0: all sources of a worker have been read to their end.
+    Exhausted { worker: usize },
+    /// To worker 0: a worker has written its parts.
+    Acked { worker: usize, number: u64, parts: Vec<WrittenPart> },
+    /// To worker 0: a part cannot be written.
+    Refused { number: u64, why: String },
+    /// To all: sources end the epoch of this number.
+    Trigger(u64),
+    /// To all: sources end, and the sinks' last output is the checkpoint of this number.
+    Finish(u64),
+    /// To all: the checkpoint is complete.
+    Committed { number: u64, kind: Kind },
+}
+
+impl Message {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("a message is plain data")
+    }
+
+    /// # Errors
+    /// The bytes are no message: the processes run different builds.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        postcard::from_bytes(bytes).map_err(|error| Error::bug(format!("a message about checkpoints does not decode: {error}")))
+    }
+}

@@ -1,0 +1,129 @@
+//! An attempt to run a job with checkpoints: what it goes on from, and what its workers need.
+
+use super::config::{CheckpointConfig, CheckpointCounters};
+use super::coordinator::{Coordinator, Pace};
+use super::local::{Instances, Local};
+use super::restored::{Restored, identity, is_finished};
+use super::writer::{Writer, WriterSpec};
+use crate::flow::{JobShared, has_instance};
+use egret_core::job::NodeKind;
+use egret_core::{Error, JobGraph, Result};
+use egret_state::checkpoint::{Attempt, Checkpoints, JobIdentity, Manifest, check_differences};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What all workers of a process need for checkpoints.
+pub(crate) struct CheckpointRun {
+    spec: WriterSpec,
+    /// What commits; worker 0 takes it.
+    attempt: Mutex<Option<Attempt>>,
+    pace: Pace,
+    /// The number of the first checkpoint of this attempt.
+    first: u64,
+    pub(crate) counters: Arc<CheckpointCounters>,
+}
+
+/// How an attempt begins.
+pub(crate) struct Start {
+    pub(crate) run: CheckpointRun,
+    pub(crate) restored: Option<Restored>,
+    /// Whether the checkpoint is that of a job whose input has ended: only its last output is still to be published.
+    pub(crate) is_finished: bool,
+}
+
+/// What the process that claimed the folder tells the others of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Beginning {
+    attempt: u64,
+    first: u64,
+    /// The position in the log of the checkpoint that the job goes on from.
+    position: Option<u64>,
+}
+
+/// Claims the folder, and finds what the job goes on from.
+///
+/// # Errors
+/// The folder cannot be used, or what is in it is of another job; the message says what differs.
+pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig) -> Result<(Start, Beginning)> {
+    let job = identity(job, &config.job);
+    let checkpoints = open(&config.folder, &job)?;
+    let mut attempt = checkpoints.claim(config.kept)?;
+    let found = attempt.restore(&job)?;
+    if let Some(found) = &found {
+        for passed_over in &found.passed_over {
+            tracing::warn!("{passed_over}; the one before it is used");
+        }
+        check_differences(&found.differences, config.may_drop_state)
+            .map_err(|error| error.context(format!("checkpoint {} in {}", found.manifest.checkpoint, checkpoints.describe())))?;
+    }
+    let position = found.as_ref().map(|found| found.position);
+    let beginning = Beginning { attempt: attempt.number(), first: attempt.next_checkpoint(), position };
+    let manifest = found.map(|found| found.manifest);
+    Ok((begin(job, config, checkpoints, beginning, Some(attempt), manifest.as_ref())?, beginning))
+}
+
+/// Takes part in an attempt that another process of the job has begun.
+///
+/// # Errors
+/// The checkpoint cannot be read.
+pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, beginning: Beginning) -> Result<Start> {
+    let job = identity(job, &config.job);
+    let checkpoints = open(&config.folder, &job)?;
+    let manifest = match beginning.position {
+        None => None,
+        Some(position) => {
+            let (listed, _) = checkpoints.list()?;
+            let found = listed.into_iter().find(|listed| listed.position == position).map(|listed| listed.manifest);
+            Some(found.ok_or_else(|| Error::external("the checkpoint that the job goes on from is not there any more"))?)
+        }
+    };
+    begin(job, config, checkpoints, beginning, None, manifest.as_ref())
+}
+
+fn begin(
+    job: JobIdentity,
+    config: &CheckpointConfig,
+    checkpoints: Checkpoints,
+    beginning: Beginning,
+    attempt: Option<Attempt>,
+    manifest: Option<&Manifest>,
+) -> Result<Start> {
+    let restored = manifest.map(|manifest| Restored::read(&checkpoints, manifest)).transpose()?;
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let pace = Pace { interval_ms: millis(config.interval).max(1), timeout_ms: millis(config.timeout) };
+    let counters = Arc::new(CheckpointCounters::of(manifest.map(|manifest| manifest.checkpoint)));
+    let spec = WriterSpec { checkpoints, attempt: beginning.attempt, job: Arc::new(job) };
+    let run = CheckpointRun { spec, attempt: Mutex::new(attempt), pace, first: beginning.first, counters };
+    Ok(Start { run, restored, is_finished: manifest.is_some_and(is_finished) })
+}
+
+/// Opens the folder, which is made if there is none.
+fn open(folder: &Path, job: &JobIdentity) -> Result<Checkpoints> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Error::external(format!("the checkpoint folder {} cannot be made: {error}", folder.display()))
+            .help("name a folder that this user can write")
+    })?;
+    Checkpoints::local(folder, job)
+}
+
+impl CheckpointRun {
+    /// A worker's part.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub(crate) fn local(&self, shared: &JobShared, worker: usize) -> Result<Local> {
+        let mut instances = Instances::default();
+        for (_, node) in shared.job.nodes().filter(|(_, node)| has_instance(node, worker)) {
+            instances.all += 1;
+            instances.sources += usize::from(matches!(node.kind, NodeKind::Source { .. }));
+            instances.sinks += usize::from(matches!(node.kind, NodeKind::Sink(_)));
+        }
+        let coordinator = || Coordinator::new(shared.workers, self.pace, self.first, shared.clock.now_ms());
+        let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = if worker == 0 { attempt.take() } else { None };
+        let (writer, counters) = (Writer::start(self.spec.clone(), attempt)?, Arc::clone(&self.counters));
+        Ok(Local::new(worker, shared.workers, instances, (worker == 0).then(coordinator), writer, counters, self.first))
+    }
+}

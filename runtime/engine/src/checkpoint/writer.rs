@@ -1,0 +1,149 @@
+//! Writes parts and manifests on a thread of its own, so that the worker goes on meanwhile.
+
+use super::messages::{KIND, Kind, WrittenPart};
+use crate::failpoint::fail_point;
+use egret_core::{Error, Result};
+use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{JoinHandle, Thread};
+
+/// What is to be written.
+pub(crate) enum Request {
+    Part {
+        number: u64,
+        given: Part,
+    },
+    Manifest {
+        number: u64,
+        kind: Kind,
+        parts: Vec<WrittenPart>,
+        now_ms: i64,
+    },
+    /// Old checkpoints may go.
+    Retain,
+    /// A checkpoint was given up.
+    Abandon {
+        number: u64,
+    },
+}
+
+/// What was written.
+pub(crate) enum Written {
+    Part {
+        number: u64,
+        result: Result<WrittenPart>,
+    },
+    Manifest {
+        number: u64,
+        result: Result<()>,
+    },
+    /// The job cannot go on.
+    Fatal(Error),
+}
+
+/// Where parts are written, and of what.
+#[derive(Clone, Debug)]
+pub(crate) struct WriterSpec {
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) attempt: u64,
+    pub(crate) job: Arc<JobIdentity>,
+}
+
+/// The thread, as its worker sees it. There is never more for it to do than two checkpoints.
+pub(crate) struct Writer {
+    requests: Option<Sender<Request>>,
+    written: Receiver<Written>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; it wakes the one that calls this. Only one worker of all has the `attempt`.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub(crate) fn start(spec: WriterSpec, mut attempt: Option<Attempt>) -> Result<Self> {
+        let ((requests, taken), (told, written)) = (channel(), channel());
+        let worker = std::thread::current();
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".into())
+            .spawn(move || work(&spec, &mut attempt, &taken, &told, &worker))
+            .map_err(|error| Error::external(format!("the thread that writes checkpoints cannot be started: {error}")))?;
+        Ok(Self { requests: Some(requests), written, thread: Some(thread) })
+    }
+
+    pub(crate) fn send(&self, request: Request) {
+        // The thread ends only with this end of the channel.
+        if let Some(requests) = &self.requests {
+            let _ = requests.send(request);
+        }
+    }
+
+    pub(crate) fn poll(&self) -> Option<Written> {
+        self.written.try_recv().ok()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn work(spec: &WriterSpec, attempt: &mut Option<Attempt>, requests: &Receiver<Request>, told: &Sender<Written>, worker: &Thread) {
+    while let Ok(request) = requests.recv() {
+        if let Some(written) = serve(spec, attempt, request) {
+            // The worker may be gone already.
+            let _ = told.send(written);
+            worker.unpark();
+        }
+    }
+}
+
+fn serve(spec: &WriterSpec, attempt: &mut Option<Attempt>, request: Request) -> Option<Written> {
+    match (request, attempt) {
+        (Request::Part { number, given }, _) => {
+            fail_point("part");
+            let result = spec.checkpoints.write_part(spec.attempt, number, given);
+            fail_point("part written");
+            Some(Written::Part { number, result })
+        }
+        (Request::Manifest { number, kind, parts, now_ms }, Some(attempt)) => {
+            let notes = [(KIND.to_owned(), kind.name().to_owned())].into();
+            let draft = Draft { checkpoint: number, time_ms: now_ms, job: JobIdentity::clone(&spec.job), notes, parts };
+            let written = commit(spec, attempt, draft);
+            fail_point("manifest written");
+            Some(written)
+        }
+        (Request::Retain, Some(attempt)) => {
+            if let Err(error) = attempt.clean() {
+                tracing::warn!(%error, "old checkpoints cannot be deleted");
+            }
+            None
+        }
+        (Request::Abandon { number }, Some(attempt)) => {
+            if let Err(error) = attempt.abandon(number) {
+                tracing::warn!(%error, number, "the files of a checkpoint that was given up cannot be deleted now");
+            }
+            None
+        }
+        (Request::Manifest { .. } | Request::Retain | Request::Abandon { .. }, None) => {
+            Some(Written::Fatal(Error::bug("a worker that does not coordinate is to commit a checkpoint")))
+        }
+    }
+}
+
+fn commit(spec: &WriterSpec, attempt: &mut Attempt, draft: Draft) -> Written {
+    let number = draft.checkpoint;
+    match attempt.commit(draft) {
+        Ok(Outcome::Committed) => Written::Manifest { number, result: Ok(()) },
+        // Sinks keep what they have prepared until a later one is complete, so it does not matter whether this one is there.
+        Ok(Outcome::InDoubt { cause }) => Written::Manifest { number, result: Err(Error::external(cause)) },
+        Ok(Outcome::Fenced { .. }) => {
+            let message = format!("another run of the job has taken over the checkpoints in {}", spec.checkpoints.describe());
+            Written::Fatal(Error::external(message).help("one run at a time: stop this one, or give each its own folder"))
+        }
+        Err(error) => Written::Manifest { number, result: Err(error) },
+    }
+}

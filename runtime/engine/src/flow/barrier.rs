@@ -1,0 +1,98 @@
+//! Barriers: how an operator ends an epoch.
+//!
+//! Rows travel under engine times, so whatever arrives says which epoch it is of. What is of a later epoch than the
+//! operator's waits aside until every sender has ended this one; then the operator's state is that of the epoch's end, and
+//! its part of the checkpoint.
+
+use super::number;
+use super::operator::{Arrival, Task, TaskInput, give_signal};
+use super::parcel::Payload;
+use crate::driver::{Driver, Signal};
+use egret_core::{EngineTime, Epoch, Result};
+use egret_state::checkpoint::{Part, PartState};
+use timely::dataflow::operators::Capability;
+
+impl Task {
+    /// What has arrived, if it is of this epoch; what is not waits aside, and a barrier may end the epoch.
+    pub(super) fn in_epoch(
+        &mut self,
+        driver: &mut Driver,
+        mut arrival: Arrival,
+        handles: &[TaskInput],
+    ) -> Result<Option<Arrival>> {
+        if self.local.is_none() {
+            return Ok(Some(arrival));
+        }
+        if let Payload::Signal { sender, signal: Signal::Barrier(epoch) } = arrival.parcel.payload
+            && u64::from(epoch.0) == self.epoch
+        {
+            if driver.barrier(arrival.input, sender as usize) {
+                self.end_epoch(driver, epoch, arrival.capabilities)?;
+            }
+            return Ok(None);
+        }
+        let is_later =
+            arrival.capabilities.first().is_some_and(|capability| EngineTime(*capability.time()).epoch() > number(self.epoch));
+        if !is_later {
+            return Ok(Some(arrival));
+        }
+        if let (Payload::Rows(batch), Some(pressure), false) =
+            (&arrival.parcel.payload, &handles[arrival.input].1, arrival.relieved)
+        {
+            // What waits aside must not hold back what is waited for.
+            pressure.processed(batch.size_bytes());
+            arrival.relieved = true;
+        }
+        self.aside.push(arrival);
+        Ok(None)
+    }
+
+    fn end_epoch(&mut self, driver: &mut Driver, epoch: Epoch, capabilities: Vec<Capability<u64>>) -> Result<()> {
+        let content = self.content(driver, epoch)?;
+        self.give(content, false);
+        self.epoch += 1;
+        driver.next_epoch();
+        for (output, capability) in self.outputs.iter_mut().zip(&capabilities) {
+            give_signal(output, capability, self.worker, self.shared.workers, Signal::Barrier(epoch));
+        }
+        self.held = capabilities;
+        self.aside.drain(..).rev().for_each(|arrival| self.queue.push_front(arrival));
+        Ok(())
+    }
+
+    fn content(&self, driver: &mut Driver, epoch: Epoch) -> Result<PartState> {
+        let (own, keyed) = driver.snapshot(epoch)?;
+        Ok(match self.is_sink {
+            true => PartState::Sink { committables: own.operator },
+            false => PartState::Operator { own, keyed },
+        })
+    }
+
+    fn give(&self, state: PartState, at_end: bool) {
+        let given = Part::new(&*self.name, self.worker as u32, state);
+        if let Some(local) = &self.local {
+            local.borrow_mut().give(self.epoch, given, at_end);
+        }
+    }
+
+    /// The input of a sink has ended: what it has to publish is the last part.
+    pub(super) fn give_last(&mut self, driver: &mut Driver) -> Result<()> {
+        if !std::mem::replace(&mut self.gave_last, true) {
+            let content = self.content(driver, number(self.epoch))?;
+            self.give(content, true);
+        }
+        Ok(())
+    }
+
+    /// Tells the operator of checkpoints that are complete. Says whether it has nothing left to do: its last output is published,
+    /// or the job goes on another time.
+    pub(super) fn checkpoint_complete(&mut self, driver: &mut Driver) -> Result<bool> {
+        let Some(local) = &self.local else { return Ok(false) };
+        let (committed, is_halting) = (local.borrow().committed(), local.borrow().is_halting());
+        if committed > self.committed {
+            self.committed = committed;
+            driver.checkpoint_complete(number(committed))?;
+        }
+        Ok(is_halting || (self.gave_last && committed >= self.epoch))
+    }
+}

@@ -1,0 +1,229 @@
+//! When a job that failed is started again: restart strategies, after Flink's.
+//!
+//! The decisions are pure: the time and the random number are given.
+
+use egret_core::{Error, Result};
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How many failures in a row [`RestartStrategy::Exponential`] takes before it gives up.
+const FAILURES_IN_A_ROW: u32 = 10;
+/// By how much the delay grows.
+const FACTOR: u32 = 2;
+/// By what share of itself a delay may be shorter or longer, so that many jobs do not come back in one moment.
+const JITTER: f64 = 0.1;
+/// An attempt that lasted so long was a good one: failures are counted anew.
+const GOOD: Duration = Duration::from_secs(60);
+
+/// Whether and when a job that failed is started again from its latest checkpoint.
+///
+/// ```
+/// use egret_engine::RestartStrategy;
+/// use std::time::Duration;
+/// let strategy: RestartStrategy = "fixed-delay:3:10s".parse()?;
+/// assert_eq!(strategy, RestartStrategy::FixedDelay { attempts: 3, delay: Duration::from_secs(10) });
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartStrategy {
+    /// Never: `none`.
+    None,
+    /// So many times, after this time: `fixed-delay:3:10s`.
+    FixedDelay {
+        /// How many times in all.
+        attempts: u32,
+        /// How long after the failure.
+        delay: Duration,
+    },
+    /// After a time that doubles from failure to failure, give or take a tenth: `exponential:1s:60s`. Ten failures in a row, none
+    /// of which came after a minute or more, are the end.
+    Exponential {
+        /// After the first failure.
+        initial: Duration,
+        /// At most.
+        max: Duration,
+    },
+    /// As long as there are no more failures than so many within a time: `failure-rate:3:5m:10s`.
+    FailureRate {
+        /// So many failures are taken.
+        failures: u32,
+        /// Within this time.
+        within: Duration,
+        /// How long after a failure.
+        delay: Duration,
+    },
+}
+
+impl Default for RestartStrategy {
+    fn default() -> Self {
+        Self::Exponential { initial: Duration::from_secs(1), max: Duration::from_secs(60) }
+    }
+}
+
+impl FromStr for RestartStrategy {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::job(format!("'{text}' is no restart strategy"))
+                .help("write none, fixed-delay:3:10s, exponential:1s:60s or failure-rate:3:5m:10s")
+        };
+        let mut words = text.split(':');
+        let name = words.next().unwrap_or_default();
+        let mut given: VecDeque<&str> = words.collect();
+        let count = |word: Option<&str>, or: u32| word.map_or(Some(or), |word| word.parse().ok().filter(|count| *count > 0));
+        let time = |word: Option<&str>, or: u64| word.map_or(Some(Duration::from_secs(or)), parse_duration);
+        let parsed = match name {
+            "none" => Some(Self::None),
+            "fixed-delay" => count(given.pop_front(), 3)
+                .zip(time(given.pop_front(), 10))
+                .map(|(attempts, delay)| Self::FixedDelay { attempts, delay }),
+            "exponential" => time(given.pop_front(), 1)
+                .zip(time(given.pop_front(), 60))
+                .map(|(initial, max)| Self::Exponential { initial, max }),
+            "failure-rate" => {
+                let (failures, within, delay) =
+                    (count(given.pop_front(), 3), time(given.pop_front(), 300), time(given.pop_front(), 10));
+                failures.zip(within).zip(delay).map(|((failures, within), delay)| Self::FailureRate { failures, within, delay })
+            }
+            _ => None,
+        };
+        parsed.filter(|_| given.is_empty()).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for RestartStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::FixedDelay { attempts, delay } => write!(f, "fixed-delay:{attempts}:{}ms", delay.as_millis()),
+            Self::Exponential { initial, max } => write!(f, "exponential:{}ms:{}ms", initial.as_millis(), max.as_millis()),
+            Self::FailureRate { failures, within, delay } => {
+                write!(f, "failure-rate:{failures}:{}ms:{}ms", within.as_millis(), delay.as_millis())
+            }
+        }
+    }
+}
+
+/// A time as a user writes it: `500ms`, `10s`, `2m`, `1h`. Zero is none.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).filter(|millis| *millis > 0).map(Duration::from_millis)
+}
+
+/// What to do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Start again, after this time.
+    Again(Duration),
+    /// That was one too many.
+    GiveUp,
+}
+
+/// The failures of a job so far.
+#[derive(Debug)]
+pub(crate) struct Restarts {
+    strategy: RestartStrategy,
+    /// Failures in all; of [`RestartStrategy::Exponential`], in a row.
+    failures: u32,
+    /// When they were, as far as that matters.
+    times: VecDeque<Duration>,
+}
+
+impl Restarts {
+    pub(crate) fn new(strategy: RestartStrategy) -> Self {
+        Self { strategy, failures: 0, times: VecDeque::new() }
+    }
+
+    /// An attempt that began at `since` failed at `now`, both since the start of the job; `random` is from 0 to 1.
+    pub(crate) fn failed(&mut self, since: Duration, now: Duration, random: f64) -> Verdict {
+        match self.strategy {
+            RestartStrategy::None => Verdict::GiveUp,
+            RestartStrategy::FixedDelay { attempts, delay } => {
+                self.failures += 1;
+                if self.failures > attempts { Verdict::GiveUp } else { Verdict::Again(delay) }
+            }
+            RestartStrategy::Exponential { initial, max } => {
+                let is_good = now.saturating_sub(since) >= GOOD;
+                self.failures = if is_good { 1 } else { self.failures + 1 };
+                if self.failures > FAILURES_IN_A_ROW {
+                    return Verdict::GiveUp;
+                }
+                let delay = initial.saturating_mul(FACTOR.saturating_pow(self.failures - 1)).min(max);
+                Verdict::Again(delay.mul_f64(1.0 + JITTER * (2.0 * random - 1.0)))
+            }
+            RestartStrategy::FailureRate { failures, within, delay } => {
+                self.times.push_back(now);
+                while self.times.front().is_some_and(|time| now.saturating_sub(*time) > within) {
+                    self.times.pop_front();
+                }
+                if self.times.len() > failures as usize { Verdict::GiveUp } else { Verdict::Again(delay) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn parse(text: &str) -> RestartStrategy {
+        text.parse().expect("it is a strategy")
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        assert_eq!(parse("exponential"), RestartStrategy::default());
+        for text in ["none", "fixed-delay", "fixed-delay:5", "exponential:1s:2m", "failure-rate:2:1h:1s"] {
+            assert_eq!(parse(&parse(text).to_string()), parse(text));
+        }
+        for wrong in ["", "never", "none:1", "fixed-delay:0", "fixed-delay:3:soon", "exponential:1s:2s:3s", "failure-rate:3:0s"] {
+            let error = wrong.parse::<RestartStrategy>().expect_err("it is none").to_string();
+            assert!(error.contains("fixed-delay:3:10s"), "{error}");
+        }
+    }
+
+    #[test]
+    fn none_gives_up_and_a_fixed_delay_after_so_many() {
+        assert_eq!(Restarts::new(RestartStrategy::None).failed(SECOND, SECOND, 0.5), Verdict::GiveUp);
+        let mut all = Restarts::new(parse("fixed-delay:2:3s"));
+        assert_eq!(all.failed(SECOND, SECOND, 0.5), Verdict::Again(3 * SECOND));
+        assert_eq!(all.failed(SECOND, 1_000 * SECOND, 0.5), Verdict::Again(3 * SECOND));
+        assert_eq!(all.failed(SECOND, 9_000 * SECOND, 0.5), Verdict::GiveUp);
+    }
+
+    #[test]
+    fn an_exponential_delay_doubles_until_an_attempt_lasts() {
+        let mut all = Restarts::new(parse("exponential:1s:5s"));
+        let delays: Vec<Verdict> = (0..4).map(|n| all.failed(n * SECOND, (n + 1) * SECOND, 0.5)).collect();
+        assert_eq!(delays, [1, 2, 4, 5].map(|seconds| Verdict::Again(seconds * SECOND)));
+        assert_eq!(all.failed(10 * SECOND, 70 * SECOND, 0.5), Verdict::Again(SECOND), "it lasted a minute");
+        let Verdict::Again(early) = all.failed(SECOND, SECOND, 0.0) else { panic!("it goes on") };
+        assert_eq!(early, SECOND.mul_f64(1.8), "a tenth less than two");
+        (0..8).for_each(|_| assert_ne!(all.failed(SECOND, SECOND, 0.5), Verdict::GiveUp));
+        assert_eq!(all.failed(SECOND, SECOND, 0.5), Verdict::GiveUp, "the eleventh");
+    }
+
+    #[test]
+    fn a_rate_of_failures_is_taken() {
+        let mut all = Restarts::new(parse("failure-rate:2:10s:1s"));
+        for at in [0, 9, 11, 21] {
+            assert_eq!(all.failed(SECOND, at * SECOND, 0.5), Verdict::Again(SECOND), "at {at}");
+        }
+        assert_eq!(all.failed(SECOND, 22 * SECOND, 0.5), Verdict::Again(SECOND));
+        assert_eq!(all.failed(SECOND, 23 * SECOND, 0.5), Verdict::GiveUp);
+    }
+}
