@@ -11,7 +11,7 @@ mod sets;
 mod workload;
 
 use clap::Parser;
-use egret::engine::{JobReport, RunConfig, process_role, run};
+use egret::engine::{CheckpointConfig, JobReport, RunConfig, process_role, run};
 use generator::{Transactions, write_json};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -59,6 +59,12 @@ struct Args {
     /// The largest share of all rows that a condition of sets is true of
     #[arg(long, default_value_t = 0.00001)]
     rare: f64,
+    /// Make checkpoints in a folder of its own, which is removed before
+    #[arg(long)]
+    checkpoints: Option<PathBuf>,
+    /// Milliseconds from one checkpoint to the next
+    #[arg(long, default_value_t = 1_000)]
+    checkpoint_interval: u64,
     /// Folder for the files of w7
     #[arg(long, default_value = "target/workloads")]
     folder: PathBuf,
@@ -88,12 +94,21 @@ fn main() -> anyhow::Result<()> {
         (workload, Some(rate)) => workload.paced_job(transactions, rate, stripes, Arc::clone(&samples))?,
         (workload, None) => workload.job(args.via, transactions, stripes)?,
     };
+    if let Some(folder) = &args.checkpoints {
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        config.checkpoints = Some(CheckpointConfig::new(folder).every(Duration::from_millis(args.checkpoint_interval)));
+    }
     let (before, resident) = (cpu(), resident_bytes());
     let mut report = run(&job, &config)?;
     if args.processes == 1 {
         report.cpu = report.cpu.saturating_sub(before);
     }
     print!("{}", line(args.workload, events, &report));
+    if args.checkpoints.is_some() {
+        print!(" checkpoints={} longest_ms={}", report.checkpoints.complete, report.checkpoints.longest_ms);
+    }
     match (rate, is_keys) {
         (Some(_), _) => println!(" {}", samples.lock().unwrap_or_else(PoisonError::into_inner).line()),
         (None, true) => println!(" {}", memory_of_keys(&report, cards, resident)),

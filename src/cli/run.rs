@@ -4,9 +4,13 @@ use super::check::{plan_program, read_program};
 use super::live::Live;
 use super::{FAILED, OK, WRONG, complain, summary};
 use clap::Args;
-use egret::engine::{RunConfig, StopHandle, process_role, run as run_job};
+use egret::engine::{
+    CheckpointConfig, CheckpointReport, RestartStrategy, RunConfig, StopHandle, can_be_supervised, parse_duration, process_role,
+    run as run_job,
+};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What to run and how.
 #[derive(Args)]
@@ -20,6 +24,19 @@ pub(crate) struct RunArgs {
     /// Processes on this machine, exchanging rows over loopback
     #[arg(long, value_name = "P", default_value_t = 1)]
     processes: usize,
+    /// Make checkpoints in this folder, and go on from the latest one in it
+    #[arg(long, value_name = "FOLDER")]
+    checkpoints: Option<PathBuf>,
+    /// How long from one checkpoint to the next: 500ms, 10s, 2m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time, requires = "checkpoints")]
+    checkpoint_interval: Duration,
+    /// Go on from a checkpoint even where it has state of what the job no longer has
+    #[arg(long, requires = "checkpoints")]
+    allow_dropped_state: bool,
+    /// Whether and when a job with checkpoints is started again after a failure: none, fixed-delay:ATTEMPTS:TIME,
+    /// exponential:FIRST:LONGEST or failure-rate:FAILURES:WITHIN:DELAY
+    #[arg(long, value_name = "STRATEGY", value_parser = parse_restart, requires = "checkpoints")]
+    restart: Option<RestartStrategy>,
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -43,6 +60,17 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     } else if args.processes > 1 {
         config.workers = (config.workers / args.processes).max(1);
     }
+    config.checkpoints = args.checkpoints.as_ref().map(|folder| CheckpointConfig {
+        may_drop_state: args.allow_dropped_state,
+        job: name_of(&args.file),
+        ..CheckpointConfig::new(folder).every(args.checkpoint_interval)
+    });
+    if config.checkpoints.is_some() {
+        // What this process alone can read is not read by another.
+        let may_restart = args.file != Path::new("-") && can_be_supervised(&plan.job);
+        let usual = if may_restart { RestartStrategy::default() } else { RestartStrategy::None };
+        config.restart = args.restart.unwrap_or(usual);
+    }
     if let Err(error) = stop_on_signals(&config.stop) {
         complain(&format!("signals cannot be handled: {error}"));
         return WRONG;
@@ -56,6 +84,9 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     }
     match result {
         Ok(report) => {
+            if !args.quiet {
+                eprint!("{}", checkpoints(&report.checkpoints, args));
+            }
             if args.summary || (is_terminal && !args.quiet) {
                 eprint!("{}", summary::summary(&plan.job, &report));
             } else if !args.quiet {
@@ -68,6 +99,36 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
             FAILED
         }
     }
+}
+
+/// What is to be known of checkpoints at the end.
+fn checkpoints(report: &CheckpointReport, args: &RunArgs) -> String {
+    let folder = args.checkpoints.as_deref().unwrap_or(Path::new("")).display();
+    let mut text = String::new();
+    if let (true, Some(number)) = (report.was_finished, report.restored) {
+        text += &format!(
+            "the job has run to its end before (checkpoint {number} in {folder}): nothing was read\nhelp: to run it anew, delete that folder or name another\n"
+        );
+    }
+    if report.declined > 0 {
+        let why = report.why.as_deref().unwrap_or("");
+        text += &format!("warning: {} checkpoints could not be made, the last because {why}\n", report.declined);
+    }
+    text
+}
+
+/// The name of a job as its checkpoints know it: that of its file.
+fn name_of(file: &Path) -> String {
+    file.file_stem().map_or_else(|| "job".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// `500ms`, `10s`, `2m`.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("'{text}' is no time: write 500ms, 10s or 2m"))
+}
+
+fn parse_restart(text: &str) -> Result<RestartStrategy, String> {
+    text.parse().map_err(|error: egret::core::Error| error.to_string())
 }
 
 /// The first Ctrl-C (or SIGTERM) asks the job to stop, a second one ends the program at once.

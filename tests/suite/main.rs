@@ -3,6 +3,7 @@
 
 mod arrows;
 mod bad_input;
+mod checkpoints;
 mod language;
 mod match_recognize;
 mod pattern_sets;

@@ -97,6 +97,16 @@ impl Part {
         self
     }
 
+    /// Whether there is nothing to keep: such a part need not be written. A delta is never empty, for it says that nothing changed.
+    pub fn is_empty(&self) -> bool {
+        let nothing = match &self.state {
+            PartState::Operator { own, keyed } => own.is_empty() && keyed.is_empty(),
+            PartState::Source { splits } => splits.is_empty(),
+            PartState::Sink { committables } => committables.is_empty(),
+        };
+        nothing && self.base.is_none() && self.engine.is_empty()
+    }
+
     /// Sets what the engine keeps.
     #[must_use]
     pub fn engine(mut self, bytes: Vec<u8>) -> Self {
