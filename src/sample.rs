@@ -7,6 +7,7 @@ use egret_cep::Estimate;
 use egret_core::{Error, Source};
 use egret_dsl::{CreateStream, Diagnostic, Literal, LiteralKind, Name, OptionEntry, Statement, parse, suggest};
 use egret_engine::{RunConfig, run};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,12 +35,12 @@ impl std::error::Error for SampleError {}
 const OF_FILES: [&str; 7] = ["format", "timestamp_unit", "header", "delimiter", "null", "line_bytes_max", "compression"];
 
 impl Program {
-    /// Runs the patterns of the program over a file in place of a stream's input, and tells what each keeps. All other streams
-    /// are empty. `stream` may be left out where the program reads one only.
+    /// Runs the patterns of the program over files in place of streams' inputs, and tells what each keeps. All other streams are
+    /// empty. The name of a stream may be left out where the program reads one only.
     ///
     /// # Errors
-    /// The program is wrong, the file cannot be read, or a pattern's stream has no event time.
-    pub fn sample(&self, stream: Option<&str>, path: &str) -> Result<Vec<(String, Estimate)>, SampleError> {
+    /// The program is wrong, a file cannot be read, a stream has two, or a pattern's stream has no event time.
+    pub fn sample(&self, samples: &[(Option<String>, String)]) -> Result<Vec<(String, Estimate)>, SampleError> {
         let wrong = |diagnostics| SampleError::Program(self.errors(diagnostics));
         let (mut program, errors) = parse(self.text());
         if errors.iter().any(Diagnostic::is_error) {
@@ -49,11 +50,19 @@ impl Program {
             .statements
             .retain(|statement| !matches!(statement, Statement::CreateSink(_) | Statement::Insert(_) | Statement::Test(_)));
         let declared: Vec<Name> = program.statements.iter().filter_map(declared).map(|stream| stream.name.clone()).collect();
-        let sampled = chosen(stream, &declared).map_err(SampleError::Run)?;
+        let mut sampled: BTreeMap<String, &str> = BTreeMap::new();
+        for (stream, path) in samples {
+            let stream = chosen(stream.as_deref(), &declared).map_err(SampleError::Run)?;
+            if sampled.contains_key(&stream) {
+                let twice = Error::job(format!("the stream `{stream}` has two samples")).help("put their rows into one file");
+                return Err(SampleError::Run(twice));
+            }
+            sampled.insert(stream, path);
+        }
         let mut given = Given::default();
         for statement in &mut program.statements {
             let Statement::CreateStream(stream) = statement else { continue };
-            if stream.name.text == sampled {
+            if let Some(path) = sampled.get(&stream.name.text) {
                 read_from(stream, path);
             } else {
                 let schema = planner::sources::declared_schema(stream).map_err(wrong)?;

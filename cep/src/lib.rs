@@ -70,7 +70,9 @@ pub mod trace;
 mod value;
 mod why;
 
-pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES, MAX_PARTIAL_MATCHES, Overflow};
+pub use compiled::{
+    CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES, MAX_PARTIAL_MATCHES, Overflow, StreamNames, matches_of,
+};
 pub use lint::{Estimate, Finding};
 pub use measure::measures;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};

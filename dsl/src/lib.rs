@@ -47,8 +47,8 @@ pub use suggest::suggest;
 pub use syntax::{
     AfterMatch, AfterMatchSkip, Algorithm, Argument, ColumnDef, CreateGraph, CreateModel, CreatePattern, CreateSink,
     CreateStream, CreateStreamAs, Define, DurationLit, EventsLit, Expect, ExpectKind, ExpectedColumn, Given, GivenRow, InnerLink,
-    Insert, Link, Literal, LiteralKind, MatchRecognize, Name, OptionEntry, Options, PatternItem, PatternNode, Program,
-    Quantifier, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch, SelectItem, Skip, Sql, SqlQuery, Statement, Test,
-    TestValue, Until, Variables, Watermark,
+    Insert, Link, Literal, LiteralKind, MatchRecognize, Name, OptionEntry, Options, PatternDefine, PatternItem, PatternNode,
+    Program, Quantifier, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch, SelectItem, Skip, Sql, SqlQuery,
+    Statement, Test, TestValue, Until, Variables, Watermark,
 };
 pub use window::{WINDOW_FUNCTIONS, WindowCall, WindowKind, window_call};

@@ -1,6 +1,6 @@
 //! `egret check` and `egret explain`.
 
-use super::sample::show_sample;
+use super::sample::show_samples;
 use super::{FAILED, OK, WRONG, complain};
 use clap::Args;
 use egret::{Plan, Program};
@@ -13,9 +13,9 @@ pub(crate) struct CheckArgs {
     /// Files in the Egret language; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`
+    /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`, once for each
     #[arg(long, value_name = "FILE")]
-    sample: Option<String>,
+    sample: Vec<String>,
 }
 
 /// Which program, and how to show it.
@@ -27,9 +27,9 @@ pub(crate) struct ExplainArgs {
     /// As a Graphviz graph, to be drawn with `dot -Tsvg`
     #[arg(long)]
     dot: bool,
-    /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`
+    /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`, once for each
     #[arg(long, value_name = "FILE")]
-    sample: Option<String>,
+    sample: Vec<String>,
 }
 
 /// Reads a program's text.
@@ -83,7 +83,7 @@ pub(crate) fn check(args: &CheckArgs) -> u8 {
                 let warnings = plan.warnings.len();
                 let found = if warnings == 0 { "no errors".to_owned() } else { format!("no errors, {warnings} to look at") };
                 println!("{}: {found}", file.display());
-                status = status.max(args.sample.as_deref().map_or(OK, |sample| show_sample(file, sample)));
+                status = status.max(show_samples(file, &args.sample));
             }
             Err(wrong) => status = wrong,
         }
@@ -96,11 +96,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> u8 {
         Ok(plan) => plan,
         Err(status) => return status,
     };
-    if let Some(sample) = &args.sample {
-        let status = show_sample(&args.file, sample);
-        if status != OK {
-            return status;
-        }
+    let status = show_samples(&args.file, &args.sample);
+    if status != OK {
+        return status;
     }
     let text = if args.dot { plan.job.explain_dot() } else { plan.job.explain() };
     match std::io::stdout().write_all(text.as_bytes()) {

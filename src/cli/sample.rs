@@ -9,18 +9,22 @@ use std::path::Path;
 /// A key with so many partial matches costs, where they are looked at one by one.
 const MANY: u64 = 1_000;
 
-/// Shows what the patterns of a program keep of a sample, on standard error beside the warnings. `sample` is a file, or
-/// `stream=FILE`.
-pub(super) fn show_sample(file: &Path, sample: &str) -> u8 {
-    let (stream, path) = match sample.split_once('=') {
-        Some((stream, path)) => (Some(stream), path),
-        None => (None, sample),
+/// Shows what the patterns of a program keep of samples, on standard error beside the warnings. Each is a file, or `stream=FILE`;
+/// without any nothing is shown.
+pub(super) fn show_samples(file: &Path, samples: &[String]) -> u8 {
+    if samples.is_empty() {
+        return OK;
+    }
+    let parted = |sample: &'_ String| match sample.split_once('=') {
+        Some((stream, path)) => (Some(stream.to_owned()), path.to_owned()),
+        None => (None, sample.clone()),
     };
+    let samples: Vec<(Option<String>, String)> = samples.iter().map(parted).collect();
     let program = match read_program(file) {
         Ok(program) => program,
         Err(status) => return status,
     };
-    match program.sample(stream, path) {
+    match program.sample(&samples) {
         Ok(estimates) => {
             estimates.iter().for_each(|(name, estimate)| eprint!("{}", describe(name, estimate)));
             OK

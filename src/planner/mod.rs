@@ -13,6 +13,7 @@ pub(crate) mod names;
 mod pattern;
 mod pattern_options;
 mod pattern_sets;
+mod pattern_streams;
 mod query;
 pub(crate) mod sources;
 mod trace;

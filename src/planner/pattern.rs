@@ -5,70 +5,120 @@ use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
 use super::pattern_options::settings;
 use super::pattern_sets::PatternGroup;
+use super::pattern_streams::{Several, United, of_stream};
 use super::query::keep;
 use super::{Build, PatternInput};
-use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
+use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::Stream;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
-use egret_dsl::{CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, suggest};
+use egret_dsl::{
+    CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, Until, suggest,
+};
 use std::collections::BTreeMap;
 
 /// The side outputs of a pattern: `pattern.late` and `pattern.timed_out`.
 const SIDE_OUTPUTS: [&str; 2] = ["late", "timed_out"];
 
 /// A pattern's texts, with calls to graphs and models replaced by columns.
-struct Texts {
-    conditions: BTreeMap<String, Sql>,
-    untils: BTreeMap<Span, Sql>,
-    select: Vec<(String, Sql)>,
-    asks: Vec<(Ask, Span)>,
+pub(super) struct Texts {
+    pub(super) conditions: BTreeMap<String, Sql>,
+    pub(super) untils: BTreeMap<Span, Sql>,
+    pub(super) select: Vec<(String, Sql)>,
+    pub(super) asks: Vec<(Ask, Span)>,
+}
+
+/// The rows that a pattern looks at, and how their columns are shown.
+struct Read {
+    rows: Stream,
+    shown: BTreeMap<String, String>,
+    /// Of a pattern over several streams.
+    several: Option<(Several, United)>,
+}
+
+impl Read {
+    /// An error of the pattern engine.
+    fn fault(&self, error: &egret_core::Error, span: Span) -> Vec<Diagnostic> {
+        let fault = from_error(error, span);
+        vec![match &self.several {
+            Some((_, united)) => united.in_own_names(fault),
+            None => fault,
+        }]
+    }
 }
 
 impl Build<'_> {
     pub(super) fn create_pattern(&mut self, statement: &CreatePattern) -> Diagnosed<()> {
-        let relation = statement.stream.text.clone();
-        self.catalog.relation(&relation, statement.stream.span).map_err(|diagnostic| vec![diagnostic])?;
-        let texts = self.pattern_texts(statement)?;
-        let stream = self.enrich(&relation, &texts.asks)?;
-        let visible = self.catalog.get(&relation).expect("looked up above").visible.clone();
-        check_pattern_names(statement, &texts, &stream, &visible)?;
-        let columns = |names: &[Name]| -> Diagnosed<Vec<usize>> {
-            let (mut wrong, mut columns) = (Vec::new(), Vec::new());
-            for name in names {
-                match stream.schema().arrow().index_of(&name.text) {
-                    Ok(column) => columns.push(column),
-                    Err(_) => wrong.push(unknown_column(&name.text, name.span, &visible)),
-                }
+        let several = self.pattern_streams(statement)?;
+        let mut texts = self.pattern_texts(statement)?;
+        let read = match several {
+            None => self.one_stream(statement, &texts)?,
+            Some(several) => {
+                let united = self.unite(statement, &several, &mut texts)?;
+                Read { rows: united.rows.clone(), shown: united.shown.clone(), several: Some((several, united)) }
             }
-            if wrong.is_empty() { Ok(columns) } else { Err(wrong) }
         };
-        let (partition, ties) = (columns(&statement.partition_by)?, columns(&statement.order_by)?);
-        let ties = ties.into_iter().filter(|column| Some(*column) != stream.schema().event_time()).collect();
+        let stream = &read.rows;
+        let columns = |names: &[Name]| -> Diagnosed<Vec<usize>> {
+            let column = |name: &Name| stream.schema().index_of(&name.text).map_err(at(name.span));
+            names.iter().map(column).collect()
+        };
+        let (partition, mut ties) = (columns(&statement.partition_by)?, columns(&statement.order_by)?);
+        ties.retain(|column| Some(*column) != stream.schema().event_time());
+        ties.extend(read.several.iter().map(|(_, united)| united.number_column()));
         let settings = settings(statement)?;
-        let pattern = Pattern { skip_miss: settings.skip_miss, ..describe(statement, &texts) };
+        let several = read.several.as_ref().map(|(several, _)| several);
+        let pattern = Pattern { skip_miss: settings.skip_miss, ..describe(statement, &Conditions { texts: &texts, several }) };
         let mut measures: Vec<_> = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
         if self.has_hidden_why(statement) {
             let why = egret_cep::measures(&[(WHY_COLUMN, "why()")]).map_err(at(statement.name.span))?;
             measures.extend(why);
         }
-        let compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
-            .map_err(|error| vec![from_error(&error, blamed(statement, &error))])?
+        let mut compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
+            .map_err(|error| read.fault(&error, blamed(statement, &error)))?
             .with_late_at_prefilter(true)
             .with_overflow(settings.overflow)
             .with_max_partial_matches(settings.max_partial_matches)
-            .with_shown_names(texts.asks.iter().map(|(ask, _)| (ask.column(), ask.shown())).collect())
+            .with_shown_names(read.shown.clone())
             .with_timed_out(self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
+        if let Some((_, united)) = &read.several {
+            compiled = compiled.with_streams(&united.streams).map_err(at(statement.name.span))?;
+        }
         self.pattern_warnings(statement, &compiled);
-        self.patterns.push(PatternInput::new(&statement.name.text, &compiled, &stream, &self.endless));
-        let [matches, late, timed_out] = self.add_pattern(statement, &compiled, &stream).map_err(at(statement.name.span))?;
+        self.patterns.push(PatternInput::new(&statement.name.text, &compiled, stream, &self.endless));
+        let [matches, mut late, timed_out] = self.add_pattern(statement, &compiled, stream).map_err(at(statement.name.span))?;
+        if let Some((several, united)) = &read.several
+            && self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[0]))
+        {
+            late = self.late_of_several(statement, several, united, &late)?;
+        }
         self.insert_pattern(statement, matches, [late, timed_out]);
         Ok(())
+    }
+
+    /// The rows of a pattern over one stream, whose names are checked here.
+    fn one_stream(&mut self, statement: &CreatePattern, texts: &Texts) -> Diagnosed<Read> {
+        let relation = &statement.streams[0].text;
+        let rows = self.enrich(relation, &texts.asks)?;
+        let visible = self.catalog.get(relation).expect("looked up before").visible.clone();
+        check_pattern_names(statement, texts, &rows, &visible)?;
+        for names in [&statement.partition_by, &statement.order_by] {
+            let is_unknown = |name: &&Name| rows.schema().arrow().index_of(&name.text).is_err();
+            let wrong: Vec<_> =
+                names.iter().filter(is_unknown).map(|name| unknown_column(&name.text, name.span, &visible)).collect();
+            if !wrong.is_empty() {
+                return Err(wrong);
+            }
+        }
+        let shown = texts.asks.iter().map(|(ask, _)| (ask.column(), ask.shown())).collect();
+        Ok(Read { rows, shown, several: None })
     }
 
     /// The texts of a statement, rewritten.
     fn pattern_texts(&self, statement: &CreatePattern) -> Diagnosed<Texts> {
         let mut rows: Vec<String> = statement.pattern.variables().map(|name| name.text.clone()).collect();
-        rows.push(statement.stream.text.clone());
+        if let [only] = statement.streams.as_slice() {
+            rows.push(only.text.clone());
+        }
         let (mut wrong, mut asks) = (Vec::new(), Vec::new());
         let mut rewrite = |sql: &Sql, wrong: &mut Vec<Diagnostic>| -> Option<Sql> {
             let rewritten = keep(self.rewrite(sql, &rows), wrong)?;
@@ -77,7 +127,7 @@ impl Build<'_> {
         };
         let mut conditions = BTreeMap::new();
         for define in &statement.defines {
-            if let Some(sql) = rewrite(&define.condition, &mut wrong) {
+            if let Some(sql) = define.condition.as_ref().and_then(|condition| rewrite(condition, &mut wrong)) {
                 conditions.insert(define.variable.text.clone(), sql);
             }
         }
@@ -104,10 +154,13 @@ impl Build<'_> {
     }
 
     fn pattern_warnings(&mut self, statement: &CreatePattern, compiled: &CompiledPattern) {
-        let bounded = self.catalog.get(&statement.stream.text).is_some_and(|relation| relation.bounded);
-        for finding in compiled.lint(!bounded) {
+        for finding in compiled.lint(!self.is_bounded(statement)) {
             let of = |name: &Name| finding.variable.as_deref() == Some(name.text.as_str());
-            let defined = statement.defines.iter().find(|define| of(&define.variable)).map(|define| define.condition.span);
+            let defined = statement
+                .defines
+                .iter()
+                .find(|define| of(&define.variable))
+                .map(|define| define.condition.as_ref().map_or(define.variable.span, |sql| sql.span));
             let stands = || statement.pattern.variables().find(|name| of(name)).map(|name| name.span);
             let span = defined.or_else(stands).unwrap_or(statement.name.span);
             self.warnings.push(Diagnostic::warning(finding.message).label(span, "here").help(finding.help));
@@ -151,13 +204,19 @@ impl Build<'_> {
             output(timed_out, compiled.output_schema()),
         ];
         let matches = self.job.operator(&name, compiled.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)?;
-        let (read, pair) = ((statement.stream.text.as_str(), stream), (&filtered, &matches));
+        let names = statement.streams.iter().map(|stream| stream.text.as_str()).collect::<Vec<_>>().join(", ");
+        let (read, pair) = ((names.as_str(), stream), (&filtered, &matches));
         self.pattern_groups.push(PatternGroup::new(read, (of, compiled), pair, statement.name.span));
         Ok([matches.clone(), filtered.side_output(SIDE_OUTPUTS[0])?, matches.side_output(SIDE_OUTPUTS[1])?])
     }
 
+    /// Whether all input of a pattern ends by itself.
+    fn is_bounded(&self, statement: &CreatePattern) -> bool {
+        statement.streams.iter().all(|stream| self.catalog.get(&stream.text).is_some_and(|relation| relation.bounded))
+    }
+
     fn insert_pattern(&mut self, statement: &CreatePattern, matches: Stream, sides: [Stream; 2]) {
-        let bounded = self.catalog.get(&statement.stream.text).is_some_and(|relation| relation.bounded);
+        let bounded = self.is_bounded(statement);
         let selected: Vec<String> = statement.select.iter().filter_map(|item| item.output_name()).map(|name| name.text).collect();
         let mut main = Relation::new(matches, bounded);
         if selected.len() == statement.select.len() {
@@ -174,8 +233,33 @@ impl Build<'_> {
     }
 }
 
+/// What events must be, for the pattern engine.
+#[derive(Clone, Copy)]
+struct Conditions<'a> {
+    texts: &'a Texts,
+    several: Option<&'a Several>,
+}
+
+impl Conditions<'_> {
+    fn of(self, variable: &str) -> Option<Condition> {
+        let sql = self.texts.conditions.get(variable);
+        match self.several.and_then(|several| Some((several, several.of(variable)?))) {
+            Some((several, stream)) => Some(of_stream(stream, &several.streams[stream], sql)),
+            None => sql.map(|sql| sql.tree.clone().into()),
+        }
+    }
+
+    fn of_until(self, until: &Until) -> Option<Condition> {
+        let sql = self.texts.untils.get(&until.condition.span)?;
+        match self.several.and_then(|several| Some((several, several.of_until(until.condition.span)?))) {
+            Some((several, stream)) => Some(of_stream(stream, &several.streams[stream], Some(sql))),
+            None => Some(sql.tree.clone().into()),
+        }
+    }
+}
+
 /// The pattern engine's description of a statement.
-fn describe(statement: &CreatePattern, texts: &Texts) -> Pattern {
+fn describe(statement: &CreatePattern, texts: &Conditions<'_>) -> Pattern {
     let elements = match &statement.pattern {
         PatternNode { item: PatternItem::Group(steps), quantifier: None, negated: false, .. } => sequence(steps, texts),
         single => vec![element(single, texts)],
@@ -199,11 +283,11 @@ fn millis(window: DurationLit) -> i64 {
     i64::try_from(window.ms).unwrap_or(i64::MAX)
 }
 
-fn sequence(steps: &[PatternNode], texts: &Texts) -> Vec<Element> {
+fn sequence(steps: &[PatternNode], texts: &Conditions<'_>) -> Vec<Element> {
     steps.iter().map(|step| element(step, texts)).collect()
 }
 
-fn element(node: &PatternNode, texts: &Texts) -> Element {
+fn element(node: &PatternNode, texts: &Conditions<'_>) -> Element {
     let link = match (node.link, node.negated) {
         (egret_dsl::Link::Next, true) => Link::NotNext,
         (_, true) => Link::NotFollowedBy,
@@ -212,10 +296,7 @@ fn element(node: &PatternNode, texts: &Texts) -> Element {
         (egret_dsl::Link::FollowedBy | egret_dsl::Link::Start, false) => Link::FollowedBy,
     };
     let item = match &node.item {
-        PatternItem::Variable(name) => Item::Variable {
-            name: name.text.clone(),
-            condition: texts.conditions.get(&name.text).map(|sql| sql.tree.clone().into()),
-        },
+        PatternItem::Variable(name) => Item::Variable { name: name.text.clone(), condition: texts.of(&name.text) },
         PatternItem::Group(steps) => Item::Group(sequence(steps, texts)),
         PatternItem::Alternatives(sequences) => {
             Item::Alternatives(sequences.iter().map(|steps| sequence(steps, texts)).collect())
@@ -229,7 +310,7 @@ fn element(node: &PatternNode, texts: &Texts) -> Element {
         link,
         item,
         quantifier: node.quantifier.as_ref().map(quantifier).unwrap_or_default(),
-        until: until.and_then(|until| texts.untils.get(&until.condition.span)).map(|sql| sql.tree.clone().into()),
+        until: until.and_then(|until| texts.of_until(until)),
         within_previous_ms: node.within_previous.map(millis),
     }
 }
@@ -293,7 +374,7 @@ fn unknown_names(
         match names.as_slice() {
             [name] if name == egret_cep::MATCH_TIME || name == WHY_COLUMN => {}
             [name] if !has(name) && !variables.contains(&name.as_str()) => wrong.push(unknown_column(name, span, visible)),
-            [row, _] if !variables.contains(&row.as_str()) && *row != statement.stream.text => wrong.push(
+            [row, _] if !variables.contains(&row.as_str()) && *row != statement.streams[0].text => wrong.push(
                 Diagnostic::error(format!("the pattern has no variable `{row}`"))
                     .label(span, "unknown")
                     .suggestion(suggest(row, variables)),
@@ -313,12 +394,13 @@ fn blamed(statement: &CreatePattern, error: &egret_core::Error) -> Span {
         text.contains(&format!("measure '{name}'")) || text.contains(&format!("`{}`", item.expr.text))
     });
     let defined = statement.defines.iter().find(|define| {
-        text.contains(&format!("'{}'", define.variable)) || text.contains(&format!("`{}`", define.condition.text))
+        let is_in = |sql: &Sql| text.contains(&format!("`{}`", sql.text));
+        text.contains(&format!("'{}'", define.variable)) || define.condition.as_ref().is_some_and(is_in)
     });
     let variable = statement.pattern.variables().find(|name| text.contains(&format!("'{name}'")));
     selected
         .map(|item| item.expr.span)
-        .or(defined.map(|define| define.condition.span))
+        .or(defined.map(|define| define.condition.as_ref().map_or(define.variable.span, |sql| sql.span)))
         .or(variable.map(|name| name.span))
         .unwrap_or(statement.pattern.span)
 }

@@ -58,6 +58,16 @@ pub(super) fn used_columns(program: &Program) -> UsedColumns {
     for statement in &program.statements {
         collect(statement, &mut used);
     }
+    let read = relations_read(program);
+    for statement in &program.statements {
+        // Late rows of several streams have all columns, under other names.
+        if let Statement::CreatePattern(pattern) = statement
+            && pattern.streams.len() > 1
+            && read.contains(&format!("{}.late", pattern.name))
+        {
+            used.whole.extend(pattern.streams.iter().map(|stream| stream.text.clone()));
+        }
+    }
     used
 }
 
@@ -80,7 +90,7 @@ fn collect(statement: &Statement, used: &mut UsedColumns) {
         }
         Statement::CreatePattern(statement) => {
             used.names.extend(statement.partition_by.iter().chain(&statement.order_by).map(|name| name.text.clone()));
-            statement.defines.iter().for_each(|define| names_in(&define.condition, used));
+            statement.defines.iter().flat_map(|define| &define.condition).for_each(|condition| names_in(condition, used));
             statement.select.iter().for_each(|Selected { expr, .. }| names_in(expr, used));
             until_conditions(&statement.pattern, used);
         }

@@ -81,7 +81,11 @@ fn stream_of(clause: &Given, target: &Statement, test: &Test) -> Result<String, 
         return Ok(stream.text.clone());
     }
     match target {
-        Statement::CreatePattern(pattern) => return Ok(pattern.stream.text.clone()),
+        Statement::CreatePattern(pattern) => {
+            if let [only] = pattern.streams.as_slice() {
+                return Ok(only.text.clone());
+            }
+        }
         other => {
             let read = planner::used::relations_of([other]);
             if let [only] = read.into_iter().collect::<Vec<_>>().as_slice() {

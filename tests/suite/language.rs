@@ -55,6 +55,16 @@ fn union_of_queries_and_derived_streams() {
 }
 
 #[test]
+fn what_is_cast_to_text_is_a_text() {
+    let lines = rows_of(
+        "CREATE STREAM both AS SELECT id, country AS word FROM txn WHERE id < 2
+           UNION ALL SELECT id, CAST(card AS STRING) AS word FROM txn WHERE CAST(id AS STRING) = device OR CAST(id AS STRING) = '3';
+         INSERT INTO out SELECT id, word FROM both;",
+    );
+    assert_eq!(lines, ["id=1 word=DE", "id=3 word=2"]);
+}
+
+#[test]
 fn windows_with_having_and_expressions_over_aggregates() {
     let lines = rows_of(
         "INSERT INTO out SELECT card, count(*) AS n, sum(amount) / count(*) AS mean

@@ -7,6 +7,7 @@ mod checkpoints;
 mod language;
 mod match_recognize;
 mod pattern_sets;
+mod pattern_streams;
 mod patterns;
 mod patterns_doc;
 mod processes;

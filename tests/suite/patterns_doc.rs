@@ -134,10 +134,10 @@ fn completed(pattern: &str) -> (String, Vec<String>) {
     assert!(wrong.is_empty(), "{pattern}: {wrong:?}");
     let Some(Statement::CreatePattern(statement)) = program.statements.first() else { panic!("{pattern}") };
     let own = |name: &str| statement.defines.iter().any(|define| define.variable.text == name);
-    let given = statement.defines.iter().map(|define| format!("{} AS {}", define.variable, define.condition.text));
+    let given = statement.defines.iter().map(|define| define.span().of(&text).to_owned());
     let by_kind = statement.pattern.variables().map(|name| name.text.as_str()).filter(|name| name.len() == 1 && !own(name));
     let defines: Vec<String> = given.chain(by_kind.map(|name| format!("{name} AS kind = '{name}'"))).collect();
-    let end = statement.defines.last().map_or(statement.pattern.span.end, |define| define.condition.span.end);
+    let end = statement.defines.last().map_or(statement.pattern.span.end, |define| define.span().end);
     let behind = text[end..].split(" SELECT x;").next().unwrap_or_default();
     let define = if defines.is_empty() { String::new() } else { format!("DEFINE {}", defines.join(", ")) };
     (format!("{} {define} {behind}", statement.pattern.span.of(&text)), taking(&statement.pattern))

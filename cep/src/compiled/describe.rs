@@ -9,7 +9,7 @@ impl Plan {
     /// What the prefilter does.
     pub(crate) fn describe_prefilter(&self) -> Vec<String> {
         let mut lines = vec![format!("pattern {}", self.text)];
-        lines.extend(self.locals.iter().map(|local| format!("a column at a time: {local}")));
+        lines.extend(self.locals.iter().map(|local| format!("a column at a time: {}", self.shown_text(&local.to_string()))));
         lines.push(if self.drops_rows {
             "drops the rows that meet none of these".into()
         } else {
@@ -53,17 +53,18 @@ impl Plan {
     }
 
     fn names(&self, columns: &[usize]) -> String {
-        columns.iter().map(|&column| self.rows.arrow().field(column).name().as_str()).collect::<Vec<_>>().join(", ")
+        columns.iter().map(|&column| self.listed_name(self.kept[column])).collect::<Vec<_>>().join(", ")
     }
 
     fn show_term(&self, term: &Term) -> String {
-        match term {
+        let text = match term {
             Term::Compare { event, op, run } => {
                 format!("{} {op} {}", self.conditions.event_sides[*event], self.conditions.run_sides[*run].text)
             }
             Term::Run(run) => self.conditions.run_sides[*run].text.clone(),
             Term::Mixed { expression, .. } => expression.to_string(),
-        }
+        };
+        self.shown_text(&text)
     }
 
     fn why_all_rows(&self) -> String {

@@ -2,8 +2,11 @@
 
 mod describe;
 mod plan;
+mod streams;
 
 pub(crate) use plan::{Plan, Skip};
+pub use streams::StreamNames;
+pub(crate) use streams::Streams;
 
 use crate::lint::{Finding, lint};
 use crate::matcher::MatcherFactory;
@@ -20,6 +23,15 @@ pub const MATCH_TIME: &str = "match_time";
 
 /// The matcher's counter of matches.
 pub const MATCHES: &str = "matches";
+
+/// The counter of the matches of one of several patterns that run as one operator.
+///
+/// ```
+/// assert_eq!(egret_cep::matches_of("card_testing"), "matches of card_testing");
+/// ```
+pub fn matches_of(pattern: &str) -> String {
+    format!("{MATCHES} of {pattern}")
+}
 
 /// The column of a row's mask, between the prefilter and the matcher. With more than 63 local conditions there are more
 /// columns, with a number behind the name.
@@ -157,6 +169,15 @@ impl CompiledPattern {
     pub fn with_shown_names(mut self, names: std::collections::BTreeMap<String, String>) -> Self {
         Arc::make_mut(&mut self.plan).show_as(names);
         self
+    }
+
+    /// Says that the rows are those of several streams, taken together: what is shown of a row is what its own stream has.
+    ///
+    /// # Errors
+    /// A column that is named is not there.
+    pub fn with_streams(mut self, streams: &StreamNames) -> Result<Self> {
+        Arc::make_mut(&mut self.plan).set_streams(streams)?;
+        Ok(self)
     }
 
     /// The pattern's steps as text.

@@ -1,5 +1,6 @@
 //! The plan: everything about a pattern that does not change while it runs.
 
+use super::Streams;
 use super::{MASK_COLUMN, Options};
 use crate::automaton::{Automaton, ConditionId, ConditionSource, build, check_reach};
 use crate::condition::{Conditions, Drafts, Term, draft};
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) shown: Option<Arc<ShownConditions>>,
     /// Names of columns to be shown instead of their own.
     pub(crate) shown_names: BTreeMap<String, String>,
+    /// The streams whose rows these are, if they are of several.
+    pub(crate) streams: Option<Arc<Streams>>,
     pub(crate) input: StreamSchema,
     /// The columns of the input that go to the matcher.
     pub(crate) kept: Vec<usize>,
@@ -117,6 +120,7 @@ impl Plan {
             measures,
             shown,
             shown_names: BTreeMap::new(),
+            streams: None,
             input: schema.clone(),
             kept: columns.kept,
             rows: columns.rows,
@@ -164,6 +168,9 @@ impl Plan {
             None => {
                 let mut values = self.values.clone();
                 let mut shown = ShownConditions::compile(&self.sources, &self.automaton.variables, &self.input, &mut values)?;
+                if let Some(streams) = &self.streams {
+                    shown.name_streams(streams, self.input.arrow().field(streams.number).name())?;
+                }
                 shown.rename(&self.shown_names);
                 Ok(shown)
             }
@@ -193,11 +200,15 @@ impl Plan {
     pub(crate) fn state_layout(&self, name: Option<&str>) -> StateLayout {
         let variable = |node: &crate::automaton::Node| self.automaton.variables[node.variable].name.clone();
         let steps: Vec<_> = self.automaton.nodes.iter().map(variable).collect();
-        let facts = vec![
-            ("key".to_owned(), column_names(&self.rows, &self.keys)),
+        let own = |columns: &[usize]| self.kept_names(columns).unwrap_or_else(|| column_names(&self.rows, columns));
+        // Rows that wait have the numbers of their streams.
+        let streams = self.streams.iter().map(|streams| ("the order of the streams".to_owned(), streams.names.join(", ")));
+        let facts = [
+            ("key".to_owned(), own(&self.keys)),
             ("the sequence of variables".to_owned(), steps.join(" ")),
-            ("what is kept of rows".to_owned(), column_names(&self.rows, &self.stored)),
+            ("what is kept of rows".to_owned(), own(&self.stored)),
         ];
+        let facts = facts.into_iter().chain(streams).collect();
         StateLayout { name: name.map(|name| format!("pattern {name}")), facts }
     }
 

@@ -13,6 +13,7 @@ use crate::value::{Function, RunValue, values_read};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator as Op, utils::conjunction};
+use datafusion_sql::sqlparser::ast;
 use egret_core::expr::{Expression, Planner, Scope};
 use egret_core::{Error, Result, StreamSchema};
 use std::collections::BTreeSet;
@@ -65,6 +66,20 @@ pub(crate) fn wide_schema(rows: &Schema, values: &[RunValue]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The type of a part that would have to be a condition and is none.
+fn no_condition(tree: &ast::Expr, scope: &Scope) -> Option<DataType> {
+    match tree {
+        ast::Expr::BinaryOp { left, op: ast::BinaryOperator::And, right } => {
+            no_condition(left, scope).or_else(|| no_condition(right, scope))
+        }
+        ast::Expr::Nested(inner) => no_condition(inner, scope),
+        part => {
+            let part = Planner::new().compile(part, scope).ok()?;
+            Some(part.data_type().clone()).filter(|of| !matches!(of, DataType::Boolean | DataType::Null))
+        }
+    }
+}
+
 impl Drafts {
     fn one(
         &mut self,
@@ -80,11 +95,13 @@ impl Drafts {
             .resolve(&mut tree, values)
             .map_err(in_text)?;
         let scope = Scope::of_arrow(&wide_schema(schema.arrow(), values))?;
-        let whole = Planner::new().compile(&tree, &scope).map_err(in_text)?;
-        if !matches!(whole.data_type(), DataType::Boolean | DataType::Null) {
-            return Err(in_text(Error::job(format!("it is a value of type {}, not a condition", whole.data_type())))
-                .help("write a comparison"));
+        let whole = Planner::new().compile(&tree, &scope);
+        let is_condition = whole.as_ref().is_ok_and(|whole| matches!(whole.data_type(), DataType::Boolean | DataType::Null));
+        if !is_condition && let Some(data_type) = no_condition(&tree, &scope) {
+            let wrong = in_text(Error::job(format!("it is a value of type {data_type}, not a condition")));
+            return Err(wrong.help("write a comparison"));
         }
+        let whole = whole.map_err(in_text)?;
         self.split(&whole, &scope, schema).map_err(in_text)
     }
 

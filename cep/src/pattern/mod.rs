@@ -184,6 +184,13 @@ pub enum Condition {
     Text(String),
     /// A parsed expression.
     Tree(Box<ast::Expr>),
+    /// A parsed expression that is shown as something else.
+    Shown {
+        /// The expression.
+        tree: Box<ast::Expr>,
+        /// What stands for it in messages.
+        text: String,
+    },
 }
 
 impl Condition {
@@ -193,7 +200,7 @@ impl Condition {
     /// The text does not parse.
     pub fn tree(&self) -> Result<ast::Expr> {
         match self {
-            Self::Tree(tree) => Ok(tree.as_ref().clone()),
+            Self::Tree(tree) | Self::Shown { tree, .. } => Ok(tree.as_ref().clone()),
             Self::Text(text) => parse_expression(text).map_err(|error| error.context(format!("in the expression `{text}`"))),
         }
     }
@@ -202,7 +209,7 @@ impl Condition {
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => write!(f, "{text}"),
+            Self::Text(text) | Self::Shown { text, .. } => write!(f, "{text}"),
             Self::Tree(tree) => write!(f, "{tree}"),
         }
     }

@@ -170,7 +170,7 @@ fn stop(
     let seen: Vec<usize> = (after + 1..=event.unwrap_or(last).min(last)).take(LOOKS_MAX).collect();
     let mut unfit = Vec::new();
     for event in seen {
-        if !world.meets(edge.condition, event, taken)? {
+        if !world.is_elsewhere(edge.condition, event) && !world.meets(edge.condition, event, taken)? {
             unfit.push(event);
         }
     }
@@ -184,7 +184,7 @@ pub(super) fn nearest(world: &World<'_>, conditions: &[ConditionId], events: &[u
     let mut ranked: Vec<(usize, usize, ConditionId)> = Vec::new();
     for &event in events.iter().take(LOOKS_MAX) {
         let mut best: Option<(usize, usize, ConditionId)> = None;
-        for &condition in conditions {
+        for &condition in conditions.iter().filter(|&&condition| !world.is_elsewhere(condition, event)) {
             let mut failed = 0;
             for part in 0..world.shown.parts(condition).len() {
                 failed += usize::from(!world.part_holds(condition, part, event, taken).unwrap_or(false));
@@ -202,7 +202,12 @@ pub(super) fn nearest(world: &World<'_>, conditions: &[ConditionId], events: &[u
 /// Which parts of a condition an event meets, and which not.
 fn miss(world: &World<'_>, condition: ConditionId, event: usize, taken: &[Taken]) -> Result<NearMiss> {
     let mut miss = NearMiss { event, failed: Vec::new(), held: Vec::new() };
+    let is_elsewhere = world.is_elsewhere(condition, event);
     for (number, part) in world.shown.parts(condition).iter().enumerate() {
+        // An event of another stream has nothing to look at.
+        if is_elsewhere && !part.is_of_stream {
+            continue;
+        }
         let text = part.show(&mut world.facts(Some(event), taken))?;
         let holds = world.part_holds(condition, number, event, taken).unwrap_or(false);
         if holds { miss.held.push(text) } else { miss.failed.push(text) }

@@ -76,6 +76,12 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
+    /// Whether an event is of another stream than the condition is about.
+    pub(super) fn is_elsewhere(&self, condition: ConditionId, event: usize) -> bool {
+        let mut parts = self.shown.parts(condition).iter().zip(&self.local[condition as usize]);
+        parts.any(|(part, known)| part.is_of_stream && known.as_ref().is_some_and(|known| !is_true(known, event)))
+    }
+
     /// Whether a part of a condition holds.
     pub(super) fn part_holds(&self, condition: ConditionId, part: usize, event: usize, taken: &[Taken]) -> Result<bool> {
         match &self.local[condition as usize][part] {

@@ -132,6 +132,11 @@ fn time_of(plan: &Plan, facts: &mut dyn Facts) -> Result<Option<i64>> {
 pub(crate) fn values_of(plan: &Plan, shown: &ShownConditions, facts: &mut dyn Facts) -> Result<Map<String, Value>> {
     let mut values = Map::new();
     for column in shown.columns() {
+        if let Some(streams) = &plan.streams
+            && !streams.shows(column, facts)?
+        {
+            continue;
+        }
         if let Some(cell) = facts.column(column)? {
             values.insert(plan.shown_name(column), json(&cell, 0)?);
         }

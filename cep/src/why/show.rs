@@ -1,10 +1,11 @@
 //! Conditions as they can be read, with the values that made them true or false.
 
 use crate::automaton::{ConditionId, ConditionSource, Variable};
+use crate::compiled::Streams;
 use crate::condition::names::{Names, Place};
 use crate::condition::wide_schema;
 use crate::value::{Function, RunValue, values_read};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_sql::sqlparser::ast::{self, BinaryOperator, Ident, VisitMut, VisitorMut};
@@ -45,6 +46,8 @@ pub(crate) struct ShownConditions {
 pub(crate) struct Part {
     /// The part itself.
     pub(crate) test: Bound,
+    /// Whether it asks which stream the event is of.
+    pub(crate) is_of_stream: bool,
     pieces: Vec<Piece>,
 }
 
@@ -90,9 +93,32 @@ impl ShownConditions {
     pub(crate) fn rename(&mut self, names: &BTreeMap<String, String>) {
         for piece in self.list.iter_mut().flatten().flat_map(|part| &mut part.pieces) {
             if let Piece::Text(text) = piece {
-                names.iter().for_each(|(name, shown)| *text = renamed(text, name, shown));
+                *text = renamed_all(text, names);
             }
         }
+    }
+
+    /// Shows the parts that ask for the number of an event's stream, in the column `number`, with the stream's name.
+    ///
+    /// # Errors
+    /// Such a part cannot be computed.
+    pub(crate) fn name_streams(&mut self, streams: &Streams, number: &str) -> Result<()> {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..streams.names.len() as i64));
+        for part in self.list.iter_mut().flatten() {
+            if part.test.columns != [streams.number] || !part.test.is_local() {
+                continue;
+            }
+            let rows = RecordBatch::try_new(SchemaRef::clone(&part.test.schema), vec![Arc::clone(&numbers)])?;
+            let holds = part.test.expression.evaluate(&rows)?;
+            let Some(stream) = (0..streams.names.len()).find(|&stream| is_true(&holds, stream)) else { continue };
+            let whose = match part.pieces.first() {
+                Some(Piece::Text(text)) => text.split_once(&format!(".{number}")).map_or("", |(own, _)| own).to_owned(),
+                _ => String::new(),
+            };
+            part.is_of_stream = true;
+            part.pieces = vec![Piece::Text(format!("{whose} ON {}", streams.names[stream]).trim_start().to_owned())];
+        }
+        Ok(())
     }
 
     /// The columns of the stream that are read.
@@ -222,6 +248,11 @@ pub(crate) fn name_for(shown: &str, row: &str) -> String {
     shown.replace("{row.}", &with_point).replace("{row}", row)
 }
 
+/// A text in which all names are as they are shown.
+pub(crate) fn renamed_all(text: &str, names: &BTreeMap<String, String>) -> String {
+    names.iter().fold(text.to_owned(), |text, (name, shown)| renamed(&text, name, shown))
+}
+
 /// A text in which `variable.name`, or `name` alone, has its shown name.
 fn renamed(text: &str, name: &str, shown: &str) -> String {
     let is_word = |char: char| char.is_alphanumeric() || char == '_';
@@ -291,7 +322,7 @@ fn part(tree: ast::Expr, own: Option<&str>, schema: &StreamSchema, values: &[Run
     let mut marker = Marker { binder: &binder, own, bound: Vec::new(), sides: Vec::new() };
     let mut marked = tree;
     let _: ControlFlow<Infallible> = marked.visit(&mut marker);
-    Ok(Part { test, pieces: pieces(&marked.to_string(), &marker.bound) })
+    Ok(Part { test, is_of_stream: false, pieces: pieces(&marked.to_string(), &marker.bound) })
 }
 
 struct Binder<'a> {

@@ -16,8 +16,8 @@ use super::problem::{Expected, Problem};
 use super::sequence::whole_pattern;
 use super::tokens::{Parsed, Tokens};
 use crate::{
-    AfterMatch, CreatePattern, Define, Diagnostic, DurationLit, EventsLit, Link, Name, PatternItem, PatternNode, SelectItem,
-    Skip, Statement, suggest,
+    AfterMatch, CreatePattern, Diagnostic, DurationLit, EventsLit, Link, Name, PatternDefine, PatternItem, PatternNode,
+    SelectItem, Skip, Statement, suggest,
 };
 
 const CLAUSES: &[&str] = &["ON", "PARTITION BY", "ORDER BY", "MATCH", "DEFINE", "WITHIN", "AFTER MATCH", "SELECT", "WITH"];
@@ -26,28 +26,28 @@ const CLAUSES: &[&str] = &["ON", "PARTITION BY", "ORDER BY", "MATCH", "DEFINE", 
 pub(crate) fn create_pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE PATTERN"), cut(basics::name("the pattern's name"))).parse(input)?;
-    let (mut stream, mut partition_by, mut order_by, mut pattern) = (None, None, None, None);
+    let (mut streams, mut partition_by, mut order_by, mut pattern) = (None, None, None, None);
     let (mut defines, mut window, mut after_match, mut select, mut with) = (None, None, None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
-        "ON" => put(&mut stream, stream_name(rest)),
+        "ON" => put(&mut streams, streams_of(rest)),
         "PARTITION BY" => put(&mut partition_by, comma_list(basics::name("a column"))(rest)),
         "ORDER BY" => put(&mut order_by, comma_list(basics::name("a column"))(rest)),
         "MATCH" => put(&mut pattern, whole_pattern(rest)),
-        "DEFINE" => put(&mut defines, comma_list(define)(rest)),
+        "DEFINE" => put(&mut defines, defines_of(rest)),
         "WITHIN" => put(&mut window, window_of(rest)),
         "AFTER MATCH" => put(&mut after_match, after_match_of(rest)),
         "SELECT" => put(&mut select, comma_list(match_column)(rest)),
         _ => put(&mut with, options(rest.before().map_or(rest.here(), |token| token.span))(rest)),
     })?;
     let begun = Begun { what: "pattern", name: &name, reports };
-    let stream = required(stream, rest, begun, "ON", "say which stream to look at: `ON txn`");
+    let streams = required(streams, rest, begun, "ON", "say which stream to look at: `ON txn`");
     let pattern = required(pattern, rest, begun, "MATCH", "say what follows what: `MATCH probe{2,} -> big`");
     let select = required(select, rest, begun, "SELECT", "say what a match looks like: `SELECT card, big.amount AS amount`");
-    let (Some(stream), Some(pattern), Some(select)) = (stream, pattern, select) else { return Problem::Reported.fail() };
+    let (Some(streams), Some(pattern), Some(select)) = (streams, pattern, select) else { return Problem::Reported.fail() };
     let (within, within_events) = window.unwrap_or_default();
     let statement = CreatePattern {
         name,
-        stream,
+        streams,
         partition_by: partition_by.unwrap_or_default(),
         order_by: order_by.unwrap_or_default(),
         pattern,
@@ -98,11 +98,35 @@ fn one_window(input: Tokens<'_>) -> Parsed<'_, (Option<DurationLit>, Option<Even
     }
 }
 
-/// `variable AS condition`.
-fn define(input: Tokens<'_>) -> Parsed<'_, Define> {
-    let condition = preceded(cut(phrase("AS")), cut(expression));
-    map(pair(basics::name("a variable of the pattern"), condition), |(variable, condition)| Define { variable, condition })
-        .parse(input)
+/// The streams after `ON`.
+fn streams_of(input: Tokens<'_>) -> Parsed<'_, Vec<Name>> {
+    let (mut rest, first) = stream_name(input)?;
+    let mut streams = vec![first];
+    while rest.at_comma() {
+        let (behind, stream) = cut(stream_name).parse(rest.skip(1))?;
+        streams.push(stream);
+        rest = behind;
+    }
+    Ok((rest, streams))
+}
+
+/// The definitions. In them `ON` begins no clause: it stands before a variable's stream.
+fn defines_of(input: Tokens<'_>) -> Parsed<'_, Vec<PatternDefine>> {
+    let (rest, defines) = comma_list(define)(Tokens { clauses: &CLAUSES[1..], clause: input.clause - 1, ..input })?;
+    Ok((Tokens { clauses: input.clauses, clause: input.clause, ..rest }, defines))
+}
+
+/// `variable AS condition`, `variable ON stream`, or both.
+fn define(input: Tokens<'_>) -> Parsed<'_, PatternDefine> {
+    let stream = opt(preceded(phrase("ON"), cut(stream_name)));
+    let (rest, (variable, stream)) = pair(basics::name("a variable of the pattern"), stream).parse(input)?;
+    // A variable of a stream may be any row of it.
+    let ends = rest.is_empty() || rest.at_comma() || rest.clause_here().is_some();
+    if stream.is_some() && ends {
+        return Ok((rest, PatternDefine { variable, stream, condition: None }));
+    }
+    let (rest, condition) = preceded(cut(phrase("AS")), cut(expression)).parse(rest)?;
+    Ok((rest, PatternDefine { variable, stream, condition: Some(condition) }))
 }
 
 /// `expr [AS name]`, but nothing that stands for several columns.
@@ -159,6 +183,11 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
         let wrong = wrong.label(statement.pattern.span, "this is the pattern");
         input.report(wrong.suggestion(suggest(&name.text, &variables)));
     };
+    for (index, stream) in statement.streams.iter().enumerate() {
+        if let Some(first) = statement.streams[..index].iter().find(|other| other.text == stream.text) {
+            twice(input, "the stream", stream, first.span);
+        }
+    }
     for (index, define) in statement.defines.iter().enumerate() {
         known(&define.variable);
         if let Some(first) = statement.defines[..index].iter().find(|other| other.variable.text == define.variable.text) {

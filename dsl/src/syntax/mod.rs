@@ -21,8 +21,8 @@ pub use literal::{DurationLit, Literal, LiteralKind, OptionEntry, Options};
 pub use match_recognize::{AfterMatchSkip, MatchRecognize, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch};
 pub use model::{Algorithm, Argument, CreateModel};
 pub use pattern::{
-    AfterMatch, CreatePattern, Define, EventsLit, InnerLink, Link, PatternItem, PatternNode, Quantifier, SelectItem, Skip, Until,
-    Variables,
+    AfterMatch, CreatePattern, Define, EventsLit, InnerLink, Link, PatternDefine, PatternItem, PatternNode, Quantifier,
+    SelectItem, Skip, Until, Variables,
 };
 pub use sql::Sql;
 pub use stream::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Insert, Watermark};

@@ -4,14 +4,14 @@ use sqlparser::ast::Expr;
 
 use crate::{DurationLit, Name, Options, Span, Sql};
 
-/// `CREATE PATTERN name ON stream [PARTITION BY ...] [ORDER BY ...] MATCH ... [DEFINE ...] [WITHIN ...] [AFTER MATCH ...] SELECT ...
+/// `CREATE PATTERN name ON stream, ... [PARTITION BY ...] [ORDER BY ...] MATCH ... [DEFINE ...] [WITHIN ...] [AFTER MATCH ...] SELECT ...
 /// [WITH (...)]`.
 #[derive(Debug, Clone)]
 pub struct CreatePattern {
     /// The pattern's name; its matches are a stream of that name.
     pub name: Name,
-    /// The stream to look at.
-    pub stream: Name,
+    /// The streams to look at, at least one, each once.
+    pub streams: Vec<Name>,
     /// The columns that an event must share with the others of its match.
     pub partition_by: Vec<Name>,
     /// Which of two events comes first: event time, then whatever breaks ties.
@@ -19,7 +19,7 @@ pub struct CreatePattern {
     /// What follows what: always a group without a quantifier.
     pub pattern: PatternNode,
     /// What an event must be; a variable that is not defined is any event. No variable stands twice.
-    pub defines: Vec<Define>,
+    pub defines: Vec<PatternDefine>,
     /// How long a match may take from its first to its last event; longer than nothing.
     pub within: Option<DurationLit>,
     /// How many events of its key a match may span, from its first to its last, all of them counted; at least one.
@@ -43,13 +43,32 @@ pub struct EventsLit {
     pub span: Span,
 }
 
-/// `variable AS condition`.
+/// `variable AS condition`, in a row pattern.
 #[derive(Debug, Clone)]
 pub struct Define {
     /// The variable.
     pub variable: Name,
-    /// What its event must be.
+    /// What its row must be.
     pub condition: Sql,
+}
+
+/// `variable [ON stream] [AS condition]`, at least one of the two.
+#[derive(Debug, Clone)]
+pub struct PatternDefine {
+    /// The variable.
+    pub variable: Name,
+    /// The stream whose rows it takes, when that was said.
+    pub stream: Option<Name>,
+    /// What its event must be; any row of the stream when nothing was said.
+    pub condition: Option<Sql>,
+}
+
+impl PatternDefine {
+    /// All of it.
+    pub fn span(&self) -> Span {
+        let end = self.condition.as_ref().map(|condition| condition.span).or(self.stream.as_ref().map(|stream| stream.span));
+        end.map_or(self.variable.span, |end| self.variable.span.to(end))
+    }
 }
 
 /// `expr [AS alias]`: a column of a match, or a feature of a model.

@@ -138,6 +138,13 @@ fn patterns() {
     pattern("aa bb DEFINE ab AS x", "ab", "no variable `ab`", "did you mean `aa`?");
     pattern("a b DEFINE a AS x, a AS y", "a", "the definition of `a` stands twice", "");
     pattern("a b DEFINE a x", "x", "expected `AS`", "");
+    pattern("a b DEFINE a ON t x, b ON t", "x", "expected `AS`", "");
+    pattern("a b DEFINE a ON, b ON t", ",", "expected the name of a stream", "");
+    pattern("a b DEFINE a ON t AS, b ON t AS x", ",", "expected an expression", "");
+    pattern("a b DEFINE a x ON t, b ON t", "x", "expected `AS`", "");
+    check("CREATE PATTERN p ON t, MATCH a SELECT x", "MATCH", "expected the name of a stream", "");
+    check("CREATE PATTERN p ON t u MATCH a SELECT x", "u", "expected `PARTITION BY`", "");
+    check("CREATE PATTERN p ON t, u, t MATCH a SELECT x", "t", "the stream `t` stands twice", "remove one");
     pattern("a b DEFINE a AS amount <", "WITHIN", "expected an expression, found `WITHIN`", "");
     pattern("a b DEFIN a AS x", "DEFIN", "no clause of a pattern", "did you mean `DEFINE`?");
     check("CREATE PATTERN p ON t MATCH a -> !b SELECT x", "!b", "wait for ever", "WITHIN");

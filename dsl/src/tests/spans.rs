@@ -54,7 +54,7 @@ fn places_hold_in_the_whole_file() {
     let text = format!("-- façade ☂\r\n/* ☂ */ {EXAMPLE}");
     let program = good(&text);
     let Statement::CreatePattern(pattern) = &program.statements[3] else { panic!() };
-    let condition = &pattern.defines[1].condition;
+    let condition = pattern.defines[1].condition.as_ref().unwrap();
     let names: Vec<&str> = condition.identifiers().iter().map(|(_, span)| span.of(&text)).collect();
     assert_eq!(names, ["amount", "probe.amount", "country", "probe.country"]);
     let Statement::Insert(insert) = &program.statements[6] else { panic!() };

@@ -176,9 +176,35 @@ fn a_pattern_with_everything() {
     assert_eq!(pattern.order_by.len(), 2);
     assert!(pattern.within.is_none());
     assert!(matches!(pattern.after_match.unwrap().skip, Skip::ToLast(name) if name.text == "b"));
-    assert_eq!(pattern.defines[1].condition.text, "y IN (SELECT 1) OR z");
+    assert_eq!(pattern.defines[1].condition.as_ref().unwrap().text, "y IN (SELECT 1) OR z");
     let names: Vec<Option<String>> = pattern.select.iter().map(|item| item.output_name().map(|name| name.text)).collect();
     assert_eq!(names, ["card", "x", "n", "two"].map(|name| Some(name.to_owned())));
+}
+
+#[test]
+fn a_pattern_over_several_streams() {
+    let text = "CREATE PATTERN p ON logins, \"Pay\" MATCH a -> b -> c -> d
+         DEFINE a ON logins AS NOT ok, b ON \"Pay\", c AS on_time, d ON logins WITHIN INTERVAL '1' DAY SELECT a.x";
+    let Statement::CreatePattern(pattern) = one(text) else { panic!() };
+    assert_eq!(pattern.streams.iter().map(|name| name.text.as_str()).collect::<Vec<_>>(), ["logins", "Pay"]);
+    let defines: Vec<_> = pattern
+        .defines
+        .iter()
+        .map(|define| {
+            let stream = define.stream.as_ref().map(|stream| stream.text.as_str());
+            (stream, define.condition.as_ref().map(|condition| condition.text.as_str()), define.span().of(text))
+        })
+        .collect();
+    assert_eq!(
+        defines,
+        [
+            (Some("logins"), Some("NOT ok"), "a ON logins AS NOT ok"),
+            (Some("Pay"), None, "b ON \"Pay\""),
+            (None, Some("on_time"), "c AS on_time"),
+            (Some("logins"), None, "d ON logins"),
+        ]
+    );
+    assert!(pattern.within.is_some());
 }
 
 #[test]

@@ -158,6 +158,14 @@ impl Stream {
     /// # Errors
     /// A name is used twice.
     pub fn project(&self, name: &str, columns: Vec<(String, Expression)>) -> Result<Self> {
+        self.project_described(name, columns, None)
+    }
+
+    /// Computes columns; what the plan says of it can be chosen, for columns whose names mean nothing to a reader.
+    ///
+    /// # Errors
+    /// A name is used twice.
+    pub fn project_described(&self, name: &str, columns: Vec<(String, Expression)>, description: Option<String>) -> Result<Self> {
         let time = self.schema.event_time().map(|column| self.schema.arrow().field(column).name().clone());
         let mut event_time = None;
         let mut fields = Vec::new();
@@ -170,7 +178,7 @@ impl Stream {
         }
         let schema = StreamSchema::new(fields, event_time.as_deref())?;
         let expressions = columns.into_iter().map(|(_, expression)| expression).collect();
-        self.forward(name, Arc::new(ProjectFactory::new(expressions, schema.clone())), schema)
+        self.forward(name, Arc::new(ProjectFactory::new(expressions, schema.clone()).described(description)), schema)
     }
 
     /// Maps typed rows one to one.

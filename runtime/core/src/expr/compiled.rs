@@ -42,6 +42,22 @@ impl Expression {
         Ok(Self { logical, physical, data_type, nullable, columns })
     }
 
+    /// Null, of a type.
+    ///
+    /// ```
+    /// use arrow::datatypes::DataType;
+    /// let null = egret_core::expr::Expression::null(&DataType::Utf8)?;
+    /// assert_eq!((null.data_type(), null.is_nullable()), (&DataType::Utf8, true));
+    /// # Ok::<(), egret_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The type has no null.
+    pub fn null(data_type: &DataType) -> Result<Self> {
+        let scope = Scope::of_arrow(&Arc::new(arrow::datatypes::Schema::empty()))?;
+        Self::new(Expr::Literal(datafusion_common::ScalarValue::try_from(data_type)?, None), &scope)
+    }
+
     /// The type of the column it evaluates to.
     pub fn data_type(&self) -> &DataType {
         &self.data_type

@@ -98,7 +98,9 @@ impl Planner {
     /// # Errors
     /// It names something unknown.
     pub fn logical(&self, tree: &ast::Expr, scope: &Scope) -> Result<Expr> {
-        let planner = SqlToRel::new_with_options(&self.provider, ParserOptions::default());
+        // A text is a text, whether it is a column's or comes from a cast.
+        let options = ParserOptions::default().with_map_string_types_to_utf8view(false);
+        let planner = SqlToRel::new_with_options(&self.provider, options);
         let expr = planner.sql_to_expr(tree.clone(), scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
         Ok(unnormalize_col(expr))
     }
@@ -136,8 +138,9 @@ pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
 
 /// Coerces types alone; an aggregate call stays one.
 pub(crate) fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
+    let written = casts(&expr)?;
     let coerced = simplifier(scope).coerce(expr, scope.df()).map_err(friendly)?;
-    check_comparisons(&coerced, scope)?;
+    check_comparisons(&coerced, &written, scope)?;
     Ok(coerced)
 }
 
@@ -145,14 +148,27 @@ fn simplifier(scope: &Scope) -> ExprSimplifier {
     ExprSimplifier::new(SimplifyContext::builder().with_schema(scope.df_ref()).build())
 }
 
+/// The casts that the user wrote.
+fn casts(expr: &Expr) -> Result<Vec<Expr>> {
+    use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+    let mut written = Vec::new();
+    expr.apply(|node| {
+        if matches!(node, Expr::Cast(_) | Expr::TryCast(_)) {
+            written.push(node.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(written)
+}
+
 /// DataFusion compares a number with a text by casting one of them, and finds out row by row; we refuse at once.
-fn check_comparisons(expr: &Expr, scope: &Scope) -> Result<()> {
+fn check_comparisons(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
     use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
     let mut wrong = None;
     expr.apply(|node| {
         if let Expr::BinaryExpr(binary) = node
             && is_typed_operator(binary.op)
-            && let Some(pair) = mismatch(&binary.left, &binary.right, scope)
+            && let Some(pair) = mismatch(&binary.left, &binary.right, written, scope)
         {
             wrong = Some((binary.to_string(), pair));
             return Ok(TreeNodeRecursion::Stop);
@@ -172,24 +188,22 @@ fn is_typed_operator(op: datafusion_expr::Operator) -> bool {
     op.is_numerical_operators() || matches!(op, Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::Modulo)
 }
 
-/// The two sides' own types, if one is a text and the other a number, a boolean or a time and no cast was written.
-fn mismatch(left: &Expr, right: &Expr, scope: &Scope) -> Option<(DataType, DataType)> {
+/// The two sides' own types, if one is a text and the other a number or a boolean; a cast that was written makes its type a side's own.
+fn mismatch(left: &Expr, right: &Expr, casts: &[Expr], scope: &Scope) -> Option<(DataType, DataType)> {
     let own = |side: &Expr| -> Option<DataType> {
         let inner = match side {
+            side if casts.contains(side) => side,
             Expr::Cast(cast) => cast.expr.as_ref(),
             Expr::TryCast(cast) => cast.expr.as_ref(),
             other => other,
         };
         inner.get_type(scope.df()).ok()
     };
-    let written = |side: &Expr| side.get_type(scope.df()).ok();
     let (a, b) = (own(left)?, own(right)?);
     let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let is_other = |t: &DataType| t.is_numeric() || matches!(t, DataType::Boolean);
     let clash = (is_text(&a) && is_other(&b)) || (is_other(&a) && is_text(&b));
-    // A cast that the user wrote leaves one side as it is; a coercion changes a side to the other's type.
-    let coerced = written(left) == written(right);
-    (clash && coerced).then_some((a, b))
+    clash.then_some((a, b))
 }
 
 /// Parses a single expression.

@@ -49,12 +49,19 @@ impl Operator for FilterFactory {
 pub struct ProjectFactory {
     columns: Vec<Expression>,
     output: StreamSchema,
+    description: Option<String>,
 }
 
 impl ProjectFactory {
     /// One expression a column of `output`, in order, of the column's type.
     pub fn new(columns: Vec<Expression>, output: StreamSchema) -> Self {
-        Self { columns, output }
+        Self { columns, output, description: None }
+    }
+
+    /// What a plan says of it, instead of the columns.
+    #[must_use]
+    pub fn described(self, description: Option<String>) -> Self {
+        Self { description, ..self }
     }
 
     /// The columns of a batch.
@@ -79,6 +86,9 @@ impl OperatorFactory for ProjectFactory {
     }
 
     fn describe(&self) -> Vec<String> {
+        if let Some(description) = &self.description {
+            return vec![description.clone()];
+        }
         let columns = self.columns.iter().zip(self.output.arrow().fields());
         let texts: Vec<String> = columns
             .map(|(column, field)| {
