@@ -144,6 +144,7 @@ impl State {
         Ok(current.into_masks())
     }
 
+    #[inline]
     fn rows(
         &mut self,
         plan: &Plan,
@@ -173,6 +174,7 @@ impl State {
         self.store.settle()
     }
 
+    #[inline]
     fn row(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
         if let Some(place) = place
             && self.keys.states[place].runs.sets().is_some()
@@ -189,6 +191,12 @@ impl State {
         if !self.matters(plan, current, at, place) && (plan.within_events.is_none() || place.is_none()) {
             return Ok(());
         }
+        self.row_of_key(plan, current, keys, at, place)
+    }
+
+    /// A row that can change something of a key.
+    #[inline(never)]
+    fn row_of_key(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
         let mut runs = std::mem::take(&mut self.list);
         if let Some(place) = place {
             self.keys.take_runs(place, &mut runs);
@@ -218,6 +226,7 @@ impl State {
 
     /// Counts an event of a key whose partial matches have a window in events, and ends those that have had all of theirs. Says
     /// whether there were any.
+    #[inline(never)]
     fn count_event(&mut self, plan: &Plan, events: u64, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> (CountWindow, bool) {
         let mut window = self.windows.take(place);
         let floor = window.advance(events, at.number, runs);
@@ -238,6 +247,7 @@ impl State {
     }
 
     /// A key has too many partial matches.
+    #[cold]
     fn overflow(&mut self, plan: &Plan, keys: &RowKeys, at: At, runs: &mut Vec<Run>) -> Result<()> {
         let most = plan.options.runs_per_key_max;
         let dropped = match plan.options.overflow {

@@ -4,7 +4,7 @@ use super::member::{Member, SharedRows, own_rows};
 use super::outlets::Outlets;
 use super::plan::SetPlan;
 use super::{PatternSet, hits};
-use crate::compiled::MATCHES;
+use crate::compiled::{MATCHES, matches_of};
 use crate::matcher::{RowKeys, RowTimes, TimeOrder};
 use arrow::array::{AsArray, RecordBatch};
 use egret_core::batch::millis;
@@ -58,6 +58,8 @@ pub(super) struct SetMatcher {
     size: StateSize,
     /// Matches and time-outs that the counters do not know of yet.
     counted: [u64; 2],
+    /// Matches of each pattern that its counter does not know of yet.
+    found: Vec<(u32, i64)>,
     sent: Vec<(usize, Batch)>,
 }
 
@@ -79,6 +81,7 @@ impl SetMatcher {
             clock_ms: i64::MIN,
             size: StateSize::default(),
             counted: [0; 2],
+            found: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -152,6 +155,7 @@ impl SetMatcher {
         for (port, batch) in member.state.take_output(&of.plan)? {
             if port == MAIN {
                 self.counted[0] += batch.num_rows() as u64;
+                self.found.push((pattern, batch.num_rows() as i64));
             }
             self.sent.push((pattern as usize * PatternSet::PORTS + port, batch));
         }
@@ -215,6 +219,8 @@ impl SetMatcher {
             let ended = self.members[pattern as usize].state.end(&self.plan.members[pattern as usize].plan);
             ended.map_err(|error| self.in_pattern(pattern, error))?;
             self.looked_at(pattern)?;
+            // What found nothing is shown, too.
+            self.found.push((pattern, 0));
         }
         Ok(())
     }
@@ -226,6 +232,9 @@ impl SetMatcher {
                 ctx.counters().add_named(name, *count as i64);
                 *count = 0;
             }
+        }
+        for (pattern, count) in self.found.drain(..) {
+            ctx.counters().add_named(&matches_of(&self.plan.names[pattern as usize]), count);
         }
         self.wake(ctx);
         Ok(())

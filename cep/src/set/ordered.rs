@@ -41,12 +41,28 @@ pub(super) fn float(value: f64) -> i64 {
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
+/// Floats such that what lies between them, ends included, has its place in a range; what is no number lies between none.
+pub(super) fn float_range((from, to): (i64, i64)) -> (f64, f64) {
+    let at = |place: i64| f64::from_bits((place ^ (((place >> 63) as u64) >> 1) as i64) as u64);
+    // No value has the place of minus zero, and plus zero would be taken to lie below it.
+    let to = if to == -1 { -2 } else { to };
+    (at(from.max(float(f64::NEG_INFINITY))), at(to.min(float(f64::INFINITY))))
+}
+
 /// Takes places of a column, whatever its type.
 pub(super) trait Visit {
     /// What comes of it.
     type Out;
     /// Looks at the column.
     fn visit<T: ArrowPrimitiveType>(self, column: &PrimitiveArray<T>, place: impl Fn(T::Native) -> i64) -> Self::Out;
+
+    /// Looks at a column of the commonest type.
+    fn visit_f64(self, column: &PrimitiveArray<Float64Type>) -> Self::Out
+    where
+        Self: Sized,
+    {
+        self.visit(column, float)
+    }
 }
 
 /// Shows a column to a visitor; `None` if its type has no places.
@@ -66,7 +82,7 @@ pub(super) fn visit<V: Visit>(column: &ArrayRef, visitor: V) -> Option<V::Out> {
         DataType::Timestamp(Microsecond, _) => visitor.visit(column.as_primitive::<TimestampMicrosecondType>(), |value| value),
         DataType::Timestamp(Nanosecond, _) => visitor.visit(column.as_primitive::<TimestampNanosecondType>(), |value| value),
         DataType::Float32 => visitor.visit(column.as_primitive::<Float32Type>(), |value| float(f64::from(value))),
-        DataType::Float64 => visitor.visit(column.as_primitive::<Float64Type>(), float),
+        DataType::Float64 => visitor.visit_f64(column.as_primitive::<Float64Type>()),
         _ => return None,
     })
 }

@@ -4,9 +4,9 @@
 //! A value's own leaf knows its nearest ancestor that holds anything, and that one the next: so only what is true is visited.
 //! Values in the *gap*, the stretch without intervals in which most values lie, are passed over for two comparisons.
 
-use super::ordered::Visit;
+use super::ordered::{Visit, float, float_range};
 use arrow::array::{Array, PrimitiveArray};
-use arrow::datatypes::ArrowPrimitiveType;
+use arrow::datatypes::{ArrowPrimitiveType, Float64Type};
 use hashbrown::HashMap;
 
 /// An interval of places, ends included, and what it stands for.
@@ -48,7 +48,7 @@ impl<F: FnMut(u32, u32)> Visit for FindAll<'_, F> {
         let values = column.values();
         let Stab { points, spans } = self.stab;
         if !points.lists.is_empty() {
-            select(self.rows, values.iter().map(|&value| points.may_have(place(value))));
+            select(self.rows, values, |value| points.may_have(place(value)));
             for &row in self.rows.iter().filter(|&&row| column.is_valid(row as usize)) {
                 let found = points.lists.get(&place(values[row as usize]));
                 found.into_iter().flatten().for_each(|&of| (self.hit)(row, of));
@@ -56,25 +56,52 @@ impl<F: FnMut(u32, u32)> Visit for FindAll<'_, F> {
         }
         if !spans.cuts.is_empty() {
             let (from, to) = spans.gap;
-            let is_outside = |place: i64| place < from || place > to;
-            select(self.rows, values.iter().map(|&value| is_outside(place(value))));
-            for &row in self.rows.iter().filter(|&&row| column.is_valid(row as usize)) {
-                spans.find(place(values[row as usize]), |of| (self.hit)(row, of));
+            let width = to.wrapping_sub(from) as u64;
+            match from <= to {
+                // One comparison tells both ends.
+                true => select(self.rows, values, |value| place(value).wrapping_sub(from) as u64 > width),
+                false => select(self.rows, values, |_| true),
             }
+            self.look_up(column, place);
+        }
+    }
+
+    fn visit_f64(mut self, column: &PrimitiveArray<Float64Type>) {
+        if !self.stab.points.lists.is_empty() || self.stab.spans.cuts.is_empty() {
+            return self.visit(column, float);
+        }
+        // Values are compared as they are: several at a time. What is no number is not in the gap.
+        let (from, to) = float_range(self.stab.spans.gap);
+        select(self.rows, column.values(), |value| !((value >= from) & (value <= to)));
+        self.look_up(column, float);
+    }
+}
+
+impl<F: FnMut(u32, u32)> FindAll<'_, F> {
+    /// Looks up the rows that are selected.
+    fn look_up<T: ArrowPrimitiveType>(&mut self, column: &PrimitiveArray<T>, place: impl Fn(T::Native) -> i64) {
+        let values = column.values();
+        for &row in self.rows.iter().filter(|&&row| column.is_valid(row as usize)) {
+            self.stab.spans.find(place(values[row as usize]), |of| (self.hit)(row, of));
         }
     }
 }
 
-/// The numbers of those that are true.
-fn select(rows: &mut Vec<u32>, chosen: impl ExactSizeIterator<Item = bool>) {
+/// The numbers of the values that are chosen. Where few are, most pieces of a column are passed over whole.
+fn select<V: Copy>(rows: &mut Vec<u32>, values: &[V], chosen: impl Fn(V) -> bool) {
+    const PIECE: usize = 16;
     rows.clear();
-    rows.resize(chosen.len(), 0);
-    let mut count = 0;
-    for (row, chosen) in chosen.enumerate() {
-        rows[count] = row as u32;
-        count += usize::from(chosen);
+    for (number, piece) in values.chunks(PIECE).enumerate() {
+        if !piece.iter().fold(false, |any, &value| any | chosen(value)) {
+            continue;
+        }
+        let (mut found, mut count) = ([0; PIECE], 0);
+        for (place, &value) in piece.iter().enumerate() {
+            found[count] = (number * PIECE + place) as u32;
+            count += usize::from(chosen(value));
+        }
+        rows.extend_from_slice(&found[..count]);
     }
-    rows.truncate(count);
 }
 
 /// Intervals of one value.
@@ -220,7 +247,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::ordered::visit;
     use super::*;
-    use arrow::array::{ArrayRef, Int64Array};
+    use arrow::array::{ArrayRef, Float64Array, Int64Array};
     use egret_testkit::Random;
     use std::sync::Arc;
 
@@ -254,9 +281,45 @@ mod tests {
         assert_eq!(found, expected, "seed {seed}, {count} intervals within {span}");
     }
 
+    /// As [`check`], with the places of floats.
+    fn check_floats(seed: u64, count: usize) {
+        const SPECIAL: [f64; 8] = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::NAN, 5e-324, -5e-324];
+        let mut random = Random::new(seed);
+        let value = |random: &mut Random| match random.below(3) {
+            0 => SPECIAL[random.below(8)],
+            _ => random.between(-4, 4) as f64 / 2.0,
+        };
+        let intervals: Vec<Interval> = (0..count as u32)
+            .map(|of| {
+                let (one, other) = (float(value(&mut random)), float(value(&mut random)));
+                let (least, greatest) = (one.min(other), one.max(other));
+                let greatest = if least == greatest { greatest + 1 } else { greatest };
+                match random.below(4) {
+                    0 => Interval { least: i64::MIN, greatest, of },
+                    1 => Interval { least, greatest: i64::MAX, of },
+                    _ => Interval { least, greatest, of },
+                }
+            })
+            .collect();
+        let values: Vec<f64> = (0..100).map(|_| value(&mut random)).collect();
+        let sample: Vec<i64> = values.iter().take(20).map(|&value| float(value)).collect();
+        let stab = Stab::new(&intervals, &sample);
+        let column: ArrayRef = Arc::new(Float64Array::from(values.clone()));
+        let mut found = Vec::new();
+        visit(&column, FindAll { stab: &stab, hit: |row, of| found.push((row, of)), rows: &mut Vec::new() }).unwrap();
+        found.sort_unstable();
+        let mut expected = Vec::new();
+        for (row, place) in values.iter().map(|&value| float(value)).enumerate() {
+            let of = intervals.iter().filter(|interval| interval.least <= place && place <= interval.greatest);
+            expected.extend(of.map(|interval| (row as u32, interval.of)));
+        }
+        assert_eq!(found, expected, "seed {seed}, {count} intervals of floats");
+    }
+
     #[test]
     fn finds_what_looking_at_every_interval_finds() {
         for seed in 0..300 {
+            check_floats(seed, [1, 2, 7][seed as usize % 3]);
             check(seed, [0, 1, 2, 7, 60][seed as usize % 5], [1, 5, 1_000][seed as usize % 3]);
         }
     }
