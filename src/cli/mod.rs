@@ -1,10 +1,11 @@
-//! The command line: `run`, `check`, `explain`, `test`, `why`, `generate`.
+//! The command line: `run`, `check`, `explain`, `test`, `why`, `state`, `generate`.
 
 mod check;
 mod generate;
 mod live;
 mod run;
 mod sample;
+mod state;
 mod summary;
 mod test;
 mod why;
@@ -55,6 +56,8 @@ enum Command {
     Test(test::TestArgs),
     /// Say what a pattern made of the events of a key: how far each candidate came, and what stopped it
     Why(why::WhyArgs),
+    /// Say what is in a folder of checkpoints
+    State(state::StateArgs),
     /// Make test data
     Generate(generate::GenerateArgs),
 }
@@ -69,6 +72,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => check::explain(&args),
         Command::Test(args) => test::test(&args),
         Command::Why(args) => why::why(&args),
+        Command::State(args) => state::state(&args),
         Command::Generate(args) => generate::generate(&args),
     };
     ExitCode::from(status)

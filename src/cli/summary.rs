@@ -1,11 +1,15 @@
 //! What a job did, at its end.
 
-use egret::cep::MATCHES;
+use egret::cep::{MATCHES, matches_of};
 use egret::core::job::NodeKind;
 use egret::core::{EventTime, JobGraph};
 use egret::engine::{JobReport, NodeReport};
 use egret::truth::Quality;
+use std::cmp::Reverse;
 use std::fmt::Write;
+
+/// So many patterns have a line of their own.
+const PATTERNS_SHOWN: usize = 20;
 
 /// The summary: what was read, found, written and lost.
 pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
@@ -23,10 +27,7 @@ pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
         };
         line(&mut text, &format!("  read     {:<20} {:>12} rows{until}", node.name, count(node.rows_out)));
     }
-    for node in report.nodes.iter().filter(|node| node.name.starts_with("pattern ") && !node.name.contains(':')) {
-        let matches = node.named.get(MATCHES).copied().unwrap_or(0);
-        line(&mut text, &format!("  found    {:<20} {:>12} matches", &node.name["pattern ".len()..], count(matches as u64)));
-    }
+    text.push_str(&found(report));
     for node in rows(job, report, |kind| matches!(kind, NodeKind::Sink(_))) {
         line(&mut text, &format!("  written  {:<20} {:>12} rows", node.name, count(node.rows_out)));
     }
@@ -44,6 +45,32 @@ pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
             report.cpu.as_secs_f64()
         ),
     );
+    text
+}
+
+/// What each pattern found; of many, those that found most.
+fn found(report: &JobReport) -> String {
+    let mut found = Vec::new();
+    for node in &report.nodes {
+        if let Some(name) = node.name.strip_prefix("pattern ").filter(|name| !name.contains(':')) {
+            found.push((name, node.named.get(MATCHES).copied().unwrap_or(0)));
+        }
+        // Patterns that run as one say it each.
+        let start = matches_of("");
+        found.extend(node.named.iter().filter_map(|(name, matches)| Some((name.strip_prefix(&start)?, *matches))));
+    }
+    if found.len() > PATTERNS_SHOWN {
+        found.sort_by_key(|(_, matches)| Reverse(*matches));
+    }
+    let mut text = String::new();
+    for (name, matches) in found.iter().take(PATTERNS_SHOWN) {
+        line(&mut text, &format!("  found    {name:<20} {:>12} matches", count(*matches as u64)));
+    }
+    if let Some(more) = found.get(PATTERNS_SHOWN..).filter(|more| !more.is_empty()) {
+        let matches: i64 = more.iter().map(|(_, matches)| matches).sum();
+        let name = format!("{} more patterns", more.len());
+        line(&mut text, &format!("  found    {name:<20} {:>12} matches", count(matches as u64)));
+    }
     text
 }
 

@@ -1,0 +1,120 @@
+//! `egret state`: what is in a folder of checkpoints.
+
+use super::summary::bytes;
+use super::{OK, WRONG, complain};
+use clap::{Args, Subcommand};
+use egret::core::{Error, EventTime, Result};
+use egret::state::checkpoint::{Checkpoints, Listed, NodeIdentity};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// What is asked about checkpoints.
+#[derive(Args)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    command: StateCommand,
+}
+
+#[derive(Subcommand)]
+enum StateCommand {
+    /// List the checkpoints in a folder, and say of each whether it is whole
+    Ls {
+        /// The folder that `egret run --checkpoints` was given
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Show the nodes of a checkpoint: how much state each has, and what that depends on
+    Show {
+        /// The folder that `egret run --checkpoints` was given
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// The checkpoint's number; the latest unless said
+        #[arg(long, value_name = "NUMBER")]
+        checkpoint: Option<u64>,
+    },
+}
+
+pub(crate) fn state(args: &StateArgs) -> u8 {
+    let shown = match &args.command {
+        StateCommand::Ls { folder } => list(folder),
+        StateCommand::Show { folder, checkpoint } => show(folder, *checkpoint),
+    };
+    match shown {
+        Ok(text) => {
+            print!("{text}");
+            OK
+        }
+        Err(error) => {
+            complain(&error);
+            WRONG
+        }
+    }
+}
+
+/// What the manifest says it is for.
+fn kind(listed: &Listed) -> &str {
+    listed.manifest.notes.get("kind").map_or("", String::as_str)
+}
+
+fn list(folder: &Path) -> Result<String> {
+    let checkpoints = Checkpoints::read_local(folder)?;
+    let (listed, damaged) = checkpoints.list()?;
+    let mut text = String::new();
+    line(&mut text, &format!("{:>10}  {:>7}  {:<24}  {:<8}  {:>10}  whole", "checkpoint", "attempt", "made", "kind", "size"));
+    for of in &listed {
+        let whole = checkpoints.find_damage(&of.manifest)?.map_or("yes".to_owned(), |damage| format!("no: {damage}"));
+        let (manifest, made) = (&of.manifest, EventTime(of.manifest.time_ms).to_string());
+        let size = bytes(manifest.bytes);
+        line(
+            &mut text,
+            &format!("{:>10}  {:>7}  {made:<24}  {:<8}  {size:>10}  {whole}", manifest.checkpoint, of.attempt, kind(of)),
+        );
+    }
+    damaged.iter().for_each(|damage| line(&mut text, &damage.to_string()));
+    if listed.is_empty() {
+        line(&mut text, "no checkpoint is complete");
+    }
+    Ok(text)
+}
+
+fn show(folder: &Path, number: Option<u64>) -> Result<String> {
+    let checkpoints = Checkpoints::read_local(folder)?;
+    let (listed, _) = checkpoints.list()?;
+    let numbers: Vec<String> = listed.iter().map(|of| of.manifest.checkpoint.to_string()).collect();
+    let found = listed.into_iter().rfind(|of| number.is_none_or(|number| of.manifest.checkpoint == number));
+    let of = found.ok_or_else(|| match (number, numbers.is_empty()) {
+        (Some(number), false) => Error::job(format!("there is no checkpoint {number}"))
+            .context(folder.display().to_string())
+            .help(format!("there are {}", numbers.join(", "))),
+        _ => Error::job("no checkpoint is complete").context(folder.display().to_string()),
+    })?;
+    let (manifest, mut text) = (&of.manifest, String::new());
+    let made = EventTime(manifest.time_ms);
+    let (number, job) = (manifest.checkpoint, &manifest.job);
+    line(&mut text, &format!("checkpoint {number} of job '{}', {}, made {made} by attempt {}", job.name, kind(&of), of.attempt));
+    line(
+        &mut text,
+        &format!("{} key groups, {} in {} files", job.max_parallelism, bytes(manifest.bytes), manifest.files().count()),
+    );
+    for node in &job.nodes {
+        let (mut instances, mut size) = (0, 0);
+        for part in manifest.parts_of(&node.uid) {
+            instances += 1;
+            size += part.chain.iter().map(|file| file.bytes).sum::<u64>();
+        }
+        let has = if instances == 0 { "nothing of its own".to_owned() } else { format!("{} in {instances} parts", bytes(size)) };
+        line(&mut text, &format!("\n{}: {}, {has}", node.uid, node.kind));
+        depends(&mut text, node);
+    }
+    Ok(text)
+}
+
+fn depends(text: &mut String, node: &NodeIdentity) {
+    for (what, value) in node.state.iter().filter(|(_, value)| !value.is_empty()) {
+        line(text, &format!("  {what}: {value}"));
+    }
+}
+
+fn line(text: &mut String, what: &str) {
+    writeln!(text, "{what}").expect("writing to a String does not fail");
+}
