@@ -177,7 +177,9 @@ fn latest(folder: &Path) -> u64 {
 #[test]
 fn a_job_that_is_lost_is_started_again() {
     let undisturbed = folder(60_000);
-    assert!(run(undisturbed.path(), 2, &[], "").status.success());
+    let ended = run(undisturbed.path(), 2, &["--summary"], "");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.contains("found    testing") && said.contains("found    quiet"), "{said}");
     let expected = output(undisturbed.path());
     let supervised = |restart: &'static str| -> Vec<&str> { OFTEN[..4].iter().copied().chain(["--restart", restart]).collect() };
     let lost = folder(60_000);
@@ -201,7 +203,7 @@ fn processes_go_on_where_others_were() {
     assert!(run(undisturbed.path(), 2, &[], "").status.success());
     let folder = folder(60_000);
     let two: Vec<&str> = OFTEN.into_iter().chain(["--processes", "2"]).collect();
-    for (more, point) in [(&two[..], "part written@5"), (&OFTEN, "give@12"), (&two, "")] {
+    for (more, point) in [(&two[..], "part written@2"), (&OFTEN, "give@2"), (&two, "")] {
         let ended = run(folder.path(), 1, more, point);
         let said = String::from_utf8_lossy(&ended.stderr);
         assert_eq!(ended.status.success(), point.is_empty(), "{point}: {said}");
@@ -251,6 +253,17 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
         shown.contains("cannot be used") && shown.contains("the one before it is used") && shown.contains("checksum"),
         "{shown}"
     );
+    for (args, status, expected) in [
+        (&["ls", "state"][..], 0, "an entry of the log cannot be used"),
+        (&["show", "state"], 0, "pattern testing: an operator"),
+        (&["show", "state", "--checkpoint", "999"], 2, "there is no checkpoint 999"),
+        (&["ls", "."], 2, "there are no checkpoints here"),
+    ] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_egret")).arg("state").args(args).current_dir(folder.path()).output().unwrap();
+        let shown = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.code() == Some(status) && shown.contains(expected), "{args:?}: {shown}");
+    }
     std::fs::write(folder.path().join("flat"), "").unwrap();
     let (status, shown) = said(&["--checkpoints", "flat"]);
     assert!(status == Some(1) && shown.contains("cannot be made") && shown.contains("name a folder"), "{shown}");

@@ -102,8 +102,12 @@ fn begin(
 /// Opens the folder, which is made if there is none.
 fn open(folder: &Path, job: &JobIdentity) -> Result<Checkpoints> {
     std::fs::create_dir_all(folder).map_err(|error| {
-        Error::external(format!("the checkpoint folder {} cannot be made: {error}", folder.display()))
-            .help("name a folder that this user can write")
+        use std::io::ErrorKind as Kind;
+        let message = format!("the checkpoint folder {} cannot be made: {error}", folder.display());
+        // The name is wrong: to try again does not help.
+        let is_wrong = [Kind::AlreadyExists, Kind::NotADirectory, Kind::PermissionDenied, Kind::ReadOnlyFilesystem];
+        let error = if is_wrong.contains(&error.kind()) { Error::job(message) } else { Error::external(message) };
+        error.help("name a folder that this user can write")
     })?;
     Checkpoints::local(folder, job)
 }

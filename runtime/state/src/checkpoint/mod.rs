@@ -29,6 +29,7 @@
 mod attempt;
 mod decide;
 mod disk;
+mod faulty;
 mod files;
 mod hex;
 mod identity;

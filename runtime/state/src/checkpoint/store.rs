@@ -1,12 +1,13 @@
 //! The checkpoints of a job below one root.
 
 use super::disk::Disk;
+use super::faulty::Faulty;
 use super::files::{Created, Files};
 use super::identity::JobIdentity;
 use super::log_format::{self, Unreadable};
 use super::manifest::{FileRef, PartRef, WrittenPart};
 use super::part::Part;
-use super::{names, part_format};
+use super::{log, names, part_format};
 use egret_core::{Error, Result};
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,15 @@ impl Checkpoints {
     }
 
     fn own(files: Files, job: &JobIdentity) -> Result<Self> {
-        let owner = match owner(&files)? {
+        let found = match (find_owner(&files)?, log::positions(&files)?.is_empty()) {
+            // It was torn when it was first written: nothing was done here yet.
+            (Some(Err(Unreadable::Damaged(_))), true) => {
+                files.delete(names::JOB)?;
+                None
+            }
+            _ => owner(&files)?,
+        };
+        let owner = match found {
             Some(owner) => owner,
             None => {
                 refuse_strangers(&files)?;
@@ -224,19 +233,24 @@ pub fn disk(path: &Path) -> Result<Arc<dyn ObjectStore>> {
         }
         Err(error) => return Err(place(error.into())),
     }
-    Ok(Arc::new(Disk::new(path).map_err(|error| place(Error::external(error.to_string())))?))
+    let disk = Disk::new(path).map_err(|error| place(Error::external(error.to_string())))?;
+    Ok(Faulty::if_asked_for(Arc::new(disk)))
+}
+
+fn find_owner(files: &Files) -> Result<Option<Result<Owner, Unreadable>>> {
+    Ok(files.get(names::JOB)?.map(|bytes| log_format::unseal(&bytes)))
 }
 
 fn owner(files: &Files) -> Result<Option<Owner>> {
-    let Some(bytes) = files.get(names::JOB)? else { return Ok(None) };
     let place = files.describe(names::JOB);
-    match log_format::unseal(&bytes) {
-        Ok(owner) => Ok(Some(owner)),
-        Err(damaged @ Unreadable::Damaged(_)) => Err(damaged
+    match find_owner(files)? {
+        None => Ok(None),
+        Some(Ok(owner)) => Ok(Some(owner)),
+        Some(Err(damaged @ Unreadable::Damaged(_))) => Err(damaged
             .to_error()
             .context(place)
             .help("delete it if the checkpoints beside it are this job's: it is written again")),
-        Err(newer @ Unreadable::Newer(_)) => Err(newer.to_error().context(place)),
+        Some(Err(newer @ Unreadable::Newer(_))) => Err(newer.to_error().context(place)),
     }
 }
 
