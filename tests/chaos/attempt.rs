@@ -22,6 +22,15 @@ enum End {
     Signal(&'static str, Duration),
 }
 
+/// How a run ended.
+pub(crate) enum Ended {
+    /// As it may.
+    Somehow,
+    /// It did not begin: the only entry of the log that may have been a checkpoint was torn when it was written, and somebody has to
+    /// decide. With what it said.
+    Undecided(String),
+}
+
 /// What is done to a job while it runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Disturbance {
@@ -62,7 +71,7 @@ impl Disturbance {
     ///
     /// # Errors
     /// It ended as it should not have.
-    pub(crate) fn run(&self, folder: &Path) -> Result<(), String> {
+    pub(crate) fn run(&self, folder: &Path) -> Result<Ended, String> {
         let restart = if self.restarts == 0 { "none".to_owned() } else { format!("fixed-delay:{}:1ms", self.restarts) };
         let (workers, processes) = (self.workers.to_string(), self.processes.to_string());
         let interval = format!("{}ms", self.interval_ms);
@@ -82,9 +91,10 @@ impl Disturbance {
         let may_fail = self.faults.is_some() || (self.processes > 1 && !matches!(self.end, End::Own));
         match status.code() {
             _ if said.contains("panicked") => Err(format!("it panicked: {said}")),
-            Some(0) => Ok(()),
-            Some(1) if may_fail => Ok(()),
-            None if !matches!(self.end, End::Own) => Ok(()),
+            Some(1) if said.contains("no checkpoint is intact") => Ok(Ended::Undecided(said)),
+            Some(0) => Ok(Ended::Somehow),
+            Some(1) if may_fail => Ok(Ended::Somehow),
+            None if !matches!(self.end, End::Own) => Ok(Ended::Somehow),
             _ => Err(format!("{status}: {said}")),
         }
     }

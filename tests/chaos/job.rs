@@ -75,6 +75,11 @@ impl Job {
         output
     }
 
+    /// Whether there is any output to be seen.
+    pub(crate) fn has_published(self, folder: &Path) -> bool {
+        folder.join("out").exists() && self.output(folder).0.values().any(|lines| !lines.is_empty())
+    }
+
     /// What is in its folder.
     pub(crate) fn output(self, folder: &Path) -> Output {
         let mut all = BTreeMap::new();

@@ -9,7 +9,7 @@
 mod attempt;
 mod job;
 
-use attempt::Disturbance;
+use attempt::{Disturbance, Ended};
 use egret::state::checkpoint::Checkpoints;
 use egret_testkit::Random;
 use job::{Job, Output};
@@ -61,14 +61,26 @@ fn disturb(job: Job, expected: &Output, seed: u64) -> Result<(), String> {
     let mut history = Vec::new();
     for _ in 0..1 + random.below(6) {
         let disturbance = Disturbance::random(&mut random);
-        let outcome = disturbance.run(folder.path());
+        let outcome = run(job, &disturbance, folder.path());
         history.push(format!("{disturbance:?}"));
         outcome.and_then(|()| check_checkpoints(folder.path())).map_err(|why| format!("{why}\nafter {}", history.join(", ")))?;
     }
-    let outcome = Disturbance::none(&mut random).run(folder.path());
+    let outcome = run(job, &Disturbance::none(&mut random), folder.path());
     outcome
         .and_then(|()| job.output(folder.path()).compare(expected))
         .map_err(|why| format!("{why}\nafter {}", history.join(", ")))
+}
+
+/// Runs the job. Where it asks somebody to decide whether to start without state that is rightly so if nothing was ever published.
+fn run(job: Job, disturbance: &Disturbance, folder: &Path) -> Result<(), String> {
+    match disturbance.run(folder)? {
+        Ended::Somehow => Ok(()),
+        Ended::Undecided(said) if job.has_published(folder) => Err(format!("a checkpoint is lost: {said}")),
+        Ended::Undecided(_) => {
+            std::fs::remove_dir_all(folder.join("state")).unwrap();
+            run(job, disturbance, folder)
+        }
+    }
 }
 
 /// Every checkpoint that is said to be there can be read, every byte of it.

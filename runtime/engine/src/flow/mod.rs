@@ -87,21 +87,29 @@ pub(crate) enum Wiring {
 
 /// Runs the job on this process's workers until it ends.
 pub(crate) fn execute(wiring: Wiring, shared: &Arc<JobShared>) -> Result<()> {
-    let (builders, others) = match wiring {
+    let (builders, network) = match wiring {
         Wiring::Threads(1) => CommunicationConfig::Thread.try_build().map_err(Error::external)?,
         Wiring::Threads(threads) => CommunicationConfig::Process(threads).try_build().map_err(Error::external)?,
         Wiring::Sockets { threads, process, sockets } => network_builders(threads, process, sockets)?,
     };
     let for_workers = Arc::clone(shared);
     let guards =
-        timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| step(worker, &for_workers))
+        timely::execute::execute_from(builders, Box::new(()), WorkerConfig::default(), move |worker| step(worker, &for_workers))
             .map_err(|error| Error::external(format!("the workers cannot be started: {error}")))?;
     for result in guards.join() {
         if let Err(panic) = result {
             shared.failure.set(Error::bug(format!("a worker thread panicked: {panic}")));
         }
     }
-    shared.failure.take().map_or(Ok(()), Err)
+    match shared.failure.take() {
+        None => Ok(()),
+        Some(error) => {
+            // Its threads end when the other processes have hung up, and those wait for this one: they are ended from outside
+            // when this process is gone.
+            std::mem::forget(network);
+            Err(error)
+        }
+    }
 }
 
 type Built = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);

@@ -76,9 +76,11 @@ impl Checkpoints {
     /// As [`Checkpoints::latest`], among these positions.
     pub(super) fn newest_intact(&self, positions: &[u64], job: &JobIdentity) -> Result<Option<Restored>> {
         let (mut passed_over, mut kept_from, mut is_certain) = (Vec::new(), 0, true);
+        let never_began = self.never_began(positions)?;
         for &position in positions.iter().rev() {
             let entry = match log::read(&self.files, position)? {
                 Found::Nothing => continue,
+                Found::Damaged(_) if position <= never_began => continue,
                 Found::Damaged(why) => {
                     is_certain = false;
                     passed_over.push(PassedOver {
@@ -105,9 +107,21 @@ impl Checkpoints {
         if passed_over.is_empty() { Ok(None) } else { Err(self.none_intact(&passed_over)) }
     }
 
+    /// The last of the damaged entries with which the log begins: a manifest stands behind the beginning of its attempt, so these are
+    /// attempts that never began, torn when they were written. 0 if there are none.
+    fn never_began(&self, positions: &[u64]) -> Result<u64> {
+        for (&position, expected) in positions.iter().zip(1..) {
+            if position != expected || !matches!(log::read(&self.files, position)?, Found::Damaged(_)) {
+                return Ok(expected - 1);
+            }
+        }
+        Ok(positions.len() as u64)
+    }
+
     fn none_intact(&self, passed_over: &[PassedOver]) -> Error {
         let lines: String = passed_over.iter().map(|damage| format!("\n  {damage}")).collect();
-        Error::external(format!("no checkpoint is intact:{lines}"))
+        // To try again does not help: somebody has to decide.
+        Error::job(format!("no checkpoint is intact:{lines}"))
             .context(self.describe())
             .help("put the files back from a copy, restore a savepoint, or name an empty folder to start without state")
     }

@@ -147,6 +147,21 @@ fn nothing_usable_is_no_checkpoint_and_says_so() {
 }
 
 #[test]
+fn an_attempt_that_was_torn_as_it_began_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::local(folder.path(), &job()).unwrap();
+    checkpoints.claim(1).unwrap();
+    flip(&find(folder.path(), "1.json"));
+    assert!(checkpoints.latest(&job()).unwrap().is_none());
+    // Once an attempt has begun, what is damaged may be a checkpoint.
+    let attempt = checkpoints.claim(1).unwrap();
+    assert_eq!(attempt.number(), 2);
+    checkpoints.claim(1).unwrap();
+    flip(&find(folder.path(), "3.json"));
+    says(&checkpoints.latest(&job()).unwrap_err(), &["no checkpoint is intact", "3.json"]);
+}
+
+#[test]
 fn a_damaged_part_does_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = two(folder.path());
