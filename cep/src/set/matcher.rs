@@ -16,6 +16,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
+/// Counters have names, which take their time: they are told of many matches at once.
+const TELL_AFTER: u32 = 64;
+
 /// Makes matchers of sets.
 pub(super) struct SetMatcherFactory {
     pub(super) plan: Arc<SetPlan>,
@@ -59,7 +62,10 @@ pub(super) struct SetMatcher {
     /// Matches and time-outs that the counters do not know of yet.
     counted: [u64; 2],
     /// Matches of each pattern that its counter does not know of yet.
-    found: Vec<(u32, i64)>,
+    found: Vec<i64>,
+    /// How often something was sent since the counters were told, and whether the input has ended.
+    untold: u32,
+    ended: bool,
     sent: Vec<(usize, Batch)>,
 }
 
@@ -81,7 +87,9 @@ impl SetMatcher {
             clock_ms: i64::MIN,
             size: StateSize::default(),
             counted: [0; 2],
-            found: Vec::new(),
+            found: vec![0; plan.members.len()],
+            untold: 0,
+            ended: false,
             sent: Vec::new(),
         }
     }
@@ -124,7 +132,14 @@ impl SetMatcher {
             (None, Some(time)) => RowTimes::Own(millis(rows.column(time))),
             (now, _) => RowTimes::Now(now.unwrap_or_default()),
         };
-        let stored = plan.stored.iter().map(|columns| Ok(rows.project(columns)?)).collect::<Result<Vec<_>>>()?;
+        // Few of many patterns have rows to look at: only what these store is put together.
+        let mut stored: Vec<Option<RecordBatch>> = vec![None; plan.stored.len()];
+        for &pattern in &self.touched {
+            let number = plan.members[pattern as usize].stored;
+            if stored[number].is_none() {
+                stored[number] = Some(rows.project(&plan.stored[number])?);
+            }
+        }
         let shared = SharedRows { rows, keys: &keys, times, stored: &stored };
         self.masks.iter_mut().for_each(|masks| masks.resize(masks.len().max(rows.num_rows()), 0));
         let touched = std::mem::take(&mut self.touched);
@@ -155,7 +170,7 @@ impl SetMatcher {
         for (port, batch) in member.state.take_output(&of.plan)? {
             if port == MAIN {
                 self.counted[0] += batch.num_rows() as u64;
-                self.found.push((pattern, batch.num_rows() as i64));
+                self.found[pattern as usize] += batch.num_rows() as i64;
             }
             self.sent.push((pattern as usize * PatternSet::PORTS + port, batch));
         }
@@ -219,9 +234,8 @@ impl SetMatcher {
             let ended = self.members[pattern as usize].state.end(&self.plan.members[pattern as usize].plan);
             ended.map_err(|error| self.in_pattern(pattern, error))?;
             self.looked_at(pattern)?;
-            // What found nothing is shown, too.
-            self.found.push((pattern, 0));
         }
+        self.ended = true;
         Ok(())
     }
 
@@ -233,11 +247,20 @@ impl SetMatcher {
                 *count = 0;
             }
         }
-        for (pattern, count) in self.found.drain(..) {
-            ctx.counters().add_named(&matches_of(&self.plan.names[pattern as usize]), count);
+        self.untold += 1;
+        if self.ended || self.untold >= TELL_AFTER {
+            self.untold = 0;
+            self.tell(ctx);
         }
         self.wake(ctx);
         Ok(())
+    }
+
+    /// Counts the matches of each pattern; at the end also of those that found nothing.
+    fn tell(&mut self, ctx: &Context<'_>) {
+        for (name, count) in self.plan.names.iter().zip(&mut self.found).filter(|(_, count)| self.ended || **count > 0) {
+            ctx.counters().add_named(&matches_of(name), std::mem::take(count));
+        }
     }
 
     /// Asks to be woken at the next deadline in processing time.

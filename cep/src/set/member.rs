@@ -6,7 +6,7 @@ use crate::local::{ANY_ROW, MaskBit};
 use crate::matcher::{RowKeys, RowTimes, Shared, State};
 use arrow::array::{ArrayRef, DynComparator, RecordBatch, UInt32Array, UInt64Array, make_comparator};
 use arrow::compute::{SortOptions, take};
-use egret_core::Result;
+use egret_core::{Error, Result};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ pub(super) struct SharedRows<'a> {
     pub(super) rows: &'a RecordBatch,
     pub(super) keys: &'a RowKeys,
     pub(super) times: RowTimes<'a>,
-    /// What each pattern stores, see [`super::plan::SetPlan::stored`].
-    pub(super) stored: &'a [RecordBatch],
+    /// What patterns store, see [`super::plan::SetPlan::stored`]; of those that have rows to look at.
+    pub(super) stored: &'a [Option<RecordBatch>],
 }
 
 /// A pattern at work.
@@ -93,7 +93,9 @@ impl Member {
             }
             masks[0][row as usize] |= ANY_ROW;
         }
-        let stored = shared.stored[of.stored].clone();
+        let stored = shared.stored[of.stored]
+            .clone()
+            .ok_or_else(|| Error::bug("a pattern looks at rows that none were put together for"))?;
         let view = Shared { stored, masks: std::mem::take(masks), keys: shared.keys, times: shared.times };
         *masks = match &order {
             None => self.state.work_on_some(plan, view, selection.rows.iter().map(|&row| row as usize))?,
