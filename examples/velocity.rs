@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example velocity`
 
-use egret::core::process::{ProcessContext, ProcessFunction};
+use egret::core::process::{ProcessContext, ProcessFunction, ValueState};
 use egret::core::window::{AggregateCall, WindowKind, WindowSpec};
 use egret::core::{KeyColumns, Result};
 use egret::prelude::*;
@@ -24,7 +24,7 @@ row! {
 struct Countries;
 
 /// The slot of the keyed state.
-const LAST: u16 = 0;
+const LAST: ValueState<(String, i64)> = ValueState::new(0);
 const HOUR_MS: i64 = 3_600_000;
 
 impl ProcessFunction for Countries {
@@ -33,23 +33,23 @@ impl ProcessFunction for Countries {
     type Out = Hop;
 
     fn process(&mut self, row: Txn, ctx: &mut ProcessContext<'_, Hop>) -> Result<()> {
-        if let Some((country, at)) = ctx.get::<(String, i64)>(LAST)?
+        if let Some((country, at)) = LAST.get(ctx)?
             && country != row.country
         {
             let minutes = (row.at.0 - at) as f64 / 60_000.0;
             ctx.emit(Hop { card: row.card, from: country, to: row.country.clone(), minutes, txn: row.id, at: row.at });
         }
-        ctx.set(LAST, &(row.country, row.at.0))?;
+        LAST.set(ctx, &(row.country, row.at.0))?;
         ctx.event_timer(row.at.plus_ms(HOUR_MS));
         Ok(())
     }
 
     /// After an hour without use nothing is left to remember.
     fn on_timer(&mut self, time: EventTime, ctx: &mut ProcessContext<'_, Hop>) -> Result<()> {
-        if let Some((_, at)) = ctx.get::<(String, i64)>(LAST)?
+        if let Some((_, at)) = LAST.get(ctx)?
             && at + HOUR_MS <= time.0
         {
-            ctx.clear(LAST);
+            LAST.clear(ctx)?;
         }
         Ok(())
     }

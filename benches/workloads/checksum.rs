@@ -18,6 +18,8 @@ pub(crate) enum Hash {
     Average,
     /// Amount (column 1) and card (column 0).
     Converted,
+    /// Card and count.
+    Running,
 }
 
 /// Counts and hashes rows.
@@ -59,7 +61,7 @@ impl SinkWriter for Writer {
     }
 }
 
-fn hash_rows(hash: Hash, batch: &Batch) -> u64 {
+pub(crate) fn hash_rows(hash: Hash, batch: &Batch) -> u64 {
     let (ints, floats) =
         (|column: usize| integers(batch.column(column)), |column: usize| batch.column(column).as_primitive::<Float64Type>());
     let sum = |rows: &mut dyn Iterator<Item = u64>| rows.fold(0_u64, u64::wrapping_add);
@@ -78,6 +80,10 @@ fn hash_rows(hash: Hash, batch: &Batch) -> u64 {
         Hash::Average => {
             let (key, start, averages) = (ints(0), ints(1), floats(2).values());
             sum(&mut (0..key.len()).map(|r| mix(mix(mix(key[r]).wrapping_add(start[r])).wrapping_add(averages[r].to_bits()))))
+        }
+        Hash::Running => {
+            let (cards, counts) = (ints(0), ints(1));
+            sum(&mut (0..cards.len()).map(|r| mix(cards[r].wrapping_add(counts[r]))))
         }
         Hash::Converted => {
             let (cards, amounts) = (batch.column(0).as_primitive::<Int64Type>().values(), floats(1).values());

@@ -33,6 +33,8 @@ pub(crate) struct Transactions {
     /// `step / per` milliseconds of event time an event.
     pub(crate) step: u64,
     pub(crate) per: u64,
+    /// Whether every card comes once before any comes again.
+    pub(crate) each_once: bool,
 }
 
 impl Transactions {
@@ -53,6 +55,9 @@ impl Transactions {
     }
 
     fn card(&self, i: u64) -> u64 {
+        if self.each_once && i < self.cards {
+            return (i * 7_368_787 + 12_345) % self.cards;
+        }
         (output(SEED, 4 * i) >> 1) % self.cards
     }
 

@@ -7,6 +7,7 @@ mod generator;
 mod keys;
 mod latency;
 mod patterns;
+mod running;
 mod sets;
 mod workload;
 
@@ -26,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Args {
     /// Which workload
     workload: Workload,
-    /// How many events [default: 10,000,000; of latency workloads 30 s; of keys one a card]
+    /// How many events [default: 10,000,000; of w6 20,000,000; of latency workloads 30 s; of keys one a card]
     #[arg(long)]
     events: Option<u64>,
     /// Worker threads, in each process
@@ -35,7 +36,7 @@ struct Args {
     /// Processes on this machine
     #[arg(long, default_value_t = 1)]
     processes: usize,
-    /// How many cards [default: 100,000; of keys 1,000,000]
+    /// How many cards [default: 100,000; of keys 1,000,000; of w6 10,000,000]
     #[arg(long)]
     cards: Option<u64>,
     /// Events per second, of latency workloads
@@ -77,10 +78,19 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let is_keys = args.workload == Workload::Keys;
     let rate = args.workload.rate().map(|rate| args.rate.unwrap_or(rate));
-    let cards = args.cards.unwrap_or(if is_keys { 1_000_000 } else { 100_000 });
-    let events = args.events.unwrap_or(if is_keys { cards } else { rate.map_or(10_000_000, |rate| 30 * rate) });
+    let cards = args.cards.unwrap_or(match args.workload {
+        Workload::Keys => 1_000_000,
+        Workload::W6 => 10_000_000,
+        _ => 100_000,
+    });
+    let events = args.events.unwrap_or(match args.workload {
+        Workload::Keys => cards,
+        Workload::W6 => 2 * cards,
+        _ => rate.map_or(10_000_000, |rate| 30 * rate),
+    });
     let per = args.per.unwrap_or_else(|| args.workload.default_per());
-    let transactions = Transactions { events, cards, step: args.step, per };
+    let each_once = args.workload == Workload::W6;
+    let transactions = Transactions { events, cards, step: args.step, per, each_once };
     let mut config = RunConfig { workers: args.workers, processes: args.processes, ..RunConfig::default() };
     config.batch_rows = args.batch.unwrap_or(config.batch_rows);
     let stripes = args.workers * args.processes;

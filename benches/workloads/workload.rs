@@ -4,6 +4,7 @@ use crate::checksum::{ChecksumSink, Hash};
 use crate::generator::{TransactionSource, Transactions};
 use crate::keys::EveryCardOnce;
 use crate::latency::{LatencySink, PacedSource, Samples};
+use crate::running::{Running, TickSink};
 use crate::sets::TenColumns;
 use egret::Program;
 use egret::core::JobGraph;
@@ -31,6 +32,8 @@ pub(crate) enum Workload {
     W4,
     /// W1 in SQL, with MATCH_RECOGNIZE
     W5a,
+    /// Running count, mean and variance of every card, in keyed state
+    W6,
     /// JSON lines file, then w1, then JSON lines file
     W7,
     /// Latency of w1 in processing time, 50,000 events/s
@@ -70,6 +73,7 @@ impl Workload {
             Self::W2 => Hash::Sum,
             Self::W3card | Self::W3country => Hash::Average,
             Self::W4 => Hash::Converted,
+            Self::W6 => Hash::Running,
         }
     }
 
@@ -114,8 +118,8 @@ impl Workload {
                    PATTERN (S1 X1*? S2 X2*? B) WITHIN INTERVAL '10' MINUTE
                    DEFINE S1 AS amount < 10, X1 AS amount >= 10, S2 AS amount < 10, X2 AS amount <= 900, B AS amount > 900);"
                 .into(),
-            // Written by `sets`.
-            Self::Sets => String::new(),
+            // Written by `sets`, and with the Stream API.
+            Self::Sets | Self::W6 => String::new(),
             Self::W7 => "CREATE PATTERN found ON txn PARTITION BY card_id
                    MATCH small{2} -> big
                    DEFINE small AS amount < 10, big AS amount > 900
@@ -147,6 +151,7 @@ impl Workload {
             _ => Arc::new(TransactionSource::new(transactions, stripes)),
         };
         match via {
+            _ if self == Self::W6 => self.running_job(source),
             Via::Text | Via::Rows => {
                 let program = Program::new(&format!("{self:?}"), &self.program("connector = 'transactions'", ""))
                     .with_source("txn", source)
@@ -156,6 +161,13 @@ impl Workload {
             }
             Via::Rust => self.stream_job(source),
         }
+    }
+
+    fn running_job(self, source: Arc<dyn Source>) -> anyhow::Result<JobGraph> {
+        let job = Job::new();
+        let txn = job.source("txn", source, None)?.select(&["card_id", "amount"])?;
+        txn.key_by(&["card_id"])?.process(|| Running)?.sink("out", Arc::new(TickSink))?;
+        Ok(job.graph())
     }
 
     /// The job of many patterns.
@@ -238,7 +250,7 @@ impl Workload {
             ])?,
             Self::W4 => txn.filter("amount >= 10.0")?.select(&["card_id", "amount * 0.908 AS amount", "country", "ts"])?,
             Self::W5a => anyhow::bail!("w5a is SQL: run it with --via text"),
-            Self::W7 | Self::W8c | Self::W8d | Self::Latency | Self::Sets => {
+            Self::W6 | Self::W7 | Self::W8c | Self::W8d | Self::Latency | Self::Sets => {
                 anyhow::bail!("{self:?} is written in the language: run it with --via text")
             }
         };

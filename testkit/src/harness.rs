@@ -51,6 +51,8 @@ struct Instance {
     info: OperatorInfo,
     operator: Box<dyn Operator>,
     state: Box<dyn KeyedState>,
+    /// What the backend gave since it last gave everything, and at the end of which epoch the last of it.
+    given: (Option<Epoch>, Vec<Snapshot>),
     wake_at: Option<i64>,
     passed: EventTime,
 }
@@ -60,7 +62,7 @@ struct Instance {
 pub struct HarnessSnapshot {
     /// What every instance's operator gave.
     pub operators: Vec<Snapshot>,
-    /// What every instance's keyed state gave.
+    /// What every instance's keyed state gave: everything, and what has changed since.
     pub states: Vec<Snapshot>,
 }
 
@@ -124,7 +126,7 @@ impl Harness {
             operator.restore(mine(&snapshot.operators))?;
             state.restore(mine(&snapshot.states))?;
         }
-        Ok(Instance { info, operator, state, wake_at: None, passed: EventTime::MIN })
+        Ok(Instance { info, operator, state, given: (None, Vec::new()), wake_at: None, passed: EventTime::MIN })
     }
 
     /// How many instances there are.
@@ -252,7 +254,17 @@ impl Harness {
         self.epoch = Epoch(self.epoch.0 + 1);
         let epoch = self.epoch;
         let operators = self.instances.iter_mut().map(|instance| instance.operator.snapshot(epoch)).collect::<Result<_>>()?;
-        let states = self.instances.iter().map(|instance| instance.state.snapshot()).collect::<Result<_>>()?;
+        let mut states = Vec::new();
+        for instance in &mut self.instances {
+            let (base, given) = &mut instance.given;
+            let frozen = instance.state.freeze(epoch, *base)?;
+            if frozen.base().is_none() {
+                given.clear();
+            }
+            given.push(frozen.encode()?);
+            *base = Some(epoch);
+            states.extend(given.iter().cloned());
+        }
         Ok(HarnessSnapshot { operators, states })
     }
 
@@ -291,7 +303,7 @@ impl Harness {
         watermark: EventTime,
         call: impl FnOnce(&mut dyn Operator, &mut Context<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Instance { info, operator, state, wake_at, passed } = &mut self.instances[instance];
+        let Instance { info, operator, state, wake_at, passed, given: _ } = &mut self.instances[instance];
         let mut sent: Vec<(usize, Batch)> = Vec::new();
         let now = self.processing_time_ms;
         let mut ctx = Context::new(&mut sent, info, &self.counters, state.as_mut(), wake_at, watermark, now);

@@ -19,6 +19,7 @@ pub mod row;
 mod schema;
 mod sink;
 mod source;
+mod state;
 pub mod stream;
 mod time;
 mod watermark;
@@ -28,12 +29,11 @@ pub use batch::Batch;
 pub use error::{Error, Report, Result};
 pub use job::JobGraph;
 pub use key::{KeyColumns, KeyGroup};
-pub use operator::{
-    Context, KeyedState, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateLayout, StateSize,
-};
+pub use operator::{Context, MAIN, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateLayout, StateSize};
 pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkContext, SinkWriter};
 pub use source::{Poll, Source, SourceReader, Split};
+pub use state::{Frozen, KeyedState, NoState};
 pub use stream::{KeyedStream, Stream};
 pub use time::{EngineTime, Epoch, EventTime};
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

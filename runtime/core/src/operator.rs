@@ -1,7 +1,7 @@
 //! The contract of operators: a small, synchronous state machine that the engine calls from one thread.
 
 use crate::metrics::Counters;
-use crate::{Batch, Epoch, EventTime, KeyGroup, Result};
+use crate::{Batch, Epoch, EventTime, KeyGroup, KeyedState, Result};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::sync::Arc;
@@ -254,53 +254,6 @@ impl<'a> Context<'a> {
     /// Keyed state kept by the engine's backend, for operators that do not keep their own.
     pub fn state(&mut self) -> &mut dyn KeyedState {
         self.state
-    }
-}
-
-/// Keyed state as bytes: what a state backend offers. Typed views are in [`crate::process`].
-///
-/// A key is the canonical encoding of [`crate::key::encode_key`]; a slot is the number of a declared state.
-pub trait KeyedState {
-    /// The value of a key in a slot.
-    fn get(&self, slot: u16, key: &[u8]) -> Option<&[u8]>;
-    /// Sets the value.
-    fn put(&mut self, slot: u16, key: &[u8], value: Vec<u8>);
-    /// Removes the value.
-    fn remove(&mut self, slot: u16, key: &[u8]);
-    /// How much there is.
-    fn size(&self) -> StateSize;
-    /// Everything, by key group.
-    ///
-    /// # Errors
-    /// It cannot be encoded.
-    fn snapshot(&self) -> Result<Snapshot>;
-    /// Takes up what [`KeyedState::snapshot`] gave.
-    ///
-    /// # Errors
-    /// It does not decode.
-    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()>;
-}
-
-/// A backend for operators that use none: it refuses to keep anything.
-#[derive(Debug, Default)]
-pub struct NoState;
-
-impl KeyedState for NoState {
-    fn get(&self, _slot: u16, _key: &[u8]) -> Option<&[u8]> {
-        None
-    }
-    fn put(&mut self, _slot: u16, _key: &[u8], _value: Vec<u8>) {
-        unreachable!("this operator declared no keyed state: see OperatorFactory::uses_keyed_state")
-    }
-    fn remove(&mut self, _slot: u16, _key: &[u8]) {}
-    fn size(&self) -> StateSize {
-        StateSize::default()
-    }
-    fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot::default())
-    }
-    fn restore(&mut self, _parts: Vec<Snapshot>) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -70,12 +70,11 @@ macro_rules! primitive_value {
                 $type
             }
             fn read(name: &str, column: &ArrayRef) -> Result<Vec<Self>> {
-                Option::<$rust>::read(name, column)?
-                    .into_iter()
-                    .map(|value| {
-                        value.ok_or_else(|| Error::data(format!("column '{name}' holds a null, the row type does not allow it")))
-                    })
-                    .collect()
+                let array = column.as_primitive_opt::<$arrow>().ok_or_else(|| wrong_type(name, column, &$type))?;
+                if array.null_count() > 0 {
+                    return Err(Error::data(format!("column '{name}' holds a null, the row type does not allow it")));
+                }
+                Ok(array.values().iter().copied().map($to).collect())
             }
             fn write(values: Vec<Self>) -> ArrayRef {
                 Arc::new(arrow::array::PrimitiveArray::<$arrow>::from_iter_values(values.into_iter().map($from)))

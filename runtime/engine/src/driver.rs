@@ -8,7 +8,7 @@ use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Context, Epoch, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result, Snapshot,
+    Batch, Context, Epoch, Error, EventTime, Frozen, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result, Snapshot,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -125,11 +125,11 @@ impl Driver {
         Ok(())
     }
 
-    /// The state of the operator's own, and that of the backend.
-    pub(crate) fn snapshot(&mut self, epoch: Epoch) -> Result<(Snapshot, Snapshot)> {
+    /// The state of the operator's own, and that of the backend: what has changed since the end of the epoch `base`, or all of it.
+    pub(crate) fn snapshot(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<(Snapshot, Frozen)> {
         let operator = self.operator.as_mut();
         let own = catch_unwind(AssertUnwindSafe(|| operator.snapshot(epoch))).unwrap_or_else(|panic| Err(panic_error(&panic)));
-        own.and_then(|own| Ok((own, self.state.snapshot()?)))
+        own.and_then(|own| Ok((own, self.state.freeze(epoch, base)?)))
             .map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
     }
 

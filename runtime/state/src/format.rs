@@ -1,28 +1,37 @@
 //! The bytes of keyed state in a snapshot, one record a key group.
 //!
-//! # Format, version 1
-//! All integers are little endian.
+//! # Format
+//! All integers are little endian. A record of version 1 is all state of a key group; one of version 2 is what has changed since an
+//! older one.
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | the version: `1` |
+//! | 1 | the version: `1` or `2` |
 //! | 8 | the checksum: xxh3 (64 bit, seed 0) of everything behind it |
+//! | 4 | version 2 only: how many values were removed |
+//! | 2 | of each: the slot |
+//! | 4 | the length of the key |
+//! | n | the key, in the canonical encoding of [`egret_core::key`] |
 //! | 4 | how many entries follow |
 //! | 2 | of each entry: the slot |
 //! | 4 | the length of the key |
-//! | n | the key, in the canonical encoding of [`egret_core::key`] |
+//! | n | the key |
 //! | 4 | the length of the value |
 //! | n | the value, the operator's own bytes |
 //!
-//! Entries are in order of slot and key, so equal state is equal bytes. Nothing follows the last entry.
+//! A value that was removed and set again stands among both: what is removed is removed first. No entry stands twice; their order
+//! means nothing. Nothing follows the last entry.
 
 use egret_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The version that is written.
-pub const VERSION: u8 = 1;
+/// The version of a record that is whole.
+pub const WHOLE: u8 = 1;
+/// The version of a record of changes.
+pub const CHANGES: u8 = 2;
 
 const HEADER_BYTES: usize = 9;
+const COUNT_BYTES: usize = 4;
 
 /// One value of one key in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,49 +44,131 @@ pub struct Entry<'a> {
     pub value: &'a [u8],
 }
 
-/// Writes the entries of one key group, in order of slot and key.
-///
-/// # Errors
-/// A key or a value is larger than 4 GiB.
-pub fn encode(mut entries: Vec<Entry<'_>>) -> Result<Vec<u8>> {
-    entries.sort_unstable();
-    let payload: usize = entries.iter().map(|entry| 10 + entry.key.len() + entry.value.len()).sum();
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + 4 + payload);
-    bytes.push(VERSION);
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&length(entries.len())?);
-    for entry in entries {
-        bytes.extend_from_slice(&entry.slot.to_le_bytes());
-        for part in [entry.key, entry.value] {
-            bytes.extend_from_slice(&length(part.len())?);
-            bytes.extend_from_slice(part);
-        }
-    }
-    let checksum = xxh3_64(&bytes[HEADER_BYTES..]);
-    bytes[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
-    Ok(bytes)
+/// What a record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// There is no such value any more.
+    Removed {
+        /// The number of the declared state.
+        slot: u16,
+        /// The encoded key.
+        key: &'a [u8],
+    },
+    /// This is the value now.
+    Set(Entry<'a>),
 }
 
-/// Reads what [`encode`] wrote, and gives every entry.
+/// Writes the record of one key group.
+///
+/// ```
+/// use egret_state::format::{Change, Entry, Writer, decode};
+/// let mut writer = Writer::changes([(0, &b"gone"[..])])?;
+/// writer.push(Entry { slot: 0, key: b"card 7", value: &[1] })?;
+/// let mut lines = Vec::new();
+/// decode(&writer.finish(), |change| Ok(lines.push(format!("{change:?}"))))?;
+/// assert_eq!(lines.len(), 2);
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    /// Where the number of entries stands.
+    count_at: usize,
+    entries: u32,
+}
+
+impl Writer {
+    /// A record of everything.
+    pub fn whole() -> Self {
+        Self::begin(WHOLE)
+    }
+
+    /// A record of changes, with what was removed.
+    ///
+    /// # Errors
+    /// A key is larger than 4 GiB, or there are too many.
+    pub fn changes<'a>(removed: impl IntoIterator<Item = (u16, &'a [u8])>) -> Result<Self> {
+        let mut writer = Self::begin(CHANGES);
+        let mut count = 0_usize;
+        for (slot, key) in removed {
+            writer.bytes.extend_from_slice(&slot.to_le_bytes());
+            writer.part(key)?;
+            count += 1;
+        }
+        writer.bytes[writer.count_at..][..COUNT_BYTES].copy_from_slice(&length(count)?);
+        writer.count_at = writer.bytes.len();
+        writer.bytes.extend_from_slice(&[0; COUNT_BYTES]);
+        Ok(writer)
+    }
+
+    fn begin(version: u8) -> Self {
+        let mut bytes = vec![0; HEADER_BYTES + COUNT_BYTES];
+        bytes[0] = version;
+        Self { bytes, count_at: HEADER_BYTES, entries: 0 }
+    }
+
+    /// Makes room for so many bytes more.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// A key or a value is larger than 4 GiB, or there are too many.
+    pub fn push(&mut self, entry: Entry<'_>) -> Result<()> {
+        self.entries = self.entries.checked_add(1).ok_or_else(|| Error::data("a key group has more than four billion values"))?;
+        self.bytes.extend_from_slice(&entry.slot.to_le_bytes());
+        self.part(entry.key)?;
+        self.part(entry.value)
+    }
+
+    fn part(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(&length(bytes.len())?);
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Whether it says anything.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0 && self.count_at == self.bytes.len() - COUNT_BYTES && self.count_at <= HEADER_BYTES + COUNT_BYTES
+    }
+
+    /// The bytes.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes[self.count_at..][..COUNT_BYTES].copy_from_slice(&self.entries.to_le_bytes());
+        let checksum = xxh3_64(&self.bytes[HEADER_BYTES..]);
+        self.bytes[1..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        self.bytes
+    }
+}
+
+/// Reads what a [`Writer`] wrote, and gives everything it says, what was removed first.
 ///
 /// # Errors
-/// The version is unknown, the checksum does not fit, or the bytes end too early or too late.
-pub fn decode<'a>(bytes: &'a [u8], mut give: impl FnMut(Entry<'a>)) -> Result<()> {
+/// The version is unknown, the checksum does not fit, or the bytes end too early or too late; or `give` fails.
+pub fn decode<'a>(bytes: &'a [u8], mut give: impl FnMut(Change<'a>) -> Result<()>) -> Result<()> {
     let mut reader = Reader { bytes };
     let version = reader.take(1)?[0];
-    if version != VERSION {
-        return Err(Error::external(format!("keyed state has version {version}, this program reads version {VERSION}"))
+    if ![WHOLE, CHANGES].contains(&version) {
+        return Err(Error::external(format!("keyed state has version {version}, this program reads versions up to {CHANGES}"))
             .help("use the program that wrote it, or a later one"));
     }
     let checksum = u64::from_le_bytes(reader.array()?);
     if checksum != xxh3_64(reader.bytes) {
         return Err(damaged("its checksum does not fit"));
     }
+    if version == CHANGES {
+        for _ in 0..u32::from_le_bytes(reader.array()?) {
+            let slot = u16::from_le_bytes(reader.array()?);
+            give(Change::Removed { slot, key: reader.part()? })?;
+        }
+    }
     for _ in 0..u32::from_le_bytes(reader.array()?) {
         let slot = u16::from_le_bytes(reader.array()?);
         let key = reader.part()?;
         let value = reader.part()?;
-        give(Entry { slot, key, value });
+        give(Change::Set(Entry { slot, key, value }))?;
     }
     if reader.bytes.is_empty() { Ok(()) } else { Err(damaged("there are bytes behind its end")) }
 }
@@ -117,41 +208,58 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn sample() -> Vec<u8> {
-        let entries = vec![
-            Entry { slot: 1, key: b"b", value: b"later" },
-            Entry { slot: 0, key: b"key", value: b"" },
-            Entry { slot: 1, key: b"a", value: b"x" },
-        ];
-        encode(entries).unwrap()
+    const ENTRIES: [(u16, &[u8], &[u8]); 3] = [(0, b"key", b""), (1, b"a", b"x"), (1, b"b", b"later")];
+
+    fn sample(mut writer: Writer) -> Vec<u8> {
+        ENTRIES.iter().for_each(|&(slot, key, value)| writer.push(Entry { slot, key, value }).unwrap());
+        writer.finish()
+    }
+
+    fn changes() -> Vec<u8> {
+        sample(Writer::changes([(3, &b"k"[..]), (0, b"")]).unwrap())
+    }
+
+    fn read(bytes: &[u8]) -> Vec<Change<'_>> {
+        let mut seen = Vec::new();
+        decode(bytes, |change| {
+            seen.push(change);
+            Ok(())
+        })
+        .unwrap();
+        seen
     }
 
     #[test]
-    fn what_is_written_is_read_in_order() {
-        let bytes = sample();
-        let mut seen = Vec::new();
-        decode(&bytes, |entry| seen.push((entry.slot, entry.key.to_vec(), entry.value.to_vec()))).unwrap();
-        let expected = [(0, "key", ""), (1, "a", "x"), (1, "b", "later")];
-        assert_eq!(seen, expected.map(|(slot, key, value)| (slot, key.as_bytes().to_vec(), value.as_bytes().to_vec())));
+    fn what_is_written_is_read() {
+        let entries = ENTRIES.map(|(slot, key, value)| Change::Set(Entry { slot, key, value }));
+        assert_eq!(read(&sample(Writer::whole())), entries);
+        let removed = [Change::Removed { slot: 3, key: b"k" }, Change::Removed { slot: 0, key: b"" }];
+        assert_eq!(read(&changes()), [&removed[..], &entries[..]].concat());
+        assert!(Writer::whole().is_empty() && Writer::changes([]).unwrap().is_empty());
+        assert!(!Writer::changes([(0, &b""[..])]).unwrap().is_empty());
     }
 
     #[test]
     fn the_format_is_fixed() {
-        let hex: String = sample().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
         let entries = "0000030000006b657900000000\
                        01000100000061010000007801000100000062050000006c61746572";
-        assert_eq!(hex, format!("01f42f75903e46580703000000{entries}"), "old state would not be read");
+        let whole = hex(&sample(Writer::whole()));
+        assert_eq!(whole, format!("01f42f75903e46580703000000{entries}"), "old state would not be read");
+        let changes = hex(&changes());
+        assert_eq!(changes[18..], format!("020000000300010000006b00000000000003000000{entries}"), "old state would not be read");
     }
 
     #[test]
     fn damage_is_found() {
-        let whole = sample();
-        for position in 0..whole.len() {
-            let mut damaged = whole.clone();
-            damaged[position] ^= 0x10;
-            assert!(decode(&damaged, |_| ()).is_err(), "a flipped bit in byte {position} went unnoticed");
-            assert!(decode(&whole[..position], |_| ()).is_err(), "{position} bytes were taken for all");
+        for whole in [sample(Writer::whole()), changes()] {
+            for position in 0..whole.len() {
+                let mut damaged = whole.clone();
+                damaged[position] ^= 0x10;
+                assert!(decode(&damaged, |_| Ok(())).is_err(), "a flipped bit in byte {position} went unnoticed");
+                assert!(decode(&whole[..position], |_| Ok(())).is_err(), "{position} bytes were taken for all");
+            }
         }
-        assert!(decode(&[2], |_| ()).unwrap_err().to_string().contains("version 2"));
+        assert!(decode(&[3], |_| Ok(())).unwrap_err().to_string().contains("version 3"));
     }
 }

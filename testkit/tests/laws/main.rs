@@ -3,5 +3,6 @@
 
 mod local;
 mod process;
+mod states;
 mod twin;
 mod windows;

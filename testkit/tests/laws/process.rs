@@ -2,7 +2,7 @@
 
 use crate::twin::random_rows;
 use crate::windows::{input, schema};
-use egret_core::process::{ProcessContext, ProcessFunction, factory};
+use egret_core::process::{ProcessContext, ProcessFunction, ValueState, factory};
 use egret_core::{EventTime, KeyColumns, Result, row};
 use egret_testkit::{Case, Input, check_law, row_texts, table};
 use std::collections::BTreeMap;
@@ -17,7 +17,8 @@ row! {
 }
 
 const PAUSE_MS: i64 = 40;
-const SUM: u16 = 0;
+const SUM: ValueState<(i64, f64, i64)> = ValueState::new(0);
+const MOST: ValueState<f64> = ValueState::new(0);
 
 /// Payments and their sum since the last pause; says so when a card pauses.
 struct Running;
@@ -28,20 +29,20 @@ impl ProcessFunction for Running {
     type Out = Spent;
 
     fn process(&mut self, row: Payment, ctx: &mut ProcessContext<'_, Spent>) -> Result<()> {
-        let (payments, total, last) = ctx.get::<(i64, f64, i64)>(SUM)?.unwrap_or_default();
+        let (payments, total, last) = SUM.get(ctx)?.unwrap_or_default();
         let (payments, total) = (payments + 1, total + row.amount.unwrap_or(0.0));
         if last > 0 {
             ctx.cancel_event_timer(EventTime(last).plus_ms(PAUSE_MS));
         }
-        ctx.set(SUM, &(payments, total, row.at.0))?;
+        SUM.set(ctx, &(payments, total, row.at.0))?;
         ctx.event_timer(row.at.plus_ms(PAUSE_MS));
         ctx.emit(Spent { card: row.card, payments, total, paused: false, at: row.at });
         Ok(())
     }
 
     fn on_timer(&mut self, time: EventTime, ctx: &mut ProcessContext<'_, Spent>) -> Result<()> {
-        if let Some((payments, total, _)) = ctx.get::<(i64, f64, i64)>(SUM)? {
-            ctx.clear(SUM);
+        if let Some((payments, total, _)) = SUM.get(ctx)? {
+            SUM.clear(ctx)?;
             ctx.emit(Spent { card: None, payments, total, paused: true, at: time });
         }
         Ok(())
@@ -103,7 +104,7 @@ impl ProcessFunction for Limits {
     type Out = Over;
 
     fn process(&mut self, row: Payment, ctx: &mut ProcessContext<'_, Over>) -> Result<()> {
-        let (amount, most) = (row.amount.unwrap_or(0.0), ctx.get::<f64>(SUM)?.unwrap_or(f64::MAX));
+        let (amount, most) = (row.amount.unwrap_or(0.0), MOST.get(ctx)?.unwrap_or(f64::MAX));
         if amount > most {
             ctx.emit(Over { card: row.card, amount, most, at: row.at });
         }
@@ -111,7 +112,7 @@ impl ProcessFunction for Limits {
     }
 
     fn process_other(&mut self, limit: Limit, ctx: &mut ProcessContext<'_, Over>) -> Result<()> {
-        ctx.set(SUM, &limit.most)
+        MOST.set(ctx, &limit.most)
     }
 }
 

@@ -7,12 +7,11 @@
 use super::CheckpointCounters;
 use super::coordinator::{Command, Coordinator};
 use super::messages::{Kind, Message, WrittenPart};
-use super::writer::{Request, Writer, Written};
+use super::writer::{Given, Request, Writer, Written};
 use crate::failpoint::fail_point;
 use crate::shared::Failure;
 use egret_core::{Error, Result};
-use egret_state::checkpoint::Part;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use timely::scheduling::Activator;
@@ -29,6 +28,34 @@ struct Progress {
     unwritten: usize,
     parts: Vec<WrittenPart>,
     acked: bool,
+}
+
+/// A part as it was last written whole, and the changes written since.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chain {
+    whole_bytes: u64,
+    changed_bytes: u64,
+    changes: usize,
+}
+
+/// A part is written whole again when there are so many parts of changes upon it, or when they have so many hundredths of its size:
+/// a restore reads all of them.
+const CHANGES_MAX: usize = 20;
+const CHANGED_PERCENT_MAX: u64 = 50;
+
+impl Chain {
+    fn written(&mut self, part: &WrittenPart) {
+        if part.base.is_some() {
+            self.changed_bytes += part.file.bytes;
+            self.changes += 1;
+        } else {
+            *self = Self { whole_bytes: part.file.bytes, ..Self::default() };
+        }
+    }
+
+    fn may_grow(&self) -> bool {
+        self.changes < CHANGES_MAX && self.changed_bytes * 100 < self.whole_bytes * CHANGED_PERCENT_MAX
+    }
 }
 
 /// How many instances a worker has.
@@ -55,6 +82,8 @@ pub(crate) struct Local {
     over: bool,
     exhausted: usize,
     progress: BTreeMap<u64, Progress>,
+    /// Of each node whose instance here has written a part.
+    chains: HashMap<String, Chain>,
     inbox: Vec<Message>,
     outbox: Vec<(usize, Message)>,
     activators: Vec<Activator>,
@@ -86,6 +115,7 @@ impl Local {
             over: false,
             exhausted: 0,
             progress: BTreeMap::new(),
+            chains: HashMap::new(),
             inbox: Vec::new(),
             outbox: Vec::new(),
             activators: Vec::new(),
@@ -116,6 +146,13 @@ impl Local {
         self.committed
     }
 
+    /// The checkpoint that a node's next part may be a delta upon: the last that is complete, if this attempt made it, unless there
+    /// are many deltas already.
+    pub(crate) fn base(&self, node: &str) -> Option<u64> {
+        let may_grow = self.chains.get(node).is_some_and(Chain::may_grow);
+        (may_grow && self.committed >= self.first).then_some(self.committed)
+    }
+
     /// Whether the worker ends as it is, to go on another time.
     pub(crate) fn is_halting(&self) -> bool {
         self.halting
@@ -140,7 +177,7 @@ impl Local {
     }
 
     /// What an instance has for a checkpoint; `at_end`: what a sink has when its input has ended.
-    pub(crate) fn give(&mut self, number: u64, given: Part, at_end: bool) {
+    pub(crate) fn give(&mut self, number: u64, given: Given, at_end: bool) {
         fail_point("give");
         let progress = self.progress.entry(number).or_default();
         if at_end {
@@ -208,6 +245,7 @@ impl Local {
     fn written(&mut self, written: Written, now_ms: i64) -> Result<()> {
         match written {
             Written::Part { number, result: Ok(part) } => {
+                self.chains.entry(part.uid.clone()).or_default().written(&part);
                 if let Some(progress) = self.progress.get_mut(&number) {
                     progress.unwritten -= 1;
                     progress.parts.push(part);

@@ -22,3 +22,4 @@ pub(crate) use messages::Message;
 pub(crate) use restored::Restored;
 pub(crate) use run::{Beginning, CheckpointRun, Start, join, start};
 pub(crate) use split::SplitPosition;
+pub(crate) use writer::Given;

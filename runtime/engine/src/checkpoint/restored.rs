@@ -3,7 +3,7 @@
 use super::SplitPosition;
 use super::messages::{KIND, Kind};
 use egret_core::job::{Node, NodeKind};
-use egret_core::{Committable, Error, JobGraph, OperatorInfo, Result, Snapshot};
+use egret_core::{Committable, JobGraph, OperatorInfo, Result, Snapshot};
 use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, NodeKind as Kept, Part, PartState};
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,11 +25,16 @@ impl Restored {
         let mut restored = Self::default();
         for part in &manifest.parts {
             let mut chain = checkpoints.read_chain(part)?;
-            let (Some(part), true) = (chain.pop(), chain.is_empty()) else {
-                let message = format!("part {} of '{}' is in pieces, which this version does not write", part.instance, part.uid);
-                return Err(Error::external(message).help("use the version of Egret that wrote the checkpoint, or a later one"));
-            };
-            restored.take(part, is_finished)?;
+            let last = chain.pop();
+            // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
+            for older in chain {
+                if let PartState::Operator { keyed, .. } = older.state
+                    && !is_finished
+                {
+                    restored.keyed.entry(older.uid).or_default().push(keyed);
+                }
+            }
+            last.into_iter().try_for_each(|last| restored.take(last, is_finished))?;
         }
         Ok(restored)
     }

@@ -2,17 +2,40 @@
 
 use super::messages::{KIND, Kind, WrittenPart};
 use crate::failpoint::fail_point;
-use egret_core::{Error, Result};
-use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part};
+use egret_core::{Error, Frozen, Result};
+use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part, PartState};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, Thread};
+
+/// What an instance has for a checkpoint.
+pub(crate) struct Given {
+    pub(crate) part: Part,
+    /// The state of its backend, which is turned into bytes by the thread that writes them.
+    pub(crate) keyed: Option<Frozen>,
+}
+
+impl Given {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keyed.is_none() && self.part.is_empty()
+    }
+
+    fn encode(self) -> Result<Part> {
+        let Self { mut part, keyed } = self;
+        if let (Some(frozen), PartState::Operator { keyed, .. }) = (keyed, &mut part.state) {
+            part.base = frozen.base().map(|epoch| u64::from(epoch.0));
+            *keyed = frozen.encode()?;
+        }
+        Ok(part)
+    }
+}
 
 /// What is to be written.
 pub(crate) enum Request {
     Part {
         number: u64,
-        given: Part,
+        given: Given,
     },
     Manifest {
         number: u64,
@@ -105,7 +128,7 @@ fn serve(spec: &WriterSpec, attempt: &mut Option<Attempt>, request: Request) -> 
     match (request, attempt) {
         (Request::Part { number, given }, _) => {
             fail_point("part");
-            let result = spec.checkpoints.write_part(spec.attempt, number, given);
+            let result = given.encode().and_then(|part| spec.checkpoints.write_part(spec.attempt, number, part));
             fail_point("part written");
             Some(Written::Part { number, result })
         }

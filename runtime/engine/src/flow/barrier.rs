@@ -7,8 +7,10 @@
 use super::number;
 use super::operator::{Arrival, Task, TaskInput, give_signal};
 use super::parcel::Payload;
+use crate::checkpoint::Given;
 use crate::driver::{Driver, Signal};
-use egret_core::{EngineTime, Epoch, Result};
+use egret_core::job::NodeKind;
+use egret_core::{EngineTime, Epoch, Result, Snapshot};
 use egret_state::checkpoint::{Part, PartState};
 use timely::dataflow::operators::Capability;
 
@@ -60,16 +62,21 @@ impl Task {
         Ok(())
     }
 
-    fn content(&self, driver: &mut Driver, epoch: Epoch) -> Result<PartState> {
-        let (own, keyed) = driver.snapshot(epoch)?;
-        Ok(match self.is_sink {
-            true => PartState::Sink { committables: own.operator },
-            false => PartState::Operator { own, keyed },
-        })
+    fn content(&self, driver: &mut Driver, epoch: Epoch) -> Result<Given> {
+        let base = self.local.as_ref().and_then(|local| local.borrow().base(&self.name)).map(number);
+        let (own, keyed) = driver.snapshot(epoch, base)?;
+        let (state, keyed) = match self.is_sink {
+            true => (PartState::Sink { committables: own.operator }, None),
+            false => (PartState::Operator { own, keyed: Snapshot::default() }, Some(keyed).filter(|_| self.has_keyed_state())),
+        };
+        Ok(Given { part: Part::new(&*self.name, self.worker as u32, state), keyed })
     }
 
-    fn give(&self, state: PartState, at_end: bool) {
-        let given = Part::new(&*self.name, self.worker as u32, state);
+    fn has_keyed_state(&self) -> bool {
+        matches!(&self.shared.job.node(self.id).kind, NodeKind::Operator(factory) if factory.uses_keyed_state())
+    }
+
+    fn give(&self, given: Given, at_end: bool) {
         if let Some(local) = &self.local {
             local.borrow_mut().give(self.epoch, given, at_end);
         }

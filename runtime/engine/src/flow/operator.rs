@@ -95,6 +95,7 @@ pub(super) fn build<'scope>(
             local,
             gave_last: false,
             is_sink,
+            id,
             name,
             shared,
         };
@@ -175,6 +176,7 @@ pub(super) struct Task {
     /// Whether a sink whose input has ended has handed over what it has to publish.
     pub(super) gave_last: bool,
     pub(super) is_sink: bool,
+    pub(super) id: NodeId,
     pub(super) name: Arc<str>,
     pub(super) shared: Arc<JobShared>,
 }

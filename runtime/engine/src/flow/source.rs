@@ -4,7 +4,7 @@ use super::alignment::Aligned;
 use super::operator::{give, give_signal};
 use super::parcel::Parcel;
 use super::{JobShared, LocalHandle, has_instance, number};
-use crate::checkpoint::SplitPosition;
+use crate::checkpoint::{Given, SplitPosition};
 use crate::driver::{Outgoing, Signal, guard};
 use crate::gate::Gate;
 use crate::reader::{Next, SourceSpec, SourceTask};
@@ -183,7 +183,8 @@ impl Reading {
         while self.epoch <= wanted {
             let (Some(task), Some(capability)) = (&self.task, &mut self.capability) else { return };
             let splits = task.positions().into_iter().map(SplitPosition::into_state).collect();
-            let given = Part::new(&*self.name, self.worker as u32, PartState::Source { splits });
+            let part = Part::new(&*self.name, self.worker as u32, PartState::Source { splits });
+            let given = Given { part, keyed: None };
             let barrier = Signal::Barrier(number(self.epoch));
             self.epoch += 1;
             let time = EngineTime::new(number(self.epoch), 0).0.max(*capability.time());

@@ -1,5 +1,7 @@
-//! Process functions: user code per key, with keyed state and timers.
+//! The operator that runs a process function.
 
+use super::context::{ProcessContext, Scratch, Timers};
+use super::{LATE, ProcessFunction, ttl};
 use crate::batch::time_order;
 use crate::key::{KeyColumns, KeyGroup, encode_key, hash_key};
 use crate::row::Row;
@@ -7,133 +9,8 @@ use crate::{
     Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize, StreamSchema,
     ipc,
 };
-use arrow::array::RecordBatch;
-use serde::{Serialize, de::DeserializeOwned};
-use std::collections::BTreeSet;
+use arrow::array::{ArrayRef, RecordBatch};
 use std::sync::Arc;
-
-/// The side output of rows that came too late.
-pub const LATE: usize = 1;
-
-/// Code that sees the rows of one key in order of event time (a stream without event time: of arrival), and keeps state.
-///
-/// The function itself must hold no state that a restart may not lose: that belongs into [`ProcessContext::set`].
-pub trait ProcessFunction: Send + 'static {
-    /// Rows of the first stream.
-    type In: Row;
-    /// Rows of the second stream of a `connect`; `Self::In` where there is none.
-    type Other: Row;
-    /// What it emits.
-    type Out: Row;
-
-    /// A row.
-    ///
-    /// # Errors
-    /// The job ends.
-    fn process(&mut self, row: Self::In, ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()>;
-
-    /// A row of the second stream.
-    ///
-    /// # Errors
-    /// The job ends.
-    fn process_other(&mut self, _row: Self::Other, _ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()> {
-        Err(Error::bug("this process function has no second input"))
-    }
-
-    /// A timer of this key is due: event time has reached `time`.
-    ///
-    /// # Errors
-    /// The job ends.
-    fn on_timer(&mut self, _time: EventTime, _ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()> {
-        Ok(())
-    }
-
-    /// A processing-time timer of this key is due.
-    ///
-    /// # Errors
-    /// The job ends.
-    fn on_processing_timer(&mut self, _now_ms: i64, _ctx: &mut ProcessContext<'_, Self::Out>) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// What a process function may do: keyed state, timers, emit.
-pub struct ProcessContext<'a, Out> {
-    key: &'a [u8],
-    state: &'a mut dyn crate::KeyedState,
-    timers: &'a mut Timers,
-    out: &'a mut Vec<Out>,
-    time: EventTime,
-    watermark: EventTime,
-    processing_time_ms: i64,
-}
-
-impl<Out> ProcessContext<'_, Out> {
-    /// Emits a row.
-    pub fn emit(&mut self, row: Out) {
-        self.out.push(row);
-    }
-
-    /// The value of this key in a slot.
-    ///
-    /// # Errors
-    /// It was written as another type.
-    pub fn get<T: DeserializeOwned>(&self, slot: u16) -> Result<Option<T>> {
-        self.state.get(slot, self.key).map(|bytes| Ok(postcard::from_bytes(bytes)?)).transpose()
-    }
-
-    /// Sets the value of this key in a slot.
-    ///
-    /// # Errors
-    /// It cannot be encoded.
-    pub fn set<T: Serialize>(&mut self, slot: u16, value: &T) -> Result<()> {
-        let bytes = postcard::to_stdvec(value)?;
-        self.state.put(slot, self.key, bytes);
-        Ok(())
-    }
-
-    /// Removes the value of this key in a slot.
-    pub fn clear(&mut self, slot: u16) {
-        self.state.remove(slot, self.key);
-    }
-
-    /// Asks for [`ProcessFunction::on_timer`] when the watermark passes `time`.
-    pub fn event_timer(&mut self, time: EventTime) {
-        self.timers.event.insert((time.0, self.key.to_vec()));
-    }
-
-    /// Takes an event-time timer back.
-    pub fn cancel_event_timer(&mut self, time: EventTime) {
-        self.timers.event.remove(&(time.0, self.key.to_vec()));
-    }
-
-    /// Asks for [`ProcessFunction::on_processing_timer`] at this time on the wall.
-    pub fn processing_timer(&mut self, at_ms: i64) {
-        self.timers.processing.insert((at_ms, self.key.to_vec()));
-    }
-
-    /// The event time of the row or timer at hand.
-    pub fn time(&self) -> EventTime {
-        self.time
-    }
-
-    /// The watermark.
-    pub fn watermark(&self) -> EventTime {
-        self.watermark
-    }
-
-    /// The time on the wall in milliseconds.
-    pub fn processing_time_ms(&self) -> i64 {
-        self.processing_time_ms
-    }
-}
-
-/// Timers of all keys, in order of time.
-#[derive(Debug, Default, Clone)]
-struct Timers {
-    event: BTreeSet<(i64, Vec<u8>)>,
-    processing: BTreeSet<(i64, Vec<u8>)>,
-}
 
 /// Makes [`ProcessOperator`]s.
 pub struct ProcessFactory<F, M> {
@@ -170,6 +47,7 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> OperatorFactory for Process
             info: info.clone(),
             waiting: vec![Vec::new(); self.keys.len()],
             timers: Timers::default(),
+            scratch: Scratch::default(),
             out: Vec::new(),
         }))
     }
@@ -192,8 +70,12 @@ pub struct ProcessOperator<F: ProcessFunction> {
     info: OperatorInfo,
     waiting: Vec<Vec<RecordBatch>>,
     timers: Timers,
+    scratch: Scratch,
     out: Vec<F::Out>,
 }
+
+/// How many events ahead the state is told of their keys.
+const LOOKAHEAD: usize = 64;
 
 /// What happens next to a key.
 enum Event<F: ProcessFunction> {
@@ -203,14 +85,44 @@ enum Event<F: ProcessFunction> {
     ProcessingTimer,
 }
 
-/// An event of a key, and when it happens.
-type Due<F> = (EventTime, Vec<u8>, Event<F>);
+/// Events of keys in the order in which they happen; the keys stand one behind the other.
+struct Events<F: ProcessFunction> {
+    keys: Vec<u8>,
+    due: Vec<Due<F>>,
+}
+
+/// An event, when it happens, and where its key begins and ends.
+struct Due<F: ProcessFunction> {
+    time: EventTime,
+    key: (u32, u32),
+    event: Event<F>,
+}
+
+impl<F: ProcessFunction> Events<F> {
+    fn new() -> Self {
+        Self { keys: Vec::new(), due: Vec::new() }
+    }
+
+    fn key((begin, end): (u32, u32), keys: &[u8]) -> &[u8] {
+        &keys[begin as usize..end as usize]
+    }
+
+    /// Appends a row's key, and says where it is.
+    fn push_key(&mut self, columns: &[ArrayRef], row: usize) -> Result<(u32, u32)> {
+        let place = |at: usize| {
+            u32::try_from(at).map_err(|_| Error::data("the keys of rows that wait for one watermark take more than 4 GiB"))
+        };
+        let begin = place(self.keys.len())?;
+        encode_key(columns, row, &mut self.keys)?;
+        Ok((begin, place(self.keys.len())?))
+    }
+}
 
 impl<F: ProcessFunction> ProcessOperator<F> {
     fn call(&mut self, key: &[u8], time: EventTime, event: Event<F>, ctx: &mut Context<'_>) -> Result<()> {
         let (watermark, processing_time_ms) = (ctx.watermark(), ctx.processing_time_ms());
-        let (timers, out) = (&mut self.timers, &mut self.out);
-        let mut process = ProcessContext { key, state: ctx.state(), timers, out, time, watermark, processing_time_ms };
+        let (timers, scratch, out) = (&mut self.timers, &mut self.scratch, &mut self.out);
+        let mut process = ProcessContext { key, state: ctx.state(), scratch, timers, out, time, watermark, processing_time_ms };
         match event {
             Event::Row(row) => self.function.process(row, &mut process),
             Event::Other(row) => self.function.process_other(row, &mut process),
@@ -219,8 +131,8 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         }
     }
 
-    /// The rows of an input with their keys and times, in the order given.
-    fn events(&self, input: usize, rows: &RecordBatch, order: &[u32]) -> Result<Vec<Due<F>>> {
+    /// Adds the rows of an input in the order given.
+    fn read(&self, input: usize, rows: &RecordBatch, order: &[u32], events: &mut Events<F>) -> Result<()> {
         let columns = self.keys[input].of(rows);
         let times = self.event_times[input].map(|column| crate::batch::millis(rows.column(column)));
         let indexes = arrow::array::UInt32Array::from(order.to_vec());
@@ -230,20 +142,35 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         } else {
             F::Other::read(&sorted)?.into_iter().map(Event::Other).collect()
         };
-        order
-            .iter()
-            .zip(typed)
-            .map(|(&row, event)| {
-                let mut key = Vec::new();
-                encode_key(&columns, row as usize, &mut key)?;
-                Ok((times.map_or(EventTime::MIN, |times| EventTime(times[row as usize])), key, event))
-            })
-            .collect()
+        events.due.reserve(typed.len());
+        for (&row, event) in order.iter().zip(typed) {
+            let key = events.push_key(&columns, row as usize)?;
+            let time = times.map_or(EventTime::MIN, |times| EventTime(times[row as usize]));
+            events.due.push(Due { time, key, event });
+        }
+        Ok(())
+    }
+
+    /// Gives events to the function; `fires`: with the timers that are due before each.
+    fn run(&mut self, events: Events<F>, fires: bool, ctx: &mut Context<'_>) -> Result<()> {
+        let Events { keys, due } = events;
+        let places: Vec<(u32, u32)> = due.iter().map(|due| due.key).collect();
+        for (number, Due { time, key, event }) in due.into_iter().enumerate() {
+            if number.is_multiple_of(LOOKAHEAD) {
+                let ahead = &places[number..places.len().min(number + LOOKAHEAD)];
+                ctx.state().prefetch(self.scratch.slot, &mut ahead.iter().map(|place| Events::<F>::key(*place, &keys)));
+            }
+            if fires {
+                self.fire_timers(time, ctx)?;
+            }
+            self.call(Events::<F>::key(key, &keys), time, event, ctx)?;
+        }
+        Ok(())
     }
 
     /// Everything below the watermark: rows (input 0 before input 1 at the same time) and timers, in order of time.
     fn advance(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
-        let mut due: Vec<Due<F>> = Vec::new();
+        let mut events = Events::new();
         for input in 0..self.waiting.len() {
             let Some(column) = self.event_times[input] else { continue };
             let batches = std::mem::take(&mut self.waiting[input]);
@@ -252,18 +179,19 @@ impl<F: ProcessFunction> ProcessOperator<F> {
             let times = crate::batch::millis(all.column(column));
             let order = time_order(&all, column, &[])?;
             let ready = order.partition_point(|&row| watermark == EventTime::MAX || times[row as usize] < watermark.0);
-            due.extend(self.events(input, &all, &order[..ready])?);
+            self.read(input, &all, &order[..ready], &mut events)?;
             if ready < order.len() {
                 let rest = arrow::array::UInt32Array::from(order[ready..].to_vec());
                 self.waiting[input].push(arrow::compute::take_record_batch(&all, &rest)?);
             }
         }
-        due.sort_by_key(|(time, _, _)| *time);
-        for (time, key, event) in due {
-            self.fire_timers(time, ctx)?;
-            self.call(&key, time, event, ctx)?;
+        if self.waiting.len() > 1 {
+            events.due.sort_by_key(|due| due.time);
         }
+        let rows = events.due.len();
+        self.run(events, true, ctx)?;
         self.fire_timers(watermark, ctx)?;
+        self.sweep(rows, watermark, ctx)?;
         self.emit(ctx)
     }
 
@@ -276,6 +204,12 @@ impl<F: ProcessFunction> ProcessOperator<F> {
             self.call(&key, EventTime(time), Event::Timer, ctx)?;
         }
         Ok(())
+    }
+
+    /// Removes some of the state that is over.
+    fn sweep(&mut self, rows: usize, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+        let now_ms = ctx.processing_time_ms();
+        ttl::sweep(ctx.state(), &self.scratch, rows, watermark, now_ms)
     }
 
     fn emit(&mut self, ctx: &mut Context<'_>) -> Result<()> {
@@ -309,9 +243,10 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
         }
         let rows = batch.into_rows();
         let order: Vec<u32> = (0..u32::try_from(rows.num_rows()).expect("a batch has fewer than 2^32 rows")).collect();
-        for (time, key, event) in self.events(input, &rows, &order)? {
-            self.call(&key, time, event, ctx)?;
-        }
+        let mut events = Events::new();
+        self.read(input, &rows, &order, &mut events)?;
+        self.run(events, false, ctx)?;
+        self.sweep(order.len(), ctx.watermark(), ctx)?;
         self.emit(ctx)
     }
 

@@ -1,0 +1,118 @@
+//! State that is over after a time.
+
+use super::context::{ProcessContext, Scratch};
+use crate::{Error, EventTime, KeyedState, Result};
+use std::time::Duration;
+
+/// How long a value lives after it was written (or read). What is over is never given back, and is removed bit by bit while rows are
+/// processed: each row pays for a look at two values or so.
+///
+/// ```
+/// use egret_core::process::{Ttl, TtlClock, ValueState};
+/// use std::time::Duration;
+/// const LAST: ValueState<String> = ValueState::new(0).with_ttl(Ttl::event_time(Duration::from_secs(3_600)));
+/// # let _ = LAST;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ttl {
+    pub(super) after_ms: i64,
+    pub(super) clock: TtlClock,
+    pub(super) renewal: Renewal,
+}
+
+/// By which clock state is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlClock {
+    /// By the time of the row or timer at hand: the same input gives the same output. The stream must have event time.
+    EventTime,
+    /// By the clock on the wall.
+    ProcessingTime,
+}
+
+/// What makes a value live on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// To be written.
+    Write,
+    /// To be written or read.
+    ReadOrWrite,
+}
+
+impl Ttl {
+    /// In event time, from when a value was written.
+    pub const fn event_time(after: Duration) -> Self {
+        Self { after_ms: millis(after), clock: TtlClock::EventTime, renewal: Renewal::Write }
+    }
+
+    /// On the wall, from when a value was written.
+    pub const fn processing_time(after: Duration) -> Self {
+        Self { after_ms: millis(after), clock: TtlClock::ProcessingTime, renewal: Renewal::Write }
+    }
+
+    /// Lives on when it is read, too.
+    #[must_use]
+    pub const fn renewed_by_reads(self) -> Self {
+        Self { renewal: Renewal::ReadOrWrite, ..self }
+    }
+}
+
+const fn millis(duration: Duration) -> i64 {
+    let millis = duration.as_millis();
+    if millis > i64::MAX as u128 { i64::MAX } else { millis as i64 }
+}
+
+/// What a value with a time to live begins with: when it is over, milliseconds, little endian.
+const EXPIRY_BYTES: usize = 8;
+
+/// When a value is over that is written now.
+pub(super) fn expiry<Out>(ttl: Ttl, ctx: &ProcessContext<'_, Out>) -> Result<i64> {
+    Ok(now(ttl.clock, ctx)?.saturating_add(ttl.after_ms))
+}
+
+/// The time at hand by a clock.
+pub(super) fn now<Out>(clock: TtlClock, ctx: &ProcessContext<'_, Out>) -> Result<i64> {
+    let time = match clock {
+        TtlClock::ProcessingTime => return Ok(ctx.processing_time_ms),
+        // A timer of the other clock has no event time.
+        TtlClock::EventTime if ctx.time == EventTime::MIN => ctx.watermark,
+        TtlClock::EventTime => ctx.time,
+    };
+    if time == EventTime::MIN {
+        return Err(Error::job("state that lives for a time in event time needs rows with event time")
+            .help("give the stream a watermark, or let the state live for a time on the wall (Ttl::processing_time)"));
+    }
+    Ok(time.0)
+}
+
+/// When the value with these bytes is over.
+pub(super) fn expiry_of(bytes: &[u8]) -> Result<(i64, &[u8])> {
+    let (expiry, value) = bytes.split_first_chunk::<EXPIRY_BYTES>().ok_or_else(no_expiry)?;
+    Ok((i64::from_le_bytes(*expiry), value))
+}
+
+fn no_expiry() -> Error {
+    Error::job("a value without a time to live was written into this slot before")
+        .help("give the state another slot, or keep it without a time to live")
+}
+
+/// Removes some of what is over, after so many rows.
+pub(super) fn sweep(
+    state: &mut dyn KeyedState,
+    scratch: &Scratch,
+    rows: usize,
+    watermark: EventTime,
+    processing_time_ms: i64,
+) -> Result<()> {
+    if scratch.ttl.is_empty() {
+        return Ok(());
+    }
+    state.sweep(2 * rows + 64, &mut |slot, bytes| {
+        let clock = scratch.ttl.iter().find(|(of, _)| *of == slot).map(|(_, clock)| *clock);
+        let is_over = |expiry: i64| match clock {
+            Some(TtlClock::EventTime) => expiry <= watermark.0,
+            Some(TtlClock::ProcessingTime) => expiry <= processing_time_ms,
+            None => false,
+        };
+        expiry_of(bytes).is_ok_and(|(expiry, _)| is_over(expiry))
+    })
+}

@@ -1,0 +1,172 @@
+//! The state of one key group.
+
+use super::cells::{Cell, Cells, Page, Place};
+use crate::format::{Entry, Writer};
+use egret_core::{KeyGroup, Result};
+use hashbrown::HashTable;
+
+/// An entry in the index: some bits of the hash, so that neither a lookup that fails nor a growing index reads cells.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    hash: u32,
+    place: Place,
+}
+
+/// What a value is known by.
+pub(super) type SlotAndKey = (u16, Box<[u8]>);
+
+/// A value that was removed.
+#[derive(Clone, Debug)]
+struct Removed {
+    epoch: u32,
+    slot: u16,
+    key: Box<[u8]>,
+}
+
+/// The entries of a key group.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    index: HashTable<Held>,
+    cells: Cells,
+    removed: Vec<Removed>,
+}
+
+/// How a change changed the size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Growth {
+    pub(super) entries: i64,
+    pub(super) bytes: i64,
+}
+
+/// The bits of a hash that the index goes by; slots of one key must not collide, and a key group's hashes have their last bits in
+/// common.
+pub(super) fn index_hash(hash: u64, slot: u16) -> u32 {
+    ((hash ^ u64::from(slot).wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 32) as u32
+}
+
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+impl Group {
+    fn find(&self, hash: u32, slot: u16, key: &[u8]) -> Option<Place> {
+        let is = |held: &Held| {
+            held.hash == hash && {
+                let entry = self.cells.get(held.place).entry;
+                entry.slot == slot && entry.key == key
+            }
+        };
+        self.index.find(spread(hash), is).map(|held| held.place)
+    }
+
+    pub(super) fn get(&self, hash: u32, slot: u16, key: &[u8]) -> Option<(Place, &[u8])> {
+        self.find(hash, slot, key).map(|place| (place, self.cells.get(place).entry.value))
+    }
+
+    /// Puts another value where a value of the same size was found, and says whether that was so.
+    pub(super) fn replace(&mut self, place: Place, stamp: u32, value: &[u8]) -> bool {
+        self.cells.replace(place, stamp, value)
+    }
+
+    /// Where something with this hash is, most likely what is looked for.
+    pub(super) fn probe(&self, hash: u32) -> Option<Place> {
+        self.index.find(spread(hash), |held| held.hash == hash).map(|held| held.place)
+    }
+
+    pub(super) fn touch(&self, place: Place) -> u8 {
+        self.cells.touch(place)
+    }
+
+    pub(super) fn put(&mut self, hash: u32, stamp: u32, entry: Entry<'_>) -> Result<Growth> {
+        let Some(place) = self.find(hash, entry.slot, entry.key) else {
+            let place = self.cells.insert(Cell { stamp, entry })?;
+            self.index.insert_unique(spread(hash), Held { hash, place }, |held| spread(held.hash));
+            return Ok(Growth { entries: 1, bytes: self.cells.bytes_of(place) as i64 });
+        };
+        if self.cells.replace(place, stamp, entry.value) {
+            return Ok(Growth::default());
+        }
+        let before = self.cells.bytes_of(place) as i64;
+        let moved = self.cells.insert(Cell { stamp, entry })?;
+        self.cells.free(place);
+        if let Some(held) = self.index.find_mut(spread(hash), |held| held.place == place) {
+            held.place = moved;
+        }
+        Ok(Growth { entries: 0, bytes: self.cells.bytes_of(moved) as i64 - before })
+    }
+
+    /// Looks at so many cells from this one on, and gives slot and key of those that are over; and where to go on, unless that is the end.
+    pub(super) fn find_over(
+        &self,
+        from: (usize, u32),
+        count: &mut usize,
+        is_over: &mut dyn FnMut(u16, &[u8]) -> bool,
+    ) -> (Vec<SlotAndKey>, Option<(usize, u32)>) {
+        let mut over = Vec::new();
+        let give = |place| {
+            let entry = self.cells.get(place).entry;
+            over.push((entry.slot, entry.key.into()));
+        };
+        let next = self.cells.scan(from, count, |entry| is_over(entry.slot, entry.value), give);
+        (over, next)
+    }
+
+    /// Removes a value; `epoch`: remembers that, as a change of this epoch.
+    pub(super) fn remove(&mut self, hash: u32, slot: u16, key: &[u8], epoch: Option<u32>) -> Option<Growth> {
+        let place = self.find(hash, slot, key)?;
+        if let Ok(entry) = self.index.find_entry(spread(hash), |held| held.place == place) {
+            entry.remove();
+        }
+        if self.index.is_empty() {
+            self.index = HashTable::new();
+        }
+        let bytes = self.cells.bytes_of(place) as i64;
+        self.cells.free(place);
+        self.removed.extend(epoch.map(|epoch| Removed { epoch, slot, key: key.into() }));
+        Some(Growth { entries: -1, bytes: -bytes })
+    }
+
+    /// Forgets what was removed in epochs up to this one; says how many removals are left.
+    pub(super) fn forget_removed(&mut self, until: u32) -> usize {
+        self.removed.retain(|removed| removed.epoch > until);
+        self.removed.len()
+    }
+
+    /// The group as it is now: all of it, or what changed after the epoch `base`.
+    pub(super) fn freeze(&self, group: KeyGroup, base: Option<u32>) -> FrozenGroup {
+        let removed = match base {
+            Some(base) => self.removed.iter().filter(|removed| removed.epoch > base).cloned().collect(),
+            None => Vec::new(),
+        };
+        FrozenGroup { group, base, pages: self.cells.pages(), removed }
+    }
+}
+
+/// A key group as it was at one moment.
+#[derive(Debug)]
+pub(super) struct FrozenGroup {
+    pub(super) group: KeyGroup,
+    base: Option<u32>,
+    pages: Vec<Page>,
+    removed: Vec<Removed>,
+}
+
+impl FrozenGroup {
+    /// Its record, unless there is nothing to say.
+    pub(super) fn encode(self) -> Result<Option<Vec<u8>>> {
+        let mut writer = match self.base {
+            None => Writer::whole(),
+            Some(_) => Writer::changes(self.removed.iter().map(|removed| (removed.slot, &*removed.key)))?,
+        };
+        if self.base.is_none() {
+            writer.reserve(self.pages.iter().map(Page::len).sum());
+        }
+        // A page is let go as soon as it is read, so that it need not be copied any more.
+        for page in self.pages {
+            for cell in page.cells().filter(|cell| self.base.is_none_or(|base| cell.stamp > base)) {
+                writer.push(cell.entry)?;
+            }
+        }
+        Ok((!writer.is_empty()).then(|| writer.finish()))
+    }
+}
