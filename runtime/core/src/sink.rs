@@ -17,6 +17,12 @@ pub trait Sink: Send + Sync {
         None
     }
 
+    /// What its committables, and what it has published, depend on, by name of the fact, as canonical text: `format` is `csv`. A
+    /// checkpoint of a job where any of it differs is refused, with what differs. Its columns are known without.
+    fn state_layout(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Whether all rows go to one writer.
     fn wants_one_writer(&self) -> bool {
         false

@@ -31,6 +31,12 @@ pub trait Source: Send + Sync {
     /// The split cannot be opened.
     fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>>;
 
+    /// What the positions of its splits depend on, by name of the fact, as canonical text: `format` is `csv`. A checkpoint of a job
+    /// where any of it differs is refused, with what differs.
+    fn state_layout(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Whether several processes can read it; standard input belongs to one.
     fn can_be_read_by_processes(&self) -> bool {
         true

@@ -103,7 +103,13 @@ pub(crate) fn identity(job: &JobGraph, name: &str) -> JobIdentity {
         };
         let fields = schema.map(|schema| schema.arrow().fields().clone()).unwrap_or_default();
         let columns: Vec<String> = fields.iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-        NodeIdentity { uid: node.name.to_string(), kind, state: [("columns".to_owned(), columns.join(", "))].into() }
+        let said = match &node.kind {
+            NodeKind::Source { source, .. } => source.state_layout(),
+            NodeKind::Sink(sink) => sink.state_layout(),
+            NodeKind::Operator(_) => Vec::new(),
+        };
+        let state = std::iter::once(("columns".to_owned(), columns.join(", "))).chain(said).collect();
+        NodeIdentity { uid: node.name.to_string(), kind, state }
     };
     let mut nodes: Vec<NodeIdentity> = job.nodes().map(|(id, of)| node(of, id)).collect();
     for (_, node) in job.nodes() {
