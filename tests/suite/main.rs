@@ -6,6 +6,7 @@ mod bad_input;
 mod checkpoints;
 mod language;
 mod match_recognize;
+mod one_instance;
 mod pattern_sets;
 mod pattern_streams;
 mod patterns;

@@ -134,6 +134,14 @@ impl JobGraph {
         Ok(())
     }
 
+    /// How many instances a node has that takes rows in these ways. What one instance alone hands on to the same worker has one reader:
+    /// an instance on another worker would wait for ever for rows and barriers that nobody sends.
+    pub fn parallelism_behind(&self, inputs: &[(NodeId, &Partitioning)], wanted: Parallelism) -> Parallelism {
+        let mut forward = inputs.iter().filter(|(_, partitioning)| **partitioning == Partitioning::Forward).peekable();
+        let some = forward.peek().is_some();
+        if some && forward.all(|(from, _)| self.node(*from).parallelism == Parallelism::One) { Parallelism::One } else { wanted }
+    }
+
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.graph[NodeIndex::new(id.0)]
@@ -221,9 +229,11 @@ impl JobGraph {
     /// Checks what every job must satisfy.
     ///
     /// # Errors
-    /// Two sinks write to one place, or there is nothing to run.
+    /// Two sinks write to one place, or there is nothing to run; an instance that nobody sends to, or rows that no instance takes (a
+    /// bug of who made the graph).
     pub fn validate(&self) -> Result<()> {
         self.topological_order()?;
+        self.check_senders()?;
         let mut targets: Vec<(String, &str)> = Vec::new();
         for node in self.graph.node_weights() {
             let NodeKind::Sink(sink) = &node.kind else { continue };
@@ -236,6 +246,35 @@ impl JobGraph {
         }
         if self.graph.node_weights().all(|node| !matches!(node.kind, NodeKind::Sink(_))) {
             return Err(Error::job("the job has no output").help("add CREATE SINK and INSERT INTO, or Stream::sink"));
+        }
+        Ok(())
+    }
+
+    /// Checks that every instance of every node has senders on all its inputs, and that all that is sent has an instance to take it.
+    ///
+    /// An input whose one sender is on worker 0 may have no sender elsewhere if another input does: a union of what one instance made
+    /// with what every worker has.
+    fn check_senders(&self) -> Result<()> {
+        for (id, node) in self.nodes() {
+            let inputs = self.inputs(id);
+            let is_one = |id: NodeId| self.node(id).parallelism == Parallelism::One;
+            let from_every_worker = |(from, edge): &(NodeId, &Edge)| edge.partitioning == Partitioning::Forward && !is_one(*from);
+            for (from, edge) in &inputs {
+                let fits = match (&edge.partitioning, node.parallelism) {
+                    (Partitioning::Gather, of) => of == Parallelism::One,
+                    (Partitioning::Forward, Parallelism::One) => is_one(*from),
+                    (Partitioning::Forward, Parallelism::EveryWorker) => !is_one(*from) || inputs.iter().any(from_every_worker),
+                    (Partitioning::Hash(_) | Partitioning::Broadcast, of) => of == Parallelism::EveryWorker,
+                };
+                if !fits {
+                    return Err(Error::bug(format!(
+                        "'{}' cannot read '{}' in this way ({}): instances would have no sender, or rows no reader",
+                        node.name,
+                        self.node(*from).name,
+                        self.describe_partitioning(*from, edge)
+                    )));
+                }
+            }
         }
         Ok(())
     }
@@ -304,6 +343,56 @@ impl JobGraph {
             }
             NodeKind::Operator(factory) => factory.describe(),
             NodeKind::Sink(sink) => vec![sink.describe()],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::UnionFactory;
+
+    fn node(name: &str, parallelism: Parallelism) -> Node {
+        let schema = StreamSchema::new(Vec::new(), None).expect("no columns");
+        let kind = NodeKind::Operator(Arc::new(UnionFactory::new(schema.clone())));
+        Node { name: name.into(), kind, parallelism, outputs: vec![OutputPort { name: None, schema }] }
+    }
+
+    /// Whether a node of this parallelism may read others in these ways.
+    fn check(inputs: &[(Parallelism, Partitioning)], parallelism: Parallelism) -> Result<()> {
+        let mut job = JobGraph::new();
+        let last = job.add_node(node("last", parallelism));
+        for (input, (of, partitioning)) in inputs.iter().enumerate() {
+            let from = job.add_node(node("from", *of));
+            job.add_edge(from, last, Edge { port: 0, input, partitioning: partitioning.clone() })?;
+        }
+        job.check_senders()
+    }
+
+    #[test]
+    fn every_instance_has_senders_and_every_row_a_reader() {
+        use Parallelism::{EveryWorker, One};
+        use Partitioning::{Broadcast, Forward, Gather, Hash};
+        let hash = || Hash(KeyColumns::new(Vec::new()));
+        for (inputs, parallelism) in [
+            (vec![(EveryWorker, Forward)], EveryWorker),
+            (vec![(One, Forward)], One),
+            (vec![(One, Forward), (EveryWorker, Gather)], One),
+            (vec![(One, Forward), (EveryWorker, Forward)], EveryWorker),
+            (vec![(One, hash()), (One, Broadcast)], EveryWorker),
+        ] {
+            check(&inputs, parallelism).unwrap_or_else(|error| panic!("{inputs:?} to {parallelism:?}: {error}"));
+        }
+        for (inputs, parallelism) in [
+            (vec![(One, Forward)], EveryWorker),
+            (vec![(One, Forward), (EveryWorker, hash())], EveryWorker),
+            (vec![(EveryWorker, Forward)], One),
+            (vec![(EveryWorker, Gather)], EveryWorker),
+            (vec![(EveryWorker, hash())], One),
+            (vec![(EveryWorker, Broadcast)], One),
+        ] {
+            let error = check(&inputs, parallelism).expect_err("it does not fit");
+            assert!(matches!(error, Error::Bug(_)) && error.to_string().contains("'last' cannot read 'from'"), "{error}");
         }
     }
 }

@@ -52,7 +52,8 @@ impl Job {
         change(&mut self.graph.borrow_mut())
     }
 
-    /// Adds an operator with any number of inputs and outputs: what the other methods are made of.
+    /// Adds an operator with any number of inputs and outputs: what the other methods are made of. One that takes what one instance
+    /// made has one instance itself (see [`JobGraph::parallelism_behind`]), whatever was asked for, and gathers its other inputs.
     ///
     /// # Errors
     /// An input's partitioning does not fit its stream.
@@ -64,6 +65,8 @@ impl Job {
         parallelism: Parallelism,
         outputs: Vec<OutputPort>,
     ) -> Result<Stream> {
+        let ways: Vec<_> = inputs.iter().map(|(from, partitioning)| (from.node, partitioning)).collect();
+        let parallelism = self.graph.borrow().parallelism_behind(&ways, parallelism);
         let stream = self.add(name, NodeKind::Operator(factory), parallelism, outputs);
         for (input, (from, partitioning)) in inputs.iter().enumerate() {
             if let Partitioning::Hash(keys) = partitioning {
@@ -71,7 +74,11 @@ impl Job {
                     crate::key::check_key_type(from.schema.arrow().field(column).data_type())?;
                 }
             }
-            let edge = Edge { port: from.port, input, partitioning: partitioning.clone() };
+            let partitioning = match partitioning {
+                Partitioning::Hash(_) | Partitioning::Broadcast if parallelism == Parallelism::One => Partitioning::Gather,
+                other => other.clone(),
+            };
+            let edge = Edge { port: from.port, input, partitioning };
             self.graph.borrow_mut().add_edge(from.node, stream.node, edge)?;
         }
         Ok(stream)
@@ -289,7 +296,11 @@ impl Stream {
         let (partitioning, parallelism) = if sink.wants_one_writer() {
             (Partitioning::Gather, Parallelism::One)
         } else {
-            (Partitioning::Forward, Parallelism::EveryWorker)
+            let wanted = Parallelism::EveryWorker;
+            (
+                Partitioning::Forward,
+                self.job.edit(|graph| graph.parallelism_behind(&[(self.node, &Partitioning::Forward)], wanted)),
+            )
         };
         let node = self.job.add(name, NodeKind::Sink(sink), parallelism, Vec::new()).node;
         let edge = Edge { port: self.port, input: 0, partitioning };
