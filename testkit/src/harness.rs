@@ -40,6 +40,8 @@ pub struct Harness {
     backend: fn() -> Box<dyn KeyedState>,
     instances: Vec<Instance>,
     watermarks: MinWatermark,
+    /// The latest event time fed.
+    latest: EventTime,
     processing_time_ms: i64,
     epoch: Epoch,
     counters: Arc<Counters>,
@@ -103,6 +105,7 @@ impl Harness {
             backend,
             instances: Vec::new(),
             watermarks,
+            latest: EventTime::MIN,
             processing_time_ms: 0,
             epoch: Epoch(0),
             counters: Arc::default(),
@@ -155,6 +158,8 @@ impl Harness {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        let times = batch.event_times().unwrap_or_default();
+        self.latest = times.iter().fold(self.latest, |latest, &time| latest.max(EventTime(time)));
         for (instance, part) in self.route(input, batch)? {
             self.call(instance, |operator, ctx| operator.process(input, part, ctx))?;
         }
@@ -306,7 +311,8 @@ impl Harness {
         let Instance { info, operator, state, wake_at, passed, given: _ } = &mut self.instances[instance];
         let mut sent: Vec<(usize, Batch)> = Vec::new();
         let now = self.processing_time_ms;
-        let mut ctx = Context::new(&mut sent, info, &self.counters, state.as_mut(), wake_at, watermark, now);
+        let mut ctx =
+            Context::new(&mut sent, info, &self.counters, state.as_mut(), wake_at, watermark, now).with_latest(self.latest);
         call(operator.as_mut(), &mut ctx)?;
         sent.iter().try_for_each(|(port, batch)| check_times(*port, batch, *passed))?;
         self.output.extend(sent);

@@ -6,7 +6,6 @@ mod evaluate;
 mod expire;
 mod facts;
 mod keys;
-mod order;
 mod output;
 mod probe;
 mod run;
@@ -23,7 +22,6 @@ pub(crate) use facts::ChainFacts;
 pub(crate) use store::Store;
 
 pub(crate) use keys::{Key, RowKeys};
-pub(crate) use order::TimeOrder;
 pub(crate) use state::{RowTimes, Shared, State};
 
 pub(crate) use probe::{Kept, Probe};

@@ -1,10 +1,10 @@
 //! Rows on their way into partitions: in order of event time, of the end of the input, or of arrival.
 
 use super::plan::RowPlan;
-use crate::matcher::TimeOrder;
 use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, concat_batches, take_record_batch};
 use egret_core::Result;
+use egret_core::TimeOrder;
 use egret_core::batch::millis;
 use std::cmp::Ordering;
 

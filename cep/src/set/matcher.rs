@@ -5,8 +5,9 @@ use super::outlets::Outlets;
 use super::plan::SetPlan;
 use super::{PatternSet, hits};
 use crate::compiled::{MATCHES, matches_of};
-use crate::matcher::{RowKeys, RowTimes, TimeOrder};
+use crate::matcher::{RowKeys, RowTimes};
 use arrow::array::{AsArray, RecordBatch};
+use egret_core::TimeOrder;
 use egret_core::batch::millis;
 use egret_core::{
     Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,

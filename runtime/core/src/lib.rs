@@ -22,6 +22,7 @@ mod source;
 mod state;
 pub mod stream;
 mod time;
+mod time_order;
 mod watermark;
 pub mod window;
 
@@ -36,4 +37,5 @@ pub use source::{Poll, Source, SourceReader, Split};
 pub use state::{Frozen, KeyedState, NoState};
 pub use stream::{KeyedStream, Stream};
 pub use time::{EngineTime, Epoch, EventTime};
+pub use time_order::TimeOrder;
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

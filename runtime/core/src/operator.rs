@@ -196,6 +196,7 @@ pub struct Context<'a> {
     counters: &'a Counters,
     state: &'a mut dyn KeyedState,
     watermark: EventTime,
+    latest: EventTime,
     processing_time_ms: i64,
     wake_at: &'a mut Option<i64>,
 }
@@ -211,7 +212,14 @@ impl<'a> Context<'a> {
         watermark: EventTime,
         processing_time_ms: i64,
     ) -> Self {
-        Self { output, info, counters, state, watermark, processing_time_ms, wake_at }
+        Self { output, info, counters, state, watermark, latest: EventTime::MIN, processing_time_ms, wake_at }
+    }
+
+    /// With the latest event time of the input.
+    #[must_use]
+    pub fn with_latest(mut self, latest: EventTime) -> Self {
+        self.latest = latest;
+        self
     }
 
     /// Sends rows to the main output. Empty batches go nowhere.
@@ -239,6 +247,12 @@ impl<'a> Context<'a> {
     /// The input's watermark before this call.
     pub fn watermark(&self) -> EventTime {
         self.watermark
+    }
+
+    /// Once the input has ended: the latest event time that was read from any source above. It depends on the input alone, where the
+    /// last watermark before the end does not.
+    pub fn latest(&self) -> EventTime {
+        self.latest
     }
 
     /// The time on the wall, injected: milliseconds since 1970.

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub(crate) enum Signal {
     /// No more rows below this.
     Watermark(EventTime),
+    /// The latest event time read, before the watermark that says that the input has ended.
+    Latest(EventTime),
     /// Nothing to say for now: do not wait.
     Idle,
     /// No more rows. `complete`: the input was read to its end, not stopped.
@@ -69,6 +71,8 @@ pub(crate) struct Driver {
     inputs: Vec<Input>,
     combined: MinWatermark,
     passed_on: EventTime,
+    /// The latest event time read above, as far as senders have said.
+    latest: EventTime,
     wake_at: Option<i64>,
     saw_idle: bool,
     complete: bool,
@@ -105,6 +109,7 @@ impl Driver {
             inputs: senders.iter().map(|senders| Input::new(senders)).collect(),
             combined: MinWatermark::new(senders.len()),
             passed_on: EventTime::MIN,
+            latest: EventTime::MIN,
             wake_at: None,
             saw_idle: false,
             complete: true,
@@ -205,6 +210,10 @@ impl Driver {
                 self.complete &= complete;
                 if complete { self.inputs[input].senders.set_idle(sender) } else { None }
             }
+            Signal::Latest(latest) => {
+                self.latest = self.latest.max(latest);
+                return Ok(());
+            }
             Signal::Barrier(_) => return Ok(()),
         };
         if let Some(watermark) = moved {
@@ -246,6 +255,9 @@ impl Driver {
         if passed_on > self.passed_on {
             self.passed_on = passed_on;
             self.counters.set_watermark(passed_on);
+            if passed_on == EventTime::MAX {
+                out.push(Outgoing::Signal(Signal::Latest(self.latest)));
+            }
             out.push(Outgoing::Signal(Signal::Watermark(passed_on)));
         }
         let all_ended = self.inputs.iter().all(Input::is_ended);
@@ -285,7 +297,8 @@ impl Driver {
             &mut self.wake_at,
             self.combined.current(),
             now_ms,
-        );
+        )
+        .with_latest(self.latest);
         let operator = self.operator.as_mut();
         let result = catch_unwind(AssertUnwindSafe(|| what(operator, &mut ctx))).unwrap_or_else(|panic| Err(panic_error(&panic)));
         Counters::add(&self.counters.rows_out, collector.rows);

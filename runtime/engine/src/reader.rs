@@ -177,6 +177,7 @@ impl SourceTask {
         self.find_idle(now_ms, out);
         if self.splits.iter().all(|split| split.ended) {
             self.ended = true;
+            out.push(Outgoing::Signal(Signal::Latest(self.latest)));
             out.push(Outgoing::Signal(Signal::Watermark(EventTime::MAX)));
             return Ok(Next::Ended);
         }

@@ -2,9 +2,10 @@
 
 use crate::twin::random_rows;
 use crate::windows::{input, schema};
+use egret_core::job::Partitioning;
 use egret_core::process::{ProcessContext, ProcessFunction, ValueState, factory};
-use egret_core::{EventTime, KeyColumns, Result, row};
-use egret_testkit::{Case, Input, check_law, row_texts, table};
+use egret_core::{EventTime, KeyColumns, MAIN, Result, row};
+use egret_testkit::{Case, Harness, Input, check_law, row_texts, table};
 use std::collections::BTreeMap;
 
 row! {
@@ -128,4 +129,119 @@ fn two_streams_meet_in_order_of_event_time() {
             .input(Input::of(&limits).keyed_by(&["card"]).out_of_order_by(400));
         assert!(!check_law(&case).is_empty());
     }
+}
+
+const FIRST: ValueState<Option<i64>> = ValueState::new(0);
+
+row! {
+    struct Beat { card: Option<i64>, at: EventTime }
+}
+
+/// Says every so often that a card is there, from its first payment on.
+struct Beats;
+
+const BEAT_MS: i64 = 25;
+
+impl ProcessFunction for Beats {
+    type In = Payment;
+    type Other = Payment;
+    type Out = Beat;
+
+    fn process(&mut self, row: Payment, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
+        if FIRST.get(ctx)?.is_none() {
+            FIRST.set(ctx, &row.card)?;
+            ctx.event_timer(row.at.plus_ms(BEAT_MS));
+        }
+        Ok(())
+    }
+
+    fn on_timer(&mut self, time: EventTime, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
+        let card = FIRST.get(ctx)?.flatten();
+        ctx.emit(Beat { card, at: time });
+        ctx.event_timer(time.plus_ms(BEAT_MS));
+        Ok(())
+    }
+
+    fn on_processing_timer(&mut self, now_ms: i64, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
+        ctx.emit(Beat { card: None, at: EventTime(now_ms) });
+        Ok(())
+    }
+}
+
+/// Rows whose times are from 1 on, each once.
+fn payments(seed: u64, count: usize) -> Vec<crate::twin::Row> {
+    let mut rows = random_rows(seed, count, 3);
+    rows.iter_mut().enumerate().for_each(|(place, row)| row.at = 1 + place as i64 * 7 + row.at.rem_euclid(7));
+    rows
+}
+
+#[test]
+fn a_timer_that_sets_the_next_goes_on_to_the_end_of_the_input_and_once_behind_it() {
+    for seed in 1..=5 {
+        let rows = payments(seed, 200);
+        let (process, _) = factory(|| Beats, vec![KeyColumns::new(vec![0])], &[&schema()]).unwrap();
+        let out = check_law(&Case::new(&format!("beats, input {seed}"), process).input(input(&rows, &[0])).seeds(24));
+        let mut found: Vec<String> = out.iter().flat_map(row_texts).map(|row| row.join(" ")).collect();
+        found.sort();
+        let end = rows.iter().map(|row| row.at).max().unwrap();
+        let mut first: BTreeMap<Option<i64>, i64> = BTreeMap::new();
+        for row in &rows {
+            first.entry(row.card).or_insert(row.at);
+        }
+        let mut expected = Vec::new();
+        for (card, first) in first {
+            let card = card.map_or_else(|| "null".to_owned(), |card| card.to_string());
+            let beats = (1..).map(|beat| first + beat * BEAT_MS);
+            let count = beats.clone().take_while(|at| *at <= end).count() + 1;
+            expected.extend(beats.take(count).map(|at| format!("{card} {at}")));
+        }
+        expected.sort();
+        assert_eq!(found, expected, "input {seed}");
+    }
+}
+
+/// Asks to be woken for each payment.
+struct Wakes;
+
+impl ProcessFunction for Wakes {
+    type In = Payment;
+    type Other = Payment;
+    type Out = Beat;
+
+    fn process(&mut self, row: Payment, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
+        ctx.processing_timer(row.at.0);
+        Ok(())
+    }
+
+    fn on_processing_timer(&mut self, now_ms: i64, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
+        ctx.emit(Beat { card: None, at: EventTime(now_ms) });
+        Ok(())
+    }
+}
+
+#[test]
+fn timers_on_the_wall_are_due_behind_a_restore_though_no_row_comes() {
+    let keys = KeyColumns::new(vec![0]);
+    let (process, _) = factory(|| Wakes, vec![keys.clone()], &[&schema()]).unwrap();
+    let mut harness = Harness::new(process, vec![Partitioning::Hash(keys)], 1).unwrap();
+    harness.feed(0, table("card:int country:text amount:float at:time\n 1 DE 1 500\n 2 DE 1 700").batch()).unwrap();
+    harness.watermark(0, EventTime(600)).unwrap();
+    let snapshot = harness.snapshot().unwrap();
+    harness.restore(&snapshot, 2).unwrap();
+    harness.processing_time(499).unwrap();
+    assert!(harness.take(MAIN).is_empty());
+    harness.processing_time(500).unwrap();
+    assert_eq!(harness.take(MAIN).len(), 1, "only the first payment was taken before the restore");
+}
+
+#[test]
+fn rows_that_wait_are_saved_in_columns() {
+    let keys = KeyColumns::new(vec![0]);
+    let (process, _) = factory(|| Wakes, vec![keys.clone()], &[&schema()]).unwrap();
+    let mut harness = Harness::new(process, vec![Partitioning::Hash(keys)], 1).unwrap();
+    let rows: String = (0..10_000).map(|row| format!("\n {} DE 1 {}", row % 300, 10_000 - row)).collect();
+    harness.feed(0, table(&format!("card:int country:text amount:float at:time{rows}")).batch()).unwrap();
+    let saved = harness.snapshot().unwrap();
+    let bytes: usize = saved.operators.iter().flat_map(|part| &part.keyed).map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes < 1_000_000, "{bytes} bytes for 10,000 rows");
 }

@@ -22,9 +22,12 @@ impl<Out> ProcessContext<'_, Out> {
         self.out.push(row);
     }
 
-    /// Asks for [`super::ProcessFunction::on_timer`] when the watermark passes `time`.
+    /// Asks for [`super::ProcessFunction::on_timer`] when the watermark passes `time`. Of what a timer sets behind the end of the input
+    /// nothing comes: see there.
     pub fn event_timer(&mut self, time: EventTime) {
-        self.timers.event.insert((time.0, self.key.to_vec()));
+        if !self.timers.is_closed {
+            self.timers.event.insert((time.0, self.key.to_vec()));
+        }
     }
 
     /// Takes an event-time timer back.
@@ -68,4 +71,6 @@ pub(super) struct Scratch {
 pub(super) struct Timers {
     pub(super) event: BTreeSet<(i64, Vec<u8>)>,
     pub(super) processing: BTreeSet<(i64, Vec<u8>)>,
+    /// Whether a timer behind the end of the input is firing: it sets no other.
+    pub(super) is_closed: bool,
 }

@@ -5,6 +5,7 @@
 
 mod context;
 mod operator;
+mod saved;
 mod states;
 mod ttl;
 
@@ -44,7 +45,12 @@ pub trait ProcessFunction: Send + 'static {
         Err(Error::bug("this process function has no second input"))
     }
 
-    /// A timer of this key is due: event time has reached `time`.
+    /// A timer of this key is due: event time has reached `time`. Timers fire in order of time, behind rows of their time.
+    ///
+    /// # The end of the input
+    /// Event time then stands at the latest event time that was read. Timers up to there fire, and those that they set up to there.
+    /// Timers behind it fire, too, once and in order; what these set does not, or a timer that always sets the next one would keep
+    /// the job from its end. A job that is stopped has not come to the end: its timers wait for the next run.
     ///
     /// # Errors
     /// The job ends.

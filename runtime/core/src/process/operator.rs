@@ -1,13 +1,13 @@
 //! The operator that runs a process function.
 
 use super::context::{ProcessContext, Scratch, Timers};
+use super::saved::{self, Saver};
 use super::{LATE, ProcessFunction, ttl};
-use crate::batch::time_order;
-use crate::key::{KeyColumns, KeyGroup, encode_key, hash_key};
+use crate::key::{KeyColumns, encode_key};
 use crate::row::Row;
 use crate::{
     Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize, StreamSchema,
-    ipc,
+    TimeOrder,
 };
 use arrow::array::{ArrayRef, RecordBatch};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub struct ProcessFactory<F, M> {
     make: M,
     keys: Vec<KeyColumns>,
     event_times: Vec<Option<usize>>,
+    /// All columns of each input: rows of one time are in order of their content.
+    ties: Vec<Vec<usize>>,
     output: StreamSchema,
     _function: std::marker::PhantomData<fn() -> F>,
 }
@@ -28,7 +30,8 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> ProcessFactory<F, M> {
     /// The output type's schema cannot be made.
     pub fn new(make: M, keys: Vec<KeyColumns>, inputs: &[&StreamSchema]) -> Result<Self> {
         let event_times = inputs.iter().map(|schema| schema.event_time()).collect();
-        Ok(Self { make, keys, event_times, output: F::Out::schema()?, _function: std::marker::PhantomData })
+        let ties = inputs.iter().map(|schema| (0..schema.arrow().fields().len()).collect()).collect();
+        Ok(Self { make, keys, event_times, ties, output: F::Out::schema()?, _function: std::marker::PhantomData })
     }
 
     /// The schema of what it emits.
@@ -43,9 +46,11 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> OperatorFactory for Process
             function: (self.make)(),
             keys: self.keys.clone(),
             event_times: self.event_times.clone(),
+            ties: self.ties.clone(),
             event_time_out: self.output.event_time(),
             info: info.clone(),
-            waiting: vec![Vec::new(); self.keys.len()],
+            waiting: self.keys.iter().map(|_| TimeOrder::default()).collect(),
+            end: None,
             timers: Timers::default(),
             scratch: Scratch::default(),
             out: Vec::new(),
@@ -66,9 +71,12 @@ pub struct ProcessOperator<F: ProcessFunction> {
     function: F,
     keys: Vec<KeyColumns>,
     event_times: Vec<Option<usize>>,
+    ties: Vec<Vec<usize>>,
     event_time_out: Option<usize>,
     info: OperatorInfo,
-    waiting: Vec<Vec<RecordBatch>>,
+    waiting: Vec<TimeOrder>,
+    /// The latest event time of the input, once that has ended.
+    end: Option<EventTime>,
     timers: Timers,
     scratch: Scratch,
     out: Vec<F::Out>,
@@ -131,21 +139,19 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         }
     }
 
-    /// Adds the rows of an input in the order given.
-    fn read(&self, input: usize, rows: &RecordBatch, order: &[u32], events: &mut Events<F>) -> Result<()> {
+    /// Adds the rows of an input.
+    fn read(&self, input: usize, rows: &RecordBatch, events: &mut Events<F>) -> Result<()> {
         let columns = self.keys[input].of(rows);
         let times = self.event_times[input].map(|column| crate::batch::millis(rows.column(column)));
-        let indexes = arrow::array::UInt32Array::from(order.to_vec());
-        let sorted = arrow::compute::take_record_batch(rows, &indexes)?;
         let typed: Vec<Event<F>> = if input == 0 {
-            F::In::read(&sorted)?.into_iter().map(Event::Row).collect()
+            F::In::read(rows)?.into_iter().map(Event::Row).collect()
         } else {
-            F::Other::read(&sorted)?.into_iter().map(Event::Other).collect()
+            F::Other::read(rows)?.into_iter().map(Event::Other).collect()
         };
         events.due.reserve(typed.len());
-        for (&row, event) in order.iter().zip(typed) {
-            let key = events.push_key(&columns, row as usize)?;
-            let time = times.map_or(EventTime::MIN, |times| EventTime(times[row as usize]));
+        for (row, event) in typed.into_iter().enumerate() {
+            let key = events.push_key(&columns, row)?;
+            let time = times.map_or(EventTime::MIN, |times| EventTime(times[row]));
             events.due.push(Due { time, key, event });
         }
         Ok(())
@@ -173,17 +179,12 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         let mut events = Events::new();
         for input in 0..self.waiting.len() {
             let Some(column) = self.event_times[input] else { continue };
-            let batches = std::mem::take(&mut self.waiting[input]);
-            let Some(first) = batches.first() else { continue };
-            let all = arrow::compute::concat_batches(&first.schema(), &batches)?;
-            let times = crate::batch::millis(all.column(column));
-            let order = time_order(&all, column, &[])?;
-            let ready = order.partition_point(|&row| watermark == EventTime::MAX || times[row as usize] < watermark.0);
-            self.read(input, &all, &order[..ready], &mut events)?;
-            if ready < order.len() {
-                let rest = arrow::array::UInt32Array::from(order[ready..].to_vec());
-                self.waiting[input].push(arrow::compute::take_record_batch(&all, &rest)?);
+            if let Some(rows) = self.waiting[input].release(watermark.0, column, &self.ties[input])? {
+                self.read(input, &rows, &mut events)?;
             }
+        }
+        if watermark == EventTime::MAX {
+            self.end = Some(ctx.latest());
         }
         if self.waiting.len() > 1 {
             events.due.sort_by_key(|due| due.time);
@@ -195,13 +196,15 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         self.emit(ctx)
     }
 
-    /// Timers strictly below a time.
+    /// Timers strictly below a time. Behind the end of the input those fire that were set, and what they set does not.
     fn fire_timers(&mut self, below: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         while let Some((time, _)) = self.timers.event.first()
             && (*time < below.0 || below == EventTime::MAX)
         {
             let (time, key) = self.timers.event.pop_first().expect("there is a first");
+            self.timers.is_closed = self.end.is_some_and(|end| time > end.0);
             self.call(&key, EventTime(time), Event::Timer, ctx)?;
+            self.timers.is_closed = false;
         }
         Ok(())
     }
@@ -217,18 +220,25 @@ impl<F: ProcessFunction> ProcessOperator<F> {
             let rows = F::Out::write(std::mem::take(&mut self.out))?;
             ctx.emit(Batch::from_parts(rows, self.event_time_out, None));
         }
-        if let Some((at_ms, _)) = self.timers.processing.first() {
-            ctx.wake_at(*at_ms);
-        }
+        self.wake(ctx);
         Ok(())
     }
 
-    fn owns(&self, key: &[u8]) -> bool {
-        self.info.owns(KeyGroup::of(hash_key(key), self.info.max_parallelism))
+    /// Asks to be woken when the next timer on the wall is due.
+    fn wake(&self, ctx: &mut Context<'_>) {
+        if let Some((at_ms, _)) = self.timers.processing.first() {
+            ctx.wake_at(*at_ms);
+        }
     }
 }
 
 impl<F: ProcessFunction> Operator for ProcessOperator<F> {
+    /// Timers on the wall that were restored are due also if no row comes.
+    fn open(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        self.wake(ctx);
+        Ok(())
+    }
+
     fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         if batch.late().is_some() {
             crate::metrics::Counters::add(&ctx.counters().late, batch.num_rows() as u64);
@@ -237,16 +247,15 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
             }
             return Ok(());
         }
-        if self.event_times[input].is_some() {
-            self.waiting[input].push(batch.into_rows());
+        if let Some(column) = self.event_times[input] {
+            self.waiting[input].add(batch.into_rows(), column);
             return Ok(());
         }
         let rows = batch.into_rows();
-        let order: Vec<u32> = (0..u32::try_from(rows.num_rows()).expect("a batch has fewer than 2^32 rows")).collect();
         let mut events = Events::new();
-        self.read(input, &rows, &order, &mut events)?;
+        self.read(input, &rows, &mut events)?;
         self.run(events, false, ctx)?;
-        self.sweep(order.len(), ctx.watermark(), ctx)?;
+        self.sweep(rows.num_rows(), ctx.watermark(), ctx)?;
         self.emit(ctx)
     }
 
@@ -265,40 +274,18 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        let mut snapshot = Snapshot::default();
-        let mut encode = |key: &[u8], entry: &Entry<'_>| -> Result<()> {
-            let group = KeyGroup::of(hash_key(key), self.info.max_parallelism);
-            snapshot.keyed.push((group, postcard::to_stdvec(entry)?));
-            Ok(())
-        };
-        for (time, key) in &self.timers.event {
-            encode(key, &Entry::Timer(*time, key))?;
+        let mut saver = Saver::new(self.info.max_parallelism);
+        saver.timers(&self.timers);
+        for (input, waiting) in self.waiting.iter().enumerate() {
+            waiting.rows()?.iter().try_for_each(|rows| saver.waiting(input, rows, &self.keys[input]))?;
         }
-        for (time, key) in &self.timers.processing {
-            encode(key, &Entry::ProcessingTimer(*time, key))?;
-        }
-        for (input, batches) in self.waiting.iter().enumerate() {
-            for batch in batches {
-                let columns = self.keys[input].of(batch);
-                for row in 0..batch.num_rows() {
-                    let mut key = Vec::new();
-                    encode_key(&columns, row, &mut key)?;
-                    encode(&key, &Entry::Waiting(input as u32, &ipc::encode_rows([&batch.slice(row, 1)])?))?;
-                }
-            }
-        }
-        Ok(snapshot)
+        saver.finish()
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        for (_, bytes) in parts.into_iter().flat_map(|part| part.keyed) {
-            match postcard::from_bytes::<Entry<'_>>(&bytes)? {
-                Entry::Timer(time, key) if self.owns(key) => drop(self.timers.event.insert((time, key.to_vec()))),
-                Entry::ProcessingTimer(time, key) if self.owns(key) => {
-                    self.timers.processing.insert((time, key.to_vec()));
-                }
-                Entry::Waiting(input, rows) => self.waiting[input as usize].extend(ipc::decode_rows(rows)?),
-                _ => {}
+        for (input, rows) in saved::restore(parts, &mut self.timers, self.waiting.len())?.into_iter().enumerate() {
+            if let (Some(rows), Some(column)) = (rows, self.event_times[input]) {
+                self.waiting[input].add(rows, column);
             }
         }
         Ok(())
@@ -309,18 +296,10 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
     }
 
     fn state_size(&self) -> StateSize {
-        let rows: usize = self.waiting.iter().flatten().map(RecordBatch::get_array_memory_size).sum();
+        let rows: usize = self.waiting.iter().map(TimeOrder::bytes).sum();
         let timers = self.timers.event.len() + self.timers.processing.len();
         StateSize { keys: 0, bytes: (rows + timers * 64) as u64 }
     }
-}
-
-/// An entry of a snapshot, version 1 (postcard): timers and waiting rows, each under its key's group.
-#[derive(serde::Serialize, serde::Deserialize)]
-enum Entry<'a> {
-    Timer(i64, &'a [u8]),
-    ProcessingTimer(i64, &'a [u8]),
-    Waiting(u32, &'a [u8]),
 }
 
 /// The factory as the job graph wants it.

@@ -1,7 +1,8 @@
 //! What travels on timely's channels, and how it is written as bytes between processes.
 //!
 //! # Format (version 1)
-//! All integers little endian. Byte 0: version. Byte 1: kind (0 nothing, 1 rows, 2 watermark, 3 idle, 4 end, 5 barrier, 6 control). Bytes 2..4: zero.
+//! All integers little endian. Byte 0: version. Byte 1: kind (0 nothing, 1 rows, 2 watermark, 3 idle, 4 end, 5 barrier, 6 control,
+//! 7 latest event time). Bytes 2..4: zero.
 //! Bytes 4..8: target worker plus one, 0 for none (u32). Bytes 8..16: for rows, bit 0 says that the next field counts and
 //! the upper 32 bits hold the event time column plus one; for signals the sender (u64). Bytes 16..24: the watermark (of late
 //! rows, or of the signal), 1 for a complete end, or a barrier's epoch. For rows: bytes 24..32 the length of the Arrow IPC stream that
@@ -79,6 +80,7 @@ impl Parcel {
                 Signal::Idle => (3, u64::from(*sender), 0),
                 Signal::End { complete } => (4, u64::from(*sender), i64::from(*complete)),
                 Signal::Barrier(epoch) => (5, u64::from(*sender), i64::from(epoch.0)),
+                Signal::Latest(latest) => (7, u64::from(*sender), latest.0),
             },
             Payload::Control(_) => (6, 0, 0),
         };
@@ -134,6 +136,7 @@ fn decode(bytes: &[u8]) -> Result<Parcel, String> {
         3 => signal(Signal::Idle),
         4 => signal(Signal::End { complete: time == 1 }),
         5 => signal(Signal::Barrier(Epoch(u32::try_from(time).map_err(|_| "an epoch out of range")?))),
+        7 => signal(Signal::Latest(EventTime(time))),
         6 => Payload::Control(counted(bytes, word_at(24)?)?.to_vec()),
         other => return Err(format!("kind {other}")),
     };
@@ -206,6 +209,7 @@ mod tests {
         }
         for signal in [
             Signal::Watermark(EventTime(5)),
+            Signal::Latest(EventTime(-3)),
             Signal::Idle,
             Signal::End { complete: true },
             Signal::End { complete: false },

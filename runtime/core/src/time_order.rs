@@ -3,10 +3,10 @@
 //! Every batch is sorted once when it comes, by a radix sort of (time, row); a release takes the beginnings of the sorted
 //! batches and merges them the same way. Columns are compared only where times are equal.
 
+use crate::Result;
+use crate::batch::millis;
 use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, interleave_record_batch, take_record_batch};
-use egret_core::Result;
-use egret_core::batch::millis;
 use std::cmp::Ordering;
 
 /// A row and when it happened.
@@ -25,28 +25,49 @@ struct Waiting {
     gone: usize,
 }
 
-/// Rows that the watermark has not passed.
+/// Rows that the watermark has not passed. Every operator that waits for the watermark to put rows in order can keep them here.
+///
+/// ```
+/// use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMillisecondArray};
+/// use arrow::datatypes::TimestampMillisecondType;
+/// use egret_core::TimeOrder;
+/// let at = |times: &[i64]| std::sync::Arc::new(TimestampMillisecondArray::from(times.to_vec())) as ArrayRef;
+/// let mut waiting = TimeOrder::default();
+/// waiting.add(RecordBatch::try_from_iter([("at", at(&[5, 2, 9]))])?, 0);
+/// waiting.add(RecordBatch::try_from_iter([("at", at(&[3]))])?, 0);
+/// let passed = waiting.release(6, 0, &[])?.expect("three rows");
+/// assert_eq!(passed.column(0).as_primitive::<TimestampMillisecondType>().values(), &[2, 3, 5]);
+/// assert_eq!(waiting.rows()?[0].num_rows(), 1);
+/// # Ok::<(), egret_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct TimeOrder {
+pub struct TimeOrder {
     waiting: Vec<Waiting>,
     scratch: Vec<Entry>,
 }
 
 impl TimeOrder {
-    /// Takes rows in.
-    pub(crate) fn add(&mut self, rows: RecordBatch, event_time: usize) {
+    /// Takes rows in; `event_time` is their column of event time.
+    ///
+    /// # Panics
+    /// That column has another type: the planner checks it.
+    pub fn add(&mut self, rows: RecordBatch, event_time: usize) {
         let entry = |(row, &time): (usize, &i64)| Entry { time, batch: 0, row: row as u32 };
         let mut order: Vec<Entry> = millis(rows.column(event_time)).iter().enumerate().map(entry).collect();
         sort(&mut order, &mut self.scratch);
         self.waiting.push(Waiting { rows, order, gone: 0 });
     }
 
-    /// The rows before `watermark`, in order: by time, then by the columns `ties`.
-    pub(crate) fn release(&mut self, watermark: i64, event_time: usize, ties: &[usize]) -> Result<Option<RecordBatch>> {
+    /// The rows before `watermark`, in order: by time, then by the columns `ties`. At [`EventTime::MAX`](crate::EventTime::MAX) all of
+    /// them: the input has ended.
+    ///
+    /// # Errors
+    /// A column cannot be ordered.
+    pub fn release(&mut self, watermark: i64, event_time: usize, ties: &[usize]) -> Result<Option<RecordBatch>> {
         let mut leaving: Vec<Entry> = Vec::new();
         for (batch, waiting) in self.waiting.iter_mut().enumerate() {
             let rest = &waiting.order[waiting.gone..];
-            let count = rest.partition_point(|entry| entry.time < watermark);
+            let count = if watermark == i64::MAX { rest.len() } else { rest.partition_point(|entry| entry.time < watermark) };
             leaving.extend(rest[..count].iter().map(|entry| Entry { batch: batch as u32, ..*entry }));
             waiting.gone += count;
         }
@@ -71,12 +92,15 @@ impl TimeOrder {
     }
 
     /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
     /// What waits, in no particular order.
-    pub(crate) fn rows(&self) -> Result<Vec<RecordBatch>> {
+    ///
+    /// # Errors
+    /// The rows cannot be copied.
+    pub fn rows(&self) -> Result<Vec<RecordBatch>> {
         let rest = |waiting: &Waiting| {
             let rows = UInt32Array::from_iter_values(waiting.order[waiting.gone..].iter().map(|entry| entry.row));
             Ok(take_record_batch(&waiting.rows, &rows)?)
@@ -85,7 +109,7 @@ impl TimeOrder {
     }
 
     /// Bytes of memory.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let of_rows = |rows: &RecordBatch| -> usize { rows.columns().iter().map(|column| column.get_array_memory_size()).sum() };
         self.waiting.iter().map(|waiting| of_rows(&waiting.rows) + waiting.order.capacity() * size_of::<Entry>()).sum()
     }
@@ -146,15 +170,24 @@ fn sort(entries: &mut Vec<Entry>, scratch: &mut Vec<Entry>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use arrow::array::AsArray;
+    use arrow::array::{ArrayRef, AsArray, Int64Array, TimestampMillisecondArray};
     use arrow::datatypes::Int64Type;
-    use egret_testkit::{Random, table};
+    use std::sync::Arc;
+
+    /// Numbers that look like chance.
+    fn scattered(seed: u64) -> impl Iterator<Item = u64> {
+        std::iter::successors(Some(seed), |last| {
+            Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+        })
+        .map(|number| number >> 1)
+    }
 
     #[test]
     fn sorting_agrees_with_the_standard_library() {
-        let mut random = Random::new(3);
-        for (count, span) in [(10, 5), (300, 3), (5_000, 9_000), (5_000, 1 << 40), (2_000, i64::MAX)] {
-            let mut entries: Vec<Entry> = (0..count).map(|row| Entry { time: random.between(-7, span), batch: 0, row }).collect();
+        for (count, span) in [(10, 5), (300, 3), (5_000, 9_000), (5_000, 1 << 40), (2_000, i64::MAX as u64)] {
+            let times = scattered(3).take(count).map(|number| (number % span) as i64 - 7);
+            let mut entries: Vec<Entry> =
+                times.enumerate().map(|(row, time)| Entry { time, batch: 0, row: row as u32 }).collect();
             let mut expected = entries.clone();
             expected.sort_by_key(|entry| entry.time);
             sort(&mut entries, &mut Vec::new());
@@ -163,18 +196,24 @@ mod tests {
         }
     }
 
+    fn rows(times: &[i64], ids: &[i64]) -> RecordBatch {
+        let columns: [(&str, ArrayRef); 2] =
+            [("at", Arc::new(TimestampMillisecondArray::from(times.to_vec()))), ("id", Arc::new(Int64Array::from(ids.to_vec())))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
     #[test]
     fn rows_leave_when_the_watermark_has_passed_them() {
-        let rows = table("at:time id:int\n 5 1\n 3 2\n 9 3\n 3 0");
         let mut order = TimeOrder::default();
-        order.add(rows.rows.slice(0, 2), 0);
-        order.add(rows.rows.slice(2, 2), 0);
+        order.add(rows(&[5, 3], &[1, 2]), 0);
+        order.add(rows(&[9, 3, i64::MAX], &[3, 0, 4]), 0);
         let mut ids = |watermark: i64| {
             let rows = order.release(watermark, 0, &[1]).unwrap();
             rows.map_or(vec![], |rows| rows.column(1).as_primitive::<Int64Type>().values().to_vec())
         };
         assert_eq!(ids(3), Vec::<i64>::new());
         assert_eq!(ids(5), [0, 2]);
-        assert_eq!(ids(i64::MAX), [1, 3]);
+        assert_eq!(ids(i64::MAX), [1, 3, 4], "the last of all times leaves at the end");
+        assert!(order.is_empty());
     }
 }

@@ -1,0 +1,110 @@
+//! Timers and waiting rows of a process function as bytes: one entry a key group.
+//!
+//! The first byte is the version, [`Saved`] in postcard's encoding follows. Rows are in columns, one Arrow stream for each input, so
+//! many rows that wait cost what they weigh.
+
+use super::context::Timers;
+use crate::key::{KeyColumns, KeyGroup, hash_key, hash_keys};
+use crate::{Error, Result, Snapshot, ipc};
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version 1 was an entry for each timer and each row.
+const VERSION: u8 = 2;
+
+/// What a key group has.
+#[derive(Default, Serialize, Deserialize)]
+struct Saved {
+    /// Event-time timers: when, and the key.
+    timers: Vec<(i64, Vec<u8>)>,
+    /// Processing-time timers.
+    processing: Vec<(i64, Vec<u8>)>,
+    /// Rows that wait for the watermark, by input.
+    waiting: Vec<(u32, Vec<u8>)>,
+}
+
+/// A group on its way to bytes.
+#[derive(Default)]
+struct Group {
+    saved: Saved,
+    rows: BTreeMap<usize, Vec<RecordBatch>>,
+}
+
+/// Collects what an instance has.
+pub(super) struct Saver {
+    groups: BTreeMap<KeyGroup, Group>,
+    max_parallelism: u16,
+}
+
+impl Saver {
+    pub(super) fn new(max_parallelism: u16) -> Self {
+        Self { groups: BTreeMap::new(), max_parallelism }
+    }
+
+    fn of_key(&mut self, key: &[u8]) -> &mut Saved {
+        &mut self.groups.entry(KeyGroup::of(hash_key(key), self.max_parallelism)).or_default().saved
+    }
+
+    pub(super) fn timers(&mut self, timers: &Timers) {
+        for (time, key) in &timers.event {
+            self.of_key(key).timers.push((*time, key.clone()));
+        }
+        for (time, key) in &timers.processing {
+            self.of_key(key).processing.push((*time, key.clone()));
+        }
+    }
+
+    /// Rows that wait.
+    pub(super) fn waiting(&mut self, input: usize, rows: &RecordBatch, keys: &KeyColumns) -> Result<()> {
+        let mut hashes = Vec::new();
+        hash_keys(&keys.of(rows), rows.num_rows(), &mut hashes)?;
+        let group = |row: u32| KeyGroup::of(hashes[row as usize], self.max_parallelism);
+        let mut order: Vec<u32> = (0..u32::try_from(hashes.len()).map_err(|_| Error::bug("over 4 billion rows wait"))?).collect();
+        order.sort_by_key(|&row| group(row));
+        let sorted = take_record_batch(rows, &UInt32Array::from(order.clone()))?;
+        let mut begin = 0;
+        for of_group in order.chunk_by(|&a, &b| group(a) == group(b)) {
+            let part = sorted.slice(begin, of_group.len());
+            begin += of_group.len();
+            self.groups.entry(group(of_group[0])).or_default().rows.entry(input).or_default().push(part);
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<Snapshot> {
+        let entry = |(group, Group { mut saved, rows }): (KeyGroup, Group)| {
+            for (input, batches) in rows {
+                saved.waiting.push((input as u32, ipc::encode_rows(&batches)?));
+            }
+            Ok((group, postcard::to_extend(&saved, vec![VERSION])?))
+        };
+        let keyed = self.groups.into_iter().map(entry).collect::<Result<_>>()?;
+        Ok(Snapshot { keyed, ..Snapshot::default() })
+    }
+}
+
+/// Takes up timers, and gives the rows that waited, by input.
+pub(super) fn restore(parts: Vec<Snapshot>, timers: &mut Timers, inputs: usize) -> Result<Vec<Option<RecordBatch>>> {
+    let mut waiting: Vec<Vec<RecordBatch>> = vec![Vec::new(); inputs];
+    for (_, bytes) in parts.into_iter().flat_map(|part| part.keyed) {
+        let [VERSION, rest @ ..] = bytes.as_slice() else {
+            return Err(Error::state("the state of a process function has a version that this program does not read"));
+        };
+        let saved: Saved = postcard::from_bytes(rest)?;
+        timers.event.extend(saved.timers);
+        timers.processing.extend(saved.processing);
+        for (input, rows) in saved.waiting {
+            let of_input = waiting.get_mut(input as usize);
+            let of_input =
+                of_input.ok_or_else(|| Error::state("the state of a process function has rows of an input that it has not"))?;
+            of_input.extend(ipc::decode_rows(&rows)?);
+        }
+    }
+    let whole = |batches: Vec<RecordBatch>| -> Result<Option<RecordBatch>> {
+        let Some(first) = batches.first() else { return Ok(None) };
+        Ok(Some(concat_batches(&first.schema(), &batches)?))
+    };
+    waiting.into_iter().map(whole).collect()
+}
