@@ -243,7 +243,7 @@ impl DynamicComponents {
             self.insert(edge.from, edge.to, edge.expiry);
         }
         self.take_changes();
-        let damaged = || Error::external("the components of a snapshot do not fit its edges");
+        let damaged = || Error::state("the components of a snapshot do not fit its edges");
         let mut slots: HashMap<ComponentId, u32> = HashMap::new();
         for &(vertex, id) in components {
             let slot = self.vertices.get(vertex as usize).map_or(NONE, |vertex| vertex.component);

@@ -115,7 +115,7 @@ impl EvolvingGraph {
     /// Takes up what [`EvolvingGraph::save`] gave, and gives the edges that wait.
     pub(crate) fn restore(&mut self, saved: &SavedGraph) -> Result<Vec<PendingEdge>> {
         *self = Self::new([self.vertices.kind(Side::From), self.vertices.kind(Side::To)]);
-        let damaged = || Error::external("the vertices of a snapshot do not fit its edges");
+        let damaged = || Error::state("the vertices of a snapshot do not fit its edges");
         let mut numbers = Vec::with_capacity(saved.vertices.len());
         for vertex in &saved.vertices {
             let side = Side::from_number(vertex.side)?;

@@ -100,7 +100,7 @@ impl KeyKind {
                 Arc::new(builder.finish()) as ArrayRef
             }};
         }
-        let utf8 = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|_| Error::external("a vertex of a graph is no UTF-8"));
+        let utf8 = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|_| Error::state("a vertex of a graph is no UTF-8"));
         let column = match self {
             Self::Signed => collect!(Int64Builder, |rank, _| Ok::<_, Error>(self.bits(rank) as i64)),
             Self::Unsigned => collect!(UInt64Builder, |rank, _| Ok::<_, Error>(rank)),

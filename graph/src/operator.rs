@@ -226,7 +226,7 @@ impl Saved {
     fn decode(bytes: &[u8]) -> Result<Self> {
         match bytes {
             [SAVED_VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
-            _ => Err(Error::external("its state has a version that this program does not read")),
+            _ => Err(Error::state("its state has a version that this program does not read")),
         }
     }
 }

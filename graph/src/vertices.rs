@@ -21,7 +21,7 @@ impl Side {
         match number {
             0 => Ok(Self::From),
             1 => Ok(Self::To),
-            _ => Err(Error::external(format!("a vertex of a graph is on side {number}: there are two"))),
+            _ => Err(Error::state(format!("a vertex of a graph is on side {number}: there are two"))),
         }
     }
 }

@@ -277,5 +277,5 @@ fn decode(plan: &Plan, bytes: &[u8]) -> Result<Saved> {
 }
 
 pub(super) fn damaged(what: &str) -> Error {
-    Error::external(format!("the state of a pattern is damaged: {what} cannot be read"))
+    Error::state(format!("the state of a pattern is damaged: {what} cannot be read"))
 }

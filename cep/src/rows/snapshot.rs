@@ -168,5 +168,5 @@ fn decode(plan: &RowPlan, bytes: &[u8]) -> Result<Saved> {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::external(format!("the state of a row pattern is damaged: {what} cannot be read"))
+    Error::state(format!("the state of a row pattern is damaged: {what} cannot be read"))
 }

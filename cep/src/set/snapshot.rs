@@ -50,7 +50,7 @@ impl SetMatcher {
 
     /// Whose state it is, and the state; `None` if there is no such pattern any more.
     fn owner<'a>(&self, bytes: &'a [u8]) -> Result<Option<(usize, &'a [u8])>> {
-        let damaged = || Error::external("the state of a set of patterns is damaged: an entry is cut short");
+        let damaged = || Error::state("the state of a set of patterns is damaged: an entry is cut short");
         let rest = match bytes.split_first() {
             Some((&VERSION, rest)) => rest,
             version => {

@@ -153,7 +153,7 @@ impl<O: Optimizer> Learner for LogisticRegression<O> {
     }
 
     fn load(&mut self, state: &[u8]) -> Result<()> {
-        let other = || Error::external("the state of a model is damaged or of another model");
+        let other = || Error::state("the state of a model is damaged or of another model");
         let [SAVED_VERSION, rest @ ..] = state else { return Err(other()) };
         let saved: Saved<O::Memory> = postcard::from_bytes(rest).map_err(|_| other())?;
         if !saved.is_of(&self.config) {

@@ -66,7 +66,7 @@ impl Scorer for LinearScorer {
     }
 
     fn load(&mut self, state: &[u8]) -> Result<()> {
-        let other = || Error::external("the state of a model's replica is damaged or of another model");
+        let other = || Error::state("the state of a model's replica is damaged or of another model");
         let [SAVED_VERSION, rest @ ..] = state else { return Err(other()) };
         let saved: Saved = postcard::from_bytes(rest).map_err(|_| other())?;
         let (width, coordinates) = (self.width(), self.weights.hashed.len());

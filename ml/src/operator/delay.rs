@@ -100,7 +100,7 @@ impl DelayedRows {
                 && part.start == 0
                 && [part.due.len(), part.labels.len()] == [part.features.len(); 2];
             if !is_sound {
-                return Err(Error::external("the rows that wait for labels are damaged or of another model"));
+                return Err(Error::state("the rows that wait for labels are damaged or of another model"));
             }
             self.push(&part.due, &part.labels, &part.features);
         }

@@ -93,7 +93,7 @@ impl Operator for EvaluatorOperator {
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let Some(bytes) = only_one(&parts, "evaluator")? else { return Ok(()) };
         let [SAVED_VERSION, rest @ ..] = bytes else {
-            return Err(Error::external("the state of an evaluator has a version that this program does not read"));
+            return Err(Error::state("the state of an evaluator has a version that this program does not read"));
         };
         let saved: Saved = postcard::from_bytes(rest)?;
         self.evaluation = saved.evaluation;

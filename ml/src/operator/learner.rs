@@ -97,7 +97,7 @@ impl Operator for LearnerOperator {
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let Some(bytes) = only_one(&parts, "learner")? else { return Ok(()) };
         let [SAVED_VERSION, rest @ ..] = bytes else {
-            return Err(Error::external("the state of a learner has a version that this program does not read"));
+            return Err(Error::state("the state of a learner has a version that this program does not read"));
         };
         let saved: Saved = postcard::from_bytes(rest)?;
         self.learner.load(&saved.learner)?;

@@ -165,13 +165,13 @@ fn damaged_snapshots_are_refused() {
         for bytes in [vec![], vec![7], vec![1], vec![1, 255, 255, 255, 255, 255]] {
             let mut operator = factory.create(&OperatorInfo::alone("model")).unwrap();
             let part = Snapshot { keyed: Vec::new(), operator: vec![bytes] };
-            assert!(operator.restore(vec![part]).is_err());
+            assert!(!operator.restore(vec![part]).unwrap_err().may_retry(), "it would fail again");
         }
     }
     let mut small = model_of(&nasty_rows(2, 10), &[option("hash_bits", 2.0)]).learner();
     let mut large = model_of(&nasty_rows(2, 10), &[option("hash_bits", 10.0)]).learner();
     let features = read(&model, &rows);
     large.learn(read(&model_of(&rows, &[option("hash_bits", 10.0)]), &rows).view(), &[0.0; 10]);
-    assert!(small.load(&large.save().unwrap()).is_err(), "a state of more coordinates than the model has");
+    assert!(!small.load(&large.save().unwrap()).unwrap_err().may_retry(), "a state of more coordinates than the model has");
     assert_eq!(features.len(), 10);
 }

@@ -24,6 +24,10 @@ pub enum Error {
     /// A disk, a file or a peer failed: trying again may help.
     #[error("{0}")]
     External(Report),
+    /// What was saved cannot be used: it is damaged, of another version, or of something else. The user decides: another copy, or to
+    /// start without it.
+    #[error("{0}")]
+    State(Report),
     /// A belief of ours did not hold: a bug of Egret.
     #[error("{0}")]
     Bug(Report),
@@ -72,6 +76,17 @@ impl Error {
         Self::External(Report::new(message))
     }
 
+    /// What was saved cannot be used, however often it is tried.
+    pub fn state(message: impl Into<String>) -> Self {
+        Self::State(Report::new(message))
+    }
+
+    /// Something that the operating system refused: what lasts until somebody changes rights, names or mounts is the job's, all else
+    /// the outside world's.
+    pub fn io(kind: std::io::ErrorKind, message: impl Into<String>) -> Self {
+        if lasts(kind) { Self::job(message) } else { Self::external(message) }
+    }
+
     /// Egret is wrong.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::Bug(Report::new(message))
@@ -99,13 +114,15 @@ impl Error {
     /// The cause alone, without places and remedy.
     pub fn message(&self) -> &str {
         match self {
-            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::Bug(report) => &report.message,
+            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::State(report) | Self::Bug(report) => {
+                &report.message
+            }
         }
     }
 
     fn report_mut(&mut self) -> &mut Report {
         match self {
-            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::Bug(report) => report,
+            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::State(report) | Self::Bug(report) => report,
         }
     }
 }
@@ -114,7 +131,7 @@ impl From<arrow::error::ArrowError> for Error {
     fn from(error: arrow::error::ArrowError) -> Self {
         use arrow::error::ArrowError as A;
         match error {
-            A::IoError(message, _) => Self::external(message),
+            A::IoError(message, error) => Self::io(error.kind(), message),
             A::DivideByZero => Self::data("division by zero"),
             other => Self::data(other.to_string()),
         }
@@ -134,12 +151,28 @@ impl From<datafusion_common::DataFusionError> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::external(error.to_string())
+        Self::io(error.kind(), error.to_string())
     }
+}
+
+/// Whether to try again is of no use.
+fn lasts(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::AlreadyExists
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidInput
+            | Kind::InvalidFilename
+            | Kind::Unsupported
+    )
 }
 
 impl From<postcard::Error> for Error {
     fn from(error: postcard::Error) -> Self {
-        Self::bug(format!("state does not decode: {error}"))
+        Self::state(format!("state does not decode: {error}")).help("restore an older checkpoint, or start without state")
     }
 }

@@ -36,6 +36,6 @@ pub fn decode_rows(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
-    let damaged = |error| Error::external(format!("rows of a snapshot do not decode: {error}"));
+    let damaged = |error| Error::state(format!("rows of a snapshot do not decode: {error}"));
     StreamReader::try_new(bytes, None).map_err(damaged)?.collect::<Result<_, _>>().map_err(damaged)
 }

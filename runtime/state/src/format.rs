@@ -151,7 +151,7 @@ pub fn decode<'a>(bytes: &'a [u8], mut give: impl FnMut(Change<'a>) -> Result<()
     let mut reader = Reader { bytes };
     let version = reader.take(1)?[0];
     if ![WHOLE, CHANGES].contains(&version) {
-        return Err(Error::external(format!("keyed state has version {version}, this program reads versions up to {CHANGES}"))
+        return Err(Error::state(format!("keyed state has version {version}, this program reads versions up to {CHANGES}"))
             .help("use the program that wrote it, or a later one"));
     }
     let checksum = u64::from_le_bytes(reader.array()?);
@@ -179,7 +179,7 @@ fn length(bytes: usize) -> Result<[u8; 4]> {
 }
 
 fn damaged(how: &str) -> Error {
-    Error::external(format!("keyed state is damaged: {how}")).help("restore an older checkpoint")
+    Error::state(format!("keyed state is damaged: {how}")).help("restore an older checkpoint")
 }
 
 struct Reader<'a> {

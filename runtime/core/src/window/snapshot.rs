@@ -160,10 +160,10 @@ pub(super) fn decode(parts: &[Snapshot], input: &SchemaRef) -> Result<Decoded> {
 }
 
 fn split(bytes: &[u8]) -> Result<(EventTime, &[u8], &[u8])> {
-    let short = || Error::external("the state of windows ends too early").help("restore an older checkpoint");
+    let short = || Error::state("the state of windows ends too early").help("restore an older checkpoint");
     let (&version, rest) = bytes.split_first().ok_or_else(short)?;
     if version != VERSION {
-        return Err(Error::external(format!("the state of windows has version {version}, this program reads version {VERSION}"))
+        return Err(Error::state(format!("the state of windows has version {version}, this program reads version {VERSION}"))
             .help("use the program that wrote it, or a later one"));
     }
     let (clock, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
@@ -175,7 +175,7 @@ fn split(bytes: &[u8]) -> Result<(EventTime, &[u8], &[u8])> {
 
 /// Cuts waiting rows by the watermark they were behind, and takes that column off.
 fn without_lateness(part: &RecordBatch, input: &SchemaRef) -> Result<Vec<(Option<EventTime>, RecordBatch)>> {
-    let wrong = || Error::external("the waiting rows of windows have other columns than the stream");
+    let wrong = || Error::state("the waiting rows of windows have other columns than the stream");
     let (late, columns) = part.columns().split_last().ok_or_else(wrong)?;
     let late = late.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
     let rows = RecordBatch::try_new(Arc::clone(input), columns.to_vec())?;

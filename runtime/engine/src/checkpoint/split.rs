@@ -29,7 +29,7 @@ impl SplitPosition {
     /// The checkpoint was not written by [`SplitPosition::into_state`].
     pub(crate) fn from_state(state: SplitState) -> Result<Self> {
         let Some((latest, &[ended @ (0 | 1)])) = state.watermark.split_first_chunk::<8>() else {
-            return Err(Error::external(format!("the watermark of the split '{}' does not read", state.id)));
+            return Err(Error::state(format!("the watermark of the split '{}' does not read", state.id)));
         };
         let latest = EventTime(i64::from_le_bytes(*latest));
         Ok(Self { id: state.id, position: state.position, latest, ended: ended == 1 })

@@ -131,14 +131,14 @@ impl Files {
     fn error(&self, path: &str, what: &str, error: &object_store::Error) -> Error {
         let (cause, kind) = root_cause(error);
         let denied = matches!(error, object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. });
-        let full = Error::external(format!("{what}: {cause}")).context(self.describe(path));
+        let kind = if denied { Some(ErrorKind::PermissionDenied) } else { kind };
+        let full = Error::io(kind.unwrap_or(ErrorKind::Other), format!("{what}: {cause}")).context(self.describe(path));
         match kind {
             Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => full.help("free some space there, or name another place"),
             Some(ErrorKind::PermissionDenied) => {
                 full.help("give the job the right to read and write there, or name another place")
             }
             Some(ErrorKind::ReadOnlyFilesystem) => full.help("name a place that can be written"),
-            _ if denied => full.help("give the job the right to read and write there, or name another place"),
             _ => full,
         }
     }

@@ -61,7 +61,7 @@ pub(super) enum Unreadable {
 impl Unreadable {
     pub(super) fn to_error(&self) -> Error {
         match self {
-            Self::Damaged(how) => Error::external(format!("the file is damaged: {how}")),
+            Self::Damaged(how) => Error::state(format!("the file is damaged: {how}")),
             Self::Newer(version) => newer_version(*version),
         }
     }

@@ -168,7 +168,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded> {
     }
     let version = u16::from_le_bytes(reader.array()?);
     if version > VERSION {
-        return Err(Error::external(format!("it has version {version}, this program reads up to version {VERSION}"))
+        return Err(Error::state(format!("it has version {version}, this program reads up to version {VERSION}"))
             .help("use the program that wrote it, or a later one"));
     }
     let found = xxh3_64(content);
@@ -264,7 +264,7 @@ fn text(bytes: &[u8]) -> Result<String> {
 }
 
 fn damaged(how: &str) -> Error {
-    Error::external(format!("the file is damaged: {how}")).help("restore an older checkpoint")
+    Error::state(format!("the file is damaged: {how}")).help("restore an older checkpoint")
 }
 
 struct Reader<'a> {

@@ -160,14 +160,14 @@ impl Checkpoints {
     pub fn read_part(&self, file: &FileRef) -> Result<Part> {
         let place = |error: Error| error.context(self.files.describe(&file.path));
         let bytes = self.files.get(&file.path)?;
-        let bytes = bytes.ok_or_else(|| place(Error::external("the file is missing").help("restore an older checkpoint")))?;
+        let bytes = bytes.ok_or_else(|| place(Error::state("the file is missing").help("restore an older checkpoint")))?;
         file.check(bytes.len() as u64, xxhash_rust::xxh3::xxh3_64(&bytes))
-            .map_err(|how| place(Error::external(format!("the file is damaged: {how}")).help("restore an older checkpoint")))?;
+            .map_err(|how| place(Error::state(format!("the file is damaged: {how}")).help("restore an older checkpoint")))?;
         let decoded = part_format::decode(&bytes).map_err(place)?;
         if decoded.checkpoint == file.checkpoint {
             return Ok(decoded.part);
         }
-        Err(place(Error::external(format!("the file is of checkpoint {}, not of {}", decoded.checkpoint, file.checkpoint))))
+        Err(place(Error::state(format!("the file is of checkpoint {}, not of {}", decoded.checkpoint, file.checkpoint))))
     }
 
     /// Reads a whole part: the first is whole, the others are deltas upon the ones before them.
@@ -185,7 +185,7 @@ impl Checkpoints {
                 return Ok(read);
             }
             let whose = format!("it is part {} of '{}' upon checkpoint {:?}", read.instance, read.uid, read.base);
-            Err(Error::external(format!("the manifest does not fit the file: {whose}")).context(self.files.describe(&file.path)))
+            Err(Error::state(format!("the manifest does not fit the file: {whose}")).context(self.files.describe(&file.path)))
         };
         part.chain.iter().map(read).collect()
     }
@@ -231,7 +231,9 @@ pub fn disk(path: &Path) -> Result<Arc<dyn ObjectStore>> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(place(Error::job("there is no such folder").help("create it, or correct the path")));
         }
-        Err(error) => return Err(place(error.into())),
+        Err(error) => {
+            return Err(place(error.into()).help("give the job the right to read and write there, or name another place"));
+        }
     }
     let disk = Disk::new(path).map_err(|error| place(Error::external(error.to_string())))?;
     Ok(Faulty::if_asked_for(Arc::new(disk)))
