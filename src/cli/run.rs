@@ -6,7 +6,7 @@ use super::{FAILED, OK, WRONG, complain, summary};
 use clap::Args;
 use egret::engine::{
     CheckpointConfig, CheckpointReport, RestartStrategy, RunConfig, StopHandle, can_be_supervised, parse_duration, process_role,
-    run as run_job,
+    run as run_job, when_it_does_not_stop,
 };
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,12 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     }
     let is_terminal = std::io::stderr().is_terminal();
     let is_child = process_role().is_some();
+    if !is_child {
+        when_it_does_not_stop(&config.stop, &config.progress, stop_patience(&config), |error| {
+            complain(&error);
+            std::process::exit(i32::from(FAILED))
+        });
+    }
     let live = (is_terminal && !args.quiet && !is_child).then(|| Live::start(config.progress.clone()));
     let result = run_job(&plan.job, &config);
     if let Some(live) = live {
@@ -131,12 +137,42 @@ fn parse_restart(text: &str) -> Result<RestartStrategy, String> {
     text.parse().map_err(|error: egret::core::Error| error.to_string())
 }
 
-/// The first Ctrl-C (or SIGTERM) asks the job to stop, a second one ends the program at once.
+/// How long a job that is asked to stop may take: longer than it waits for a checkpoint, and if other processes run it longer than
+/// those wait.
+fn stop_patience(config: &RunConfig) -> Duration {
+    let is_supervised = config.processes > 1 || config.restart != RestartStrategy::None;
+    Duration::from_secs(if is_supervised { 14 } else { 12 })
+}
+
+/// The first Ctrl-C, SIGTERM or SIGHUP asks the job to stop; a Ctrl-C or SIGTERM behind it ends the program at once. A terminal that
+/// is closed may send SIGHUP more than once, so that counts only as a first one; who starts a program with `nohup` has it ignored.
 fn stop_on_signals(stop: &StopHandle) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, stop.flag())?;
         signal_hook::flag::register(signal, stop.flag())?;
     }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !is_ignored(&status, SIGHUP) {
+        signal_hook::flag::register(SIGHUP, stop.flag())?;
+    }
     Ok(())
+}
+
+/// Whether a process ignores a signal, by its status as Linux tells it.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_status() {
+        let status = "Name:\tegret\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000004002\n";
+        assert!(is_ignored(status, 1) && is_ignored(status, 13) && !is_ignored(status, 2) && !is_ignored("", 1));
+    }
 }

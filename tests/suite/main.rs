@@ -14,5 +14,6 @@ mod patterns_doc;
 mod processes;
 mod row_patterns;
 mod sample;
+mod stops;
 mod testing;
 mod why;

@@ -1,14 +1,23 @@
-//! The clock on the wall, injected.
+//! The clock on the wall, and time that passes, injected.
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Tells processing time.
 pub trait Clock: Send + Sync + Debug {
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970. Somebody may set the clock, so it may go back, or forth by a day: not for intervals.
     fn now_ms(&self) -> i64;
+
+    /// The time since some moment: never goes back, whatever is done to the clock on the wall. For intervals.
+    fn passed(&self) -> Duration;
+
+    /// [`Clock::passed`] in milliseconds.
+    fn passed_ms(&self) -> i64 {
+        i64::try_from(self.passed().as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
 /// The machine's clock.
@@ -20,21 +29,42 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
+
+    fn passed(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
 }
 
 /// A clock that moves when it is told to: for tests.
+///
+/// ```
+/// use egret_engine::{Clock, ManualClock};
+/// let clock = ManualClock::default();
+/// clock.set_ms(5_000);
+/// clock.set_ms(1_000);
+/// assert_eq!((clock.now_ms(), clock.passed().as_secs()), (1_000, 5));
+/// ```
 #[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock {
+    now_ms: Arc<AtomicI64>,
+    passed_ms: Arc<AtomicU64>,
+}
 
 impl ManualClock {
-    /// Sets the time.
+    /// Sets the clock on the wall. As much time passes as it goes forth; when it goes back, none does.
     pub fn set_ms(&self, now_ms: i64) {
-        self.0.store(now_ms, Ordering::SeqCst);
+        let before = self.now_ms.swap(now_ms, Ordering::SeqCst);
+        self.passed_ms.fetch_add(u64::try_from(now_ms.saturating_sub(before)).unwrap_or(0), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_millis(self.passed_ms.load(Ordering::SeqCst))
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Driver {
     /// The latest event time read above, as far as senders have said.
     latest: EventTime,
     wake_at: Option<i64>,
+    /// The time on the wall when somebody looked last whether to wake the operator.
+    looked_ms: i64,
     saw_idle: bool,
     complete: bool,
     closed: bool,
@@ -111,6 +113,7 @@ impl Driver {
             passed_on: EventTime::MIN,
             latest: EventTime::MIN,
             wake_at: None,
+            looked_ms: i64::MIN,
             saw_idle: false,
             complete: true,
             closed: false,
@@ -228,9 +231,11 @@ impl Driver {
         self.wake_at
     }
 
-    /// Processing time has moved.
+    /// Processing time has moved. Where it has gone back the operator is woken, too, and asks anew: somebody set the clock, and what was
+    /// to be in a second would be in a day.
     pub(crate) fn wake(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
-        if self.closed || self.wake_at.is_none_or(|at| at > now_ms) {
+        let went_back = now_ms < std::mem::replace(&mut self.looked_ms, now_ms);
+        if self.closed || self.wake_at.is_none_or(|at| at > now_ms && !went_back) {
             return Ok(());
         }
         self.wake_at = None;
@@ -337,4 +342,41 @@ fn split_behind(batch: Batch, watermark: EventTime) -> Result<Vec<Batch>> {
     let behind = BooleanArray::new(!&on_time, None);
     let parts = [batch.filter(&BooleanArray::new(on_time, None))?, batch.filter(&behind)?.with_late(Some(watermark))];
     Ok(parts.into_iter().filter(|part| part.num_rows() > 0).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egret_core::NoState;
+
+    /// Wants to be woken every second.
+    struct Ticks;
+
+    impl Operator for Ticks {
+        fn open(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+            ctx.wake_at(ctx.processing_time_ms() + 1_000);
+            Ok(())
+        }
+        fn process(&mut self, _input: usize, _batch: Batch, _ctx: &mut Context<'_>) -> Result<()> {
+            Ok(())
+        }
+        fn on_processing_time(&mut self, now_ms: i64, ctx: &mut Context<'_>) -> Result<()> {
+            ctx.wake_at(now_ms + 1_000);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_not_put_off_what_is_due() {
+        let info = OperatorInfo::alone("ticks");
+        let mut driver = Driver::new(Box::new(Ticks), Box::new(NoState), info, Arc::default(), &[vec![true]]);
+        let mut out = Vec::new();
+        driver.open(86_400_000, &mut out).expect("it opens");
+        for (now_ms, wakes_at) in
+            [(86_400_500, 86_401_000), (86_401_000, 86_402_000), (7_000, 8_000), (7_900, 8_000), (8_000, 9_000)]
+        {
+            driver.wake(now_ms, &mut out).expect("it wakes");
+            assert_eq!(driver.wake_at(), Some(wakes_at), "at {now_ms}");
+        }
+    }
 }

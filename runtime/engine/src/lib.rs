@@ -17,6 +17,8 @@ mod restart;
 mod run;
 mod shared;
 mod sink;
+mod ticks;
+mod watchdog;
 
 pub use checkpoint::{CheckpointConfig, CheckpointReport};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -24,3 +26,4 @@ pub use processes::{ProcessRole, process_role};
 pub use restart::{RestartStrategy, parse_duration};
 pub use run::{JobReport, NodeReport, RunConfig, can_be_supervised, run};
 pub use shared::{Progress, StopHandle};
+pub use watchdog::when_it_does_not_stop;

@@ -8,6 +8,7 @@ use crate::checkpoint::Beginning;
 use crate::flow::{Wiring, connect};
 use crate::restart::{Restarts, Verdict};
 use crate::run::{JobReport, RunConfig, run_here};
+use crate::watchdog::when_it_does_not_stop;
 use egret_core::metrics::JobMetrics;
 use egret_core::{Error, EventTime, JobGraph, Result};
 use std::fs;
@@ -36,6 +37,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_millis(500);
 /// Exit status of a process that ended because it lost its peer.
 const LOST_PEER: i32 = 76;
+/// Exit status of a program that does not get as far as to run the job: its text or its arguments are wrong now.
+const NOT_RUN: i32 = 2;
+/// How long a process has to end when the job is stopped: longer than it waits for a checkpoint.
+const STOP_PATIENCE: Duration = Duration::from_secs(12);
 
 /// Which process of a job this one is, if it was started by another.
 #[derive(Clone, Debug)]
@@ -58,6 +63,11 @@ pub(crate) fn be_child(role: &ProcessRole, job: &JobGraph, config: &RunConfig) -
     exit_when_peers_are_lost();
     exit_with_supervisor();
     watch_folder(role, config);
+    let of_watchdog = role.clone();
+    when_it_does_not_stop(&config.stop, &config.progress, STOP_PATIENCE, move |error| {
+        write_error(&of_watchdog, &error);
+        std::process::exit(1)
+    });
     let mut config = config.clone();
     config.processes = role.count;
     let wiring = match role.count {
@@ -71,8 +81,7 @@ pub(crate) fn be_child(role: &ProcessRole, job: &JobGraph, config: &RunConfig) -
             0
         }
         Err(error) => {
-            let kind = if error.may_retry() { PASSING } else { LASTING };
-            write_whole(&role.folder.join(format!("error-{}", role.number)), format!("{kind}\n{error}").as_bytes());
+            write_error(role, &error);
             1
         }
     };
@@ -163,6 +172,11 @@ fn watch_folder(role: &ProcessRole, config: &RunConfig) {
     });
 }
 
+fn write_error(role: &ProcessRole, error: &Error) {
+    let kind = if error.may_retry() { PASSING } else { LASTING };
+    write_whole(&role.folder.join(format!("error-{}", role.number)), format!("{kind}\n{error}").as_bytes());
+}
+
 fn write_report(role: &ProcessRole, report: &JobReport) {
     write_json(&role.folder.join(format!("report-{}", role.number)), report);
 }
@@ -198,6 +212,9 @@ pub(crate) fn supervise(config: &RunConfig, metrics: &JobMetrics) -> Result<JobR
             Ok(report) => return Ok(JobReport { elapsed: started.elapsed(), restarts: count, ..report }),
             Err(error) => error,
         };
+        if config.stop.is_stopped() {
+            return Err(error);
+        }
         let random = RandomState::new().hash_one(count) as f64 / u64::MAX as f64;
         let verdict = if error.may_retry() { restarts.failed(since, started.elapsed(), random) } else { Verdict::GiveUp };
         let Verdict::Again(delay) = verdict else {
@@ -308,6 +325,12 @@ fn blame(number: usize, status: ExitStatus, children: &Children, folder: &Path) 
         return Some(if children.0.len() > 1 { error.context(format!("process {number}")) } else { error });
     }
     let pid = children.0[number].id();
+    if status.code() == Some(NOT_RUN) {
+        return Some(
+            Error::job(format!("process {number} of the job (pid {pid}) could not run it: {status}"))
+                .help("see what it said above"),
+        );
+    }
     Some(
         Error::external(format!("process {number} of the job (pid {pid}) is lost: {status}"))
             .help("the whole job was ended; look for the reason (out of memory? killed by hand?) and start it again"),

@@ -246,12 +246,15 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
     let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, role)).transpose()?;
     let (checkpoints, restored) = match start {
         Some(Start { run, restored: Some(restored), is_finished: true }) => {
-            return publish_last(job, workers, process, &run, &restored);
+            return publish_last(job, workers, process, &run, &restored).map_err(|error| run.unless_taken_over(error));
         }
         Some(start) => (Some(start.run), start.restored),
         None => (None, None),
     };
+    let names = job.nodes().map(|(_, node)| Arc::clone(&node.name)).collect();
     let shared = Arc::new(JobShared {
+        busy: config.progress.busy_with(names, config.workers),
+        first_worker: local.start,
         checkpoints,
         restored,
         pressure: pressure_of(job, workers, &local, config.in_flight_bytes)?,
@@ -268,7 +271,11 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
     });
     let started = Instant::now();
     tracing::debug!(process, ?local, workers, nodes = job.nodes().count(), "the job starts");
-    execute(wiring, &shared).inspect_err(|error| tracing::debug!(process, %error, "the job failed"))?;
+    let place = |error: Error| match &shared.checkpoints {
+        Some(run) => run.unless_taken_over(error),
+        None => error,
+    };
+    execute(wiring, &shared).inspect_err(|error| tracing::debug!(process, %error, "the job failed")).map_err(place)?;
     tracing::debug!(process, elapsed = ?started.elapsed(), stopped = config.stop.is_stopped(), "the job ended");
     let mut report = JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped());
     report.checkpoints = shared.checkpoints.as_ref().map(|run| run.counters.report()).unwrap_or_default();

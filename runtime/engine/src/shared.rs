@@ -2,7 +2,7 @@
 
 use egret_core::metrics::JobMetrics;
 use egret_core::{Error, EventTime};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Asks a running job to stop: sources stop reading, rows in flight are finished, sinks close. Open windows and partial
@@ -55,10 +55,35 @@ impl Failure {
     }
 }
 
+/// Which node each worker of this process is in.
+#[derive(Debug, Default)]
+pub(crate) struct Busy {
+    nodes: Vec<Arc<str>>,
+    /// One more than the node's number; 0 is none.
+    workers: Vec<AtomicUsize>,
+}
+
+impl Busy {
+    /// A worker of this process, counted from 0, goes into a node.
+    pub(crate) fn enter(&self, worker: usize, node: usize) {
+        if let Some(at) = self.workers.get(worker) {
+            at.store(node + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// A worker comes back.
+    pub(crate) fn leave(&self, worker: usize) {
+        if let Some(at) = self.workers.get(worker) {
+            at.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A running job as the live display sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     metrics: Arc<Mutex<JobMetrics>>,
+    busy: Arc<Mutex<Arc<Busy>>>,
     latest_event: Arc<AtomicI64>,
 }
 
@@ -77,6 +102,23 @@ impl Progress {
     /// The counters of all nodes.
     pub fn metrics(&self) -> JobMetrics {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A job with these nodes begins on so many workers of this process.
+    pub(crate) fn busy_with(&self, nodes: Vec<Arc<str>>, workers: usize) -> Arc<Busy> {
+        let busy = Arc::new(Busy { nodes, workers: (0..workers).map(|_| AtomicUsize::new(0)).collect() });
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&busy);
+        busy
+    }
+
+    /// The nodes that workers of this process are in.
+    pub(crate) fn busy(&self) -> Vec<String> {
+        let busy = Arc::clone(&*self.busy.lock().unwrap_or_else(PoisonError::into_inner));
+        let node = |(worker, at): (usize, &AtomicUsize)| {
+            let node = busy.nodes.get(at.load(Ordering::Relaxed).checked_sub(1)?)?;
+            Some(format!("'{node}' (worker {worker})"))
+        };
+        busy.workers.iter().enumerate().filter_map(node).collect()
     }
 
     /// The latest event time any source has read.

@@ -9,7 +9,7 @@ use egret_core::{
     Batch, Committable, Context, Epoch, Error, EventTime, JobGraph, KeyColumns, Operator, OperatorInfo, Poll, Result, Sink,
     SinkContext, SinkWriter, Source, SourceReader, Split, StreamSchema, WatermarkStrategy,
 };
-use egret_engine::{JobReport, RunConfig, run};
+use egret_engine::{CheckpointConfig, JobReport, ManualClock, RunConfig, run};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -247,6 +247,31 @@ fn a_stopped_job_finishes_what_it_read() {
     assert!(report.stopped);
     assert_eq!(sink.0.lock().unwrap().len() as u64, report.node("numbers").unwrap().rows_out, "rows were lost on the way");
     assert!(report.node("middle").unwrap().watermark_ms < EventTime::MAX.0, "a stopped input has not ended");
+}
+
+#[test]
+fn checkpoints_go_on_when_the_clock_on_the_wall_is_set_back() {
+    const DAY_MS: i64 = 86_400_000;
+    let clock = ManualClock::default();
+    let moving = clock.clone();
+    let each = move || {
+        let (clock, mut now_ms, mut batches) = (moving.clone(), 2 * DAY_MS, 0);
+        move |batch: Batch, ctx: &mut Context<'_>| {
+            batches += 1;
+            now_ms += if batches == 100 { -DAY_MS } else { 10 };
+            clock.set_ms(now_ms);
+            ctx.emit(batch);
+            Ok(())
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = CheckpointConfig::new(folder.path()).every(Duration::from_millis(20));
+    let config =
+        RunConfig { batch_rows: 10, clock: Arc::new(clock), checkpoints: Some(checkpoints), ..RunConfig::with_workers(1) };
+    let report = run(&job(200_000, 1, Partitioning::Forward, &Collect::default(), each), &config).unwrap();
+    let complete = report.checkpoints.complete;
+    assert!(complete > 5, "20,000 batches of 10 ms, and only {complete} checkpoints: none since the clock was set back");
+    assert!(report.checkpoints.longest_ms < DAY_MS, "one seems to have taken {} ms", report.checkpoints.longest_ms);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whether and how often checkpoints are made, and what came of it.
 
+use super::answers::Answers;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -75,15 +76,19 @@ impl CheckpointReport {
 
 /// The report while the job runs.
 #[derive(Debug, Default)]
-pub(crate) struct CheckpointCounters(Mutex<(CheckpointReport, i64)>);
+pub(crate) struct CheckpointCounters {
+    report: Mutex<(CheckpointReport, i64)>,
+    pub(crate) answers: Answers,
+}
 
 impl CheckpointCounters {
     pub(crate) fn of(restored: Option<u64>) -> Self {
-        Self(Mutex::new((CheckpointReport { restored, ..CheckpointReport::default() }, 0)))
+        let report = CheckpointReport { restored, ..CheckpointReport::default() };
+        Self { report: Mutex::new((report, 0)), answers: Answers::default() }
     }
 
     fn change(&self, change: impl FnOnce(&mut CheckpointReport, &mut i64)) {
-        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inside = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         let (report, since) = &mut *inside;
         change(report, since);
     }
@@ -108,6 +113,6 @@ impl CheckpointCounters {
     }
 
     pub(crate) fn report(&self) -> CheckpointReport {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 }

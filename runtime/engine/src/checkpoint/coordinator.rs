@@ -3,7 +3,7 @@
 //! It runs on worker 0. One checkpoint is made at a time. Its number is the epoch that it ends, and grows by one with each
 //! attempt at one, so that a number that was given up is never used again.
 
-use super::messages::{Kind, WrittenPart};
+use super::messages::{Kind, Why, WrittenPart};
 
 /// What the coordinator wants done.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,8 +19,13 @@ pub(crate) enum Command {
     /// The checkpoint is given up.
     Declined { number: u64, why: String },
     /// The job cannot go on.
-    Fail(String),
+    Fail(Why),
+    /// The job was asked to stop, and this checkpoint did not become complete: it ends without one. These workers had not answered.
+    StopWithout { number: u64, workers: Vec<usize> },
 }
+
+/// A job that is asked to stop ends without a checkpoint if none is complete after so long.
+pub(crate) const STOP_MS: i64 = 10_000;
 
 /// How often, and how long at most.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +51,8 @@ pub(crate) struct Coordinator {
     due_ms: i64,
     current: Option<Current>,
     exhausted: Vec<bool>,
-    stopping: bool,
+    /// Since when the job is to stop.
+    stopping: Option<i64>,
     over: bool,
 }
 
@@ -60,7 +66,7 @@ impl Coordinator {
             due_ms: now_ms.saturating_add(pace.interval_ms),
             current: None,
             exhausted: vec![false; workers],
-            stopping: false,
+            stopping: None,
             over: false,
         }
     }
@@ -71,8 +77,8 @@ impl Coordinator {
     }
 
     /// Somebody wants the job to stop, and to go on from there another time.
-    pub(crate) fn stop(&mut self) {
-        self.stopping = true;
+    pub(crate) fn stop(&mut self, now_ms: i64) {
+        self.stopping.get_or_insert(now_ms);
     }
 
     /// Whether a checkpoint is being made.
@@ -83,15 +89,18 @@ impl Coordinator {
     /// Time has come to `now_ms`.
     pub(crate) fn tick(&mut self, now_ms: i64) -> Option<Command> {
         if let Some(current) = &self.current {
+            if self.stopping.is_some_and(|since| now_ms.saturating_sub(since) > STOP_MS) {
+                return self.stop_without();
+            }
             let waited_ms = now_ms.saturating_sub(current.since_ms);
             let is_over = waited_ms > self.pace.timeout_ms && !current.writing;
-            return is_over.then(|| self.decline(now_ms, format!("it was not complete after {waited_ms} ms")));
+            return is_over.then(|| self.decline(now_ms, Why::passing(format!("it was not complete after {waited_ms} ms"))));
         }
         if self.over {
             return None;
         }
         let ended = self.exhausted.iter().all(|exhausted| *exhausted);
-        let kind = match (ended, self.stopping) {
+        let kind = match (ended, self.stopping.is_some()) {
             (true, _) => Kind::Finish,
             (false, true) => Kind::Stop,
             (false, false) => Kind::Periodic,
@@ -122,13 +131,13 @@ impl Coordinator {
     }
 
     /// A worker could not write a part.
-    pub(crate) fn refused(&mut self, number: u64, why: String, now_ms: i64) -> Option<Command> {
+    pub(crate) fn refused(&mut self, number: u64, why: Why, now_ms: i64) -> Option<Command> {
         self.current.as_ref().filter(|current| current.number == number)?;
         Some(self.decline(now_ms, why))
     }
 
     /// The manifest was written, or could not be.
-    pub(crate) fn written(&mut self, number: u64, result: Result<(), String>, now_ms: i64) -> Option<Command> {
+    pub(crate) fn written(&mut self, number: u64, result: Result<(), Why>, now_ms: i64) -> Option<Command> {
         let kind = self.current.as_ref().filter(|current| current.number == number)?.kind;
         match result {
             Ok(()) => {
@@ -141,20 +150,28 @@ impl Coordinator {
         }
     }
 
+    /// Gives up the checkpoint that is being made, and with it to make one.
+    fn stop_without(&mut self) -> Option<Command> {
+        self.over = true;
+        let current = self.current.take()?;
+        let workers = (0..self.workers).filter(|worker| !current.acked[*worker]).collect();
+        Some(Command::StopWithout { number: current.number, workers })
+    }
+
     /// Gives up the checkpoint that is being made. The last one of all cannot be given up.
-    fn decline(&mut self, now_ms: i64, why: String) -> Command {
+    fn decline(&mut self, now_ms: i64, why: Why) -> Command {
         let Some(current) = self.current.take() else { return Command::Fail(why) };
         self.due_ms = now_ms.saturating_add(self.pace.interval_ms);
         match current.kind {
             Kind::Finish => {
                 self.over = true;
-                Command::Fail(format!("the last checkpoint could not be made, so the last output is not published: {why}"))
+                Command::Fail(why.because("the last checkpoint could not be made, so the last output is not published"))
             }
             Kind::Stop => {
                 self.over = true;
-                Command::Fail(format!("the checkpoint to go on from could not be made: {why}"))
+                Command::Fail(why.because("the checkpoint to go on from could not be made"))
             }
-            Kind::Periodic => Command::Declined { number: current.number, why },
+            Kind::Periodic => Command::Declined { number: current.number, why: why.text },
         }
     }
 }
@@ -194,14 +211,14 @@ mod tests {
         let mut all = Coordinator::new(1, pace(), 1, 0);
         assert_eq!(all.tick(100), Some(Command::Trigger(1)));
         let full = || "the disk is full".to_owned();
-        assert_eq!(all.refused(1, full(), 120), Some(Command::Declined { number: 1, why: full() }));
+        assert_eq!(all.refused(1, Why::passing(full()), 120), Some(Command::Declined { number: 1, why: full() }));
         assert_eq!(all.acked(0, 1, vec![]), None);
         assert_eq!(all.tick(220), Some(Command::Trigger(2)));
         assert!(matches!(all.tick(1_221), Some(Command::Declined { number: 2, .. })), "too slow");
         assert_eq!(all.tick(1_321), Some(Command::Trigger(3)));
         assert!(matches!(all.acked(0, 3, vec![]), Some(Command::WriteManifest { number: 3, .. })));
         assert_eq!(all.tick(9_999), None, "a manifest that is being written is waited for");
-        assert_eq!(all.written(3, Err(full()), 9_999), Some(Command::Declined { number: 3, why: full() }));
+        assert_eq!(all.written(3, Err(Why::passing(full())), 9_999), Some(Command::Declined { number: 3, why: full() }));
     }
 
     #[test]
@@ -224,10 +241,42 @@ mod tests {
     #[test]
     fn a_job_that_is_stopped_makes_one_more() {
         let mut all = Coordinator::new(1, pace(), 1, 0);
-        all.stop();
+        all.stop(0);
         assert_eq!(all.tick(0), Some(Command::Trigger(1)));
         assert!(all.acked(0, 1, vec![]).is_some());
         assert_eq!(all.written(1, Ok(()), 1), Some(Command::Committed { number: 1, kind: Kind::Stop }));
         assert_eq!(all.tick(500), None);
+    }
+
+    #[test]
+    fn a_job_that_is_stopped_waits_ten_seconds_for_a_checkpoint() {
+        let mut all = Coordinator::new(3, Pace { interval_ms: 100, timeout_ms: 600_000 }, 1, 0);
+        assert_eq!(all.tick(100), Some(Command::Trigger(1)));
+        assert_eq!(all.acked(1, 1, vec![]), None);
+        all.stop(500);
+        all.stop(9_000);
+        assert_eq!(all.tick(10_500), None, "since it was asked first");
+        assert_eq!(all.tick(10_501), Some(Command::StopWithout { number: 1, workers: vec![0, 2] }));
+        assert_eq!(all.tick(20_000), None);
+        // One that is whole in time is followed by the one to go on from.
+        let mut all = Coordinator::new(1, pace(), 1, 0);
+        assert_eq!(all.tick(100), Some(Command::Trigger(1)));
+        all.stop(100);
+        assert!(all.acked(0, 1, vec![]).is_some() && all.written(1, Ok(()), 9_000).is_some());
+        assert_eq!(all.tick(9_000), Some(Command::Trigger(2)));
+        assert!(all.acked(0, 2, vec![]).is_some(), "its manifest is being written");
+        assert_eq!(all.tick(10_101), Some(Command::StopWithout { number: 2, workers: vec![] }), "and nobody says whether it is");
+    }
+
+    #[test]
+    fn why_a_last_checkpoint_failed_says_whether_it_may_pass() {
+        for lasts in [false, true] {
+            let mut all = Coordinator::new(1, pace(), 1, 0);
+            all.exhausted(0);
+            assert_eq!(all.tick(0), Some(Command::Finish(1)));
+            let why = Why { text: "it is full".into(), lasts };
+            let Some(Command::Fail(why)) = all.refused(1, why, 5) else { panic!("it is the last") };
+            assert_eq!(why.into_error().may_retry(), !lasts);
+        }
     }
 }

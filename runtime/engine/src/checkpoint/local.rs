@@ -5,8 +5,8 @@
 //! covers. [`Local::turn`] runs between two steps of the dataflow.
 
 use super::CheckpointCounters;
-use super::coordinator::{Command, Coordinator};
-use super::messages::{Kind, Message, WrittenPart};
+use super::coordinator::{Command, Coordinator, STOP_MS};
+use super::messages::{Kind, Message, Why, WrittenPart};
 use super::writer::{Given, Request, Writer, Written};
 use crate::failpoint::fail_point;
 use crate::shared::Failure;
@@ -28,6 +28,8 @@ struct Progress {
     unwritten: usize,
     parts: Vec<WrittenPart>,
     acked: bool,
+    /// Whether a part of it could not be written: it is given up, and what is still to come of it counts for nothing.
+    failed: bool,
 }
 
 /// A part as it was last written whole, and the changes written since.
@@ -87,6 +89,8 @@ pub(crate) struct Local {
     inbox: Vec<Message>,
     outbox: Vec<(usize, Message)>,
     activators: Vec<Activator>,
+    /// The clock on the wall, for manifests; all else goes by time that never goes back.
+    time_ms: i64,
 }
 
 impl Local {
@@ -119,6 +123,7 @@ impl Local {
             inbox: Vec::new(),
             outbox: Vec::new(),
             activators: Vec::new(),
+            time_ms: 0,
         };
         if instances.sources == 0 {
             local.outbox.push((0, Message::Exhausted { worker }));
@@ -179,7 +184,11 @@ impl Local {
     /// What an instance has for a checkpoint; `at_end`: what a sink has when its input has ended.
     pub(crate) fn give(&mut self, number: u64, given: Given, at_end: bool) {
         fail_point("give");
+        self.counters.answers.gave(self.worker, &given.part.uid, number);
         let progress = self.progress.entry(number).or_default();
+        if progress.failed {
+            return;
+        }
         if at_end {
             progress.given_at_end += 1;
         } else {
@@ -193,9 +202,9 @@ impl Local {
     }
 
     /// Somebody wants the job to stop.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self, now_ms: i64) {
         if let Some(coordinator) = &mut self.coordinator {
-            coordinator.stop();
+            coordinator.stop(now_ms);
         }
     }
 
@@ -211,15 +220,17 @@ impl Local {
 
     /// How long the worker may sleep.
     pub(crate) fn patience(&self) -> Duration {
-        let is_busy = !self.progress.is_empty() || self.coordinator.as_ref().is_some_and(Coordinator::is_busy);
+        let is_busy = self.progress.values().any(|progress| !progress.failed)
+            || self.coordinator.as_ref().is_some_and(Coordinator::is_busy);
         if is_busy { BUSY } else { CALM }
     }
 
-    /// Does what is to be done between two steps.
+    /// Does what is to be done between two steps, `now_ms` after some moment; `time_ms` is the clock on the wall.
     ///
     /// # Errors
     /// The job cannot go on.
-    pub(crate) fn turn(&mut self, now_ms: i64, failure: &Failure) {
+    pub(crate) fn turn(&mut self, now_ms: i64, time_ms: i64, failure: &Failure) {
+        self.time_ms = time_ms;
         if let Err(error) = self.turn_checked(now_ms) {
             failure.set(error);
         }
@@ -246,7 +257,7 @@ impl Local {
         match written {
             Written::Part { number, result: Ok(part) } => {
                 self.chains.entry(part.uid.clone()).or_default().written(&part);
-                if let Some(progress) = self.progress.get_mut(&number) {
+                if let Some(progress) = self.progress.get_mut(&number).filter(|progress| !progress.failed) {
                     progress.unwritten -= 1;
                     progress.parts.push(part);
                 }
@@ -254,13 +265,13 @@ impl Local {
                 Ok(())
             }
             Written::Part { number, result: Err(error) } => {
-                self.progress.remove(&number);
-                self.say(0, Message::Refused { number, why: error.to_string() });
+                *self.progress.entry(number).or_default() = Progress { failed: true, ..Progress::default() };
+                self.say(0, Message::Refused { number, why: Why::of(&error) });
                 Ok(())
             }
             Written::Fatal(error) => Err(error),
             Written::Manifest { number, result } => {
-                let result = result.map_err(|error| error.to_string());
+                let result = result.map_err(|error| Why::of(&error));
                 let command = self.coordinator.as_mut().and_then(|all| all.written(number, result, now_ms));
                 self.obey(command, now_ms)
             }
@@ -272,7 +283,7 @@ impl Local {
         let Some(progress) = self.progress.get_mut(&number) else { return };
         let (given, expected) =
             if is_last { (progress.given_at_end, self.instances.sinks) } else { (progress.given, self.instances.all) };
-        if given == expected && progress.unwritten == 0 && !progress.acked {
+        if given == expected && progress.unwritten == 0 && !progress.acked && !progress.failed {
             progress.acked = true;
             let parts = std::mem::take(&mut progress.parts);
             fail_point("ack");
@@ -334,7 +345,7 @@ impl Local {
             }
             Some(Command::WriteManifest { number, kind, parts }) => {
                 fail_point("manifest");
-                self.writer.send(Request::Manifest { number, kind, parts, now_ms });
+                self.writer.send(Request::Manifest { number, kind, parts, time_ms: self.time_ms });
                 Ok(())
             }
             Some(Command::Committed { number, kind }) => {
@@ -350,7 +361,13 @@ impl Local {
                 self.writer.send(Request::Abandon { number });
                 Ok(())
             }
-            Some(Command::Fail(why)) => Err(Error::external(why)),
+            Some(Command::Fail(why)) => Err(why.into_error()),
+            Some(Command::StopWithout { number, workers }) => {
+                let missing = self.counters.answers.missing(number, &workers);
+                let seconds = STOP_MS / 1_000;
+                Err(Error::external(format!("the job was stopped without a checkpoint: {missing} after {seconds} s"))
+                    .help("when it is run again it goes on from the last checkpoint; what was read since is read again"))
+            }
         }
     }
 
@@ -368,5 +385,41 @@ impl Local {
 
     fn wake(&self) {
         self.activators.iter().for_each(Activator::activate);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::WriterSpec;
+    use super::*;
+    use egret_state::checkpoint::{Checkpoints, FileRef, JobIdentity, NodeKind, Part, PartState};
+
+    #[test]
+    fn what_comes_behind_a_part_that_failed_counts_for_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let job = JobIdentity::default();
+        let checkpoints = Checkpoints::local(folder.path(), &job).expect("it is empty");
+        let writer = Writer::start(WriterSpec { checkpoints, attempt: 1, job: Arc::new(job) }, None).expect("a thread");
+        let instances = Instances { all: 3, sources: 1, sinks: 0 };
+        let mut local = Local::new(1, 2, instances, None, writer, Arc::new(CheckpointCounters::of(None)), 1);
+        let given = |uid: &str| {
+            let state = PartState::Sink { committables: vec![vec![1]] };
+            Given { part: Part::new(uid, 0, state), keyed: None }
+        };
+        let written = |uid: &str| {
+            let file = FileRef { path: uid.into(), checkpoint: 1, bytes: 1, xxh3: 0 };
+            WrittenPart { uid: uid.into(), instance: 0, kind: NodeKind::Sink, base: None, file }
+        };
+        local.give(1, given("a"), false);
+        local.give(1, given("b"), false);
+        let failed = Written::Part { number: 1, result: Err(Error::external("the disk is full")) };
+        local.written(failed, 0).expect("the job goes on");
+        local.give(1, given("late"), false);
+        for uid in ["b", "late"] {
+            local.written(Written::Part { number: 1, result: Ok(written(uid)) }, 0).expect("the job goes on");
+        }
+        let said = local.take_outbox();
+        assert!(matches!(said.as_slice(), [(0, Message::Refused { number: 1, .. })]), "{said:?}");
+        assert_eq!(local.patience(), CALM, "it waits for nothing");
     }
 }

@@ -30,6 +30,36 @@ impl Kind {
     }
 }
 
+/// Why something was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Why {
+    pub(crate) text: String,
+    /// Whether to try again is of no use.
+    pub(crate) lasts: bool,
+}
+
+impl Why {
+    /// What an error says.
+    pub(crate) fn of(error: &Error) -> Self {
+        Self { text: error.to_string(), lasts: !error.may_retry() }
+    }
+
+    /// Something that may pass.
+    pub(crate) fn passing(text: impl Into<String>) -> Self {
+        Self { text: text.into(), lasts: false }
+    }
+
+    /// The error that ends the job for this reason.
+    pub(crate) fn into_error(self) -> Error {
+        if self.lasts { Error::job(self.text) } else { Error::external(self.text) }
+    }
+
+    /// With what it means in front.
+    pub(super) fn because(self, what: &str) -> Self {
+        Self { text: format!("{what}: {}", self.text), ..self }
+    }
+}
+
 /// From worker to worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
@@ -38,7 +68,7 @@ pub(crate) enum Message {
     /// To worker 0: a worker has written its parts.
     Acked { worker: usize, number: u64, parts: Vec<WrittenPart> },
     /// To worker 0: a part cannot be written.
-    Refused { number: u64, why: String },
+    Refused { number: u64, why: Why },
     /// To all: sources end the epoch of this number.
     Trigger(u64),
     /// To all: sources end, and the sinks' last output is the checkpoint of this number.

@@ -6,6 +6,7 @@
 //!
 //! When all sources have been read to their end there is a last checkpoint, of what sinks have to publish.
 
+mod answers;
 mod config;
 mod coordinator;
 mod local;

@@ -25,6 +25,22 @@ pub(crate) struct CheckpointRun {
     pub(crate) counters: Arc<CheckpointCounters>,
 }
 
+/// An error of an attempt. If another run of the job has taken over it says that and nothing else: the other removes what this one
+/// wrote, so this one may well stumble over a file that is gone.
+pub(super) fn unless_taken_over(checkpoints: &Checkpoints, attempt: u64, error: Error) -> Error {
+    match checkpoints.attempt_after(attempt) {
+        Ok(Some(by)) => taken_over(checkpoints, by),
+        _ => error,
+    }
+}
+
+/// It lasts: this run would take over from the other, which would take over from it.
+pub(super) fn taken_over(checkpoints: &Checkpoints, by: u64) -> Error {
+    let place = checkpoints.describe();
+    Error::job(format!("another run of the job (attempt {by}) has taken over the checkpoints in {place}"))
+        .help("one run at a time: stop the other one, or give each a folder of its own")
+}
+
 /// How an attempt begins.
 pub(crate) struct Start {
     pub(crate) run: CheckpointRun,
@@ -50,6 +66,18 @@ pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig) -> Result<(Start,
     let job = identity(job, &config.job);
     let checkpoints = open(&config.folder, &job)?;
     let mut attempt = checkpoints.claim(config.kept)?;
+    let (log, number) = (checkpoints.clone(), attempt.number());
+    go_on(job, config, checkpoints, &mut attempt)
+        .map_err(|error| unless_taken_over(&log, number, error))
+        .map(|(start, beginning)| (start.with_attempt(attempt), beginning))
+}
+
+fn go_on(
+    job: JobIdentity,
+    config: &CheckpointConfig,
+    checkpoints: Checkpoints,
+    attempt: &mut Attempt,
+) -> Result<(Start, Beginning)> {
     let found = attempt.restore(&job)?;
     if let Some(found) = &found {
         for passed_over in &found.passed_over {
@@ -61,7 +89,7 @@ pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig) -> Result<(Start,
     let position = found.as_ref().map(|found| found.position);
     let beginning = Beginning { attempt: attempt.number(), first: attempt.next_checkpoint(), position };
     let manifest = found.map(|found| found.manifest);
-    Ok((begin(job, config, checkpoints, beginning, Some(attempt), manifest.as_ref())?, beginning))
+    Ok((begin(job, config, checkpoints, beginning, manifest.as_ref())?, beginning))
 }
 
 /// Takes part in an attempt that another process of the job has begun.
@@ -71,6 +99,16 @@ pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig) -> Result<(Start,
 pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, beginning: Beginning) -> Result<Start> {
     let job = identity(job, &config.job);
     let checkpoints = open(&config.folder, &job)?;
+    let log = checkpoints.clone();
+    go_along(job, config, checkpoints, beginning).map_err(|error| unless_taken_over(&log, beginning.attempt, error))
+}
+
+fn go_along(
+    job: JobIdentity,
+    config: &CheckpointConfig,
+    checkpoints: Checkpoints,
+    beginning: Beginning,
+) -> Result<Start> {
     let manifest = match beginning.position {
         None => None,
         Some(position) => {
@@ -79,7 +117,7 @@ pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, beginning: Beginni
             Some(found.ok_or_else(|| Error::external("the checkpoint that the job goes on from is not there any more"))?)
         }
     };
-    begin(job, config, checkpoints, beginning, None, manifest.as_ref())
+    begin(job, config, checkpoints, beginning, manifest.as_ref())
 }
 
 fn begin(
@@ -87,7 +125,6 @@ fn begin(
     config: &CheckpointConfig,
     checkpoints: Checkpoints,
     beginning: Beginning,
-    attempt: Option<Attempt>,
     manifest: Option<&Manifest>,
 ) -> Result<Start> {
     let restored = manifest.map(|manifest| Restored::read(&checkpoints, manifest)).transpose()?;
@@ -95,7 +132,7 @@ fn begin(
     let pace = Pace { interval_ms: millis(config.interval).max(1), timeout_ms: millis(config.timeout) };
     let counters = Arc::new(CheckpointCounters::of(manifest.map(|manifest| manifest.checkpoint)));
     let spec = WriterSpec { checkpoints, attempt: beginning.attempt, job: Arc::new(job) };
-    let run = CheckpointRun { spec, attempt: Mutex::new(attempt), pace, first: beginning.first, counters };
+    let run = CheckpointRun { spec, attempt: Mutex::new(None), pace, first: beginning.first, counters };
     Ok(Start { run, restored, is_finished: manifest.is_some_and(is_finished) })
 }
 
@@ -112,7 +149,20 @@ fn open(folder: &Path, job: &JobIdentity) -> Result<Checkpoints> {
     Checkpoints::local(folder, job)
 }
 
+impl Start {
+    /// This process commits.
+    fn with_attempt(self, attempt: Attempt) -> Self {
+        *self.run.attempt.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt);
+        self
+    }
+}
+
 impl CheckpointRun {
+    /// The error of this attempt, or that another has taken over.
+    pub(crate) fn unless_taken_over(&self, error: Error) -> Error {
+        unless_taken_over(&self.spec.checkpoints, self.spec.attempt, error)
+    }
+
     /// A worker's part.
     ///
     /// # Errors
@@ -121,10 +171,11 @@ impl CheckpointRun {
         let mut instances = Instances::default();
         for (_, node) in shared.job.nodes().filter(|(_, node)| has_instance(node, worker)) {
             instances.all += 1;
+            self.counters.answers.expect(worker, &node.name);
             instances.sources += usize::from(matches!(node.kind, NodeKind::Source { .. }));
             instances.sinks += usize::from(matches!(node.kind, NodeKind::Sink(_)));
         }
-        let coordinator = || Coordinator::new(shared.workers, self.pace, self.first, shared.clock.now_ms());
+        let coordinator = || Coordinator::new(shared.workers, self.pace, self.first, shared.clock.passed_ms());
         let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
         let attempt = if worker == 0 { attempt.take() } else { None };
         let (writer, counters) = (Writer::start(self.spec.clone(), attempt)?, Arc::clone(&self.counters));

@@ -1,6 +1,7 @@
 //! Writes parts and manifests on a thread of its own, so that the worker goes on meanwhile.
 
 use super::messages::{KIND, Kind, WrittenPart};
+use super::run::{taken_over, unless_taken_over};
 use crate::failpoint::fail_point;
 use egret_core::{Error, Frozen, Result};
 use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part, PartState};
@@ -41,7 +42,7 @@ pub(crate) enum Request {
         number: u64,
         kind: Kind,
         parts: Vec<WrittenPart>,
-        now_ms: i64,
+        time_ms: i64,
     },
     /// Old checkpoints may go.
     Retain,
@@ -130,11 +131,16 @@ fn serve(spec: &WriterSpec, attempt: &mut Option<Attempt>, request: Request) -> 
             fail_point("part");
             let result = given.encode().and_then(|part| spec.checkpoints.write_part(spec.attempt, number, part));
             fail_point("part written");
-            Some(Written::Part { number, result })
+            match result {
+                Err(error) if matches!(spec.checkpoints.attempt_after(spec.attempt), Ok(Some(_))) => {
+                    Some(Written::Fatal(unless_taken_over(&spec.checkpoints, spec.attempt, error)))
+                }
+                result => Some(Written::Part { number, result }),
+            }
         }
-        (Request::Manifest { number, kind, parts, now_ms }, Some(attempt)) => {
+        (Request::Manifest { number, kind, parts, time_ms }, Some(attempt)) => {
             let notes = [(KIND.to_owned(), kind.name().to_owned())].into();
-            let draft = Draft { checkpoint: number, time_ms: now_ms, job: JobIdentity::clone(&spec.job), notes, parts };
+            let draft = Draft { checkpoint: number, time_ms, job: JobIdentity::clone(&spec.job), notes, parts };
             let written = commit(spec, attempt, draft);
             fail_point("manifest written");
             Some(written)
@@ -163,10 +169,7 @@ fn commit(spec: &WriterSpec, attempt: &mut Attempt, draft: Draft) -> Written {
         Ok(Outcome::Committed) => Written::Manifest { number, result: Ok(()) },
         // Sinks keep what they have prepared until a later one is complete, so it does not matter whether this one is there.
         Ok(Outcome::InDoubt { cause }) => Written::Manifest { number, result: Err(Error::external(cause)) },
-        Ok(Outcome::Fenced { .. }) => {
-            let message = format!("another run of the job has taken over the checkpoints in {}", spec.checkpoints.describe());
-            Written::Fatal(Error::external(message).help("one run at a time: stop this one, or give each its own folder"))
-        }
+        Ok(Outcome::Fenced { by }) => Written::Fatal(taken_over(&spec.checkpoints, by)),
         Err(error) => Written::Manifest { number, result: Err(error) },
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use pressure::Pressure;
 
 use crate::checkpoint::{CheckpointRun, Local, Restored};
 use crate::clock::Clock;
-use crate::shared::{Failure, Progress, StopHandle};
+use crate::shared::{Busy, Failure, Progress, StopHandle};
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
 use egret_core::{Epoch, Error, JobGraph, OperatorInfo, Result};
@@ -43,6 +43,10 @@ pub(crate) struct JobShared {
     pub(crate) failure: Failure,
     pub(crate) stop: StopHandle,
     pub(crate) progress: Progress,
+    /// Which node each worker of this process is in, by the worker's number less the first one's.
+    pub(crate) busy: Arc<Busy>,
+    /// The first worker of this process.
+    pub(crate) first_worker: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) batch_rows: usize,
     pub(crate) in_flight_bytes: usize,
@@ -140,9 +144,9 @@ fn step(worker: &mut Worker, shared: &Arc<JobShared>) {
     while !shared.failure.is_set() && worker.step_or_park(Some(local.as_ref().map_or(Duration::from_millis(20), patience))) {
         if let Some(local) = &local {
             if shared.stop.is_stopped() {
-                local.borrow_mut().stop();
+                local.borrow_mut().stop(shared.clock.passed_ms());
             }
-            local.borrow_mut().turn(shared.clock.now_ms(), &shared.failure);
+            local.borrow_mut().turn(shared.clock.passed_ms(), shared.clock.now_ms(), &shared.failure);
         }
     }
     if shared.failure.is_set() {

@@ -203,8 +203,10 @@ impl Task {
             self.drop_all();
             return;
         }
-        let shared = Arc::clone(&self.shared);
+        let (shared, worker) = (Arc::clone(&self.shared), self.worker - self.shared.first_worker);
+        shared.busy.enter(worker, self.id.index());
         guard(&shared.failure, || self.run_checked(frontiers, handles));
+        shared.busy.leave(worker);
     }
 
     fn run_checked(&mut self, frontiers: &[MutableAntichain<u64>], handles: &[TaskInput]) -> Result<()> {

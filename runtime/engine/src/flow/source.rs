@@ -8,6 +8,7 @@ use crate::checkpoint::{Given, SplitPosition};
 use crate::driver::{Outgoing, Signal, guard};
 use crate::gate::Gate;
 use crate::reader::{Next, SourceSpec, SourceTask};
+use crate::ticks::Ticks;
 use egret_core::job::{NodeId, NodeKind};
 use egret_core::{EngineTime, Result};
 use egret_state::checkpoint::{Part, PartState};
@@ -21,8 +22,6 @@ use timely::dataflow::operators::probe::Handle as ProbeHandle;
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::Activator;
 
-/// How long a tick lasts.
-const TICK: Duration = Duration::from_millis(2);
 /// How long to wait before looking again whether the gate is open.
 const GATE_RETRY: Duration = Duration::from_micros(200);
 /// How long to wait before looking again whether the others have come as far.
@@ -52,7 +51,7 @@ pub(super) fn build<'scope>(
         restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.name)),
     };
     let mut outgoing = Vec::new();
-    let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.now_ms())?) } else { None };
+    let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.passed_ms())?) } else { None };
     task.iter_mut().for_each(|task| task.resume(&mut outgoing));
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let (output, stream) = builder.new_output();
@@ -62,6 +61,7 @@ pub(super) fn build<'scope>(
         local.borrow_mut().register(scope.activator_for(builder.operator_info().address));
     }
     let name = Arc::clone(&node.name);
+    let first = local.as_ref().map(|local| local.borrow().first());
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
             task,
@@ -71,12 +71,14 @@ pub(super) fn build<'scope>(
             aligned: shared.alignment.get(&id).map(|all| Aligned::new(Arc::clone(all), worker)),
             probe,
             started: Instant::now(),
+            ticks: Ticks::new(first.map(number), Duration::ZERO),
             worker,
             activator,
             outgoing,
-            epoch: local.as_ref().map_or(0, |local| local.borrow().first()),
+            epoch: first.unwrap_or(0),
             exhausted: false,
             local,
+            id,
             name,
             shared,
         };
@@ -97,6 +99,7 @@ struct Reading {
     aligned: Option<Aligned>,
     probe: ProbeHandle<u64>,
     started: Instant,
+    ticks: Ticks,
     worker: usize,
     activator: Activator,
     outgoing: Vec<Outgoing>,
@@ -106,6 +109,7 @@ struct Reading {
     epoch: u64,
     /// Whether the input has been read to its end.
     exhausted: bool,
+    id: NodeId,
     name: Arc<str>,
     shared: Arc<JobShared>,
 }
@@ -118,17 +122,20 @@ impl Reading {
             self.capability = None;
             return;
         }
+        let worker = self.worker - shared.first_worker;
+        shared.busy.enter(worker, self.id.index());
         if guard(&shared.failure, || self.read()).is_none() {
             self.capability = None;
         }
+        shared.busy.leave(worker);
     }
 
     fn read(&mut self) -> Result<()> {
         self.end_epochs();
         let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
         let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
-        let tick = u32::try_from(self.started.elapsed().as_micros() / TICK.as_micros()).unwrap_or(u32::MAX);
-        let time = EngineTime::new(number(self.epoch), tick).0.max(frontier.unwrap_or(0)).max(*capability.time());
+        let now = self.ticks.time(self.started.elapsed());
+        let time = now.max(frontier.unwrap_or(0)).max(*capability.time());
         capability.downgrade(&time);
         self.gate.confirm(frontier);
         let next = if self.exhausted || (self.local.is_none() && self.shared.stop.is_stopped()) {
@@ -138,7 +145,7 @@ impl Reading {
         } else if self.aligned.as_ref().is_some_and(Aligned::is_ahead) {
             Next::Wait(ALIGN_RETRY)
         } else {
-            task.poll(self.shared.batch_rows, self.shared.clock.now_ms(), &mut self.outgoing)?
+            task.poll(self.shared.batch_rows, self.shared.clock.passed_ms(), &mut self.outgoing)?
         };
         if let Some(aligned) = &mut self.aligned {
             if self.outgoing.iter().any(|outgoing| matches!(outgoing, Outgoing::Rows(..))) {
@@ -187,6 +194,7 @@ impl Reading {
             let given = Given { part, keyed: None };
             let barrier = Signal::Barrier(number(self.epoch));
             self.epoch += 1;
+            self.ticks = Ticks::new(Some(number(self.epoch)), self.started.elapsed());
             let time = EngineTime::new(number(self.epoch), 0).0.max(*capability.time());
             capability.downgrade(&time);
             give_signal(&mut self.output, capability, self.worker, self.shared.workers, barrier);

@@ -106,6 +106,19 @@ impl Checkpoints {
         }
     }
 
+    /// The attempt that took over from this one, if one did: its files may be gone, whatever is said of them.
+    ///
+    /// # Errors
+    /// The store fails, or something was written by a newer version.
+    pub fn attempt_after(&self, attempt: u64) -> Result<Option<u64>> {
+        for position in log::positions(&self.files)?.into_iter().filter(|position| *position > attempt) {
+            if matches!(log::read(&self.files, position)?, Found::Entry(Entry { what: What::Start { .. }, .. })) {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
     fn is_claim(&self, position: u64, mine: u64) -> Result<bool> {
         let found = log::read(&self.files, position)?;
         Ok(matches!(found, Found::Entry(Entry { what: What::Start { claim }, .. }) if claim == mine))

@@ -1,0 +1,74 @@
+//! Which instances of this process have given their part of which checkpoint: for the message when one does not.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The last checkpoint that each instance gave its part of, by worker and node.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(Mutex<BTreeMap<(usize, String), u64>>);
+
+/// So many instances are named.
+const NAMED_MAX: usize = 3;
+
+impl Answers {
+    /// An instance is asked from now on.
+    pub(crate) fn expect(&self, worker: usize, node: &str) {
+        self.gave(worker, node, 0);
+    }
+
+    /// An instance gave its part.
+    pub(crate) fn gave(&self, worker: usize, node: &str, number: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((worker, node.to_owned()), number);
+    }
+
+    /// What a checkpoint waits for, if these workers have not said that their parts are written.
+    pub(crate) fn missing(&self, number: u64, workers: &[usize]) -> String {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if workers.is_empty() {
+            return "it was not yet known whether its manifest is written".to_owned();
+        }
+        let mut named = Vec::new();
+        for &worker in workers {
+            let mut of_worker = answers.iter().filter(|((of, _), _)| *of == worker).peekable();
+            if of_worker.peek().is_none() {
+                named.push(format!("worker {worker}, which is in another process"));
+                continue;
+            }
+            named.extend(
+                of_worker.filter(|(_, last)| **last < number).map(|((_, node), _)| format!("'{node}' (worker {worker})")),
+            );
+        }
+        match named.len() {
+            0 => "files of its parts were not yet written".to_owned(),
+            count if count > NAMED_MAX => {
+                format!("{} and {} others had not answered", named[..NAMED_MAX].join(", "), count - NAMED_MAX)
+            }
+            _ => format!("{} had not answered", named.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_not_answered_is_named() {
+        let answers = Answers::default();
+        for (worker, node) in [(0, "txn"), (0, "window"), (1, "txn"), (1, "window")] {
+            answers.expect(worker, node);
+        }
+        for worker in [0, 1] {
+            answers.gave(worker, "txn", 7);
+        }
+        answers.gave(1, "window", 7);
+        assert_eq!(answers.missing(7, &[0]), "'window' (worker 0) had not answered");
+        assert_eq!(answers.missing(7, &[1]), "files of its parts were not yet written");
+        assert_eq!(answers.missing(7, &[1, 2]), "worker 2, which is in another process had not answered");
+        assert_eq!(
+            answers.missing(8, &[0, 1]),
+            "'txn' (worker 0), 'window' (worker 0), 'txn' (worker 1) and 1 others had not answered"
+        );
+        assert_eq!(answers.missing(7, &[]), "it was not yet known whether its manifest is written");
+    }
+}
