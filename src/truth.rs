@@ -80,7 +80,7 @@ impl Operator for TruthOperator {
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
         let bytes = postcard::to_stdvec(&(&self.alerts, &self.positives))?;
-        Ok(Snapshot { keyed: Vec::new(), operator: vec![bytes] })
+        Ok(Snapshot { operator: vec![bytes], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

@@ -173,7 +173,7 @@ impl Operator for GraphOperator {
             steps: self.pending.iter().map(|(&step, edges)| (step, edges.len() as u64)).collect(),
             graph: self.graph.save(self.pending.values().flatten()),
         };
-        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+        Ok(Snapshot { operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

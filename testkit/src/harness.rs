@@ -125,7 +125,7 @@ impl Harness {
         let mut operator = self.factory.create(&info)?;
         let mut state = (self.backend)();
         if let Some(snapshot) = snapshot {
-            let mine = |parts: &[Snapshot]| parts.iter().map(|part| part.clone().retain(|group| info.owns(group))).collect();
+            let mine = |parts: &[Snapshot]| Snapshot::deal(&mut parts.to_vec(), &info);
             operator.restore(mine(&snapshot.operators))?;
             state.restore(mine(&snapshot.states))?;
         }

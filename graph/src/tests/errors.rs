@@ -66,7 +66,7 @@ fn damaged_state_is_refused() {
     harness.watermark(0, EventTime(20)).unwrap();
     let whole = harness.snapshot().unwrap().operators[0].operator[0].clone();
     let restore = |bytes: &[u8]| {
-        let part = Snapshot { keyed: Vec::new(), operator: vec![bytes.to_vec()] };
+        let part = Snapshot { operator: vec![bytes.to_vec()], ..Snapshot::default() };
         factory.create(&info).unwrap().restore(vec![part])
     };
     assert!(restore(&whole).is_ok());
@@ -83,7 +83,7 @@ fn damaged_state_is_refused() {
     }
     let longer = ring(Some(50));
     let longer = GraphSpec::new("ring", 0, 1, Some(50), longer.step_ms() * 2, &columns()).unwrap();
-    let part = Snapshot { keyed: Vec::new(), operator: vec![whole.clone()] };
+    let part = Snapshot { operator: vec![whole.clone()], ..Snapshot::default() };
     says(longer.operator_factory().create(&info).unwrap().restore(vec![part]), &["another step"]);
 
     let mut reader = GraphReader::new(Arc::clone(&spec), all_lookups(&spec));

@@ -91,7 +91,7 @@ impl Operator for LearnerOperator {
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
         let saved = Saved { learner: self.learner.save()?, waiting: self.waiting.save() };
-        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+        Ok(Snapshot { operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

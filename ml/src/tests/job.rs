@@ -175,13 +175,16 @@ impl Job {
     fn restore(&mut self, parallelism: usize) {
         let snapshot = |node: &mut Node| node.operator.snapshot(Epoch(1)).unwrap();
         let (learner, evaluator) = (snapshot(&mut self.learner), snapshot(&mut self.evaluator));
-        let scorers: Vec<Snapshot> = self.scorers.iter_mut().map(snapshot).collect();
+        let mut scorers: Vec<Snapshot> = self.scorers.iter_mut().map(snapshot).collect();
         self.learner = node(&self.factories[0], 0, 1);
         self.learner.operator.restore(vec![learner]).unwrap();
         self.evaluator = node(&self.factories[2], 0, 1);
         self.evaluator.operator.restore(vec![evaluator]).unwrap();
         self.scorers = (0..parallelism).map(|instance| node(&self.factories[1], instance, parallelism)).collect();
-        self.scorers.iter_mut().for_each(|scorer| scorer.operator.restore(scorers.clone()).unwrap());
+        for (instance, scorer) in self.scorers.iter_mut().enumerate() {
+            let info = OperatorInfo { instance, parallelism, ..OperatorInfo::alone("score") };
+            scorer.operator.restore(Snapshot::deal(&mut scorers, &info)).unwrap();
+        }
     }
 
     /// Rows that still wait, and bytes of the learner's and evaluator's state.

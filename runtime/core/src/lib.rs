@@ -30,7 +30,7 @@ pub use batch::Batch;
 pub use error::{Error, Report, Result};
 pub use job::JobGraph;
 pub use key::{KeyColumns, KeyGroup};
-pub use operator::{Context, MAIN, Operator, OperatorFactory, OperatorInfo, Output, Snapshot, StateLayout, StateSize};
+pub use operator::{Context, MAIN, Operator, OperatorFactory, OperatorInfo, Output, Replica, Snapshot, StateLayout, StateSize};
 pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkContext, SinkWriter};
 pub use source::{Poll, Source, SourceReader, Split};

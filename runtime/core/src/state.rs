@@ -65,7 +65,7 @@ pub trait KeyedState {
 ///
 /// ```
 /// use egret_core::{Frozen, Snapshot};
-/// let frozen = Frozen::later(None, || Ok(Snapshot { keyed: vec![], operator: vec![vec![1]] }));
+/// let frozen = Frozen::later(None, || Ok(Snapshot { operator: vec![vec![1]], ..Snapshot::default() }));
 /// let bytes = std::thread::spawn(move || frozen.encode()).join().unwrap()?;
 /// assert_eq!(bytes.operator, [[1]]);
 /// # Ok::<(), egret_core::Error>(())

@@ -1,7 +1,7 @@
 //! Starts a job, waits for its end, and says what happened.
 
 use crate::checkpoint;
-use crate::checkpoint::{CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start};
+use crate::checkpoint::{CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start, Takers};
 use crate::clock::{Clock, SystemClock};
 use crate::flow::{Alignment, JobShared, Pressure, Wiring, execute};
 use crate::processes::{self, ProcessRole};
@@ -243,7 +243,8 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
     config.progress.install(metrics.clone());
     let workers = config.workers * config.processes;
     let local = process * config.workers..(process + 1) * config.workers;
-    let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, role)).transpose()?;
+    let takers = Takers::new(job, workers, &local);
+    let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, &takers, role)).transpose()?;
     let (checkpoints, restored) = match start {
         Some(Start { run, restored: Some(restored), is_finished: true }) => {
             return publish_last(job, workers, process, &run, &restored).map_err(|error| run.unless_taken_over(error));
@@ -283,11 +284,11 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
 }
 
 /// The first process claims the checkpoints, and tells the others how the job begins.
-fn start_or_join(job: &JobGraph, config: &CheckpointConfig, role: Option<&ProcessRole>) -> Result<Start> {
+fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, role: Option<&ProcessRole>) -> Result<Start> {
     match role {
-        Some(role) if role.number > 0 => checkpoint::join(job, config, role.wait_for_beginning()?),
+        Some(role) if role.number > 0 => checkpoint::join(job, config, takers, role.wait_for_beginning()?),
         _ => {
-            let (start, beginning) = checkpoint::start(job, config)?;
+            let (start, beginning) = checkpoint::start(job, config, takers)?;
             role.into_iter().for_each(|role| role.tell_beginning(beginning));
             Ok(start)
         }

@@ -48,7 +48,7 @@ impl Operator for SinkOperator {
     fn snapshot(&mut self, epoch: Epoch) -> Result<Snapshot> {
         self.pending.push((epoch, self.writer.prepare(epoch)?));
         let all = self.pending.iter().flat_map(|(_, committables)| committables);
-        Ok(Snapshot { keyed: Vec::new(), operator: all.map(|committable| committable.0.clone()).collect() })
+        Ok(Snapshot { operator: all.map(|committable| committable.0.clone()).collect(), ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

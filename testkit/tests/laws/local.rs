@@ -76,7 +76,7 @@ impl Operator for Chain {
                 let mine = part.keyed.iter().filter(|(_, bytes)| bytes[0] == tag);
                 mine.map(|(group, bytes)| (*group, bytes[1..].to_vec())).collect()
             };
-            parts.iter().map(|part| Snapshot { keyed: keyed(part), operator: Vec::new() }).collect()
+            parts.iter().map(|part| Snapshot { keyed: keyed(part), ..Snapshot::default() }).collect()
         };
         self.local.restore(of(0))?;
         self.windows.restore(of(1))

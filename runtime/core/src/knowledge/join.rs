@@ -5,7 +5,7 @@ use super::pending::{Cursor, Pending};
 use super::reading::{Part, Reading, Segment};
 use super::{KnowledgeReader, MakerSteps};
 use crate::batch::append_columns;
-use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Snapshot, StateSize};
+use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
 use crate::{Batch, Epoch, Error, EventTime, Result, StreamSchema, ipc};
 use arrow::array::ArrayRef;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ use std::sync::Arc;
 ///
 /// let output = StreamSchema::new(vec![StreamSchema::time_field("at"), Field::new("sum", DataType::Int64, false)], Some("at"))?;
 /// let info = OperatorInfo::alone("sum");
-/// let mut join = KnowledgeJoin::new(Box::new(Sum(0)), output, 1_000, &info)?;
+/// let mut join = KnowledgeJoin::new(Box::new(Sum(0)), output, 1_000)?;
 ///
 /// let at = |times: &[i64]| Arc::new(TimestampMillisecondArray::from(times.to_vec())) as ArrayRef;
 /// let rows = RecordBatch::try_from_iter([("at", at(&[1_500, 2_100]))])?;
@@ -67,19 +67,17 @@ pub struct KnowledgeJoin {
     output: StreamSchema,
     event_time: usize,
     steps: MakerSteps,
-    instance: usize,
-    parallelism: usize,
     held: Vec<Held>,
     pending: Pending,
     watermarks: [EventTime; 2],
 }
 
 impl KnowledgeJoin {
-    /// A join. `output` is the rows' schema and the reader's columns behind; `info` is the instance's.
+    /// A join. `output` is the rows' schema and the reader's columns behind.
     ///
     /// # Errors
     /// The rows have no event time, or the step is not positive.
-    pub fn new(reader: Box<dyn KnowledgeReader>, output: StreamSchema, step_ms: i64, info: &OperatorInfo) -> Result<Self> {
+    pub fn new(reader: Box<dyn KnowledgeReader>, output: StreamSchema, step_ms: i64) -> Result<Self> {
         let event_time = output.event_time().ok_or_else(|| {
             Error::job("rows without event time cannot read a model or a graph: they change with event time")
                 .help("declare WATERMARK FOR a column of the stream")
@@ -89,8 +87,6 @@ impl KnowledgeJoin {
             output,
             event_time,
             steps: MakerSteps::new(step_ms)?,
-            instance: info.instance,
-            parallelism: info.parallelism,
             held: Vec::new(),
             pending: Pending::default(),
             watermarks: [EventTime::MIN; 2],
@@ -193,37 +189,42 @@ impl Operator for KnowledgeJoin {
         self.held.iter().map(|held| EventTime(held.time(0))).min().map_or(input, |least| least.min(input))
     }
 
+    /// Every instance gets the same updates, but some have applied more of them. The copy of the one that has applied least still has
+    /// the others pending, and no instance holds rows older than what it has applied: so any instance can go on with that copy, and
+    /// with any rows.
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        let saved = Saved {
-            instance: self.instance as u64,
+        let copy = Saved {
             applied: self.pending.applied.0,
             reader: self.reader.snapshot()?,
-            held: self
-                .held
-                .iter()
-                .map(|held| Ok((held.batch.late().map(|late| late.0), ipc::encode_rows([held.batch.rows()])?)))
-                .collect::<Result<_>>()?,
             version_column: self.pending.column.map(|column| column as u64),
             updates: ipc::encode_rows(self.pending.updates.iter())?,
         };
-        Ok(Snapshot { keyed: Vec::new(), operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?] })
+        let replica = Replica { version: copy.applied, bytes: postcard::to_extend(&copy, vec![SAVED_VERSION])? };
+        let held = |held: &Held| -> Result<Vec<u8>> {
+            let rows: (Option<i64>, Vec<u8>) = (held.batch.late().map(|late| late.0), ipc::encode_rows([held.batch.rows()])?);
+            Ok(postcard::to_extend(&rows, vec![SAVED_VERSION])?)
+        };
+        let split = self.held.iter().map(held).collect::<Result<_>>()?;
+        Ok(Snapshot { replica: Some(replica), split, ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let saved = parts.iter().flat_map(|part| &part.operator).map(|bytes| Saved::decode(bytes)).collect::<Result<Vec<_>>>()?;
-        // Every instance got the same updates, but some had applied more of them. The one that had applied least still has
-        // the others pending, and no instance holds rows older than what it had applied.
-        let Some(least) = saved.iter().min_by_key(|saved| (saved.applied, saved.instance)) else { return Ok(()) };
-        self.reader.restore(&least.reader)?;
-        self.pending = Pending {
-            updates: ipc::decode_rows(&least.updates)?.into(),
-            column: least.version_column.map(|column| column as usize),
-            applied: EventTime(least.applied),
-        };
-        let (parallelism, instance) = (self.parallelism as u64, self.instance as u64);
-        for part in saved.iter().filter(|part| part.instance % parallelism == instance) {
-            for (late, bytes) in &part.held {
-                for rows in ipc::decode_rows(bytes)? {
+        for part in parts {
+            if !part.operator.is_empty() {
+                return Err(other_version());
+            }
+            if let Some(replica) = part.replica {
+                let copy: Saved = decode(&replica.bytes)?;
+                self.reader.restore(&copy.reader)?;
+                self.pending = Pending {
+                    updates: ipc::decode_rows(&copy.updates)?.into(),
+                    column: copy.version_column.map(|column| column as usize),
+                    applied: EventTime(copy.applied),
+                };
+            }
+            for bytes in part.split {
+                let (late, rows): (Option<i64>, Vec<u8>) = decode(&bytes)?;
+                for rows in ipc::decode_rows(&rows)? {
                     self.hold(Batch::from_parts(rows, Some(self.event_time), late.map(EventTime)))?;
                 }
             }
@@ -238,29 +239,31 @@ impl Operator for KnowledgeJoin {
     }
 }
 
-/// The first byte of an instance's snapshot; [`Saved`] in postcard's encoding follows.
-const SAVED_VERSION: u8 = 1;
+/// The first byte of a copy, and of rows that are held: in postcard's encoding [`Saved`] follows, or the watermark that the rows were
+/// behind if they are late and the rows as Arrow IPC. Version 1 had both in one.
+const SAVED_VERSION: u8 = 2;
 
+/// What every instance has.
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    instance: u64,
     /// The version of the last update applied.
     applied: i64,
     reader: Vec<u8>,
-    /// Held rows as Arrow IPC, with the watermark they were behind if they are late.
-    held: Vec<(Option<i64>, Vec<u8>)>,
     version_column: Option<u64>,
     /// Updates not yet applied, as Arrow IPC.
     updates: Vec<u8>,
 }
 
-impl Saved {
-    fn decode(bytes: &[u8]) -> Result<Self> {
-        match bytes {
-            [SAVED_VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
-            _ => Err(Error::external("the state of a knowledge join has a version that this program does not read")),
-        }
+fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T> {
+    match bytes {
+        [SAVED_VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
+        _ => Err(other_version()),
     }
+}
+
+fn other_version() -> Error {
+    Error::state("the state of a knowledge join has a version that this program does not read")
+        .help("use the program that wrote it, or start without state")
 }
 
 /// Makes the replica of one instance.
@@ -288,7 +291,7 @@ impl KnowledgeJoinFactory {
 impl OperatorFactory for KnowledgeJoinFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         let reader = (self.make_reader)(info)?;
-        Ok(Box::new(KnowledgeJoin::new(reader, self.output.clone(), self.step_ms, info)?))
+        Ok(Box::new(KnowledgeJoin::new(reader, self.output.clone(), self.step_ms)?))
     }
 
     fn describe(&self) -> Vec<String> {

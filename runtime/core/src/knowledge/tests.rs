@@ -136,10 +136,7 @@ fn make(parallelism: usize) -> Vec<KnowledgeJoin> {
         Some("at"),
     )
     .unwrap();
-    let info = |instance| OperatorInfo { instance, parallelism, ..OperatorInfo::alone("join") };
-    (0..parallelism)
-        .map(|instance| KnowledgeJoin::new(Box::new(Chain(0)), at.clone(), STEP_MS, &info(instance)).unwrap())
-        .collect()
+    (0..parallelism).map(|_| KnowledgeJoin::new(Box::new(Chain(0)), at.clone(), STEP_MS).unwrap()).collect()
 }
 
 impl<'a> Run<'a> {
@@ -205,7 +202,17 @@ impl<'a> Run<'a> {
     fn restore_at(&mut self, parallelism: usize) {
         let parts: Vec<Snapshot> = self.joins.iter_mut().map(|join| join.snapshot(Epoch(1)).unwrap()).collect();
         self.joins = make(parallelism);
-        self.joins.iter_mut().for_each(|join| join.restore(parts.clone()).unwrap());
+        let mut parts = parts;
+        for (instance, join) in self.joins.iter_mut().enumerate() {
+            let mine = Snapshot::deal(&mut parts, &OperatorInfo { instance, parallelism, ..OperatorInfo::alone("join") });
+            let replicas = mine.iter().filter(|part| part.replica.is_some()).count();
+            assert_eq!(
+                (replicas, mine.iter().map(|part| part.operator.len()).sum()),
+                (1, 0_usize),
+                "one copy, whatever there was"
+            );
+            join.restore(mine).unwrap();
+        }
         self.passed = vec![EventTime::MIN; parallelism];
     }
 
@@ -247,7 +254,13 @@ fn rows_read_the_version_of_their_time_whatever_the_batching_parallelism_and_res
 #[test]
 fn state_that_is_damaged_is_refused() {
     let mut join = make(1).remove(0);
-    let part = Snapshot { keyed: Vec::new(), operator: vec![vec![9, 9, 9]] };
-    assert!(join.restore(vec![part]).is_err());
+    let replica = Some(crate::Replica { version: 0, bytes: vec![9, 9, 9] });
+    for part in [
+        Snapshot { replica, ..Snapshot::default() },
+        Snapshot { split: vec![vec![9, 9, 9]], ..Snapshot::default() },
+        Snapshot { operator: vec![vec![1, 9, 9]], ..Snapshot::default() },
+    ] {
+        assert!(!join.restore(vec![part]).unwrap_err().may_retry());
+    }
     assert!(MakerSteps::new(0).unwrap_err().to_string().contains("positive interval"));
 }

@@ -107,7 +107,7 @@ pub(super) fn encode(clock: EventTime, states: &[KeyedRows], waiting: &[KeyedRow
         bytes.extend_from_slice(&ipc::encode_rows(&waiting)?);
         Ok((group, bytes))
     };
-    Ok(Snapshot { keyed: groups.into_iter().map(record).collect::<Result<_>>()?, operator: Vec::new() })
+    Ok(Snapshot { keyed: groups.into_iter().map(record).collect::<Result<_>>()?, ..Snapshot::default() })
 }
 
 fn by_group(part: &KeyedRows, max_parallelism: u16) -> Result<Vec<(KeyGroup, RecordBatch)>> {

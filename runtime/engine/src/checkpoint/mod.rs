@@ -20,7 +20,7 @@ pub(crate) use config::CheckpointCounters;
 pub use config::{CheckpointConfig, CheckpointReport};
 pub(crate) use local::Local;
 pub(crate) use messages::Message;
-pub(crate) use restored::Restored;
+pub(crate) use restored::{Restored, Takers};
 pub(crate) use run::{Beginning, CheckpointRun, Start, join, start};
 pub(crate) use split::SplitPosition;
 pub(crate) use writer::Given;

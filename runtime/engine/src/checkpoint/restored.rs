@@ -2,47 +2,81 @@
 
 use super::SplitPosition;
 use super::messages::{KIND, Kind};
+use crate::flow::{has_instance, instance};
 use egret_core::job::{Node, NodeKind};
 use egret_core::{Committable, JobGraph, OperatorInfo, Result, Snapshot};
 use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, NodeKind as Kept, Part, PartState};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-/// The state of all nodes.
-#[derive(Clone, Debug, Default)]
+/// Who takes what: the instances of each node that this process has.
+#[derive(Debug, Default)]
+pub(crate) struct Takers(HashMap<String, Vec<OperatorInfo>>);
+
+impl Takers {
+    /// The instances on these workers of so many.
+    pub(crate) fn new(job: &JobGraph, workers: usize, local: &Range<usize>) -> Self {
+        let of = |node: &Node| {
+            let here = local.clone().filter(|worker| has_instance(node, *worker));
+            here.map(|worker| instance(job, node, workers, worker)).collect()
+        };
+        Self(job.nodes().map(|(_, node)| (node.name.to_string(), of(node))).collect())
+    }
+
+    fn of(&self, uid: &str) -> &[OperatorInfo] {
+        self.0.get(uid).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The state of all nodes, as far as instances of this process want it. Each takes its share once; then it is held no more.
+#[derive(Debug, Default)]
 pub(crate) struct Restored {
     splits: HashMap<String, BTreeMap<String, SplitPosition>>,
-    own: HashMap<String, Vec<Snapshot>>,
-    keyed: HashMap<String, Vec<Snapshot>>,
+    nodes: Mutex<HashMap<String, Shares>>,
+}
+
+/// What of a node has not been taken.
+#[derive(Debug, Default)]
+struct Shares {
+    own: Vec<Snapshot>,
+    keyed: Vec<Snapshot>,
+    /// How many instances have taken theirs.
+    taken: usize,
+    /// How many there are here.
+    takers: usize,
 }
 
 impl Restored {
-    /// Reads the parts of a checkpoint.
+    /// Reads the parts of a checkpoint that somebody here takes.
     ///
     /// # Errors
     /// One is missing or damaged.
-    pub(crate) fn read(checkpoints: &Checkpoints, manifest: &Manifest) -> Result<Self> {
+    pub(crate) fn read(checkpoints: &Checkpoints, manifest: &Manifest, takers: &Takers) -> Result<Self> {
         let is_finished = is_finished(manifest);
         let mut restored = Self::default();
         for part in &manifest.parts {
-            let mut chain = checkpoints.read_chain(part)?;
-            let last = chain.pop();
-            // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
-            for older in chain {
-                if let PartState::Operator { keyed, .. } = older.state
-                    && !is_finished
-                {
-                    restored.keyed.entry(older.uid).or_default().push(keyed);
-                }
+            let takers = takers.of(&part.uid);
+            // At the end of the job only what is to be published counts. Splits are dealt out by who reads them.
+            let is_wanted = match part.kind {
+                Kept::Source => !is_finished,
+                Kept::Operator => !is_finished && !takers.is_empty(),
+                Kept::Sink => takers.iter().any(|info| info.instance == 0),
+            };
+            if is_wanted {
+                // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
+                let mut chain = checkpoints.read_chain(part)?;
+                let last = chain.pop();
+                chain.into_iter().try_for_each(|older| restored.take_in(older, false, takers))?;
+                last.into_iter().try_for_each(|last| restored.take_in(last, true, takers))?;
             }
-            last.into_iter().try_for_each(|last| restored.take(last, is_finished))?;
         }
         Ok(restored)
     }
 
-    fn take(&mut self, part: Part, is_finished: bool) -> Result<()> {
+    fn take_in(&mut self, part: Part, is_last: bool, takers: &[OperatorInfo]) -> Result<()> {
+        let wanted = |state: Snapshot| state.retain(|group| takers.iter().any(|info| info.owns(group)));
         match part.state {
-            // At the end of the job only what is to be published counts.
-            PartState::Source { .. } | PartState::Operator { .. } if is_finished => {}
             PartState::Source { splits } => {
                 let of = self.splits.entry(part.uid).or_default();
                 for split in splits {
@@ -50,20 +84,28 @@ impl Restored {
                 }
             }
             PartState::Operator { own, keyed } => {
-                self.own.entry(part.uid.clone()).or_default().push(own);
-                self.keyed.entry(part.uid).or_default().push(keyed);
+                let shares = self.shares(part.uid, takers);
+                if is_last {
+                    shares.own.push(wanted(own));
+                }
+                shares.keyed.push(wanted(keyed));
             }
             PartState::Sink { committables } => {
-                let snapshot = Snapshot { keyed: Vec::new(), operator: committables };
-                self.own.entry(part.uid).or_default().push(snapshot);
+                self.shares(part.uid, takers).own.push(Snapshot { operator: committables, ..Snapshot::default() });
             }
         }
         Ok(())
     }
 
+    fn shares(&mut self, uid: String, takers: &[OperatorInfo]) -> &mut Shares {
+        let nodes = self.nodes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        nodes.entry(uid).or_insert_with(|| Shares { takers: takers.len(), ..Shares::default() })
+    }
+
     /// What a sink had prepared.
     pub(crate) fn committables(&self, sink: &Node) -> Vec<Committable> {
-        let parts = self.own.get(&*sink.name).map(Vec::as_slice).unwrap_or_default();
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = nodes.get(&*sink.name).map(|shares| shares.own.as_slice()).unwrap_or_default();
         parts.iter().flat_map(|part| &part.operator).cloned().map(Committable).collect()
     }
 
@@ -72,16 +114,20 @@ impl Restored {
         self.splits.get(source)
     }
 
-    /// What an instance takes up: its own state, and that of the backend. Of a sink the first instance publishes for all.
-    pub(crate) fn state(&self, node: &Node, info: &OperatorInfo) -> (Vec<Snapshot>, Vec<Snapshot>) {
-        if matches!(node.kind, NodeKind::Sink(_)) && info.instance > 0 {
-            return (Vec::new(), Vec::new());
-        }
-        let of = |parts: &HashMap<String, Vec<Snapshot>>| -> Vec<Snapshot> {
-            let parts = parts.get(&*node.name).map(Vec::as_slice).unwrap_or_default();
-            parts.iter().map(|part| part.retained(|group| info.owns(group))).filter(|part| !part.is_empty()).collect()
+    /// What an instance takes up: its own state, and that of the backend. Of a sink the first instance publishes for all. To be
+    /// called once for each instance.
+    pub(crate) fn take(&self, node: &Node, info: &OperatorInfo) -> (Vec<Snapshot>, Vec<Snapshot>) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(shares) = nodes.get_mut(&*node.name) else { return (Vec::new(), Vec::new()) };
+        let state = match &node.kind {
+            NodeKind::Sink(_) if info.instance > 0 => (Vec::new(), Vec::new()),
+            _ => (Snapshot::deal(&mut shares.own, info), Snapshot::deal(&mut shares.keyed, info)),
         };
-        (of(&self.own), of(&self.keyed))
+        shares.taken += 1;
+        if shares.taken >= shares.takers {
+            nodes.remove(&*node.name);
+        }
+        state
     }
 }
 
@@ -124,4 +170,91 @@ pub(crate) fn identity(job: &JobGraph, name: &str) -> JobIdentity {
         }
     }
     JobIdentity { name: name.to_owned(), max_parallelism: job.max_parallelism, nodes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egret_core::job::{OutputPort, Parallelism};
+    use egret_core::operators::UnionFactory;
+    use egret_core::{KeyGroup, Replica, StreamSchema};
+    use egret_state::checkpoint::Draft;
+
+    fn job() -> JobGraph {
+        let schema = StreamSchema::new(Vec::new(), None).expect("no columns");
+        let mut job = JobGraph::new();
+        for (name, parallelism) in [("everywhere", Parallelism::EveryWorker), ("one", Parallelism::One)] {
+            let kind = NodeKind::Operator(std::sync::Arc::new(UnionFactory::new(schema.clone())));
+            let outputs = vec![OutputPort { name: None, schema: schema.clone() }];
+            job.add_node(Node { name: name.into(), kind, parallelism, outputs });
+        }
+        job
+    }
+
+    /// A checkpoint of two instances of the one node and of the other, and what one process of some reads of it.
+    fn read(workers: usize, local: &Range<usize>) -> Restored {
+        let folder = tempfile::tempdir().expect("a folder");
+        let job = job();
+        let identity = identity(&job, "job");
+        let checkpoints = Checkpoints::local(folder.path(), &identity).expect("it is empty");
+        let mut attempt = checkpoints.claim(1).expect("nobody else does");
+        let number = attempt.next_checkpoint();
+        let mut parts = Vec::new();
+        for (uid, instance) in [("everywhere", 0), ("everywhere", 1), ("one", 0)] {
+            let group = |group: u16| (KeyGroup(group), vec![instance as u8, group as u8]);
+            let own = Snapshot {
+                keyed: (0..128).map(group).collect(),
+                operator: if uid == "one" { vec![vec![9]] } else { vec![] },
+                replica: Some(Replica { version: -i64::from(instance), bytes: vec![7; 100] }),
+                split: vec![vec![1], vec![2], vec![3]],
+            };
+            let keyed = Snapshot { keyed: (0..128).map(group).collect(), ..Snapshot::default() };
+            let part = Part::new(uid, instance, PartState::Operator { own, keyed });
+            parts.push(checkpoints.write_part(attempt.number(), number, part).expect("it can be written"));
+        }
+        let draft = Draft { checkpoint: number, job: identity.clone(), parts, ..Draft::default() };
+        attempt.commit(draft).expect("it is whole");
+        let found = checkpoints.latest(&identity).expect("it reads").expect("it is there");
+        Restored::read(&checkpoints, &found.manifest, &Takers::new(&job, workers, local)).expect("it reads")
+    }
+
+    #[test]
+    fn each_instance_takes_its_share_once_and_nothing_is_held_behind_that() {
+        let job = job();
+        for (workers, processes) in [(1, 1), (3, 1), (4, 2)] {
+            let (mut groups, mut split, mut alone) = (Vec::new(), 0, 0);
+            for process in 0..processes {
+                let local = process * workers / processes..(process + 1) * workers / processes;
+                let restored = read(workers, &local);
+                for worker in local.clone() {
+                    for (_, node) in job.nodes().filter(|(_, node)| has_instance(node, worker)) {
+                        let (own, keyed) = restored.take(node, &instance(&job, node, workers, worker));
+                        let replicas: Vec<i64> =
+                            own.iter().filter_map(|part| part.replica.as_ref()).map(|copy| copy.version).collect();
+                        assert_eq!(replicas.len(), 1, "one copy of what all have");
+                        alone += own.iter().map(|part| part.operator.len()).sum::<usize>();
+                        if &*node.name == "everywhere" {
+                            assert_eq!(replicas, [-1], "the one that is least far");
+                            split += own.iter().map(|part| part.split.len()).sum::<usize>();
+                            let of = |parts: &[Snapshot]| parts.iter().flat_map(|part| &part.keyed).cloned().collect::<Vec<_>>();
+                            assert_eq!(of(&own), of(&keyed));
+                            groups.extend(of(&own));
+                        }
+                    }
+                }
+                assert!(restored.nodes.lock().expect("nobody panicked").is_empty(), "something is held");
+            }
+            groups.sort();
+            groups.dedup();
+            assert_eq!((groups.len(), split, alone), (256, 6, 1), "{workers} workers in {processes} processes");
+        }
+    }
+
+    #[test]
+    fn a_process_does_not_read_what_is_of_others() {
+        let restored = read(4, &(2..4));
+        let nodes = restored.nodes.lock().expect("nobody panicked");
+        assert!(!nodes.contains_key("one"));
+        assert_eq!(nodes["everywhere"].own[0].keyed.len(), 64, "half of the groups");
+    }
 }

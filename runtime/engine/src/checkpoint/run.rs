@@ -3,7 +3,7 @@
 use super::config::{CheckpointConfig, CheckpointCounters};
 use super::coordinator::{Coordinator, Pace};
 use super::local::{Instances, Local};
-use super::restored::{Restored, identity, is_finished};
+use super::restored::{Restored, Takers, identity, is_finished};
 use super::writer::{Writer, WriterSpec};
 use crate::flow::{JobShared, has_instance};
 use egret_core::job::NodeKind;
@@ -62,12 +62,12 @@ pub(crate) struct Beginning {
 ///
 /// # Errors
 /// The folder cannot be used, or what is in it is of another job; the message says what differs.
-pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig) -> Result<(Start, Beginning)> {
+pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) -> Result<(Start, Beginning)> {
     let job = identity(job, &config.job);
     let checkpoints = open(&config.folder, &job)?;
     let mut attempt = checkpoints.claim(config.kept)?;
     let (log, number) = (checkpoints.clone(), attempt.number());
-    go_on(job, config, checkpoints, &mut attempt)
+    go_on(job, config, takers, checkpoints, &mut attempt)
         .map_err(|error| unless_taken_over(&log, number, error))
         .map(|(start, beginning)| (start.with_attempt(attempt), beginning))
 }
@@ -75,6 +75,7 @@ pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig) -> Result<(Start,
 fn go_on(
     job: JobIdentity,
     config: &CheckpointConfig,
+    takers: &Takers,
     checkpoints: Checkpoints,
     attempt: &mut Attempt,
 ) -> Result<(Start, Beginning)> {
@@ -89,23 +90,24 @@ fn go_on(
     let position = found.as_ref().map(|found| found.position);
     let beginning = Beginning { attempt: attempt.number(), first: attempt.next_checkpoint(), position };
     let manifest = found.map(|found| found.manifest);
-    Ok((begin(job, config, checkpoints, beginning, manifest.as_ref())?, beginning))
+    Ok((begin(job, config, takers, checkpoints, beginning, manifest.as_ref())?, beginning))
 }
 
 /// Takes part in an attempt that another process of the job has begun.
 ///
 /// # Errors
 /// The checkpoint cannot be read.
-pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, beginning: Beginning) -> Result<Start> {
+pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, beginning: Beginning) -> Result<Start> {
     let job = identity(job, &config.job);
     let checkpoints = open(&config.folder, &job)?;
     let log = checkpoints.clone();
-    go_along(job, config, checkpoints, beginning).map_err(|error| unless_taken_over(&log, beginning.attempt, error))
+    go_along(job, config, takers, checkpoints, beginning).map_err(|error| unless_taken_over(&log, beginning.attempt, error))
 }
 
 fn go_along(
     job: JobIdentity,
     config: &CheckpointConfig,
+    takers: &Takers,
     checkpoints: Checkpoints,
     beginning: Beginning,
 ) -> Result<Start> {
@@ -117,17 +119,18 @@ fn go_along(
             Some(found.ok_or_else(|| Error::external("the checkpoint that the job goes on from is not there any more"))?)
         }
     };
-    begin(job, config, checkpoints, beginning, manifest.as_ref())
+    begin(job, config, takers, checkpoints, beginning, manifest.as_ref())
 }
 
 fn begin(
     job: JobIdentity,
     config: &CheckpointConfig,
+    takers: &Takers,
     checkpoints: Checkpoints,
     beginning: Beginning,
     manifest: Option<&Manifest>,
 ) -> Result<Start> {
-    let restored = manifest.map(|manifest| Restored::read(&checkpoints, manifest)).transpose()?;
+    let restored = manifest.map(|manifest| Restored::read(&checkpoints, manifest, takers)).transpose()?;
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let pace = Pace { interval_ms: millis(config.interval).max(1), timeout_ms: millis(config.timeout) };
     let counters = Arc::new(CheckpointCounters::of(manifest.map(|manifest| manifest.checkpoint)));

@@ -63,9 +63,14 @@ pub(crate) struct JobShared {
 
 impl JobShared {
     pub(crate) fn info(&self, node: &Node, worker: usize) -> OperatorInfo {
-        let parallelism = if node.parallelism == Parallelism::One { 1 } else { self.workers };
-        OperatorInfo { name: Arc::clone(&node.name), instance: worker, parallelism, max_parallelism: self.job.max_parallelism }
+        instance(&self.job, node, self.workers, worker)
     }
+}
+
+/// A node's instance on a worker of so many.
+pub(crate) fn instance(job: &JobGraph, node: &Node, workers: usize, worker: usize) -> OperatorInfo {
+    let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
+    OperatorInfo { name: Arc::clone(&node.name), instance: worker, parallelism, max_parallelism: job.max_parallelism }
 }
 
 /// A worker's part in checkpoints, as its sources, operators and sinks share it.

@@ -136,7 +136,7 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
     let mut driver = Driver::new(operator, state, info.clone(), counters, senders);
     if let Some(restored) = &shared.restored {
-        let (operator, keyed) = restored.state(node, &info);
+        let (operator, keyed) = restored.take(node, &info);
         driver.restore(operator, keyed)?;
     }
     Ok(driver)

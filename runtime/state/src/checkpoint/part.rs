@@ -9,7 +9,7 @@ use std::fmt;
 /// ```
 /// use egret_core::{KeyGroup, Snapshot};
 /// use egret_state::checkpoint::{NodeKind, Part, PartState};
-/// let own = Snapshot { keyed: vec![(KeyGroup(3), vec![1, 2])], operator: vec![] };
+/// let own = Snapshot { keyed: vec![(KeyGroup(3), vec![1, 2])], ..Snapshot::default() };
 /// let part = Part::new("rings", 0, PartState::Operator { own, keyed: Snapshot::default() });
 /// assert_eq!(part.state.kind(), NodeKind::Operator);
 /// ```

@@ -30,10 +30,12 @@
 //! | 5 | what the engine keeps; once, first, unless it is empty | all |
 //! | 6, 7, 8 | a split: its id (UTF-8), its position, the state of its watermark; always the three of them in this order | sources |
 //! | 9 | a committable | sinks |
+//! | 10 | a copy of what every instance has: how far it is (8 bytes), then the copy; at most once | operators |
+//! | 11 | state that the operator keeps itself and that belongs to no key nor instance, one entry | operators |
 
 use super::part::{NodeKind, Part, PartState, SplitState};
 use bytes::Bytes;
-use egret_core::{Error, KeyGroup, Result, Snapshot};
+use egret_core::{Error, KeyGroup, Replica, Result, Snapshot};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The version that is written.
@@ -72,9 +74,11 @@ enum Kind {
     SplitPosition = 7,
     SplitWatermark = 8,
     Committable = 9,
+    OwnReplica = 10,
+    OwnSplit = 11,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 11] = [
     Kind::OwnKeyed,
     Kind::OwnOperator,
     Kind::BackendKeyed,
@@ -84,6 +88,8 @@ const KINDS: [Kind; 9] = [
     Kind::SplitPosition,
     Kind::SplitWatermark,
     Kind::Committable,
+    Kind::OwnReplica,
+    Kind::OwnSplit,
 ];
 
 struct Section<B> {
@@ -141,6 +147,10 @@ fn sections(part: Part) -> Vec<Section<Vec<u8>>> {
         PartState::Operator { own, keyed } => {
             own.keyed.into_iter().for_each(|(group, bytes)| add(Kind::OwnKeyed, group, bytes));
             own.operator.into_iter().for_each(|bytes| add(Kind::OwnOperator, KeyGroup(0), bytes));
+            if let Some(Replica { version, bytes }) = own.replica {
+                add(Kind::OwnReplica, KeyGroup(0), [&version.to_le_bytes(), bytes.as_slice()].concat());
+            }
+            own.split.into_iter().for_each(|bytes| add(Kind::OwnSplit, KeyGroup(0), bytes));
             keyed.keyed.into_iter().for_each(|(group, bytes)| add(Kind::BackendKeyed, group, bytes));
             keyed.operator.into_iter().for_each(|bytes| add(Kind::BackendOperator, KeyGroup(0), bytes));
         }
@@ -215,6 +225,11 @@ fn read_sections<'a>(reader: &mut Reader<'a>) -> Result<Vec<Section<&'a [u8]>>> 
     if reader.bytes.is_empty() { Ok(sections) } else { Err(damaged("there are bytes behind its end")) }
 }
 
+fn replica(bytes: &[u8]) -> Result<Replica> {
+    let (version, bytes) = bytes.split_first_chunk::<8>().ok_or_else(|| damaged("a copy is without its version"))?;
+    Ok(Replica { version: i64::from_le_bytes(*version), bytes: bytes.to_vec() })
+}
+
 fn assemble(kind: NodeKind, sections: Vec<Section<&[u8]>>) -> Result<(Vec<u8>, PartState)> {
     let (mut engine, mut own, mut keyed) = (Vec::new(), Snapshot::default(), Snapshot::default());
     let (mut splits, mut committables) = (Vec::<SplitState>::new(), Vec::new());
@@ -224,6 +239,8 @@ fn assemble(kind: NodeKind, sections: Vec<Section<&[u8]>>) -> Result<(Vec<u8>, P
             (_, Kind::Engine) => engine = bytes.to_vec(),
             (NodeKind::Operator, Kind::OwnKeyed) => own.keyed.push((group, bytes.to_vec())),
             (NodeKind::Operator, Kind::OwnOperator) => own.operator.push(bytes.to_vec()),
+            (NodeKind::Operator, Kind::OwnReplica) => own.replica = Some(replica(bytes)?),
+            (NodeKind::Operator, Kind::OwnSplit) => own.split.push(bytes.to_vec()),
             (NodeKind::Operator, Kind::BackendKeyed) => keyed.keyed.push((group, bytes.to_vec())),
             (NodeKind::Operator, Kind::BackendOperator) => keyed.operator.push(bytes.to_vec()),
             (NodeKind::Source, Kind::SplitId) => splits.push(SplitState { id: text(bytes)?, ..SplitState::default() }),
@@ -293,13 +310,17 @@ mod tests {
         let snapshot = |salt: u8| Snapshot {
             keyed: vec![(KeyGroup(3), vec![salt, 1]), (KeyGroup(3), vec![]), (KeyGroup(127), vec![salt; 5])],
             operator: vec![vec![salt, 2], vec![]],
+            ..Snapshot::default()
         };
+        let replica = Some(Replica { version: -9, bytes: vec![4, 5] });
+        let shares = Snapshot { replica, split: vec![vec![6], vec![]], ..Snapshot::default() };
         let split = |id: &str| SplitState { id: id.into(), position: vec![7, 8], watermark: vec![9] };
         vec![
             Part::new("rings", 2, PartState::Operator { own: snapshot(10), keyed: snapshot(20) }).upon(6).engine(vec![1, 2, 3]),
             Part::new("überweisungen", 0, PartState::Source { splits: vec![split("a.csv"), split(""), split("b.csv")] }),
             Part::new("alerts", 1, PartState::Sink { committables: vec![vec![1], vec![], vec![2, 3]] }),
             Part::new("", 0, PartState::Operator { own: Snapshot::default(), keyed: Snapshot::default() }),
+            Part::new("model risk: score", 3, PartState::Operator { own: shares, keyed: Snapshot::default() }),
         ]
     }
 
@@ -321,7 +342,7 @@ mod tests {
     #[test]
     fn the_format_is_fixed() {
         let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/part-v1");
-        for (part, name) in samples().into_iter().zip(["operator", "source", "sink", "empty"]) {
+        for (part, name) in samples().into_iter().zip(["operator", "source", "sink", "empty", "shares"]) {
             let written = std::fs::read(fixtures.join(name)).unwrap();
             assert_eq!(decode(&written).unwrap(), Decoded { attempt: 5, checkpoint: 7, part: part.clone() }, "{name}");
             assert_eq!(bytes_of(&part), written, "{name}: a change of the format needs another version");

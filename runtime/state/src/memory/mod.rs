@@ -131,7 +131,7 @@ fn encode(groups: Vec<FrozenGroup>) -> Result<Snapshot> {
         let number = group.group;
         keyed.extend(group.encode()?.map(|bytes| (number, bytes)));
     }
-    Ok(Snapshot { keyed, operator: Vec::new() })
+    Ok(Snapshot { keyed, ..Snapshot::default() })
 }
 
 impl KeyedState for MemoryState {

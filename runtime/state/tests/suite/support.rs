@@ -19,7 +19,7 @@ pub(crate) fn local(path: &Path) -> Checkpoints {
 
 /// An operator's part that says `text`.
 pub(crate) fn operator(instance: u32, text: &str) -> Part {
-    let own = Snapshot { keyed: vec![(KeyGroup(instance as u16), text.as_bytes().to_vec())], operator: vec![] };
+    let own = Snapshot { keyed: vec![(KeyGroup(instance as u16), text.as_bytes().to_vec())], ..Snapshot::default() };
     Part::new("rings", instance, PartState::Operator { own, keyed: Snapshot::default() })
 }
 
