@@ -1,7 +1,7 @@
 //! The contract of sources: splits, a position per split, and a reader that never blocks for long.
 
 use crate::metrics::Counters;
-use crate::{Result, StreamSchema};
+use crate::{Error, Result, StreamSchema};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// # Contract
 /// * The splits depend on the source alone, never on parallelism or time: they are the unit in which watermarks are made and
-///   lateness is decided. Split `i` is read by worker `i mod parallelism`.
+///   lateness is decided. They are listed once a run, in one place; split `i` is read by worker `i mod parallelism`.
 /// * A reader gives the same rows in the same order every time, from the position it was sought to.
 pub trait Source: Send + Sync {
     /// The columns.
@@ -24,6 +24,15 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// They cannot be listed: a folder is missing, say.
     fn splits(&self) -> Result<Vec<Split>>;
+
+    /// Where each of the splits begins when the job goes on from a checkpoint that had read those of `restored`. Called in the same
+    /// place as [`Source::splits`], before any split is opened. Unless a source knows better, a split is known by its id.
+    ///
+    /// # Errors
+    /// What the checkpoint has not read to its end is no longer there, or is not what it was.
+    fn resume(&self, splits: Vec<Split>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+        resume_by_id(splits, restored)
+    }
 
     /// A reader of one split that gives only `columns` (indexes into the schema, ascending).
     ///
@@ -51,6 +60,62 @@ pub trait Source: Send + Sync {
 pub struct Split {
     /// Names the split, in messages and in checkpoints: a path, a partition.
     pub id: String,
+}
+
+/// A split as a checkpoint knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredSplit {
+    /// Its name then.
+    pub id: String,
+    /// What its reader gave as [`SourceReader::position`].
+    pub position: Vec<u8>,
+    /// Whether it had been read to its end.
+    pub ended: bool,
+}
+
+/// A split to be read, and where its reading begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitStart {
+    /// The split.
+    pub split: Split,
+    /// The split of the checkpoint whose position (and event time) it goes on from; none: it begins at its start.
+    pub goes_on_from: Option<String>,
+    /// Whether there is nothing left to read in it.
+    pub ended: bool,
+}
+
+impl SplitStart {
+    /// A split that is read from its start.
+    pub fn fresh(split: Split) -> Self {
+        Self { split, goes_on_from: None, ended: false }
+    }
+
+    /// A split that goes on where the checkpoint's was.
+    pub fn after(split: Split, restored: &RestoredSplit) -> Self {
+        Self { split, goes_on_from: Some(restored.id.clone()), ended: restored.ended }
+    }
+}
+
+/// Splits go on from those of the checkpoint with the same id.
+///
+/// # Errors
+/// What the checkpoint has not read to its end is no longer there.
+pub fn resume_by_id(splits: Vec<Split>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+    let is_listed = |of: &RestoredSplit| splits.iter().any(|split| split.id == of.id);
+    if let Some(lost) = restored.iter().find(|of| !of.ended && !is_listed(of)) {
+        return Err(lost_split(&lost.id));
+    }
+    let start = |split: Split| match restored.iter().find(|of| of.id == split.id) {
+        Some(of) => SplitStart::after(split, of),
+        None => SplitStart::fresh(split),
+    };
+    Ok(splits.into_iter().map(start).collect())
+}
+
+/// The error for input that is gone before it was read to its end.
+pub fn lost_split(id: &str) -> Error {
+    Error::job(format!("{id} is no longer there, and the checkpoint has not read it to its end"))
+        .help("bring it back, or start the job afresh with another checkpoint folder")
 }
 
 /// Reads one split.

@@ -17,6 +17,7 @@ mod restart;
 mod run;
 mod shared;
 mod sink;
+mod splits;
 mod ticks;
 mod watchdog;
 

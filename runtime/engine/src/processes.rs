@@ -11,6 +11,8 @@ use crate::run::{JobReport, RunConfig, run_here};
 use crate::watchdog::when_it_does_not_stop;
 use egret_core::metrics::JobMetrics;
 use egret_core::{Error, EventTime, JobGraph, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
@@ -89,17 +91,31 @@ pub(crate) fn be_child(role: &ProcessRole, job: &JobGraph, config: &RunConfig) -
 }
 
 impl ProcessRole {
-    /// Tells the other processes of the job how it begins.
-    pub(crate) fn tell_beginning(&self, beginning: Beginning) {
-        let bytes = serde_json::to_vec(&beginning).expect("it is plain data");
-        write_whole(&self.folder.join(BEGINNING), &bytes);
+    #[cfg(test)]
+    pub(crate) fn in_folder(number: usize, count: usize, folder: &Path) -> Self {
+        Self { number, count, folder: folder.to_owned() }
     }
 
-    /// Waits until the first process has found what the job goes on from. However long that takes: if it ends, the supervisor
-    /// ends this one.
+    /// Tells the other processes of the job how it begins.
+    pub(crate) fn tell_beginning(&self, beginning: Beginning) {
+        self.tell(BEGINNING, &beginning);
+    }
+
+    /// Waits until the first process has found what the job goes on from.
     pub(crate) fn wait_for_beginning(&self) -> Result<Beginning> {
+        self.wait_for(BEGINNING)
+    }
+
+    /// Tells the other processes of the job something, under a name.
+    pub(crate) fn tell(&self, name: &str, what: &impl Serialize) {
+        let bytes = serde_json::to_vec(what).expect("it is plain data");
+        write_whole(&self.folder.join(name), &bytes);
+    }
+
+    /// Waits until the first process has told something. However long that takes: if it ends, the supervisor ends this one.
+    pub(crate) fn wait_for<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         loop {
-            match fs::read(self.folder.join(BEGINNING)) {
+            match fs::read(self.folder.join(name)) {
                 Ok(bytes) => return serde_json::from_slice(&bytes).map_err(|error| Error::bug(error.to_string())),
                 Err(_) => std::thread::sleep(Duration::from_millis(2)),
             }

@@ -5,7 +5,8 @@ use crate::driver::{Outgoing, Signal};
 use egret_core::batch::millis;
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Error, EventTime, MAIN, MinWatermark, Poll, Result, Source, SourceReader, Split, SplitWatermark, WatermarkStrategy,
+    Batch, Error, EventTime, MAIN, MinWatermark, Poll, Result, Source, SourceReader, SplitStart, SplitWatermark,
+    WatermarkStrategy,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) enum Next {
 
 struct SplitTask {
     id: String,
-    /// None where a checkpoint says that the split has been read to its end.
+    /// None where the split has been read to its end.
     reader: Option<Box<dyn SourceReader>>,
     /// Where it was when it ended.
     end: Vec<u8>,
@@ -57,13 +58,16 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) counters: Arc<Counters>,
     pub(crate) worker: usize,
     pub(crate) workers: usize,
-    /// Where a checkpoint says that splits are, by their ids.
+    /// All splits, as they were listed for all workers.
+    pub(crate) splits: &'a [SplitStart],
+    /// Where a checkpoint says that splits are, by their ids then.
     pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
 }
 
 impl SplitTask {
     /// Opens a split where a checkpoint says that it was, or at its start.
-    fn open(spec: &SourceSpec<'_>, split: Split, now_ms: i64) -> Result<Self> {
+    fn open(spec: &SourceSpec<'_>, start: &SplitStart, now_ms: i64) -> Result<Self> {
+        let split = &start.split;
         tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
         let mut task = Self {
             reader: None,
@@ -75,15 +79,15 @@ impl SplitTask {
             idle: false,
             ended: false,
         };
-        let restored = spec.restored.and_then(|restored| restored.get(&split.id));
+        let restored = spec.restored.zip(start.goes_on_from.as_ref()).and_then(|(restored, from)| restored.get(from));
         if let (Some(watermark), Some(restored)) = (&mut task.watermark, restored) {
             watermark.resume(restored.latest);
         }
-        if let Some(restored) = restored.filter(|restored| restored.ended) {
+        if let Some(restored) = restored.filter(|_| start.ended) {
             (task.ended, task.end) = (true, restored.position.clone());
             return Ok(task);
         }
-        let mut reader = spec.source.open(&split, spec.columns, &spec.counters)?;
+        let mut reader = spec.source.open(split, spec.columns, &spec.counters)?;
         if let Some(restored) = restored {
             reader.seek(&restored.position).map_err(|error| error.context(format!("going on with {}", split.id)))?;
         }
@@ -102,24 +106,11 @@ impl SplitTask {
     }
 }
 
-/// Input that has not been read to its end must still be there.
-fn find_lost(restored: &BTreeMap<String, SplitPosition>, splits: &[Split]) -> Result<()> {
-    let lost = restored.values().find(|state| !state.ended && !splits.iter().any(|split| split.id == state.id));
-    lost.map_or(Ok(()), |state| {
-        Err(Error::external(format!("{} is no longer there, and the checkpoint has not read it to its end", state.id))
-            .help("bring it back, or start the job afresh with another checkpoint folder"))
-    })
-}
-
 impl SourceTask {
     /// Opens the splits that are this worker's.
     pub(crate) fn open(spec: SourceSpec<'_>, now_ms: i64) -> Result<Self> {
         let place = |error: Error| error.context(format!("source '{}'", spec.name));
-        let all = spec.source.splits().map_err(place)?;
-        if spec.worker == 0 {
-            spec.restored.map_or(Ok(()), |restored| find_lost(restored, &all)).map_err(place)?;
-        }
-        let mine = all.into_iter().skip(spec.worker).step_by(spec.workers);
+        let mine = spec.splits.iter().skip(spec.worker).step_by(spec.workers);
         let splits = mine.map(|split| SplitTask::open(&spec, split, now_ms)).collect::<Result<Vec<_>>>().map_err(place)?;
         let event_time = spec.source.schema().project(spec.columns)?.event_time().filter(|_| spec.strategy.is_some());
         let mut least = MinWatermark::new(splits.len());
@@ -207,6 +198,8 @@ impl SourceTask {
             Poll::End => {
                 task.ended = true;
                 task.end = reader.position();
+                // What it holds, a file or memory, is not needed any more.
+                task.reader = None;
                 let moved = self.least.set_idle(split);
                 self.say(moved, out);
             }

@@ -7,6 +7,7 @@ use crate::flow::{Alignment, JobShared, Pressure, Wiring, execute};
 use crate::processes::{self, ProcessRole};
 use crate::restart::RestartStrategy;
 use crate::shared::{Failure, Progress, StopHandle};
+use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::{Counters, JobMetrics};
 use egret_core::{Error, JobGraph, Result, SinkContext, StateSize};
@@ -256,6 +257,7 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
     let shared = Arc::new(JobShared {
         busy: config.progress.busy_with(names, config.workers),
         first_worker: local.start,
+        splits: SplitLists::of_job(job, restored.as_ref(), role)?,
         checkpoints,
         restored,
         pressure: pressure_of(job, workers, &local, config.in_flight_bytes)?,

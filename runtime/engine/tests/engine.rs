@@ -124,8 +124,19 @@ fn job<F>(
 where
     F: FnMut(Batch, &mut Context<'_>) -> Result<()> + 'static,
 {
+    job_of(numbers(rows, splits), partitioning, sink, each)
+}
+
+fn job_of<F>(
+    source: Arc<dyn Source>,
+    partitioning: Partitioning,
+    sink: &Collect,
+    each: impl Fn() -> F + Send + Sync + 'static,
+) -> JobGraph
+where
+    F: FnMut(Batch, &mut Context<'_>) -> Result<()> + 'static,
+{
     let mut job = JobGraph::new();
-    let source = numbers(rows, splits);
     let port = vec![OutputPort { name: None, schema: source.schema().clone() }];
     let watermark = Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
     let parallelism = if partitioning == Partitioning::Gather { Parallelism::One } else { Parallelism::EveryWorker };
@@ -323,5 +334,44 @@ impl SinkWriter for Drain {
     }
     fn commit(&mut self, _committables: &[Committable]) -> Result<()> {
         Ok(())
+    }
+}
+
+/// A source that has another split each time it is asked, in front of the others.
+struct Growing {
+    numbers: Arc<dyn Source>,
+    asked: AtomicU64,
+}
+
+impl Source for Growing {
+    fn schema(&self) -> &StreamSchema {
+        self.numbers.schema()
+    }
+    fn is_bounded(&self) -> bool {
+        true
+    }
+    fn splits(&self) -> Result<Vec<Split>> {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        let appeared = (0..asked).map(|number| Split { id: (1_000_000 + number).to_string() });
+        Ok(appeared.chain(self.numbers.splits()?).collect())
+    }
+    fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {
+        self.numbers.open(split, columns, counters)
+    }
+    fn describe(&self) -> String {
+        "numbers, and more splits each time".into()
+    }
+}
+
+#[test]
+fn splits_are_listed_once_whatever_the_workers() {
+    for workers in [1, 2, 3] {
+        let growing = Arc::new(Growing { numbers: numbers(1_000, 5), asked: AtomicU64::new(0) });
+        let collect = Collect::default();
+        run_with(&job_of(growing.clone(), Partitioning::Forward, &collect, pass), workers).unwrap();
+        let mut ids: Vec<i64> = collect.0.lock().unwrap().iter().map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..1_000).collect::<Vec<_>>(), "{workers} workers");
+        assert_eq!(growing.asked.load(Ordering::SeqCst), 1, "{workers} workers");
     }
 }

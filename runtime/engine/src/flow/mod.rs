@@ -17,6 +17,7 @@ pub(crate) use pressure::Pressure;
 use crate::checkpoint::{CheckpointRun, Local, Restored};
 use crate::clock::Clock;
 use crate::shared::{Busy, Failure, Progress, StopHandle};
+use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
 use egret_core::{Epoch, Error, JobGraph, OperatorInfo, Result};
@@ -53,6 +54,8 @@ pub(crate) struct JobShared {
     pub(crate) workers: usize,
     /// Of the sources that make watermarks.
     pub(crate) alignment: HashMap<NodeId, Arc<Alignment>>,
+    /// What is to be read of every source.
+    pub(crate) splits: SplitLists,
     /// How checkpoints are made, if they are.
     pub(crate) checkpoints: Option<CheckpointRun>,
     /// What the job goes on from.

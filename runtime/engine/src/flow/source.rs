@@ -48,6 +48,7 @@ pub(super) fn build<'scope>(
         counters: Arc::clone(&shared.metrics.nodes[id.index()].1),
         worker,
         workers: shared.workers,
+        splits: shared.splits.of(id),
         restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.name)),
     };
     let mut outgoing = Vec::new();

@@ -1,0 +1,115 @@
+//! The splits of a job's sources, listed in one place.
+//!
+//! A worker that listed for itself might see a file that another did not see yet, and then two of them would read one split, or
+//! none. So the first process lists, once, and tells the others; a worker takes its share by the place in the list.
+
+use crate::checkpoint::Restored;
+use crate::processes::ProcessRole;
+use egret_core::job::{NodeId, NodeKind};
+use egret_core::{Error, JobGraph, RestoredSplit, Result, Source, Split, SplitStart};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The file in which the first process tells the others the splits.
+const SPLITS: &str = "splits";
+
+/// What is to be read of every source, by the number of its node.
+#[derive(Debug, Default)]
+pub(crate) struct SplitLists(Vec<Vec<SplitStart>>);
+
+/// A [`SplitStart`] as it is told to other processes.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    id: String,
+    goes_on_from: Option<String>,
+    ended: bool,
+}
+
+impl SplitLists {
+    /// Lists the splits, or waits for the list of the first process.
+    ///
+    /// # Errors
+    /// A source cannot list them, or what a checkpoint has not read to its end is gone.
+    pub(crate) fn of_job(job: &JobGraph, restored: Option<&Restored>, role: Option<&ProcessRole>) -> Result<Self> {
+        match role {
+            Some(role) if role.number > 0 => Ok(Self::hear(role.wait_for(SPLITS)?)),
+            _ => {
+                let lists = Self::list(job, restored)?;
+                role.into_iter().for_each(|role| role.tell(SPLITS, &lists.told()));
+                Ok(lists)
+            }
+        }
+    }
+
+    /// What is to be read of a source.
+    pub(crate) fn of(&self, node: NodeId) -> &[SplitStart] {
+        self.0.get(node.index()).map_or(&[], Vec::as_slice)
+    }
+
+    fn list(job: &JobGraph, restored: Option<&Restored>) -> Result<Self> {
+        let mut lists = Vec::new();
+        for (_, node) in job.nodes() {
+            lists.push(match &node.kind {
+                NodeKind::Source { source, .. } => list_source(source, &node.name, restored)
+                    .map_err(|error: Error| error.context(format!("source '{}'", node.name)))?,
+                _ => Vec::new(),
+            });
+        }
+        Ok(Self(lists))
+    }
+
+    fn told(&self) -> Vec<Vec<Told>> {
+        let tell = |start: &SplitStart| Told {
+            id: start.split.id.clone(),
+            goes_on_from: start.goes_on_from.clone(),
+            ended: start.ended,
+        };
+        self.0.iter().map(|list| list.iter().map(tell).collect()).collect()
+    }
+
+    fn hear(lists: Vec<Vec<Told>>) -> Self {
+        let hear = |told: Told| SplitStart { split: Split { id: told.id }, goes_on_from: told.goes_on_from, ended: told.ended };
+        Self(lists.into_iter().map(|list| list.into_iter().map(hear).collect()).collect())
+    }
+}
+
+fn list_source(source: &Arc<dyn Source>, name: &str, restored: Option<&Restored>) -> Result<Vec<SplitStart>> {
+    let splits = source.splits()?;
+    match restored.and_then(|restored| restored.splits(name)) {
+        None => Ok(splits.into_iter().map(SplitStart::fresh).collect()),
+        Some(positions) => {
+            let of = |id: &String, state: &crate::checkpoint::SplitPosition| RestoredSplit {
+                id: id.clone(),
+                position: state.position.clone(),
+                ended: state.ended,
+            };
+            source.resume(splits, &positions.iter().map(|(id, state)| of(id, state)).collect::<Vec<_>>())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_processes_take_the_list_of_the_first() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let role = |number| ProcessRole::in_folder(number, 2, folder.path());
+        let start = |id: &str, from: Option<&str>, ended| SplitStart {
+            split: Split { id: id.to_owned() },
+            goes_on_from: from.map(str::to_owned),
+            ended,
+        };
+        let lists = SplitLists(vec![
+            vec![start("a", None, false), start("b.1", Some("b"), false)],
+            vec![],
+            vec![start("c", Some("c"), true)],
+        ]);
+        role(0).tell(SPLITS, &lists.told());
+        // Its own job has no source at all: what it reads is what it was told.
+        let heard = SplitLists::of_job(&JobGraph::new(), None, Some(&role(1)))?;
+        assert_eq!(heard.0, lists.0);
+        Ok(())
+    }
+}
