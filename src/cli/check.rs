@@ -1,10 +1,11 @@
 //! `egret check` and `egret explain`.
 
+use super::out::{say, show};
 use super::sample::show_samples;
-use super::{FAILED, OK, WRONG, complain};
+use super::{OK, WRONG, complain};
 use clap::Args;
 use egret::{Plan, Program};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 /// Which program.
@@ -53,12 +54,12 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
     match program.plan() {
         Ok(plan) => {
             if !plan.warnings.is_empty() {
-                eprint!("{}", program.render(&plan.warnings, color));
+                say(&program.render(&plan.warnings, color));
             }
             Ok(plan)
         }
         Err(errors) => {
-            eprint!("{}", errors.render(color));
+            say(&errors.render(color));
             let count = errors.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
             complain(&format!("{count} error{}; nothing was run", if count == 1 { "" } else { "s" }));
             Err(WRONG)
@@ -69,7 +70,7 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
 /// Tests are no part of the job; `check` reads them all the same.
 fn check_tests(program: &Program) -> Result<(), u8> {
     program.check_tests().map_err(|errors| {
-        eprint!("{}", errors.render(std::io::stderr().is_terminal()));
+        say(&errors.render(std::io::stderr().is_terminal()));
         WRONG
     })
 }
@@ -82,7 +83,7 @@ pub(crate) fn check(args: &CheckArgs) -> u8 {
             Ok(plan) => {
                 let warnings = plan.warnings.len();
                 let found = if warnings == 0 { "no errors".to_owned() } else { format!("no errors, {warnings} to look at") };
-                println!("{}: {found}", file.display());
+                status = status.max(show(&format!("{}: {found}\n", file.display())));
                 status = status.max(show_samples(file, &args.sample));
             }
             Err(wrong) => status = wrong,
@@ -101,12 +102,5 @@ pub(crate) fn explain(args: &ExplainArgs) -> u8 {
         return status;
     }
     let text = if args.dot { plan.job.explain_dot() } else { plan.job.explain() };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => OK,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => OK,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
-    }
+    show(&text)
 }

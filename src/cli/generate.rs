@@ -1,11 +1,16 @@
 //! `egret generate`: test data with a known truth.
 
+use super::out::status_of;
 use super::{FAILED, OK, WRONG, complain};
 use clap::{Args, Subcommand, ValueEnum};
 use egret::connectors::fraud::{FraudConfig, FraudSimulator};
+use egret::connectors::stdio::{StdoutFormat, StdoutSink};
 use egret::connectors::{Options, Registry};
-use egret::core::{Batch, Epoch, Result, SinkContext};
-use std::path::PathBuf;
+use egret::core::{Batch, Epoch, Error, Result, SinkContext, SinkWriter};
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// What to make.
 #[derive(Args)]
@@ -62,35 +67,75 @@ pub(crate) fn generate(args: &GenerateArgs) -> u8 {
         complain(&"--rows 0 makes nothing");
         return WRONG;
     }
-    match write_fraud(fraud) {
+    let failed = Rc::new(RefCell::new(None));
+    match write_fraud(fraud, &failed) {
         Ok(()) => OK,
-        Err(error) => {
-            complain(&error);
-            FAILED
-        }
+        Err(error) => match failed.take() {
+            Some(failed) => status_of(Err(failed)),
+            None => {
+                complain(&error);
+                FAILED
+            }
+        },
     }
 }
 
-fn write_fraud(args: &FraudArgs) -> Result<()> {
-    let schema = FraudSimulator::schema();
-    let mut options: Vec<(&str, String)> = Vec::new();
-    let sink = match &args.out {
-        Some(path) => {
-            options.push(("path", path.display().to_string()));
-            options.extend(args.format.map(|format| ("format", format.name().to_owned())));
-            "file"
-        }
-        None => {
-            options.push(("format", args.format.unwrap_or(Format::Json).name().to_owned()));
-            "stdout"
-        }
+/// How writing to standard output failed, if it did.
+type Failed = Rc<RefCell<Option<io::Error>>>;
+
+fn write_fraud(args: &FraudArgs, failed: &Failed) -> Result<()> {
+    let mut writer = match &args.out {
+        Some(path) => open_file(path, args.format)?,
+        None => open_stdout(args.format, failed)?,
     };
-    let sink = Registry::with_builtin().sink(sink, &Options::new(options), &schema)?;
-    let mut writer = sink.open(&schema, &SinkContext::new(0, 1))?;
     let config = FraudConfig { rows: args.rows, seed: args.seed, customers: args.customers, ..FraudConfig::default() };
+    let schema = FraudSimulator::schema();
     for rows in FraudSimulator::new(config).record_batches(8_192) {
         writer.write(&Batch::new(rows, &schema)?)?;
     }
     let committables = writer.prepare(Epoch(0))?;
     writer.commit(&committables)
+}
+
+fn open_file(path: &Path, format: Option<Format>) -> Result<Box<dyn SinkWriter>> {
+    let schema = FraudSimulator::schema();
+    let mut options = vec![("path", path.display().to_string())];
+    options.extend(format.map(|format| ("format", format.name().to_owned())));
+    let sink = Registry::with_builtin().sink("file", &Options::new(options), &schema)?;
+    sink.open(&schema, &SinkContext::new(0, 1))
+}
+
+fn open_stdout(format: Option<Format>, failed: &Failed) -> Result<Box<dyn SinkWriter>> {
+    let format = match format {
+        None | Some(Format::Json) => StdoutFormat::Json,
+        Some(Format::Csv) => StdoutFormat::Csv,
+        Some(Format::Parquet) => {
+            let error = Error::job("Parquet cannot be written to standard output");
+            return Err(error.help("name a file with --out, or choose --format json or csv"));
+        }
+    };
+    Ok(StdoutSink::new(format).open_to(&FraudSimulator::schema(), Box::new(Output(Rc::clone(failed)))))
+}
+
+/// Standard output; keeps the error that ended it.
+struct Output(Failed);
+
+impl Output {
+    fn keep<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let same = io::Error::from(error.kind());
+            *self.0.borrow_mut() = Some(error);
+            same
+        })
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.keep(io::stdout().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.keep(io::stdout().flush())
+    }
 }

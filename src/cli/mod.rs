@@ -3,6 +3,7 @@
 mod check;
 mod generate;
 mod live;
+mod out;
 mod run;
 mod sample;
 mod state;
@@ -11,6 +12,7 @@ mod test;
 mod why;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -65,8 +67,28 @@ enum Command {
 /// Parses the arguments and does what they say.
 pub(crate) fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let status = match Cli::parse().command {
+    let colors = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colors).log_internal_errors(false);
+    log.with_writer(|| out::Lenient).init();
+    ExitCode::from(match Cli::try_parse() {
+        Ok(cli) => run_command(cli.command),
+        Err(asked) => answer(&asked),
+    })
+}
+
+/// What clap has to say: help and the version are answers, everything else is an error of the command line.
+fn answer(asked: &clap::Error) -> u8 {
+    let text = asked.render();
+    if asked.use_stderr() {
+        let text = if std::io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+        out::say(&text);
+        return WRONG;
+    }
+    out::show(&if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() })
+}
+
+fn run_command(command: Command) -> u8 {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => check::explain(&args),
@@ -74,11 +96,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Why(args) => why::why(&args),
         Command::State(args) => state::state(&args),
         Command::Generate(args) => generate::generate(&args),
-    };
-    ExitCode::from(status)
+    }
 }
 
 /// Prints an error the way all commands do.
 pub(crate) fn complain(error: &impl std::fmt::Display) {
-    eprintln!("error: {error}");
+    out::say(&format!("error: {error}\n"));
 }

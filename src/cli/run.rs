@@ -2,6 +2,7 @@
 
 use super::check::{plan_program, read_program};
 use super::live::Live;
+use super::out::say;
 use super::{FAILED, OK, WRONG, complain, summary};
 use clap::Args;
 use egret::engine::{
@@ -91,12 +92,12 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     match result {
         Ok(report) => {
             if !args.quiet {
-                eprint!("{}", checkpoints(&report.checkpoints, args));
+                say(&checkpoints(&report.checkpoints, args));
             }
             if args.summary || (is_terminal && !args.quiet) {
-                eprint!("{}", summary::summary(&plan.job, &report));
+                say(&summary::summary(&plan.job, &report));
             } else if !args.quiet {
-                eprint!("{}", summary::losses(&report));
+                say(&summary::losses(&report));
             }
             OK
         }

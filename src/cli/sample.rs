@@ -1,6 +1,7 @@
 //! `egret check --sample` and `egret explain --sample`: what each pattern keeps of some of the input, and what to do about it.
 
 use super::check::read_program;
+use super::out::say;
 use super::summary::{bytes, count};
 use super::{FAILED, OK, complain};
 use egret::cep::{Estimate, show_duration};
@@ -26,7 +27,7 @@ pub(super) fn show_samples(file: &Path, samples: &[String]) -> u8 {
     };
     match program.sample(&samples) {
         Ok(estimates) => {
-            estimates.iter().for_each(|(name, estimate)| eprint!("{}", describe(name, estimate)));
+            estimates.iter().for_each(|(name, estimate)| say(&describe(name, estimate)));
             OK
         }
         Err(error) => {

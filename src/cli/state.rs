@@ -1,7 +1,8 @@
 //! `egret state`: what is in a folder of checkpoints.
 
+use super::out;
 use super::summary::bytes;
-use super::{OK, WRONG, complain};
+use super::{WRONG, complain};
 use clap::{Args, Subcommand};
 use egret::core::{Error, EventTime, Result};
 use egret::state::checkpoint::{Checkpoints, Listed, NodeIdentity};
@@ -40,10 +41,7 @@ pub(crate) fn state(args: &StateArgs) -> u8 {
         StateCommand::Show { folder, checkpoint } => show(folder, *checkpoint),
     };
     match shown {
-        Ok(text) => {
-            print!("{text}");
-            OK
-        }
+        Ok(text) => out::show(&text),
         Err(error) => {
             complain(&error);
             WRONG

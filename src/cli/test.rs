@@ -1,11 +1,12 @@
 //! `egret test`.
 
 use super::check::read_program;
+use super::out::{say, show};
 use super::{FAILED, OK, WRONG, complain};
 use clap::Args;
 use egret::testing::{Coverage, Reached, TestReport};
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Which tests.
@@ -24,7 +25,7 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
     for file in &args.files {
         let report = read_program(file).and_then(|program| {
             program.test(&args.filter).map_err(|errors| {
-                eprint!("{}", errors.render(std::io::stderr().is_terminal()));
+                say(&errors.render(std::io::stderr().is_terminal()));
                 WRONG
             })
         });
@@ -32,8 +33,9 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
             Ok(report) => {
                 failed += report.failed();
                 passed += report.tests.len() - report.failed();
-                if !show(&render(&file.display().to_string(), &report)) {
-                    return FAILED;
+                let shown = show(&render(&file.display().to_string(), &report));
+                if shown != OK {
+                    return shown;
                 }
             }
             Err(wrong) => status = wrong,
@@ -47,14 +49,11 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
         });
         return WRONG;
     }
-    if !show(&format!("{passed} passed, {failed} failed\n")) {
-        return FAILED;
+    let shown = show(&format!("{passed} passed, {failed} failed\n"));
+    if shown != OK {
+        return shown;
     }
     if status == OK && failed > 0 { FAILED } else { status }
-}
-
-fn show(text: &str) -> bool {
-    std::io::stdout().write_all(text.as_bytes()).is_ok()
 }
 
 /// The tests of a file, and which steps they reach.

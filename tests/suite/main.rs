@@ -4,6 +4,7 @@
 mod arrows;
 mod bad_input;
 mod checkpoints;
+mod closed_outputs;
 mod language;
 mod match_recognize;
 mod one_instance;

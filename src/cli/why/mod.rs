@@ -5,7 +5,8 @@ mod strip;
 mod text;
 
 use super::check::read_program;
-use super::{FAILED, OK, WRONG, complain};
+use super::out::{say, show};
+use super::{FAILED, WRONG, complain};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Int64Type, TimestampMillisecondType};
@@ -15,7 +16,7 @@ use egret::cep::trace::{Candidate, Trace};
 use egret::core::{Error, Result, TIME_TYPE};
 use egret::engine::{RunConfig, run as run_job};
 use keys::{KeyEvents, WantedKey};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -76,7 +77,7 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
             return WRONG;
         }
         Err(errors) => {
-            eprint!("{}", errors.render(std::io::stderr().is_terminal()));
+            say(&errors.render(std::io::stderr().is_terminal()));
             complain(&"the program has errors; nothing was read");
             return WRONG;
         }
@@ -94,9 +95,8 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
             return WRONG;
         }
     };
-    match replay(args, &input, &key, at_ms).and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?)) {
-        Ok(()) => OK,
-        Err(error) if error.to_string().contains("Broken pipe") => OK,
+    match replay(args, &input, &key, at_ms) {
+        Ok(text) => show(&text),
         Err(error) => {
             complain(&error);
             FAILED

@@ -1,7 +1,7 @@
 //! Checkpoints: the parts that a job's instances give, the files they are kept in, and the log that says which of them count.
 //!
 //! # Layout
-//! Below one root, a local folder or a prefix of an object store, are the checkpoints of one job. A savepoint looks the same.
+//! Below one root, a local folder or a prefix of an object store, are the checkpoints of one job.
 //!
 //! | file | what |
 //! | --- | --- |

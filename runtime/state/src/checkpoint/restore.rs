@@ -123,7 +123,7 @@ impl Checkpoints {
         // To try again does not help: somebody has to decide.
         Error::job(format!("no checkpoint is intact:{lines}"))
             .context(self.describe())
-            .help("put the files back from a copy, restore a savepoint, or name an empty folder to start without state")
+            .help("put the files back from a copy, or name an empty folder to start without state")
     }
 
     /// The first file of a checkpoint that is missing or is not what was written. All files are read.

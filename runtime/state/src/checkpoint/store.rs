@@ -134,7 +134,7 @@ impl Checkpoints {
             Some(_) => Ok(Self { files }),
             None => Err(Error::job("there are no checkpoints here: job.json is missing")
                 .context(files.describe(""))
-                .help("name the folder of a job's checkpoints or a savepoint")),
+                .help("name the folder of a job's checkpoints")),
         }
     }
 

@@ -36,7 +36,10 @@ fn folders_that_cannot_be_used() {
     fs::write(&file, "x").unwrap();
     says(&open(&file, &job()), &["file", "need a folder", "name a folder"]);
     says(&open(folder.path(), &job()), &["'file'", "no checkpoint", "name an empty folder"]);
-    says(&Checkpoints::read_local(folder.path()).unwrap_err(), &["job.json is missing", "savepoint"]);
+    says(
+        &Checkpoints::read_local(folder.path()).unwrap_err(),
+        &["job.json is missing", "name the folder of a job's checkpoints"],
+    );
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! Where words go: what was asked for to standard output, what is to be known besides to standard error.
+//!
+//! `println!` panics where it cannot write. Here a reader that has gone (`egret state ls | head -1`) ends the command quietly, any
+//! other failure of standard output is an error, and one of standard error is nobody's concern: nobody could be told.
+
+use super::{FAILED, OK, complain};
+use egret::core::Error;
+use std::io::{self, ErrorKind, Write};
+
+/// Shows the answer of a command; returns the status that it ends with.
+pub(crate) fn show(text: &str) -> u8 {
+    let mut output = io::stdout().lock();
+    status_of(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
+}
+
+/// Says something beside the answer.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The status of a command that has written to standard output.
+pub(crate) fn status_of(written: io::Result<()>) -> u8 {
+    match written {
+        Ok(()) => OK,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => OK,
+        Err(error) => {
+            complain(&cannot_write(&error));
+            FAILED
+        }
+    }
+}
+
+fn cannot_write(error: &io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::StorageFull => {
+            Error::job("cannot write to standard output: the disk is full").help("free some space, or write to another disk")
+        }
+        _ => Error::job(format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// A writer that gives lines to standard error and never fails, as logging wants it.
+pub(crate) struct Lenient;
+
+impl Write for Lenient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().lock().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
