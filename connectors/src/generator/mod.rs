@@ -37,6 +37,10 @@ pub trait RowGenerator: Send + Sync {
         None
     }
 
+    /// What the row of a number depends on, by name of the fact, as canonical text: a job does not go on from a checkpoint where
+    /// that was another.
+    fn state_layout(&self) -> Vec<(String, String)>;
+
     /// What `explain` says about it.
     fn describe(&self) -> String;
 }

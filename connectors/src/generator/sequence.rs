@@ -92,6 +92,18 @@ impl RowGenerator for Sequence {
         Ok(RecordBatch::try_new_with_options(Arc::clone(self.schema.project(columns)?.arrow()), arrays, &options)?)
     }
 
+    fn state_layout(&self) -> Vec<(String, String)> {
+        let fields = self.schema.arrow().fields().iter().zip(&self.cycles);
+        let cycles = fields.filter_map(|(field, cycle)| Some(format!("{}:{}", field.name(), (*cycle)?)));
+        let facts = [
+            ("kind", "sequence".to_owned()),
+            ("start", egret_core::EventTime(self.start_ms).to_string()),
+            ("step", format!("{} ms", self.step_ms)),
+            ("cycle", cycles.collect::<Vec<_>>().join(", ")),
+        ];
+        facts.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
     fn describe(&self) -> String {
         "generator of a sequence".into()
     }

@@ -123,6 +123,12 @@ impl Source for GeneratorSource {
         }))
     }
 
+    /// A position counts the rows of a stripe.
+    fn state_layout(&self) -> Vec<(String, String)> {
+        let splits = ("splits".to_owned(), self.config.splits.to_string());
+        std::iter::once(splits).chain(self.generator.state_layout()).collect()
+    }
+
     fn describe(&self) -> String {
         let mut text = self.generator.describe();
         text += &self.rows().map_or(", without end".to_owned(), |rows| format!(", {rows} rows"));
