@@ -12,6 +12,7 @@ pub mod format;
 pub mod fraud;
 pub mod generator;
 mod io_error;
+mod mark;
 pub mod options;
 pub mod registry;
 pub mod stdio;

@@ -15,6 +15,7 @@ mod patterns_doc;
 mod processes;
 mod row_patterns;
 mod sample;
+mod sources;
 mod stops;
 mod testing;
 mod why;

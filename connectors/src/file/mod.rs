@@ -6,11 +6,12 @@
 //! `follow_every`, `bad_rows`, `dead_letter_path`, `timestamp_unit`, `line_bytes_max`; for CSV `header`, `delimiter`, `null`.
 //!
 //! * Each file is a split; the splits are in order of name.
-//! * `follow = 'true'` reads on when a plain text file grows. A line counts when its line end is there. A file that becomes
-//!   shorter, is replaced or is removed ends the job with an error: positions in it would mean something else. Files that
-//!   appear later do not become splits.
-//! * A position is the number of uncompressed bytes (or, for Parquet, of rows) before the next row. A compressed file is
-//!   read again up to there.
+//! * `follow = 'true'` reads on when a plain text file grows. A line counts when its line end is there. A file that is rotated, by
+//!   renaming or by copying and cutting, is read to its end, then the new one from its beginning; one that was cut and has no copy in
+//!   its folder ends the job. Files that appear later do not become splits before the job is started again; they are named in a
+//!   warning.
+//! * A position is the number of uncompressed bytes (or, for Parquet, of rows) before the next row, and says what file it is of
+//!   (`mark`): a job does not go on in another one. A compressed file is read again up to there.
 //! * Bad rows go to `out/<file name>.bad` with `bad_rows = 'dead_letter'`, or to the file `dead_letter_path`; with a glob that
 //!   is a folder, in which each file has its own. A new run starts the file anew.
 //! * Only columns that are used are decoded: what stands in the others is not looked at.
@@ -28,10 +29,15 @@
 
 mod commit;
 mod config;
+mod follow;
 mod input;
+mod new_files;
 mod parquet_read;
 mod part;
+mod pool;
+mod resume;
 mod rolling;
+mod rotation;
 mod single;
 mod sink;
 mod source;

@@ -1,28 +1,36 @@
 //! Reads Parquet: only the columns wanted, matched by name, with types made to fit where nothing is lost.
 //!
-//! A position is the number of rows before the next one; going there skips whole row groups and then rows.
+//! A position is the number of rows before the next one; going there skips whole row groups and then rows. The file is the same if it
+//! has the same length and the same last bytes, which is where it says what it has.
 
+use super::input::{open_file, read_error};
+use super::pool::{PooledFile, PooledRead};
 use crate::format::bad_rows::BadRowHandler;
 use crate::format::column::{Fault, cut};
 use crate::format::text_reader::Position;
 use crate::format::timestamp::parse_timestamp;
 use crate::format::{JsonEncoder, TimestampUnit};
-use crate::io_error::io_error;
+use crate::mark::{Held, Mark};
 use crate::options::nearest;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray};
 use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMillisecondType};
 use arrow::util::display::FormatOptions;
+use bytes::Bytes;
 use egret_core::{Error, Poll, Result, SourceReader, StreamSchema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use std::fs::File;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Reads one file.
 pub(crate) struct ParquetReader {
     path: PathBuf,
+    file: Arc<PooledFile>,
+    mark: Mark,
     metadata: ArrowReaderMetadata,
     wanted: Vec<Wanted>,
     schema: SchemaRef,
@@ -61,8 +69,9 @@ impl ParquetReader {
         bad: BadRowHandler,
     ) -> Result<Self> {
         let at = |error: Error| error.context(format!("file {}", path.display()));
-        let file = File::open(path).map_err(|error| io_error("read", path, &error))?;
-        let metadata = ArrowReaderMetadata::load(&file, Default::default())
+        let file = open_file(path)?;
+        let mark = file.file().and_then(|file| Mark::of_whole(&file)).map_err(|error| read_error(path, &error))?;
+        let metadata = ArrowReaderMetadata::load(&Chunks(Arc::clone(&file)), Default::default())
             .map_err(|error| at(Error::data(format!("it is not a complete Parquet file: {error}"))))?;
         for field in schema.arrow().fields() {
             check_column(field, metadata.schema()).map_err(at)?;
@@ -78,6 +87,8 @@ impl ParquetReader {
         let path = path.to_owned();
         Ok(Self {
             path,
+            file,
+            mark,
             metadata,
             wanted,
             schema,
@@ -92,6 +103,9 @@ impl ParquetReader {
 
     /// Starts reading at `from`, in batches of `rows_max`.
     fn start(&mut self, rows_max: usize) -> Result<State> {
+        if let Some(mark) = self.from.mark.as_ref().filter(|mark| !mark.is_whole_of(&self.mark)) {
+            return Err(mark.refusal(&self.path, Held::Other));
+        }
         let groups = self.metadata.metadata().row_groups();
         let mut first = 0;
         let mut skip = self.from.offset;
@@ -103,7 +117,7 @@ impl ParquetReader {
             return Err(Error::data(format!("{} has fewer rows than at the checkpoint", self.path.display())));
         }
         let roots: Vec<usize> = self.wanted.iter().map(|wanted| wanted.root).collect();
-        let file = File::open(&self.path).map_err(|error| io_error("read", &self.path, &error))?;
+        let file = Chunks(Arc::clone(&self.file));
         let last = groups.len();
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
@@ -221,9 +235,10 @@ impl SourceReader for ParquetReader {
 
     fn position(&self) -> Vec<u8> {
         match self.state {
-            State::Open => self.from.encode(),
+            State::Open => Position { mark: self.from.mark.clone().or(Some(self.mark.clone())), ..self.from.clone() }.encode(),
             State::Reading { .. } => {
-                Position { offset: self.row, dead_letter_bytes: self.bad.dead_letter_bytes(), ..Position::default() }.encode()
+                let (dead_letter_bytes, mark) = (self.bad.dead_letter_bytes(), Some(self.mark.clone()));
+                Position { offset: self.row, dead_letter_bytes, mark, ..Position::default() }.encode()
             }
         }
     }
@@ -231,6 +246,32 @@ impl SourceReader for ParquetReader {
     fn seek(&mut self, position: &[u8]) -> Result<()> {
         (self.from, self.state, self.failed) = (Position::decode(position)?, State::Open, None);
         Ok(())
+    }
+}
+
+/// A file as the Parquet reader wants it.
+struct Chunks(Arc<PooledFile>);
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.0.metadata().map_or(0, |metadata| metadata.len())
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = BufReader<PooledRead>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(PooledRead::new(&self.0, start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let mut bytes = Vec::with_capacity(length);
+        let count = PooledRead::new(&self.0, start).take(length as u64).read_to_end(&mut bytes)?;
+        if count < length {
+            return Err(ParquetError::EOF(format!("expected {length} bytes at {start} and got {count}")));
+        }
+        Ok(bytes.into())
     }
 }
 

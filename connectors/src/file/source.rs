@@ -1,17 +1,18 @@
 //! The source.
 
 use super::config::{Compression, FileFormat, FileSourceConfig};
-use super::input::{FollowInput, PackedInput, PlainInput};
+use super::follow::FollowInput;
+use super::input::{PackedInput, PlainInput, read_error};
+use super::new_files::NewFiles;
 use super::parquet_read::ParquetReader;
 use crate::format::BadRows;
 use crate::format::bad_rows::BadRowHandler;
 use crate::format::column::check_types;
 use crate::format::text_reader::{TextFormat, TextReader, TextReaderConfig};
 use crate::format::window::ByteInput;
-use crate::io_error::io_error;
 use crate::options::nearest;
 use egret_core::metrics::Counters;
-use egret_core::{Error, Result, Source, SourceReader, Split, StreamSchema};
+use egret_core::{Error, RestoredSplit, Result, Source, SourceReader, Split, SplitStart, StreamSchema};
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -34,8 +35,10 @@ use std::sync::Arc;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FileSource {
-    config: FileSourceConfig,
+    pub(super) config: FileSourceConfig,
     schema: StreamSchema,
+    /// Of a glob that is followed.
+    new_files: Option<Arc<NewFiles>>,
 }
 
 impl FileSource {
@@ -45,10 +48,13 @@ impl FileSource {
     /// A column has a type that files cannot be read as.
     pub fn new(config: FileSourceConfig, schema: StreamSchema) -> Result<Self> {
         check_types(&schema)?;
-        Ok(Self { config, schema })
+        let is_glob = config.path.contains(['*', '?', '[']);
+        let new_files =
+            (is_glob && config.follow && !Path::new(&config.path).exists()).then(|| Arc::new(NewFiles::new(&config.path)));
+        Ok(Self { config, schema, new_files })
     }
 
-    fn is_glob(&self) -> bool {
+    pub(super) fn is_glob(&self) -> bool {
         self.config.path.contains(['*', '?', '['])
     }
 
@@ -58,19 +64,12 @@ impl FileSource {
         if !self.is_glob() || Path::new(path).exists() {
             return self.single_path().map(|path| vec![path]);
         }
-        let found = glob::glob(path).map_err(|error| Error::job(format!("'{path}' is not a pattern for paths: {error}")))?;
-        let mut paths = Vec::new();
-        for path in found {
-            let path = path.map_err(|error| io_error("read", error.path(), error.error()))?;
-            if !path.is_dir() {
-                paths.push(path);
-            }
-        }
+        let paths = files_like(path)?;
         if paths.is_empty() {
-            return Err(Error::external(format!("no file is like {path}"))
-                .help("check the path; relative paths start at the current folder"));
+            return Err(
+                Error::job(format!("no file is like {path}")).help("check the path; relative paths start at the current folder")
+            );
         }
-        paths.sort();
         Ok(paths)
     }
 
@@ -83,11 +82,11 @@ impl FileSource {
                     self.config.path.trim_end_matches('/'),
                     self.config.format.extension()
                 );
-                Err(Error::external(format!("cannot read {}: it is a folder", path.display())).help(help))
+                Err(Error::job(format!("cannot read {}: it is a folder", path.display())).help(help))
             }
             Ok(_) => Ok(path),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(missing(&path, &error)),
-            Err(error) => Err(io_error("read", &path, &error)),
+            Err(error) => Err(read_error(&path, &error)),
         }
     }
 
@@ -118,13 +117,30 @@ impl FileSource {
         Ok(BadRowHandler::new(self.config.bad_rows, path.display().to_string(), letters, Arc::clone(counters)))
     }
 
-    fn input(&self, path: &Path) -> Result<Box<dyn ByteInput>> {
+    fn input(&self, path: &Path, counters: &Arc<Counters>) -> Result<Box<dyn ByteInput>> {
         Ok(match self.config.compression {
-            Compression::None if self.config.follow => Box::new(FollowInput::open(path, self.config.follow_every)?),
+            Compression::None if self.config.follow => {
+                let others = self.new_files.clone();
+                Box::new(FollowInput::open(path, others, self.config.follow_every, Arc::clone(counters))?)
+            }
             Compression::None => Box::new(PlainInput::open(path)?),
             packed => Box::new(PackedInput::open(path, packed)?),
         })
     }
+}
+
+/// The files that a pattern finds, in order of name.
+pub(super) fn files_like(pattern: &str) -> Result<Vec<PathBuf>> {
+    let found = glob::glob(pattern).map_err(|error| Error::job(format!("'{pattern}' is not a pattern for paths: {error}")))?;
+    let mut paths = Vec::new();
+    for path in found {
+        let path = path.map_err(|error| read_error(error.path(), error.error()))?;
+        if !path.is_dir() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 /// The folders of a glob before its first wildcard.
@@ -142,7 +158,7 @@ fn missing(path: &Path, error: &std::io::Error) -> Error {
     };
     names.sort();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let error = io_error("read", path, error);
+    let error = read_error(path, error);
     match nearest(&name, names.iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean '{}'?", path.with_file_name(near).display())),
         None => error,
@@ -159,7 +175,13 @@ impl Source for FileSource {
     }
 
     fn splits(&self) -> Result<Vec<Split>> {
-        Ok(self.paths()?.into_iter().map(|path| Split { id: path.to_string_lossy().into_owned() }).collect())
+        let paths = self.paths()?;
+        self.new_files.iter().for_each(|new| new.know(&paths));
+        Ok(paths.into_iter().map(|path| Split { id: path.to_string_lossy().into_owned() }).collect())
+    }
+
+    fn resume(&self, splits: Vec<Split>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+        super::resume::resume(self, splits, restored)
     }
 
     fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {
@@ -174,7 +196,19 @@ impl Source for FileSource {
             FileFormat::Json => TextFormat::Json,
         };
         let config = TextReaderConfig { format, text: &self.config.text, schema: &self.schema, columns };
-        Ok(Box::new(TextReader::new(&config, self.input(path)?, bad)?))
+        Ok(Box::new(TextReader::new(&config, self.input(path, counters)?, bad)?))
+    }
+
+    /// A position is a number of bytes (of Parquet: of rows) behind which a record begins. Compression is no part of it: bytes are
+    /// counted uncompressed.
+    fn state_layout(&self) -> Vec<(String, String)> {
+        let FileSourceConfig { format, text, .. } = &self.config;
+        let mut facts = vec![("format".to_owned(), format.name().to_owned())];
+        if *format == FileFormat::Csv {
+            facts.push(("header".to_owned(), text.csv.header.to_string()));
+            facts.push(("delimiter".to_owned(), char::from(text.csv.delimiter).escape_default().to_string()));
+        }
+        facts
     }
 
     fn describe(&self) -> String {
@@ -205,3 +239,7 @@ impl Source for FileSource {
 #[cfg(test)]
 #[path = "tests/source.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/rotation.rs"]
+mod rotation_tests;

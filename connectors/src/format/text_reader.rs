@@ -6,13 +6,14 @@ use super::csv_read::CsvParser;
 use super::json_read::JsonParser;
 use super::window::{ByteInput, Chunk, Framing, Next, Window};
 use super::{CsvConfig, TextConfig};
+use crate::mark::Mark;
 use egret_core::{Error, Poll, Result, SourceReader, StreamSchema};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A batch ends after so many bytes of text, however few rows they are.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
-const POSITION_VERSION: u8 = 1;
+const POSITION_VERSION: u8 = 2;
 
 /// The text formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(crate) enum TextFormat {
 }
 
 /// Where a reader stands: version (one byte), then this as `postcard` writes it, integers as varints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The offset of the next record, in uncompressed bytes; of a Parquet file the number of rows before it.
     pub(crate) offset: u64,
@@ -32,12 +33,14 @@ pub(crate) struct Position {
     pub(crate) discarding: bool,
     /// How long the dead-letter file is.
     pub(crate) dead_letter_bytes: u64,
+    /// What file it is a position of.
+    pub(crate) mark: Option<Mark>,
 }
 
 impl Position {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![POSITION_VERSION];
-        bytes.extend(postcard::to_allocvec(self).expect("four plain fields always encode"));
+        bytes.extend(postcard::to_allocvec(self).expect("plain fields always encode"));
         bytes
     }
 
@@ -70,6 +73,8 @@ pub(crate) struct TextReader {
     /// The schema and the columns wanted, if the first record names the columns of the file.
     header: Option<(StreamSchema, Vec<usize>)>,
     start: Start,
+    /// The file has been read to its end, and there is another one behind it.
+    moves_on: bool,
     rows: u64,
     /// An error that comes after the rows before it.
     failed: Option<Error>,
@@ -81,10 +86,12 @@ enum Parser {
 }
 
 /// What is to be done before the next row.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Start {
     /// Read the header, go to a position; `moved` says that the input does not stand at its start any more.
     Open { from: Position, moved: bool },
+    /// Read the header of the next file.
+    NextFile,
     /// Nothing.
     Done,
 }
@@ -121,6 +128,7 @@ impl TextReader {
             bad,
             header: (is_csv && header).then(|| (schema.clone(), columns.to_vec())),
             start: Start::Open { from: Position::default(), moved: false },
+            moves_on: false,
             rows: 0,
             failed: None,
         })
@@ -128,23 +136,60 @@ impl TextReader {
 
     /// Reads the header, if there is one, and goes to where reading continues.
     fn start(&mut self) -> Result<Option<Stop>> {
-        let Start::Open { from, moved } = self.start else { return Ok(None) };
-        if moved {
-            self.input.seek(0)?;
-            self.window.reset(0, 0, false);
-            self.start = Start::Open { from, moved: false };
-        }
+        let from = match &self.start {
+            Start::Open { from, moved } => {
+                let (from, moved) = (from.clone(), *moved);
+                if moved {
+                    self.go_to_file(&from)?;
+                    self.start = Start::Open { from: from.clone(), moved: false };
+                }
+                Some(from)
+            }
+            Start::NextFile => None,
+            Start::Done => return Ok(None),
+        };
         if self.header.is_some()
             && let Some(stop) = self.read_header()?
         {
             return Ok(Some(stop));
         }
+        let Some(from) = from else {
+            self.start = Start::Done;
+            return Ok(None);
+        };
         if from.offset > 0 {
             self.input.seek(from.offset)?;
             self.window.reset(from.offset, from.lines, from.discarding);
         }
         self.bad.start(from.dead_letter_bytes)?;
         self.start = Start::Done;
+        Ok(None)
+    }
+
+    /// Goes to the beginning of the file that a position is of.
+    fn go_to_file(&mut self, from: &Position) -> Result<()> {
+        from.mark.as_ref().map_or(Ok(()), |mark| self.input.resume(mark))?;
+        self.input.seek(0)?;
+        self.window.reset(0, 0, false);
+        self.moves_on = false;
+        Ok(())
+    }
+
+    /// Goes to the beginning of the file behind this one.
+    fn move_on(&mut self) -> Result<()> {
+        self.input.next_file()?;
+        self.window.reset(0, 0, false);
+        (self.moves_on, self.start) = (false, Start::NextFile);
+        Ok(())
+    }
+
+    /// Reads more bytes; `Some` if there are none now.
+    fn fill(&mut self) -> Result<Option<Stop>> {
+        match self.window.fill(self.input.as_mut())? {
+            Chunk::Pending(wait) => return Ok(Some(Stop::Pending(wait))),
+            Chunk::Next => self.moves_on = true,
+            Chunk::Bytes(_) | Chunk::End => {}
+        }
         Ok(None)
     }
 
@@ -157,14 +202,15 @@ impl TextReader {
                 Next::Bad(_, fault) => {
                     return Err(Error::data(format!("line {}, the header: {}", self.window.record_line(), fault.reason)));
                 }
+                Next::End if self.moves_on => return Ok(Some(Stop::End)),
                 Next::End => {
                     self.bad.counters().note(format!("{} is empty: it has no header and no rows", self.bad.file()));
                     self.start = Start::Done;
                     return Ok(Some(Stop::End));
                 }
                 Next::Fill => {
-                    if let Chunk::Pending(wait) = self.window.fill(self.input.as_mut())? {
-                        return Ok(Some(Stop::Pending(wait)));
+                    if let Some(stop) = self.fill()? {
+                        return Ok(Some(stop));
                     }
                 }
             }
@@ -176,6 +222,15 @@ impl TextReader {
     }
 
     fn fill_batch(&mut self, rows_max: usize) -> Result<Stop> {
+        loop {
+            match self.fill_from_file(rows_max)? {
+                Stop::End if self.moves_on => self.move_on()?,
+                stop => return Ok(stop),
+            }
+        }
+    }
+
+    fn fill_from_file(&mut self, rows_max: usize) -> Result<Stop> {
         if let Some(stop) = self.start()? {
             return Ok(stop);
         }
@@ -192,8 +247,8 @@ impl TextReader {
                     if self.window.position().0 - start > BATCH_BYTES_MAX {
                         return Ok(Stop::Full);
                     }
-                    if let Chunk::Pending(wait) = self.window.fill(self.input.as_mut())? {
-                        return Ok(Stop::Pending(wait));
+                    if let Some(stop) = self.fill()? {
+                        return Ok(stop);
                     }
                 }
             }
@@ -260,15 +315,19 @@ impl SourceReader for TextReader {
 
     fn position(&self) -> Vec<u8> {
         if let Start::Open { from, .. } = &self.start {
-            return from.encode();
+            let mark = from.mark.clone().or_else(|| self.input.mark());
+            return Position { mark, ..from.clone() }.encode();
         }
         let (offset, lines, discarding) = self.window.position();
-        Position { offset, lines, discarding, dead_letter_bytes: self.bad.dead_letter_bytes() }.encode()
+        let (dead_letter_bytes, mark) = (self.bad.dead_letter_bytes(), self.input.mark());
+        Position { offset, lines, discarding, dead_letter_bytes, mark }.encode()
     }
 
     fn seek(&mut self, position: &[u8]) -> Result<()> {
-        let moved = matches!(self.start, Start::Done | Start::Open { moved: true, .. });
-        self.start = Start::Open { from: Position::decode(position)?, moved };
+        let from = Position::decode(position)?;
+        // A position at the start of nothing in particular is where a new reader stands.
+        let moved = from != Position::default() || !matches!(self.start, Start::Open { moved: false, .. });
+        self.start = Start::Open { from, moved };
         self.failed = None;
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use super::column::{Fault, cut};
 use super::csv_read;
+use crate::mark::Mark;
 use egret_core::Result;
 use memchr::{memchr, memrchr};
 use std::time::Duration;
@@ -25,6 +26,27 @@ pub(crate) trait ByteInput {
     /// # Errors
     /// There is no such place, or the input cannot go there.
     fn seek(&mut self, offset: u64) -> Result<()>;
+
+    /// What the bytes come from, for a position in it; `None` where nothing can be said.
+    fn mark(&self) -> Option<Mark> {
+        None
+    }
+
+    /// A checkpoint says what the bytes came from: the input stands at the beginning of just that.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    fn resume(&mut self, _mark: &Mark) -> Result<()> {
+        Ok(())
+    }
+
+    /// Goes to the beginning of what comes behind [`Chunk::Next`].
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    fn next_file(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a read gave.
@@ -34,6 +56,8 @@ pub(crate) enum Chunk {
     Bytes(usize),
     /// None now; ask again after this long.
     Pending(Duration),
+    /// None of this file; there is another one behind it.
+    Next,
     /// None ever again.
     End,
 }
@@ -150,7 +174,7 @@ impl Window {
         let chunk = input.read(&mut self.buffer[self.end..])?;
         match chunk {
             Chunk::Bytes(count) => self.end += count,
-            Chunk::End => self.ended = true,
+            Chunk::End | Chunk::Next => self.ended = true,
             Chunk::Pending(_) => {}
         }
         Ok(chunk)

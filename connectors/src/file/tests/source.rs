@@ -111,36 +111,6 @@ fn a_growing_file_is_followed_line_by_line() {
 }
 
 #[test]
-fn a_followed_file_that_is_cut_replaced_or_removed_is_an_error() {
-    let schema = schema(&[("id", "int64")], None);
-    type Change = fn(&Path);
-    let changes: [(&str, Change); 3] = [
-        ("became shorter while it was followed", |path| std::fs::write(path, "{}\n").unwrap()),
-        ("was removed while it was followed", |path| std::fs::remove_file(path).unwrap()),
-        ("was replaced while it was followed", |path| {
-            std::fs::rename(path, path.with_extension("1")).unwrap();
-            std::fs::write(path, "{\"id\":7}\n{\"id\":8}\n").unwrap();
-        }),
-    ];
-    for (expected, change) in changes {
-        let folder = Folder::new();
-        let path = folder.write("t.jsonl", "{\"id\":1}\n");
-        let source = folder.source("t.jsonl", &[("follow", "true")], &schema);
-        let mut reader = source.open(&source.splits().unwrap()[0], &[0], &Arc::default()).unwrap();
-        assert_eq!(drain(reader.as_mut()).unwrap(), ["{\"id\":1}"]);
-        let position = reader.position();
-        change(&path);
-        let error = drain(reader.as_mut()).unwrap_err().to_string();
-        assert!(error.contains(expected) && error.contains("help: start the job again"), "{error}");
-        if path.exists() && std::fs::metadata(&path).unwrap().len() < 9 {
-            let mut reader = source.open(&source.splits().unwrap()[0], &[0], &Arc::default()).unwrap();
-            reader.seek(&position).unwrap();
-            assert!(drain(reader.as_mut()).unwrap_err().to_string().contains("shorter than it was at the checkpoint"));
-        }
-    }
-}
-
-#[test]
 fn descriptions() {
     let schema = schema(&[("id", "int64")], None);
     let of = |options: &[(&str, &str)]| {
