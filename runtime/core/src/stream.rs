@@ -376,7 +376,8 @@ impl KeyedStream {
         self.add_process(make, &[self, other])
     }
 
-    /// A process function that also sees every row of `other` on every worker, under the key of an empty tuple.
+    /// A process function that also sees every row of `other` on every worker, under the key of an empty tuple. With several workers
+    /// such a job cannot make checkpoints: it ends with an error that says so.
     ///
     /// # Errors
     /// The output type's schema cannot be made.

@@ -288,7 +288,9 @@ fn start(number: usize, count: usize, folder: &Path, restarts: u32) -> Result<Ch
         .env(RESTARTS, restarts.to_string())
         .stdin(Stdio::piped())
         .spawn()
-        .map_err(|error| Error::external(format!("process {number} cannot be started from {}: {error}", program.display())))
+        .map_err(|error| {
+            Error::io(error.kind(), format!("process {number} cannot be started from {}: {error}", program.display()))
+        })
 }
 
 /// The processes of a job; none outlives its supervisor.

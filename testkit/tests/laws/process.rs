@@ -245,3 +245,19 @@ fn rows_that_wait_are_saved_in_columns() {
     let bytes: usize = saved.operators.iter().flat_map(|part| &part.keyed).map(|(_, bytes)| bytes.len()).sum();
     assert!(bytes < 1_000_000, "{bytes} bytes for 10,000 rows");
 }
+
+#[test]
+fn what_every_worker_has_a_copy_of_is_not_saved_as_if_one_had_it() {
+    let limits = table("card:int most:float at:time\n 1 100 5");
+    let keys = vec![KeyColumns::new(vec![0]), KeyColumns::new(Vec::new())];
+    let (process, _) = factory(|| Limits, keys, &[&schema(), &limits.schema]).unwrap();
+    let ways = || vec![Partitioning::Hash(KeyColumns::new(vec![0])), Partitioning::Broadcast];
+    let mut one = Harness::new(process.clone(), ways(), 1).unwrap();
+    one.feed(1, limits.batch()).unwrap();
+    let snapshot = one.snapshot().unwrap();
+    one.restore(&snapshot, 1).unwrap();
+    assert!(one.restore(&snapshot, 2).unwrap_err().to_string().contains("with one worker"));
+    let mut two = Harness::new(process, ways(), 2).unwrap();
+    two.feed(1, limits.batch()).unwrap();
+    assert!(two.snapshot().unwrap_err().to_string().contains("with one worker"));
+}

@@ -224,6 +224,16 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         Ok(())
     }
 
+    /// Every instance has its own copy of what a stream that goes to all of them left behind, under one key, of which one instance is
+    /// the owner: with several, what is saved would not be what is taken up.
+    fn refuse_copies(&self) -> Result<()> {
+        if self.info.parallelism == 1 || self.keys.iter().all(|keys| !keys.indexes().is_empty()) {
+            return Ok(());
+        }
+        Err(Error::job("a process function that sees every row of a stream on every worker cannot be in a checkpoint")
+            .help("key both streams, or run the job with one worker or without checkpoints"))
+    }
+
     /// Asks to be woken when the next timer on the wall is due.
     fn wake(&self, ctx: &mut Context<'_>) {
         if let Some((at_ms, _)) = self.timers.processing.first() {
@@ -274,6 +284,7 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
+        self.refuse_copies()?;
         let mut saver = Saver::new(self.info.max_parallelism);
         saver.timers(&self.timers);
         for (input, waiting) in self.waiting.iter().enumerate() {
@@ -283,6 +294,7 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        self.refuse_copies()?;
         for (input, rows) in saved::restore(parts, &mut self.timers, self.waiting.len())?.into_iter().enumerate() {
             if let (Some(rows), Some(column)) = (rows, self.event_times[input]) {
                 self.waiting[input].add(rows, column);
