@@ -176,3 +176,28 @@ impl From<postcard::Error> for Error {
         Self::state(format!("state does not decode: {error}")).help("restore an older checkpoint, or start without state")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind as Kind;
+
+    #[test]
+    fn what_lasts_is_not_tried_again() {
+        let tried_again = |kind: Kind| Error::from(std::io::Error::from(kind)).may_retry();
+        for lasts in [Kind::PermissionDenied, Kind::ReadOnlyFilesystem, Kind::NotADirectory, Kind::AlreadyExists] {
+            assert!(!tried_again(lasts), "{lasts:?}");
+        }
+        for passes in [Kind::StorageFull, Kind::TimedOut, Kind::ConnectionReset, Kind::Interrupted, Kind::NotFound, Kind::Other] {
+            assert!(tried_again(passes), "{passes:?}");
+        }
+        for (error, again) in [
+            (Error::state("it is of another learner"), false),
+            (Error::bug("a belief"), false),
+            (Error::external("a peer"), true),
+        ] {
+            assert_eq!(error.may_retry(), again, "{error}");
+        }
+        assert!(!Error::from(postcard::Error::DeserializeUnexpectedEnd).may_retry(), "bytes that do not decode never will");
+    }
+}
