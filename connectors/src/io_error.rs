@@ -4,7 +4,8 @@ use egret_core::Error;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// An error of the operating system with the path, what was tried, and a remedy.
+/// An error of the operating system with the path, what was tried, and a remedy. What would be so again at the next try is an
+/// [`Error::Job`]: to start the job again is of no use.
 pub(crate) fn io_error(action: &str, path: &Path, error: &io::Error) -> Error {
     let message = format!("cannot {action} {}: {}", path.display(), reason(error));
     let remedy = match error.kind() {
@@ -16,9 +17,26 @@ pub(crate) fn io_error(action: &str, path: &Path, error: &io::Error) -> Error {
             "a part of the path is a file where a folder is needed: choose another path"
         }
         ErrorKind::BrokenPipe => "whoever read the output has stopped reading",
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => "choose another path",
         _ => return Error::external(message),
     };
-    Error::external(message).help(remedy)
+    if lasts(error.kind()) { Error::job(message) } else { Error::external(message) }.help(remedy)
+}
+
+/// Whether the same call would fail again for as long as nobody does something about it.
+pub(crate) fn lasts(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::IsADirectory
+            | Kind::NotADirectory
+            | Kind::AlreadyExists
+            | Kind::BrokenPipe
+            | Kind::InvalidFilename
+            | Kind::InvalidInput
+    )
 }
 
 fn reason(error: &io::Error) -> String {
@@ -28,5 +46,21 @@ fn reason(error: &io::Error) -> String {
         ErrorKind::StorageFull => "the disk is full".into(),
         ErrorKind::IsADirectory => "it is a folder".into(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_not_tried_again() {
+        let error = |kind: ErrorKind| io_error("write", Path::new("out/o.csv"), &kind.into());
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem, ErrorKind::IsADirectory, ErrorKind::BrokenPipe] {
+            assert!(!error(kind).may_retry() && error(kind).to_string().contains("help: "), "{kind:?}");
+        }
+        for kind in [ErrorKind::StorageFull, ErrorKind::TimedOut, ErrorKind::NotFound] {
+            assert!(error(kind).may_retry(), "{kind:?}");
+        }
     }
 }

@@ -143,7 +143,7 @@ pub struct FileSourceConfig {
     pub follow_every: Duration,
     /// What happens to bad rows.
     pub bad_rows: BadRows,
-    /// Where bad rows go; a folder if `path` is a glob. By default `out/<file name>.bad`.
+    /// Where bad rows go; a folder if `path` is a glob. By default `out/<path>.bad`: of `in/t.csv` it is `out/in/t.csv.bad`.
     pub dead_letter_path: Option<PathBuf>,
     /// How text becomes rows.
     pub text: TextConfig,

@@ -123,6 +123,11 @@ impl RollingWriter {
     }
 }
 
+/// Whether a file of this name is a part or is going to be one.
+pub(crate) fn is_part(name: &str) -> bool {
+    worker_and_number(name).is_some()
+}
+
 /// `part-2-17.jsonl` and `.part-2-17.jsonl.prepared` as `(2, 17)`.
 fn worker_and_number(name: &str) -> Option<(usize, u64)> {
     let name = name.strip_prefix('.').unwrap_or(name).strip_prefix("part-")?;

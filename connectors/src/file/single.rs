@@ -40,7 +40,7 @@ impl SingleWriter {
         let found = fs::metadata(&path).ok();
         if found.as_ref().is_some_and(fs::Metadata::is_dir) {
             let message = format!("cannot write {}: it is a folder", path.display());
-            return Err(Error::external(message).help("name a file in it, or set rolling to write parts into it"));
+            return Err(Error::job(message).help("name a file in it, or set rolling to write parts into it"));
         }
         let is_device = found.is_some_and(|found| !found.is_file());
         if is_device && (config.format == FileFormat::Parquet || config.compression != Compression::None) {

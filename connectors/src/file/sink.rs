@@ -1,10 +1,10 @@
 //! The sink.
 
-use super::commit::folder_of;
 use super::config::{Compression, FileSinkConfig};
-use super::rolling::RollingWriter;
+use super::rolling::{RollingWriter, is_part};
 use super::single::SingleWriter;
 use crate::clock::{Clock, SystemClock};
+use egret_core::place::{Access, Place};
 use egret_core::{Result, Sink, SinkContext, SinkWriter, StreamSchema};
 use std::sync::Arc;
 
@@ -56,11 +56,16 @@ impl Sink for FileSink {
         })
     }
 
-    fn target(&self) -> Option<String> {
-        let path = &self.config.path;
-        let in_folder = || Ok(std::fs::canonicalize(folder_of(path))?.join(path.file_name().unwrap_or_default()));
-        let found = std::fs::canonicalize(path).or_else(|_| in_folder()).or_else(|_: std::io::Error| std::path::absolute(path));
-        Some(found.unwrap_or_else(|_| path.clone()).to_string_lossy().into_owned())
+    fn places(&self) -> Vec<Place> {
+        let FileSinkConfig { path, format, compression, rolling, .. } = &*self.config;
+        let access = match rolling {
+            None => Access::Write,
+            Some(_) => Access::Fill {
+                example: path.join(format!("part-0-0{}{}", format.extension(), compression.extension())),
+                is_own: Arc::new(|path| path.file_name().is_some_and(|name| is_part(&name.to_string_lossy()))),
+            },
+        };
+        vec![Place::new(path, access)]
     }
 
     fn wants_one_writer(&self) -> bool {

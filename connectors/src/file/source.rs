@@ -12,10 +12,14 @@ use crate::format::text_reader::{TextFormat, TextReader, TextReaderConfig};
 use crate::format::window::ByteInput;
 use crate::options::nearest;
 use egret_core::metrics::Counters;
+use egret_core::place::{Access, PathTest, Place, real_path};
 use egret_core::{Error, RestoredSplit, Result, Source, SourceReader, Split, SplitStart, StreamSchema};
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+
+/// The folder that bad rows go to unless another place is named.
+const DEAD_LETTERS: &str = "out";
 
 /// Reads files.
 ///
@@ -90,20 +94,16 @@ impl FileSource {
         }
     }
 
-    /// Where the bad rows of a file go.
+    /// Where the bad rows of a file go. By default the file's folders are in it: files of one name in two folders are told apart.
     fn dead_letter_path(&self, path: &Path) -> PathBuf {
-        let relative = if self.is_glob() { path.strip_prefix(glob_folder(&self.config.path)).unwrap_or(path) } else { path };
-        let inside: PathBuf = match self.is_glob() {
-            true => relative.components().filter(|part| matches!(part, Component::Normal(_))).collect(),
-            false => path.file_name().unwrap_or(path.as_os_str()).into(),
+        let (folder, inside) = match &self.config.dead_letter_path {
+            Some(file) if !self.is_glob() => return file.clone(),
+            Some(folder) => (folder.as_path(), path.strip_prefix(glob_folder(&self.config.path)).unwrap_or(path)),
+            None => (Path::new(DEAD_LETTERS), path),
         };
-        let mut name = inside.into_os_string();
+        let mut name = below(folder, inside).into_os_string();
         name.push(".bad");
-        match &self.config.dead_letter_path {
-            None => Path::new("out").join(name),
-            Some(folder) if self.is_glob() => folder.join(name),
-            Some(file) => file.clone(),
-        }
+        name.into()
     }
 
     fn bad_rows(&self, path: &Path, counters: &Arc<Counters>) -> Result<BadRowHandler> {
@@ -143,10 +143,26 @@ pub(super) fn files_like(pattern: &str) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// A path below a folder: what leads out of that is left away.
+fn below(folder: &Path, path: &Path) -> PathBuf {
+    let parts = path.components().filter(|part| matches!(part, Component::Normal(_)));
+    folder.components().chain(parts).collect()
+}
+
 /// The folders of a glob before its first wildcard.
 fn glob_folder(pattern: &str) -> PathBuf {
     let parts = Path::new(pattern).components();
     parts.take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect()
+}
+
+/// Whether a path is one that a glob means, however that is spelled.
+fn is_like(pattern: &str) -> Option<PathTest> {
+    let folder = glob_folder(pattern);
+    let rest: PathBuf = Path::new(pattern).components().skip(folder.components().count()).collect();
+    let real = Path::new(&glob::Pattern::escape(&real_path(&folder).to_string_lossy())).join(rest);
+    let pattern = glob::Pattern::new(&real.to_string_lossy()).ok()?;
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    Some(Arc::new(move |path| pattern.matches_path_with(path, options)))
 }
 
 /// The error for a file that does not exist; suggests one of nearly the same name.
@@ -211,6 +227,21 @@ impl Source for FileSource {
         facts
     }
 
+    fn places(&self) -> Vec<Place> {
+        // What cannot be listed now is said when the job starts.
+        let files = self.paths().unwrap_or_default();
+        let letters = |file: &PathBuf| Place::new(self.dead_letter_path(file), Access::Append).of_part("the bad rows");
+        let letters: Vec<Place> = match self.config.bad_rows {
+            BadRows::DeadLetter if files.is_empty() && !self.is_glob() => vec![letters(&PathBuf::from(&self.config.path))],
+            BadRows::DeadLetter => files.iter().map(letters).collect(),
+            _ => Vec::new(),
+        };
+        let pattern = self.is_glob().then(|| is_like(&self.config.path)).flatten();
+        let pattern = pattern.map(|test| Place::new(&self.config.path, Access::ReadLike(test)));
+        let files = files.into_iter().map(|file| Place::new(file, Access::Read));
+        pattern.into_iter().chain(files).chain(letters).collect()
+    }
+
     fn describe(&self) -> String {
         let FileSourceConfig { path, format, compression, follow, bad_rows, .. } = &self.config;
         let mut text = format!("file {path} ({}", format.name());
@@ -227,7 +258,7 @@ impl Source for FileSource {
         };
         if *bad_rows == BadRows::DeadLetter {
             text += &match (&self.config.dead_letter_path, self.is_glob()) {
-                (None, true) => "out/".into(),
+                (None, true) => format!("{}/", below(Path::new(DEAD_LETTERS), &glob_folder(path)).display()),
                 (Some(folder), true) => format!("{}/", folder.display()),
                 (_, false) => self.dead_letter_path(Path::new(path)).display().to_string(),
             };

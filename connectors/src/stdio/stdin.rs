@@ -11,6 +11,7 @@ use crate::format::{BadRows, TextConfig};
 use crate::io_error::io_error;
 use crate::options::{OptionError, Options};
 use egret_core::metrics::Counters;
+use egret_core::place::{Access, Place};
 use egret_core::{Error, Result, Source, SourceReader, Split, StreamSchema};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -96,6 +97,11 @@ impl Source for StdinSource {
         let format = if *is_csv { TextFormat::Csv } else { TextFormat::Json };
         let config = TextReaderConfig { format, text, schema: &self.schema, columns };
         Ok(Box::new(TextReader::new(&config, Box::new(StdinInput::start(input)?), bad)?))
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let letters = || Place::new(&self.config.dead_letter_path, Access::Append).of_part("the bad rows");
+        (self.config.bad_rows == BadRows::DeadLetter).then(letters).into_iter().collect()
     }
 
     fn can_be_read_by_processes(&self) -> bool {

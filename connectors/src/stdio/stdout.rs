@@ -2,6 +2,7 @@
 
 use super::table::TablePrinter;
 use crate::format::{CsvConfig, CsvEncoder, JsonEncoder};
+use crate::io_error::lasts;
 use crate::options::{OptionError, Options};
 use egret_core::{Batch, Committable, Epoch, Error, Result, Sink, SinkContext, SinkWriter, StreamSchema};
 use std::io::{self, IsTerminal, Write};
@@ -99,7 +100,9 @@ impl StdoutWriter {
         let written = self.output.write_all(&self.buffer).and_then(|()| self.output.flush());
         self.buffer.clear();
         written.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Error::external("standard output was closed by its reader"),
+            // It stays closed, however often the job is started.
+            io::ErrorKind::BrokenPipe => Error::job("standard output was closed by its reader"),
+            kind if lasts(kind) => Error::job(format!("cannot write to standard output: {error}")),
             _ => Error::external(format!("cannot write to standard output: {error}")),
         })
     }
@@ -175,6 +178,7 @@ mod tests {
         let schema = schema(&[("id", "int64")], None);
         let mut writer = StdoutSink::new(StdoutFormat::Json).open_to(&schema, Box::new(Closed));
         writer.write(&batch(&schema, &["{\"id\":1}"])).unwrap();
-        assert_eq!(writer.flush().unwrap_err().to_string(), "standard output was closed by its reader");
+        let error = writer.flush().unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.may_retry()), ("standard output was closed by its reader", false));
     }
 }

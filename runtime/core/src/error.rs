@@ -15,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The job's text or its options are wrong: the user mends the job.
+    /// The job's text or its options are wrong, or what it names cannot be used and will not become so by itself (a folder that may not
+    /// be written, an output that was closed): the user mends it.
     #[error("{0}")]
     Job(Report),
     /// A row is wrong: the user mends the data, or chooses a policy for bad rows.

@@ -1,6 +1,7 @@
 //! The job graph: what runs, and how rows go from one to the next.
 
 use crate::key::{DEFAULT_MAX_PARALLELISM, KeyColumns};
+use crate::place::{Place, check_places};
 use crate::{Error, OperatorFactory, Result, Sink, Source, StreamSchema, WatermarkStrategy};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -229,21 +230,12 @@ impl JobGraph {
     /// Checks what every job must satisfy.
     ///
     /// # Errors
-    /// Two sinks write to one place, or there is nothing to run; an instance that nobody sends to, or rows that no instance takes (a
-    /// bug of who made the graph).
+    /// There is nothing to run; an instance that nobody sends to, or rows that no instance takes (a bug of who made the graph); or as
+    /// [`JobGraph::check_places`].
     pub fn validate(&self) -> Result<()> {
         self.topological_order()?;
         self.check_senders()?;
-        let mut targets: Vec<(String, &str)> = Vec::new();
-        for node in self.graph.node_weights() {
-            let NodeKind::Sink(sink) = &node.kind else { continue };
-            let Some(target) = sink.target() else { continue };
-            if let Some((_, other)) = targets.iter().find(|(taken, _)| *taken == target) {
-                return Err(Error::job(format!("the sinks '{other}' and '{}' both write to {target}", node.name))
-                    .help("give each sink a path of its own, or INSERT both streams INTO one sink"));
-            }
-            targets.push((target, &node.name));
-        }
+        self.check_places(Vec::new())?;
         if self.graph.node_weights().all(|node| !matches!(node.kind, NodeKind::Sink(_))) {
             return Err(Error::job("the job has no output").help("add CREATE SINK and INSERT INTO, or Stream::sink"));
         }
@@ -277,6 +269,21 @@ impl JobGraph {
             }
         }
         Ok(())
+    }
+
+    /// Compares all files and folders that sources and sinks read and write, and `more` with the names of who uses them.
+    ///
+    /// # Errors
+    /// Something would be written twice, or is read and written.
+    pub fn check_places(&self, more: Vec<(String, Place)>) -> Result<()> {
+        let of = |node: &Node| match &node.kind {
+            NodeKind::Source { source, .. } => (format!("stream '{}'", node.name), source.places()),
+            NodeKind::Sink(sink) => (format!("sink '{}'", node.name), sink.places()),
+            NodeKind::Operator(_) => (String::new(), Vec::new()),
+        };
+        let with_name = |(who, places): (String, Vec<Place>)| places.into_iter().map(move |place| (who.clone(), place));
+        let all: Vec<(String, Place)> = self.graph.node_weights().map(of).flat_map(with_name).chain(more).collect();
+        check_places(&all)
     }
 
     /// The plan as text: a node a paragraph, with where its rows come from.

@@ -14,6 +14,7 @@ pub mod knowledge;
 pub mod metrics;
 mod operator;
 pub mod operators;
+pub mod place;
 pub mod process;
 pub mod row;
 mod schema;

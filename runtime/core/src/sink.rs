@@ -1,6 +1,7 @@
 //! The contract of sinks: write, prepare, commit.
 
 use crate::metrics::Counters;
+use crate::place::Place;
 use crate::{Batch, Epoch, Result, StreamSchema};
 use std::sync::Arc;
 
@@ -12,9 +13,9 @@ pub trait Sink: Send + Sync {
     /// The target cannot be written: a folder is missing or not writable.
     fn open(&self, schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>>;
 
-    /// The place it writes to, if two sinks may not share it: a path.
-    fn target(&self) -> Option<String> {
-        None
+    /// The files and folders that it writes. A job in which something else reads or writes them is refused before anything is opened.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
     }
 
     /// What its committables, and what it has published, depend on, by name of the fact, as canonical text: `format` is `csv`. A

@@ -1,6 +1,7 @@
 //! The contract of sources: splits, a position per split, and a reader that never blocks for long.
 
 use crate::metrics::Counters;
+use crate::place::Place;
 use crate::{Error, Result, StreamSchema};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
@@ -43,6 +44,12 @@ pub trait Source: Send + Sync {
     /// What the positions of its splits depend on, by name of the fact, as canonical text: `format` is `csv`. A checkpoint of a job
     /// where any of it differs is refused, with what differs.
     fn state_layout(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// The files that it reads, and those that it writes: bad rows, say. A job in which something else writes them is refused before
+    /// anything is opened.
+    fn places(&self) -> Vec<Place> {
         Vec::new()
     }
 

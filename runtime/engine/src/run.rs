@@ -10,6 +10,7 @@ use crate::shared::{Failure, Progress, StopHandle};
 use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::{Counters, JobMetrics};
+use egret_core::place::{Access, Place};
 use egret_core::{Error, JobGraph, Result, SinkContext, StateSize};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -189,6 +190,9 @@ impl JobReport {
 /// The job is not valid; an operator, source or sink failed (the message says which and where); a process was lost.
 pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
     job.validate()?;
+    if let Some(checkpoints) = &config.checkpoints {
+        job.check_places(vec![("the checkpoint folder".to_owned(), Place::new(&checkpoints.folder, Access::Own))])?;
+    }
     if config.workers == 0 || config.processes == 0 {
         return Err(Error::job("a job needs at least one worker").help("leave --workers away to use every core"));
     }

@@ -5,7 +5,7 @@ use crate::file::FileSource;
 use crate::file::FileSourceConfig;
 use crate::options::Options;
 use crate::test_support::{Folder, batch, gunzip, read, schema};
-use egret_core::{Batch, Committable, Epoch, SinkContext, SinkWriter};
+use egret_core::{Batch, Committable, Epoch, SinkContext, SinkWriter, Source};
 use std::time::Duration;
 
 fn columns() -> StreamSchema {
@@ -300,11 +300,52 @@ fn a_full_disk_is_said_clearly() {
     assert!(sink.open(&columns(), &SinkContext::new(0, 1)).is_err());
 }
 
+/// The files that a job may not read or write beside a sink are compared by what they are.
 #[test]
-fn two_ways_to_write_a_path_are_one_target() {
+fn a_sink_says_where_it_writes() {
+    use egret_core::place::{Access, Place, check_places};
     let folder = Folder::new();
-    folder.write("out/x", "");
-    let target = |name: &str| sink(&folder, name, &[("format", "csv")]).target();
-    assert_eq!(target("out/../out/x"), target("out/x"));
-    assert_ne!(target("out/x"), target("out/y"));
+    let places = |name: &str, options: &[(&str, &str)]| sink(&folder, name, options).places().remove(0);
+    let clash = |a: &Place, b: &Place| check_places(&[("a".to_owned(), a.clone()), ("b".to_owned(), b.clone())]).is_err();
+    let file = places("out/x.csv", &[]);
+    assert!(clash(&file, &places("out/../new/../out/x.csv", &[])));
+    assert!(!clash(&file, &places("out/y.csv", &[])));
+    let rolling = places("out", &[("format", "csv"), ("rolling", "rows:1")]);
+    assert!(clash(&rolling, &file));
+    let letters = |name: &str| Place::new(folder.path(name), Access::Append);
+    assert!(clash(&rolling, &letters("out/.part-0-7.csv.prepared")) && !clash(&rolling, &letters("out/t.csv.bad")));
+}
+
+#[test]
+fn a_source_says_what_it_reads_and_where_bad_rows_go() {
+    use egret_core::place::check_places;
+    let folder = Folder::new();
+    for name in ["d1/e.csv", "d2/e.csv", "d1/deep/e.csv"] {
+        folder.write(name, "id\n");
+    }
+    let clash = |source: &FileSource, name: &str, options: &[(&str, &str)]| {
+        let named = |who: &str, places: Vec<_>| places.into_iter().map(|place| (who.to_owned(), place)).collect::<Vec<_>>();
+        check_places(&[named("stream", source.places()), named("sink", sink(&folder, name, options).places())].concat()).is_err()
+    };
+    let glob = folder.source("*/*.csv", &[], &columns());
+    for (name, expected) in [
+        ("d1/e.csv", true),
+        ("d2/later.csv", true),
+        ("d2/../d1/later.csv", true),
+        ("d1/e.jsonl", false),
+        ("e.csv", false),
+        ("d1/deep/e.csv", false),
+    ] {
+        assert_eq!(clash(&glob, name, &[]), expected, "{name}");
+    }
+    assert!(clash(&glob, "d1", &[("format", "csv"), ("rolling", "rows:1")]));
+    let letters = folder.source("d1/e.csv", &[("bad_rows", "dead_letter")], &columns());
+    assert!(clash(&letters, "bad", &[("format", "csv")]) && !clash(&letters, "good", &[("format", "csv")]));
+    let default = |name: &str| {
+        let path = folder.text_path(name);
+        let config = FileSourceConfig::from_options(&Options::new([("path", path.as_str()), ("bad_rows", "dead_letter")]));
+        FileSource::new(config.unwrap(), columns()).unwrap().places().pop().unwrap().path
+    };
+    assert_ne!(default("d1/e.csv"), default("d2/e.csv"));
+    assert_eq!(default("d1/e.csv"), default("d1/./e.csv"));
 }

@@ -122,6 +122,6 @@ fn descriptions() {
         of(&[("path", "t.csv"), ("follow", "true"), ("bad_rows", "skip")]),
         "file t.csv (csv, followed), bad rows are skipped"
     );
-    assert_eq!(of(&[("path", "a/t.csv"), ("bad_rows", "dead_letter")]), "file a/t.csv (csv), bad rows go to out/t.csv.bad");
-    assert_eq!(of(&[("path", "a/*.csv"), ("bad_rows", "dead_letter")]), "file a/*.csv (csv), bad rows go to out/");
+    assert_eq!(of(&[("path", "a/t.csv"), ("bad_rows", "dead_letter")]), "file a/t.csv (csv), bad rows go to out/a/t.csv.bad");
+    assert_eq!(of(&[("path", "a/*.csv"), ("bad_rows", "dead_letter")]), "file a/*.csv (csv), bad rows go to out/a/");
 }
