@@ -18,25 +18,14 @@ pub(crate) fn io_error(action: &str, path: &Path, error: &io::Error) -> Error {
         }
         ErrorKind::BrokenPipe => "whoever read the output has stopped reading",
         ErrorKind::InvalidFilename | ErrorKind::InvalidInput => "choose another path",
-        _ => return Error::external(message),
+        kind => return Error::io(kind, message),
     };
-    if lasts(error.kind()) { Error::job(message) } else { Error::external(message) }.help(remedy)
-}
-
-/// Whether the same call would fail again for as long as nobody does something about it.
-pub(crate) fn lasts(kind: ErrorKind) -> bool {
-    use ErrorKind as Kind;
-    matches!(
-        kind,
-        Kind::PermissionDenied
-            | Kind::ReadOnlyFilesystem
-            | Kind::IsADirectory
-            | Kind::NotADirectory
-            | Kind::AlreadyExists
-            | Kind::BrokenPipe
-            | Kind::InvalidFilename
-            | Kind::InvalidInput
-    )
+    match error.kind() {
+        // Nobody will begin to read it again.
+        ErrorKind::BrokenPipe => Error::job(message),
+        kind => Error::io(kind, message),
+    }
+    .help(remedy)
 }
 
 fn reason(error: &io::Error) -> String {

@@ -34,6 +34,9 @@ pub(crate) struct RunArgs {
     /// Go on from a checkpoint even where it has state of what the job no longer has
     #[arg(long, requires = "checkpoints")]
     allow_dropped_state: bool,
+    /// Go on from a checkpoint even where something was published after it, which is published again
+    #[arg(long, requires = "checkpoints")]
+    allow_duplicates: bool,
     /// Whether and when a job with checkpoints is started again after a failure: none, fixed-delay:ATTEMPTS:TIME,
     /// exponential:FIRST:LONGEST or failure-rate:FAILURES:WITHIN:DELAY
     #[arg(long, value_name = "STRATEGY", value_parser = parse_restart, requires = "checkpoints")]
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     }
     config.checkpoints = args.checkpoints.as_ref().map(|folder| CheckpointConfig {
         may_drop_state: args.allow_dropped_state,
+        may_repeat_output: args.allow_duplicates,
         job: name_of(&args.file),
         ..CheckpointConfig::new(folder).every(args.checkpoint_interval)
     });

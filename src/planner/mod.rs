@@ -242,7 +242,10 @@ impl Build<'_> {
         if self.wrong.is_empty()
             && let Err(error) = self.job.graph().validate()
         {
-            let span = program.statements.last().map(Statement::span).unwrap_or_default();
+            let text = error.to_string();
+            let is_named = |output: &&OutputEntry| text.contains(&format!("sink '{}'", output.statement.name));
+            let named = outputs.values().find(is_named).map(|output| output.statement.name.span);
+            let span = named.or_else(|| program.statements.last().map(Statement::span)).unwrap_or_default();
             self.wrong.push(names::from_error(&error, span));
         }
         if !self.wrong.is_empty() {

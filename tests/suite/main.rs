@@ -8,6 +8,8 @@ mod closed_outputs;
 mod language;
 mod match_recognize;
 mod one_instance;
+mod outputs;
+mod outputs_killed;
 mod pattern_sets;
 mod pattern_streams;
 mod patterns;

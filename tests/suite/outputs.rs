@@ -40,7 +40,10 @@ fn paths_that_come_in_each_others_way_are_refused() {
         (format!("{stream} {o} {}", sink("p", "path = 'new/../out/o.jsonl'")), "sink 'o' and sink 'p' both write to"),
         (format!("{stream} {parts} {}", sink("p", "path = 'out/part-0-0.jsonl'")), "sink 'o' fills"),
         (format!("{stream} {parts} {}", sink("p", "path = 'out/../out', format = 'csv', rolling = 'rows:2'")), "both write to"),
-        (format!("{} {o}", bad("e.csv", ", dead_letter_path = 'out/o.jsonl'")), "the bad rows of stream 't' and sink 'o' both write to"),
+        (
+            format!("{} {o}", bad("e.csv", ", dead_letter_path = 'out/o.jsonl'")),
+            "the bad rows of stream 't' and sink 'o' both write to",
+        ),
         (format!("{} {o}", bad("e.csv", ", dead_letter_path = 'link.csv'")), "the bad rows of stream 't' would write to"),
         (format!("{} {o} {second}", bad("e.csv", "")), "the bad rows of stream 't' and the bad rows of stream 'u' both write to"),
     ] {
@@ -51,8 +54,11 @@ fn paths_that_come_in_each_others_way_are_refused() {
         for args in [&["check", "job.egret"][..], &["run", "job.egret"]] {
             let output = egret(folder.path(), args);
             let shown = said(&output);
-            assert!(output.status.code() == Some(2) && shown.contains(expected), "{args:?} {job}\n{expected} is missing in\n{shown}");
-            assert!(shown.contains("help: give each"), "{shown}");
+            assert!(
+                output.status.code() == Some(2) && shown.contains(expected),
+                "{args:?} {job}\n{expected} is missing in\n{shown}"
+            );
+            assert!(shown.contains("give each"), "{shown}");
         }
         assert_eq!(std::fs::read_to_string(folder.path().join("e.csv")).unwrap(), input);
         assert!(!folder.path().join("out").exists(), "nothing was opened");
@@ -98,9 +104,8 @@ fn bad_rows_of_files_of_one_name_are_kept_apart() {
 #[test]
 fn errors_that_last_end_the_job_at_once() {
     let stream = "CREATE STREAM m (id BIGINT) WITH (connector = 'generator', kind = 'sequence', rows = 10000000, rate = 10000);";
-    let closed = folder(&format!(
-        "{stream} CREATE SINK o WITH (connector = 'stdout', format = 'json'); INSERT INTO o SELECT id FROM m;"
-    ));
+    let closed =
+        folder(&format!("{stream} CREATE SINK o WITH (connector = 'stdout', format = 'json'); INSERT INTO o SELECT id FROM m;"));
     let started = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_egret"))
         .args(["run", "job.egret", "--checkpoints", "state"])

@@ -1,35 +1,41 @@
-//! How a prepared file becomes visible.
+//! What is prepared, and how it is told whether it has become visible.
 //!
-//! A committable is a version (one byte) and a [`Commit`] as `postcard` writes it. A commit may be called twice: the second
-//! time the prepared file is gone, and nothing is left to do. After a restart the commits of the checkpoint come before the
-//! first `prepare`.
+//! A committable is a version (one byte) and a [`Commit`] as `postcard` writes it; a checkpoint keeps it. It has names, not paths:
+//! they are those of files in the folder of the sink, which may be moved with the checkpoints. A commit may be called again: by
+//! length and checksum it is seen what was done already.
 
 use crate::io_error::io_error;
-use egret_core::{Committable, Error, Result};
+use egret_core::{Committable, Error, Result, SinkAttempt};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
 
-const COMMIT_VERSION: u8 = 1;
+const COMMIT_VERSION: u8 = 2;
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// What is to be done, and what is there afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Commit {
-    /// The prepared file; `None` if nothing was written.
-    pub(crate) from: Option<PathBuf>,
-    /// The file that users see.
-    pub(crate) to: PathBuf,
-    /// Where the prepared bytes go in it; `None`: they become the file.
+    /// The checkpoint that it was prepared for.
+    pub(crate) epoch: u64,
+    /// The name of the prepared file; `None` if nothing was written.
+    pub(crate) from: Option<String>,
+    /// The name of the file that users see.
+    pub(crate) to: String,
+    /// How many bytes were published before: the prepared ones come behind them; `None`: they become the file.
     pub(crate) append_at: Option<u64>,
     /// How many bytes are prepared.
     pub(crate) bytes: u64,
+    /// Their checksum: xxh3 (64 bit, seed 0).
+    pub(crate) xxh3: u64,
 }
 
 impl Commit {
     pub(crate) fn encode(&self) -> Committable {
         let mut bytes = vec![COMMIT_VERSION];
-        bytes.extend(postcard::to_allocvec(self).expect("paths were made of text and always encode"));
+        bytes.extend(postcard::to_allocvec(self).expect("names and numbers always encode"));
         Committable(bytes)
     }
 
@@ -38,52 +44,132 @@ impl Commit {
     pub(crate) fn decode(committable: &Committable) -> Result<Self> {
         match committable.0.split_first() {
             Some((&COMMIT_VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
-            _ => Err(Error::job("the checkpoint holds a file commit that was not written by this version of Egret")),
+            _ => Err(Error::state("the checkpoint holds a file commit that was not written by this version of Egret")),
         }
     }
 
-    /// How long the visible file is afterwards.
+    /// How many bytes are published afterwards.
     pub(crate) fn end(&self) -> u64 {
         self.append_at.unwrap_or(0) + self.bytes
     }
 
-    /// Makes it visible.
-    ///
-    /// # Errors
-    /// The files cannot be changed, or were changed by somebody else.
-    pub(crate) fn apply(&self) -> Result<()> {
-        let Some(from) = &self.from else { return Ok(()) };
-        if !from.exists() {
-            return if self.to.exists() { Ok(()) } else { Err(gone(&self.to)) };
+    /// Whether these bytes stand in a file at `at`.
+    pub(crate) fn is_in(&self, file: &Path, at: u64) -> Result<bool> {
+        match digest(file, at, self.bytes) {
+            Ok(found) => Ok(found == Some(self.xxh3)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io_error("read", file, &error)),
         }
-        let done = match self.append_at {
-            None => fs::rename(from, &self.to),
-            Some(at) => self.append(from, at),
-        };
-        done.and_then(|()| sync_folder(&self.to)).map_err(|error| io_error("write", &self.to, &error))
     }
 
-    fn append(&self, from: &Path, at: u64) -> io::Result<()> {
-        let mut file = File::options().write(true).open(&self.to)?;
-        if file.metadata()?.len() < at {
-            return Err(io::Error::other(format!("it is shorter than the {at} bytes that were written to it")));
-        }
-        file.set_len(at)?;
-        file.seek(SeekFrom::Start(at))?;
-        io::copy(&mut File::open(from)?, &mut file)?;
-        file.sync_all()?;
-        fs::remove_file(from)
+    /// The error for prepared bytes that are gone and were never published.
+    pub(crate) fn lost(&self, folder: &Path) -> Error {
+        let name = self.from.as_deref().unwrap_or_default();
+        let message = format!(
+            "{} of checkpoint {} was never published, and what was prepared for it ({name}) is gone or damaged",
+            folder.join(&self.to).display(),
+            self.epoch
+        );
+        Error::state(message)
+            .help("put the files back (hidden ones, too), or start the job afresh with another checkpoint folder")
     }
 }
 
-fn gone(path: &Path) -> Error {
-    Error::external(format!("what was prepared for {} is gone", path.display())).help("did another job write to the same place?")
+/// The checksum of `bytes` bytes of a file from `at` on; `None` if it has not as many.
+fn digest(file: &Path, at: u64, bytes: u64) -> io::Result<Option<u64>> {
+    let mut file = File::open(file)?;
+    if file.metadata()?.len() < at + bytes {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(at))?;
+    let (mut hasher, mut block, mut rest) = (Xxh3::new(), vec![0; BLOCK_BYTES], file.take(bytes));
+    loop {
+        match rest.read(&mut block)? {
+            0 => return Ok(Some(hasher.digest())),
+            count => hasher.update(&block[..count]),
+        }
+    }
 }
 
-/// Makes a rename last.
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// The file names that a sink gives to what is not visible yet. They say which attempt of which job they are of, so that none takes
+/// what another has prepared for its own.
+pub(crate) struct Names {
+    /// The checkpoints and the attempt, if there are checkpoints.
+    mark: Option<(String, u64)>,
+}
+
+/// The ending of what is being written, and of what is complete and waits to be published.
+const WRITTEN: &str = "inprogress";
+const PREPARED: &str = "prepared";
+
+impl Names {
+    pub(crate) fn new(attempt: Option<&SinkAttempt>) -> Self {
+        Self { mark: attempt.map(|attempt| (attempt.checkpoints.to_string(), attempt.number)) }
+    }
+
+    fn hidden(&self, name: &str, number: Option<u64>, ending: &str) -> String {
+        let mark = self.mark.as_ref().map_or_else(String::new, |(checkpoints, attempt)| format!("{checkpoints}.{attempt}."));
+        let number = number.map_or_else(String::new, |number| format!("{number}."));
+        format!(".{name}.{mark}{number}{ending}")
+    }
+
+    /// `.alerts.jsonl.inprogress`, say.
+    pub(crate) fn written(&self, name: &str) -> String {
+        self.hidden(name, None, WRITTEN)
+    }
+
+    /// `.alerts.jsonl.0.inprogress`, say: where a file begins again.
+    pub(crate) fn begun(&self, name: &str) -> String {
+        self.hidden(name, Some(0), WRITTEN)
+    }
+
+    /// `.alerts.jsonl.5.prepared`, say.
+    pub(crate) fn prepared(&self, name: &str, number: Option<u64>) -> String {
+        self.hidden(name, number, PREPARED)
+    }
+}
+
+/// Whose a hidden name is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Leftover<'a> {
+    /// The file that it was going to be.
+    pub(crate) name: &'a str,
+    /// The checkpoints that its job has, if it has.
+    pub(crate) checkpoints: Option<&'a str>,
+}
+
+impl<'a> Leftover<'a> {
+    /// What a hidden name says, if it is one that [`Names`] gives to a file whose own name `is_name` says to be one.
+    pub(crate) fn parse(hidden: &'a str, is_name: impl Fn(&str) -> bool) -> Option<Self> {
+        let rest = [WRITTEN, PREPARED].iter().find_map(|ending| hidden.strip_suffix(ending)?.strip_suffix('.'))?;
+        let rest = rest.strip_prefix('.')?;
+        // With a mark: the checkpoints, the attempt, and perhaps a number.
+        let mut before_numbers = rest;
+        for numbers in 0..=2 {
+            let Some((before, last)) = before_numbers.rsplit_once('.') else { break };
+            if numbers > 0 && is_mark(last) && is_name(before) {
+                return Some(Self { name: before, checkpoints: Some(last) });
+            }
+            if last.parse::<u64>().is_err() {
+                break;
+            }
+            before_numbers = before;
+        }
+        let without_number = || rest.rsplit_once('.').filter(|(_, last)| last.parse::<u64>().is_ok()).map(|(before, _)| before);
+        let name = if is_name(rest) { Some(rest) } else { without_number().filter(|name| is_name(name)) };
+        name.map(|name| Self { name, checkpoints: None })
+    }
+}
+
+/// Checkpoints are known by 16 hexadecimal digits.
+fn is_mark(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Makes a change of names last.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     match cfg!(unix) {
-        true => File::open(folder_of(path))?.sync_all(),
+        true => File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error("write", folder, &error)),
         false => Ok(()),
     }
 }
@@ -93,10 +179,9 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// `out/alerts.jsonl` as `out/.alerts.jsonl.inprogress`, say.
-pub(crate) fn hidden(path: &Path, ending: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{ending}"))
+/// The name of a file without its folders.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Creates the folder that a file will be in.
@@ -107,24 +192,48 @@ pub(crate) fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| io_error("create the folder", folder, &error))
 }
 
-/// The names in a folder for which `is` holds, as paths, in order.
+/// Gives a file another name.
+///
+/// # Errors
+/// It cannot be changed.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|error| io_error("write", to, &error))
+}
+
+/// Gives what was written the name under which it waits.
+///
+/// # Errors
+/// It cannot be changed, or is gone: the next attempt removes what this one was writing.
+pub(crate) fn rename_written(from: &Path, to: &Path) -> Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let message =
+                format!("another run of the job has taken over: what this one was writing ({}) is gone", from.display());
+            Err(Error::job(message)
+                .help("one run at a time: stop one of them, or give each its own folder of checkpoints and its own output"))
+        }
+        renamed => renamed.map_err(|error| io_error("write", to, &error)),
+    }
+}
+
+/// The names in a folder, in order.
 ///
 /// # Errors
 /// The folder cannot be listed.
-pub(crate) fn entries(folder: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     let failed = |error: io::Error| io_error("list", folder, &error);
-    let mut found = Vec::new();
+    let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if is(&entry.file_name().to_string_lossy()) {
-            found.push(entry.path());
-        }
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
     }
-    found.sort();
-    Ok(found)
+    names.sort();
+    Ok(names)
 }
 
 /// Removes files, if they are still there.
+///
+/// # Errors
+/// One is there and cannot be removed.
 pub(crate) fn remove(files: &[PathBuf]) -> Result<()> {
     for file in files {
         match fs::remove_file(file) {
@@ -133,4 +242,40 @@ pub(crate) fn remove(files: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn hidden_names_say_whose_they_are() {
+        let mark = "0123456789abcdef";
+        let attempt = SinkAttempt { number: 7, ..SinkAttempt::new(mark) };
+        let is_ours = |name: &str| name == "o.csv";
+        let parse = |name: &str| Leftover::parse(name, is_ours).map(|found| found.checkpoints.map(str::to_owned));
+        for names in [Names::new(None), Names::new(Some(&attempt))] {
+            let expected = names.mark.as_ref().map(|(mark, _)| mark.clone());
+            for name in
+                [names.written("o.csv"), names.prepared("o.csv", Some(3)), names.prepared("o.csv", None), names.begun("o.csv")]
+            {
+                assert_eq!(parse(&name), Some(expected.clone()), "{name}");
+            }
+            // Of another sink in the folder, whose name begins in the same way.
+            for name in [names.written("o.csv.gz"), names.prepared("o.csv.gz", Some(1)), names.prepared("p.csv", Some(1))] {
+                assert_eq!(parse(&name), None, "{name}");
+            }
+        }
+        for name in ["o.csv", ".o.csv", ".o.csv.published", ".o.csv.1.2.prepared", ".o.csv.x.prepared"] {
+            assert_eq!(parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let commit = Commit { epoch: 4, from: None, to: "o.csv".into(), append_at: Some(7), bytes: 0, xxh3: 1 };
+        assert_eq!(Commit::decode(&commit.encode()).unwrap(), commit);
+        assert!(Commit::decode(&Committable(vec![1, 2])).is_err() && Commit::decode(&Committable(vec![])).is_err());
+    }
 }

@@ -23,8 +23,12 @@
 //!   or several of them, `path` is a folder and each worker writes parts `part-<worker>-<number>.jsonl`. Bytes are counted
 //!   before compression.
 //! * What is being written has a hidden name that ends in `.inprogress`; what waits for its commit one that ends in
-//!   `.prepared`. Nothing else ever exists in part. Leftovers of a run that was killed are removed by the next one.
-//! * A new run replaces the file, and adds parts to a folder.
+//!   `.prepared`. Nothing else ever exists in part. With checkpoints these names say which attempt of which job they are of;
+//!   leftovers of attempts that are over are removed by the next one, but for what its checkpoint has still to publish.
+//! * A new run replaces the file, and adds parts to a folder. A run that goes on from a checkpoint adds to both.
+//! * With checkpoints a hidden file that ends in `.published` says what was published, as far as it has to be known: parts may be
+//!   taken away by whoever reads them, and so may the file, which is then followed by another; and a job that goes back to an
+//!   older checkpoint does not write anything twice unasked.
 //! * A path that is a device or a pipe is written directly.
 
 mod commit;
@@ -35,6 +39,7 @@ mod new_files;
 mod parquet_read;
 mod part;
 mod pool;
+mod published;
 mod resume;
 mod rolling;
 mod rotation;

@@ -127,7 +127,7 @@ impl ParquetReader {
             .with_offset(usize::try_from(skip).map_err(|_| Error::bug("a row group has more rows than memory"))?)
             .with_batch_size(rows_max)
             .build();
-        self.bad.start(self.from.dead_letter_bytes)?;
+        self.bad.start(self.from.letters)?;
         self.row = self.from.offset;
         Ok(State::Reading { rows: Box::new(reader.map_err(|error| self.unreadable(&error.to_string()))?), held: None })
     }
@@ -237,8 +237,8 @@ impl SourceReader for ParquetReader {
         match self.state {
             State::Open => Position { mark: self.from.mark.clone().or(Some(self.mark.clone())), ..self.from.clone() }.encode(),
             State::Reading { .. } => {
-                let (dead_letter_bytes, mark) = (self.bad.dead_letter_bytes(), Some(self.mark.clone()));
-                Position { offset: self.row, dead_letter_bytes, mark, ..Position::default() }.encode()
+                let (letters, mark) = (self.bad.letters_end(), Some(self.mark.clone()));
+                Position { offset: self.row, letters, mark, ..Position::default() }.encode()
             }
         }
     }

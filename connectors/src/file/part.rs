@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
 
 const BUFFER_BYTES: usize = 256 << 10;
 const ROW_GROUP_BYTES: usize = 64 << 20;
@@ -33,7 +34,7 @@ pub(crate) struct Part {
 enum Content {
     Json(JsonEncoder, TextFile),
     Csv { encoder: CsvEncoder, file: TextFile, header: bool },
-    Parquet(Box<ArrowWriter<File>>),
+    Parquet(Box<ArrowWriter<Hashed>>),
 }
 
 impl Part {
@@ -59,6 +60,7 @@ impl Part {
 
     fn of(path: &Path, file: File, config: &FileSinkConfig, schema: &SchemaRef) -> Result<Self> {
         let failed = |error: &io::Error| io_error("write", path, error);
+        let file = Hashed { file, hasher: Xxh3::new(), bytes: 0 };
         let content = match config.format {
             FileFormat::Json => {
                 let file = TextFile::new(file, config.compression).map_err(|error| failed(&error))?;
@@ -155,23 +157,42 @@ impl Part {
         }
     }
 
-    /// Completes the file and makes it last; returns its length.
+    /// Completes the file and makes it last; returns its length and its checksum.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(crate) fn finish(&mut self) -> Result<u64> {
+    pub(crate) fn finish(&mut self) -> Result<(u64, u64)> {
         self.write_header();
         let failed = |error: io::Error| io_error("write", &self.path, &error);
-        let file = match self.content.take().expect("a part is finished once") {
+        let written = match self.content.take().expect("a part is finished once") {
             Content::Json(_, file) | Content::Csv { file, .. } => file.finish().map_err(failed)?,
             Content::Parquet(writer) => writer.into_inner().map_err(|error| parquet_error(&self.path, error))?,
         };
         if self.is_temporary {
-            file.sync_all().map_err(failed)?;
+            written.file.sync_all().map_err(failed)?;
         }
-        let length = file.metadata().map_err(failed)?.len();
         self.is_temporary = false;
-        Ok(length)
+        Ok((written.bytes, written.hasher.digest()))
+    }
+}
+
+/// A file, with the length and the checksum of what was written to it.
+struct Hashed {
+    file: File,
+    hasher: Xxh3,
+    bytes: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -201,13 +222,13 @@ struct TextFile {
 }
 
 enum Packer {
-    Plain(File),
-    Gzip(GzEncoder<File>),
-    Zstd(zstd::Encoder<'static, File>),
+    Plain(Hashed),
+    Gzip(GzEncoder<Hashed>),
+    Zstd(zstd::Encoder<'static, Hashed>),
 }
 
 impl TextFile {
-    fn new(file: File, compression: Compression) -> io::Result<Self> {
+    fn new(file: Hashed, compression: Compression) -> io::Result<Self> {
         let packer = match compression {
             Compression::None => Packer::Plain(file),
             Compression::Gzip => Packer::Gzip(GzEncoder::new(file, flate2::Compression::default())),
@@ -242,7 +263,7 @@ impl TextFile {
         self.writer().flush()
     }
 
-    fn finish(mut self) -> io::Result<File> {
+    fn finish(mut self) -> io::Result<Hashed> {
         self.write_buffer()?;
         match self.packer {
             Packer::Plain(file) => Ok(file),

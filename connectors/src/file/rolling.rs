@@ -1,15 +1,17 @@
 //! Writes a folder of parts.
+//!
+//! A part that is visible belongs to whoever reads it, and may be taken away. So no name is given twice: beside what is in the folder
+//! the records of what was published tell which numbers were used.
 
-use super::commit::{Commit, create_folder, entries, hidden, remove};
+use super::commit::{Commit, Leftover, Names, create_folder, names, remove, rename, rename_written, sync_folder};
 use super::config::{FileSinkConfig, Rolling};
 use super::part::Part;
+use super::published::Published;
 use crate::clock::Clock;
-use crate::io_error::io_error;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use egret_core::{Batch, Committable, Epoch, Result, SinkContext, SinkWriter};
-use std::fs;
-use std::path::PathBuf;
+use egret_core::{Batch, Committable, Epoch, Error, Result, SinkAttempt, SinkContext, SinkWriter};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +22,18 @@ pub(crate) struct RollingWriter {
     schema: SchemaRef,
     instance: usize,
     clock: Arc<dyn Clock>,
+    names: Names,
+    attempt: Option<SinkAttempt>,
+    published: Published,
+    /// The last checkpoint of which another writer has published something.
+    seen: u64,
     current: Option<Current>,
     /// The number of the next part.
     number: u64,
     /// Complete parts that no `prepare` has returned yet.
     closed: Vec<Commit>,
+    /// What this attempt has prepared.
     prepared: Vec<PathBuf>,
-    /// Prepared parts of an earlier run, to be removed unless they are committed before the first `prepare`.
-    stale: Vec<PathBuf>,
     /// Whether complete parts are shown before the job ends.
     publishes: bool,
 }
@@ -35,7 +41,7 @@ pub(crate) struct RollingWriter {
 /// The part that is being written.
 struct Current {
     part: Part,
-    path: PathBuf,
+    name: String,
     since: Duration,
 }
 
@@ -43,7 +49,7 @@ impl RollingWriter {
     /// Makes the folder, removes what a killed run left, and checks that files can be made.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The folder cannot be written, or has what the job would publish again.
     pub(crate) fn open(
         config: Arc<FileSinkConfig>,
         rules: Rolling,
@@ -51,52 +57,147 @@ impl RollingWriter {
         ctx: &SinkContext,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let SinkContext { instance, parallelism, unbounded, .. } = *ctx;
         create_folder(&config.path)?;
-        // The first instance also tidies up after workers that are no more.
-        let is_mine = |name: &str| {
-            worker_and_number(name).is_some_and(|(worker, _)| worker == instance || (instance == 0 && worker >= parallelism))
-        };
-        remove(&entries(&config.path, |name| name.ends_with(".inprogress") && is_mine(name))?)?;
-        let stale = entries(&config.path, |name| name.ends_with(".prepared") && is_mine(name))?;
-        let names = entries(&config.path, |name| worker_and_number(name).is_some_and(|(worker, _)| worker == instance))?;
-        let number = |path: &PathBuf| Some(worker_and_number(&path.file_name()?.to_string_lossy())?.1);
-        let number = names.iter().filter_map(number).max().map_or(0, |last| last + 1);
         let mut writer = Self {
+            names: Names::new(ctx.attempt.as_ref()),
+            attempt: ctx.attempt.clone(),
             config,
             rules,
             schema,
-            instance,
+            instance: ctx.instance,
             clock,
+            published: Published::default(),
+            seen: 0,
             current: None,
-            number,
+            number: 0,
             closed: Vec::new(),
             prepared: Vec::new(),
-            stale,
-            publishes: unbounded,
+            publishes: ctx.unbounded,
         };
+        writer.look_back(ctx)?;
+        let number = writer.number;
         drop(writer.new_part()?);
         writer.number = number;
         Ok(writer)
     }
 
+    /// Learns what earlier runs have written, and removes what they left half done.
+    fn look_back(&mut self, ctx: &SinkContext) -> Result<()> {
+        let there = names(&self.config.path)?;
+        let named = match &self.attempt {
+            None => Vec::new(),
+            Some(attempt) => attempt.committables.iter().map(Commit::decode).collect::<Result<Vec<_>>>()?,
+        };
+        for name in &there {
+            let Some(worker) = record_of(name) else { continue };
+            let Some(mut found) = Published::read(&self.config.path.join(name))? else { continue };
+            self.number = self.number.max(found.next.get(&self.instance).copied().unwrap_or(0));
+            let Some(attempt) = &self.attempt else { continue };
+            found.check(attempt, &self.config.path)?;
+            // The first instance also looks after the records of workers that are no more.
+            let is_mine = worker == self.instance || (self.instance == 0 && worker >= ctx.parallelism);
+            if is_mine && attempt.may_repeat && found.is_ahead_of(attempt) {
+                found.take_over(attempt);
+                found.write(&self.config.path.join(name))?;
+            }
+            if worker == self.instance {
+                self.published = found;
+            } else if found.is_of(attempt) {
+                self.seen = self.seen.max(found.checkpoint);
+            }
+        }
+        if let Some(attempt) = &self.attempt {
+            self.published.take_over(attempt);
+        }
+        let numbers = there.iter().map(String::as_str).chain(named.iter().map(|commit| commit.to.as_str()));
+        let used = numbers.filter_map(worker_and_number).filter(|(worker, _)| *worker == self.instance);
+        self.number = used.map(|(_, number)| number + 1).max().unwrap_or(0).max(self.number);
+        let is_mine = |worker: usize| worker == self.instance || (self.instance == 0 && worker >= ctx.parallelism);
+        let is_leftover = |name: &&String| self.is_leftover(name, &named, is_mine);
+        remove(&there.iter().filter(is_leftover).map(|name| self.config.path.join(name)).collect::<Vec<_>>())
+    }
+
+    /// Whether a name is that of something a dead attempt was writing or had prepared, and that is not to be published any more. What
+    /// other checkpoints may still publish stays.
+    fn is_leftover(&self, name: &str, named: &[Commit], is_mine: impl Fn(usize) -> bool) -> bool {
+        if named.iter().any(|commit| commit.from.as_deref() == Some(name)) {
+            return false;
+        }
+        let Some(found) = Leftover::parse(name, |name| !name.starts_with('.') && is_part(name)) else { return false };
+        let ours = self.attempt.as_ref().map(|attempt| &*attempt.checkpoints);
+        let is_dead = found.checkpoints.is_none() || found.checkpoints == ours;
+        is_dead && worker_and_number(found.name).is_some_and(|(worker, _)| is_mine(worker))
+    }
+
     fn new_part(&mut self) -> Result<Current> {
         let FileSinkConfig { path, format, compression, .. } = &*self.config;
-        let path = path.join(format!("part-{}-{}{}{}", self.instance, self.number, format.extension(), compression.extension()));
+        let name = format!("part-{}-{}{}{}", self.instance, self.number, format.extension(), compression.extension());
         self.number += 1;
-        let part = Part::create(&hidden(&path, "inprogress"), &self.config, &self.schema)?;
-        Ok(Current { part, path, since: self.clock.elapsed() })
+        let part = Part::create(&path.join(self.names.written(&name)), &self.config, &self.schema)?;
+        Ok(Current { part, name, since: self.clock.elapsed() })
     }
 
     /// Completes the current part.
     fn close(&mut self) -> Result<()> {
-        let Some(Current { mut part, path, .. }) = self.current.take() else { return Ok(()) };
-        let bytes = part.finish()?;
-        let (from, to) = (hidden(&path, "inprogress"), hidden(&path, "prepared"));
-        fs::rename(from, &to).map_err(|error| io_error("write", &to, &error))?;
-        self.prepared.push(to.clone());
-        self.closed.push(Commit { from: Some(to), to: path, append_at: None, bytes });
+        let Some(Current { mut part, name, .. }) = self.current.take() else { return Ok(()) };
+        let (bytes, xxh3) = part.finish()?;
+        let from = self.names.prepared(&name, None);
+        let ready = self.config.path.join(&from);
+        rename_written(&self.config.path.join(self.names.written(&name)), &ready)?;
+        self.prepared.push(ready);
+        self.closed.push(Commit { epoch: 0, from: Some(from), to: name, append_at: None, bytes, xxh3 });
         Ok(())
+    }
+
+    /// Hands over the complete parts, as those of a checkpoint.
+    fn take_closed(&mut self, epoch: u64) -> Vec<Commit> {
+        let of_epoch = |commit| Commit { epoch, ..commit };
+        self.closed.drain(..).map(of_epoch).collect()
+    }
+
+    /// Says what is going to be published, before it is.
+    fn note(&mut self, commits: &[Commit]) -> Result<()> {
+        if self.attempt.is_none() {
+            return Ok(());
+        }
+        for commit in commits {
+            self.published.note(commit.epoch, || commit.to.clone());
+            if let Some((worker, number)) = worker_and_number(&commit.to) {
+                let next = self.published.next.entry(worker).or_default();
+                *next = (*next).max(number + 1);
+            }
+        }
+        self.published.write(&self.config.path.join(format!(".part-{}.published", self.instance)))
+    }
+
+    /// Makes a prepared part visible, or sees that it has been.
+    fn publish(&mut self, commit: &Commit, seen: u64) -> Result<()> {
+        let (folder, to) = (&self.config.path, self.config.path.join(&commit.to));
+        let Some(from) = commit.from.as_ref().map(|name| folder.join(name)) else { return Ok(()) };
+        if !from.exists() {
+            // It was published, and whoever reads it has taken it away or changed it since: it is theirs.
+            let is_published = seen >= commit.epoch || commit.is_in(&to, 0)?;
+            return if is_published { Ok(()) } else { Err(commit.lost(folder)) };
+        }
+        if !self.prepared.contains(&from) && !commit.is_in(&from, 0)? {
+            return Err(commit.lost(folder));
+        }
+        if to.exists() {
+            return Err(in_the_way(&to));
+        }
+        rename(&from, &to)?;
+        self.prepared.retain(|path| *path != from);
+        Ok(())
+    }
+
+    fn publish_all(&mut self, commits: &[Commit]) -> Result<()> {
+        if commits.is_empty() {
+            return Ok(());
+        }
+        let seen = self.seen.max(self.published.checkpoint);
+        self.note(commits)?;
+        commits.iter().try_for_each(|commit| self.publish(commit, seen))?;
+        sync_folder(&self.config.path)
     }
 
     /// Completes the current part if a rule says so.
@@ -123,6 +224,16 @@ impl RollingWriter {
     }
 }
 
+/// Whose record of what was published a file of this name is.
+fn record_of(name: &str) -> Option<usize> {
+    name.strip_prefix(".part-")?.strip_suffix(".published")?.parse().ok()
+}
+
+fn in_the_way(path: &Path) -> Error {
+    Error::job(format!("{} is there already, and is not what is to be published under this name", path.display()))
+        .help("take it away; parts of a sink have its folder for themselves")
+}
+
 /// Whether a file of this name is a part or is going to be one.
 pub(crate) fn is_part(name: &str) -> bool {
     worker_and_number(name).is_some()
@@ -145,20 +256,17 @@ impl SinkWriter for RollingWriter {
         self.roll()
     }
 
-    fn prepare(&mut self, _epoch: Epoch) -> Result<Vec<Committable>> {
-        remove(&std::mem::take(&mut self.stale))?;
+    fn prepare(&mut self, epoch: Epoch) -> Result<Vec<Committable>> {
         self.close()?;
-        Ok(self.closed.drain(..).map(|commit| commit.encode()).collect())
+        if !self.closed.is_empty() {
+            sync_folder(&self.config.path)?;
+        }
+        Ok(self.take_closed(u64::from(epoch.0)).iter().map(Commit::encode).collect())
     }
 
     fn commit(&mut self, committables: &[Committable]) -> Result<()> {
-        for committable in committables {
-            let commit = Commit::decode(committable)?;
-            commit.apply()?;
-            self.prepared.retain(|path| Some(path) != commit.from.as_ref());
-            self.stale.retain(|path| Some(path) != commit.from.as_ref());
-        }
-        Ok(())
+        let commits = committables.iter().map(Commit::decode).collect::<Result<Vec<_>>>()?;
+        self.publish_all(&commits)
     }
 
     fn abort(&mut self) {
@@ -171,9 +279,8 @@ impl SinkWriter for RollingWriter {
     fn flush(&mut self) -> Result<()> {
         self.roll()?;
         if self.publishes {
-            remove(&std::mem::take(&mut self.stale))?;
-            let complete: Vec<Committable> = self.closed.drain(..).map(|commit| commit.encode()).collect();
-            self.commit(&complete)?;
+            let complete = self.take_closed(0);
+            self.publish_all(&complete)?;
         }
         Ok(())
     }

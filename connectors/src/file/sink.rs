@@ -1,11 +1,13 @@
 //! The sink.
 
-use super::config::{Compression, FileSinkConfig};
+use super::config::{Compression, FileFormat, FileSinkConfig};
 use super::rolling::{RollingWriter, is_part};
 use super::single::SingleWriter;
 use crate::clock::{Clock, SystemClock};
 use egret_core::place::{Access, Place};
 use egret_core::{Result, Sink, SinkContext, SinkWriter, StreamSchema};
+use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
 /// Writes files.
@@ -52,7 +54,13 @@ impl Sink for FileSink {
         let (config, schema) = (Arc::clone(&self.config), Arc::clone(schema.arrow()));
         Ok(match self.config.rolling {
             Some(rules) => Box::new(RollingWriter::open(config, rules, schema, ctx, Arc::clone(&self.clock))?),
-            None => Box::new(SingleWriter::open(config, schema, ctx.instance)?),
+            None => {
+                let columns: Vec<String> =
+                    schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+                let mut layout: BTreeMap<String, String> = self.state_layout().into_iter().collect();
+                layout.insert("columns".to_owned(), columns.join(", "));
+                Box::new(SingleWriter::open(config, schema, ctx, layout)?)
+            }
         })
     }
 
@@ -66,6 +74,23 @@ impl Sink for FileSink {
             },
         };
         vec![Place::new(path, access)]
+    }
+
+    /// A file goes on in the form in which it began, and what is prepared is found by its name in the folder. Parts stand for
+    /// themselves: of those only format and folder count, for whoever reads them.
+    fn state_layout(&self) -> Vec<(String, String)> {
+        let FileSinkConfig { path, format, compression, rolling, csv } = &*self.config;
+        let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+        let mut facts = vec![
+            ("path", path.to_string_lossy().into_owned()),
+            ("format", format.name().to_owned()),
+            ("compression", compression.name().to_owned()),
+            ("output", if rolling.is_some() { "parts in a folder" } else { "one file" }.to_owned()),
+        ];
+        if rolling.is_none() && *format == FileFormat::Csv {
+            facts.push(("csv", csv.layout()));
+        }
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     fn wants_one_writer(&self) -> bool {
@@ -86,3 +111,7 @@ impl Sink for FileSink {
 #[cfg(test)]
 #[path = "tests/sink.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/attempts.rs"]
+mod attempts;

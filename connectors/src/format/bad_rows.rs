@@ -2,13 +2,11 @@
 
 use super::JsonEncoder;
 use super::column::{Fault, cut};
-use crate::io_error::io_error;
+use super::dead_letters::{DeadLetters, LettersEnd};
 use crate::options::{OptionError, Options};
 use egret_core::metrics::Counters;
 use egret_core::{Error, Result};
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Remarks a reader makes about single rows; the rest is only counted.
@@ -50,7 +48,7 @@ pub(crate) struct BadRowHandler {
 impl BadRowHandler {
     /// `file` names the input in messages; dead letters go to `dead_letter_path`.
     pub(crate) fn new(policy: BadRows, file: String, dead_letter_path: PathBuf, counters: Arc<Counters>) -> Self {
-        Self { policy, file, counters, count: 0, letters: DeadLetters { path: dead_letter_path, writer: None, bytes: 0 } }
+        Self { policy, file, counters, count: 0, letters: DeadLetters::new(dead_letter_path) }
     }
 
     /// What names the input in messages.
@@ -65,13 +63,13 @@ impl BadRowHandler {
 
     /// Called once before the first row: dead letters of an earlier run go, or, when the reader continues from a
     /// checkpoint, those that were written after it.
-    pub(crate) fn start(&mut self, dead_letter_bytes: u64) -> Result<()> {
-        if self.policy == BadRows::DeadLetter { self.letters.start(dead_letter_bytes) } else { Ok(()) }
+    pub(crate) fn start(&mut self, end: LettersEnd) -> Result<()> {
+        if self.policy == BadRows::DeadLetter { self.letters.start(end) } else { Ok(()) }
     }
 
-    /// How many bytes of dead letters there are.
-    pub(crate) fn dead_letter_bytes(&self) -> u64 {
-        self.letters.bytes
+    /// Where the dead letters end.
+    pub(crate) fn letters_end(&self) -> LettersEnd {
+        self.letters.end()
     }
 
     /// Deals with a bad row. `unit` is what `line` counts: "line", or "row" where there are no lines.
@@ -87,17 +85,14 @@ impl BadRowHandler {
         }
         self.count += 1;
         match self.policy {
-            BadRows::DeadLetter => self.letters.write(&self.file, line, row, fault),
+            BadRows::DeadLetter => self.letters.write(&letter(&self.file, line, row, fault)),
             _ => Ok(()),
         }
     }
 
     /// Makes dead letters visible.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        match &mut self.letters.writer {
-            Some(writer) => writer.flush().map_err(|error| io_error("write dead letters to", &self.letters.path, &error)),
-            None => Ok(()),
-        }
+        self.letters.flush()
     }
 }
 
@@ -110,51 +105,6 @@ fn describe(unit: &str, line: u64, row: &[u8], fault: &Fault) -> String {
         None => format!("'{}': ", cut(row)),
     };
     format!("{unit} {line}{column}: {value}{}", fault.reason)
-}
-
-/// The file that bad rows go to.
-struct DeadLetters {
-    path: PathBuf,
-    writer: Option<BufWriter<File>>,
-    bytes: u64,
-}
-
-impl DeadLetters {
-    fn start(&mut self, bytes: u64) -> Result<()> {
-        self.bytes = bytes;
-        if bytes == 0 {
-            return match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("replace", &self.path, &error)),
-                _ => Ok(()),
-            };
-        }
-        let mut file =
-            OpenOptions::new().write(true).open(&self.path).map_err(|error| io_error("continue", &self.path, &error))?;
-        let end = file.set_len(bytes).and_then(|()| file.seek(SeekFrom::Start(bytes)));
-        end.map_err(|error| io_error("continue", &self.path, &error))?;
-        self.writer = Some(BufWriter::new(file));
-        Ok(())
-    }
-
-    fn write(&mut self, file: &str, line: u64, row: &[u8], fault: &Fault) -> Result<()> {
-        let letter = letter(file, line, row, fault);
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => self.writer.insert(create(&self.path)?),
-        };
-        writer.write_all(&letter).map_err(|error| io_error("write dead letters to", &self.path, &error))?;
-        self.bytes += letter.len() as u64;
-        Ok(())
-    }
-}
-
-fn create(path: &Path) -> Result<BufWriter<File>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| File::create(path))
-        .map(BufWriter::new)
-        .map_err(|error| io_error("create the dead-letter file", path, &error).context("option 'dead_letter_path'"))
 }
 
 fn letter(file: &str, line: u64, row: &[u8], fault: &Fault) -> Vec<u8> {

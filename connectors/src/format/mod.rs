@@ -10,6 +10,7 @@ pub(crate) mod bad_rows;
 pub(crate) mod column;
 pub(crate) mod csv_read;
 mod csv_write;
+mod dead_letters;
 pub(crate) mod json_read;
 mod json_write;
 pub(crate) mod number;
@@ -53,6 +54,12 @@ impl CsvConfig {
             delimiter: options.character("delimiter")?.unwrap_or(default.delimiter),
             null: options.get("null").map_or(default.null, str::to_owned),
         })
+    }
+
+    /// All of it as canonical text.
+    pub(crate) fn layout(&self) -> String {
+        let header = if self.header { "with header" } else { "without header" };
+        format!("{header}, '{}' between fields, null as '{}'", char::from(self.delimiter), self.null)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::bad_rows::BadRowHandler;
 use super::column::Columns;
 use super::csv_read::CsvParser;
+use super::dead_letters::LettersEnd;
 use super::json_read::JsonParser;
 use super::window::{ByteInput, Chunk, Framing, Next, Window};
 use super::{CsvConfig, TextConfig};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// A batch ends after so many bytes of text, however few rows they are.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
-const POSITION_VERSION: u8 = 2;
+const POSITION_VERSION: u8 = 3;
 
 /// The text formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub(crate) struct Position {
     pub(crate) lines: u64,
     /// Whether the rest of the line is passed over, because it is too long.
     pub(crate) discarding: bool,
-    /// How long the dead-letter file is.
-    pub(crate) dead_letter_bytes: u64,
+    /// Where the dead letters end.
+    pub(crate) letters: LettersEnd,
     /// What file it is a position of.
     pub(crate) mark: Option<Mark>,
 }
@@ -49,7 +50,7 @@ impl Position {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         match bytes.split_first() {
             Some((&POSITION_VERSION, rest)) => Ok(postcard::from_bytes(rest)?),
-            _ => Err(Error::job("the position in the checkpoint was not written by this version of Egret")),
+            _ => Err(Error::state("the position in the checkpoint was not written by this version of Egret")),
         }
     }
 }
@@ -161,7 +162,7 @@ impl TextReader {
             self.input.seek(from.offset)?;
             self.window.reset(from.offset, from.lines, from.discarding);
         }
-        self.bad.start(from.dead_letter_bytes)?;
+        self.bad.start(from.letters)?;
         self.start = Start::Done;
         Ok(None)
     }
@@ -319,8 +320,8 @@ impl SourceReader for TextReader {
             return Position { mark, ..from.clone() }.encode();
         }
         let (offset, lines, discarding) = self.window.position();
-        let (dead_letter_bytes, mark) = (self.bad.dead_letter_bytes(), self.input.mark());
-        Position { offset, lines, discarding, dead_letter_bytes, mark }.encode()
+        let (letters, mark) = (self.bad.letters_end(), self.input.mark());
+        Position { offset, lines, discarding, letters, mark }.encode()
     }
 
     fn seek(&mut self, position: &[u8]) -> Result<()> {

@@ -2,7 +2,6 @@
 
 use super::table::TablePrinter;
 use crate::format::{CsvConfig, CsvEncoder, JsonEncoder};
-use crate::io_error::lasts;
 use crate::options::{OptionError, Options};
 use egret_core::{Batch, Committable, Epoch, Error, Result, Sink, SinkContext, SinkWriter, StreamSchema};
 use std::io::{self, IsTerminal, Write};
@@ -102,8 +101,7 @@ impl StdoutWriter {
         written.map_err(|error| match error.kind() {
             // It stays closed, however often the job is started.
             io::ErrorKind::BrokenPipe => Error::job("standard output was closed by its reader"),
-            kind if lasts(kind) => Error::job(format!("cannot write to standard output: {error}")),
-            _ => Error::external(format!("cannot write to standard output: {error}")),
+            kind => Error::io(kind, format!("cannot write to standard output: {error}")),
         })
     }
 }

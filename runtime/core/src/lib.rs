@@ -33,7 +33,7 @@ pub use job::JobGraph;
 pub use key::{KeyColumns, KeyGroup};
 pub use operator::{Context, MAIN, Operator, OperatorFactory, OperatorInfo, Output, Replica, Snapshot, StateLayout, StateSize};
 pub use schema::{StreamSchema, TIME_TYPE};
-pub use sink::{Committable, Sink, SinkContext, SinkWriter};
+pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
 pub use source::{Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
 pub use state::{Frozen, KeyedState, NoState};
 pub use stream::{KeyedStream, Stream};

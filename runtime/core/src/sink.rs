@@ -44,12 +44,37 @@ pub struct SinkContext {
     pub unbounded: bool,
     /// The sink's counters, shown in the summary.
     pub counters: Arc<Counters>,
+    /// Where the job has checkpoints: the attempt that the writer belongs to.
+    pub attempt: Option<SinkAttempt>,
+}
+
+/// One of the attempts, from start or restore to failure or end, at running a job that has checkpoints.
+#[derive(Clone, Debug)]
+pub struct SinkAttempt {
+    /// Which checkpoints these are: 16 hexadecimal digits, different for each folder.
+    pub checkpoints: Arc<str>,
+    /// The number of the attempt; grows.
+    pub number: u64,
+    /// The checkpoint that the job goes on from, if there is one.
+    pub restored: Option<u64>,
+    /// What that checkpoint has to publish, of all writers of the sink. The first writer is given it to commit; the others are to
+    /// leave it alone.
+    pub committables: Vec<Committable>,
+    /// Whether the user accepts that what was published after that checkpoint is published again.
+    pub may_repeat: bool,
+}
+
+impl SinkAttempt {
+    /// The first attempt, at the start of a job.
+    pub fn new(checkpoints: &str) -> Self {
+        Self { checkpoints: checkpoints.into(), number: 1, restored: None, committables: Vec::new(), may_repeat: false }
+    }
 }
 
 impl SinkContext {
     /// Writer `instance` of `parallelism`, with counters of its own.
     pub fn new(instance: usize, parallelism: usize) -> Self {
-        Self { instance, parallelism, unbounded: false, counters: Arc::default() }
+        Self { instance, parallelism, unbounded: false, counters: Arc::default(), attempt: None }
     }
 }
 
@@ -57,7 +82,9 @@ impl SinkContext {
 ///
 /// # Contract
 /// `write` any number of times, then `prepare(epoch)`, then `commit` of what it returned. What was written becomes visible
-/// with the commit, whole, or not at all. A `commit` may be called twice with the same committable. `abort` gives up what was not committed.
+/// with the commit, whole, or not at all. A `commit` may be called twice with the same committable, by this writer or by that of a
+/// later attempt. Where there are checkpoints nothing tells a writer that its attempt is over: the next one finds what it left, and
+/// of that only what its checkpoint names ([`SinkAttempt::committables`]) may become visible. `abort` gives up what was not committed.
 pub trait SinkWriter {
     /// Takes rows.
     ///

@@ -307,8 +307,9 @@ fn publish_last(job: &JobGraph, workers: usize, process: usize, run: &Checkpoint
         let NodeKind::Sink(sink) = &node.kind else { continue };
         let (from, edge) = job.inputs(id)[0];
         let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
+        let attempt = Some(run.sink_attempt(Some(restored), node));
         let mut writer = sink
-            .open(&job.node(from).outputs[edge.port].schema, &SinkContext::new(0, parallelism))
+            .open(&job.node(from).outputs[edge.port].schema, &SinkContext { attempt, ..SinkContext::new(0, parallelism) })
             .and_then(|mut writer| {
                 writer.commit(&restored.committables(node))?;
                 Ok(writer)

@@ -2,6 +2,7 @@
 //!
 //! Without checkpoints there is one publication, when the input has ended.
 
+use crate::failpoint::fail_point;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Committable, Context, Epoch, EventTime, Operator, Result, SinkWriter, Snapshot};
 
@@ -59,7 +60,9 @@ impl Operator for SinkOperator {
     fn on_checkpoint_complete(&mut self, epoch: Epoch) -> Result<()> {
         let complete = self.pending.iter().take_while(|(of, _)| *of <= epoch).count();
         for (_, committables) in self.pending.drain(..complete) {
+            fail_point("publish");
             self.writer.commit(&committables)?;
+            fail_point("published");
         }
         self.writer.flush()
     }

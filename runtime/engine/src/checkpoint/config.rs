@@ -21,6 +21,9 @@ pub struct CheckpointConfig {
     pub kept: usize,
     /// Whether state of operators that the job no longer has may be left behind.
     pub may_drop_state: bool,
+    /// Whether sinks may publish again what was published after the checkpoint that the job goes on from: it goes back to an older
+    /// one if the latest is damaged.
+    pub may_repeat_output: bool,
 }
 
 impl CheckpointConfig {
@@ -33,6 +36,7 @@ impl CheckpointConfig {
             timeout: Duration::from_secs(600),
             kept: 3,
             may_drop_state: false,
+            may_repeat_output: false,
         }
     }
 

@@ -6,8 +6,8 @@ use super::local::{Instances, Local};
 use super::restored::{Restored, Takers, identity, is_finished};
 use super::writer::{Writer, WriterSpec};
 use crate::flow::{JobShared, has_instance};
-use egret_core::job::NodeKind;
-use egret_core::{Error, JobGraph, Result};
+use egret_core::job::{Node, NodeKind};
+use egret_core::{Error, JobGraph, Result, SinkAttempt};
 use egret_state::checkpoint::{Attempt, Checkpoints, JobIdentity, Manifest, check_differences};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,6 +22,8 @@ pub(crate) struct CheckpointRun {
     pace: Pace,
     /// The number of the first checkpoint of this attempt.
     first: u64,
+    /// What sinks need to know of it, but for what they have to publish.
+    sinks: SinkAttempt,
     pub(crate) counters: Arc<CheckpointCounters>,
 }
 
@@ -134,8 +136,14 @@ fn begin(
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let pace = Pace { interval_ms: millis(config.interval).max(1), timeout_ms: millis(config.timeout) };
     let counters = Arc::new(CheckpointCounters::of(manifest.map(|manifest| manifest.checkpoint)));
+    let sinks = SinkAttempt {
+        number: beginning.attempt,
+        restored: manifest.map(|manifest| manifest.checkpoint),
+        may_repeat: config.may_repeat_output,
+        ..SinkAttempt::new(&format!("{:016x}", checkpoints.id()))
+    };
     let spec = WriterSpec { checkpoints, attempt: beginning.attempt, job: Arc::new(job) };
-    let run = CheckpointRun { spec, attempt: Mutex::new(None), pace, first: beginning.first, counters };
+    let run = CheckpointRun { spec, attempt: Mutex::new(None), pace, first: beginning.first, sinks, counters };
     Ok(Start { run, restored, is_finished: manifest.is_some_and(is_finished) })
 }
 
@@ -164,6 +172,12 @@ impl CheckpointRun {
     /// The error of this attempt, or that another has taken over.
     pub(crate) fn unless_taken_over(&self, error: Error) -> Error {
         unless_taken_over(&self.spec.checkpoints, self.spec.attempt, error)
+    }
+
+    /// The attempt as a sink sees it.
+    pub(crate) fn sink_attempt(&self, restored: Option<&Restored>, sink: &Node) -> SinkAttempt {
+        let committables = restored.map(|restored| restored.committables(sink)).unwrap_or_default();
+        SinkAttempt { committables, ..self.sinks.clone() }
     }
 
     /// A worker's part.

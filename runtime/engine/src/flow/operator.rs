@@ -127,7 +127,8 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
             let endless = |node: &Node| matches!(&node.kind, NodeKind::Source { source, .. } if !source.is_bounded());
             // Where there are checkpoints, these publish.
             let unbounded = !by_checkpoint && shared.job.nodes().any(|(_, node)| endless(node));
-            let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, unbounded, counters };
+            let attempt = shared.checkpoints.as_ref().map(|run| run.sink_attempt(shared.restored.as_ref(), node));
+            let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, unbounded, counters, attempt };
             let writer = sink.open(schema, &ctx).map_err(place)?;
             (Box::new(SinkOperator::new(writer, by_checkpoint)), Box::new(NoState))
         }

@@ -5,7 +5,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `job.json` | whose they are: `format` (1), `name`, `max_parallelism`; sealed as the entries of the log are |
+//! | `job.json` | whose they are: `format` (1), `name`, `max_parallelism`, `id` (random, 16 hexadecimal digits); sealed as the entries of the log are |
 //! | `log/<position>.json` | the log: attempts that began, manifests of checkpoints; written once, at the next free position ([`log_format`]) |
 //! | `data/<attempt>-<checkpoint>/<uid>-<instance>.part` | the parts ([`part_format`]) |
 //! | `staging/` | local folders only: files that are being written |

@@ -11,6 +11,7 @@ use super::{log, names, part_format};
 use egret_core::{Error, Result};
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     pub(super) files: Files,
+    id: u64,
 }
 
 /// What `job.json` says: whose the root is. Sealed as the entries of the log are.
@@ -58,6 +60,9 @@ struct Owner {
     format: u32,
     name: String,
     max_parallelism: u16,
+    /// Random: tells these checkpoints from all others, those of the same job in the same place included.
+    #[serde(default, with = "super::hex")]
+    id: u64,
 }
 
 impl Checkpoints {
@@ -100,6 +105,11 @@ impl Checkpoints {
         Self::read(Files::new(store, object_store::path::Path::from(prefix), true))
     }
 
+    /// What tells these checkpoints from all others: a folder that was deleted and made anew has another.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The root, for messages.
     pub fn describe(&self) -> String {
         self.files.describe("")
@@ -118,7 +128,8 @@ impl Checkpoints {
             Some(owner) => owner,
             None => {
                 refuse_strangers(&files)?;
-                let new = Owner { format: log_format::VERSION, name: job.name.clone(), max_parallelism: job.max_parallelism };
+                let id = RandomState::new().build_hasher().finish();
+                let new = Owner { format: log_format::VERSION, name: job.name.clone(), max_parallelism: job.max_parallelism, id };
                 match files.create(names::JOB, log_format::seal(&new)?)? {
                     Created::Yes => new,
                     Created::Exists => owner(&files)?.ok_or_else(|| vanished(&files))?,
@@ -126,12 +137,12 @@ impl Checkpoints {
             }
         };
         owner.check(job).map_err(|error| error.context(files.describe("")))?;
-        Ok(Self { files })
+        Ok(Self { files, id: owner.id })
     }
 
     fn read(files: Files) -> Result<Self> {
         match owner(&files)? {
-            Some(_) => Ok(Self { files }),
+            Some(owner) => Ok(Self { files, id: owner.id }),
             None => Err(Error::job("there are no checkpoints here: job.json is missing")
                 .context(files.describe(""))
                 .help("name the folder of a job's checkpoints")),

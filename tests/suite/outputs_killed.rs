@@ -1,0 +1,221 @@
+//! What a job with checkpoints has published stays, each row once, however often it is killed and whatever is done to its output
+//! meanwhile.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const JOB: &str = "
+CREATE STREAM t (id BIGINT, amount DOUBLE) WITH (connector = 'file', path = 'in.csv', bad_rows = 'dead_letter');
+CREATE SINK one WITH (connector = 'file', path = 'out/one.csv');
+CREATE SINK packed WITH (connector = 'file', path = 'out/packed.jsonl.gz');
+CREATE SINK parts WITH (connector = 'file', path = 'out/parts', format = 'csv', rolling = 'rows:700');
+INSERT INTO one SELECT id, amount FROM t WHERE id % 3 = 0;
+INSERT INTO packed SELECT id FROM t WHERE id % 3 = 1;
+INSERT INTO parts SELECT id, amount FROM t WHERE id % 3 = 2;
+";
+const ROWS: usize = 120_000;
+const OFTEN: [&str; 6] = ["--checkpoints", "state", "--checkpoint-interval", "1ms", "--restart", "none"];
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |id: usize| if id % 100 == 7 { format!("{id},none\n") } else { format!("{id},{}\n", id % 50) };
+    let rows: String = (0..ROWS).map(line).collect();
+    std::fs::write(folder.path().join("in.csv"), format!("id,amount\n{rows}")).unwrap();
+    std::fs::write(folder.path().join("job.egret"), JOB).unwrap();
+    folder
+}
+
+fn run(folder: &Path, workers: usize, more: &[&str], fail_at: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
+    command.args(["run", "job.egret", "--workers", &workers.to_string()]).args(OFTEN).args(more).current_dir(folder);
+    if !fail_at.is_empty() {
+        command.env("EGRET_FAIL_POINT", fail_at);
+    }
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect());
+    let entries: Vec<_> = entries.unwrap_or_default();
+    entries.into_iter().map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+/// The rows of a CSV file, which has a header.
+fn csv(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines().map(str::to_owned);
+    assert_eq!(lines.next().as_deref(), Some("id,amount"), "{} has a header", path.display());
+    lines.collect()
+}
+
+/// What is visible of each output; the parts of one together.
+fn visible(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
+    let out = folder.join("out");
+    let mut all = BTreeMap::new();
+    if out.join("one.csv").exists() {
+        all.insert("one", csv(&out.join("one.csv")));
+    }
+    if out.join("packed.jsonl.gz").exists() {
+        let output = Command::new("gzip").arg("-dc").arg(out.join("packed.jsonl.gz")).output().unwrap();
+        all.insert("packed", String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect());
+    }
+    let parts = names(&out.join("parts")).into_iter().filter(|name| !name.starts_with('.'));
+    all.insert("parts", parts.flat_map(|name| csv(&out.join("parts").join(name))).collect());
+    if out.join("in.csv.bad").exists() {
+        let text = std::fs::read_to_string(out.join("in.csv.bad")).unwrap();
+        all.insert("bad rows", text.lines().map(str::to_owned).collect());
+    }
+    all
+}
+
+/// What all runs together have to give.
+fn expected() -> BTreeMap<&'static str, Vec<String>> {
+    let undisturbed = folder();
+    let output = Command::new(env!("CARGO_BIN_EXE_egret"))
+        .args(["run", "job.egret", "--workers", "1"])
+        .current_dir(undisturbed.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let mut all = visible(undisturbed.path());
+    assert_eq!(all.values().map(Vec::len).sum::<usize>(), ROWS);
+    all.values_mut().for_each(|lines| lines.sort());
+    all
+}
+
+fn check(mut found: BTreeMap<&'static str, Vec<String>>, expected: &BTreeMap<&'static str, Vec<String>>, what: &str) {
+    found.values_mut().for_each(|lines| lines.sort());
+    for (name, lines) in expected {
+        let found = found.get(name).map(Vec::as_slice).unwrap_or_default();
+        assert_eq!(found.len(), lines.len(), "{what}: rows of {name}");
+        assert!(found == lines, "{what}: {name} differs");
+    }
+}
+
+/// Deaths in a row, between all steps: of what the dead had prepared nothing is taken for what was published.
+#[test]
+fn several_deaths_in_a_row_lose_and_repeat_nothing() {
+    let expected = expected();
+    let rows = [
+        &["trigger@2", "manifest@1"][..],
+        &["committed@2", "manifest@1", "manifest@1", "trigger@1"],
+        &["published@3", "manifest@1", "give@3"],
+        &["publish@1", "publish@1", "publish@2"],
+        &["published@1", "published@2", "part written@2", "manifest@2"],
+        &["manifest written@1", "manifest@1", "publish@3", "ack@1"],
+        &["published@5", "part@1", "manifest written@1", "publish@1"],
+        &["finish@1", "manifest@1", "publish@2"],
+    ];
+    let mut kills = 0;
+    for points in rows {
+        for more_workers in [false, true] {
+            let folder = folder();
+            for (number, point) in points.iter().enumerate() {
+                let ended = run(folder.path(), if more_workers { [2, 1, 3][number % 3] } else { 1 }, &[], point);
+                assert!(ended.status.success() || ended.status.code().is_none(), "{points:?}: {}", said(&ended));
+                kills += usize::from(ended.status.code().is_none());
+            }
+            let ended = run(folder.path(), 1, &[], "");
+            assert!(ended.status.success(), "{points:?}: {}", said(&ended));
+            check(visible(folder.path()), &expected, &format!("killed at {points:?}, more workers: {more_workers}"));
+            let left = [names(&folder.path().join("out")), names(&folder.path().join("out/parts"))].concat();
+            let left: Vec<_> = left.iter().filter(|name| name.starts_with('.') && !name.ends_with(".published")).collect();
+            assert!(left.is_empty(), "{points:?}: {left:?} are left");
+        }
+    }
+    assert!(kills > 24, "only {kills} were killed");
+}
+
+/// Whoever reads the output takes it away, bad rows too: the job goes on, and what was taken and what comes is all there is. No name
+/// is given twice.
+#[test]
+fn what_is_published_may_be_taken_away() {
+    let expected = expected();
+    let (folder, taken) = (folder(), tempfile::tempdir().unwrap());
+    let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut parts = 0;
+    for point in ["published@4", "published@2", "manifest@1", "published@3", ""] {
+        let ended = run(folder.path(), 1, &[], point);
+        let is_well = ended.status.success() || (ended.status.code().is_none() && !point.is_empty());
+        assert!(is_well, "{point}: {}", said(&ended));
+        let now = visible(folder.path());
+        // Bad rows are written when they are read: those behind the last checkpoint come again.
+        now.into_iter()
+            .filter(|(name, _)| *name != "bad rows")
+            .for_each(|(name, rows)| found.entry(name).or_default().extend(rows));
+        for name in names(&folder.path().join("out/parts")).iter().filter(|name| !name.starts_with('.')) {
+            assert!(!taken.path().join(name).exists(), "{name} was there before");
+            std::fs::rename(folder.path().join("out/parts").join(name), taken.path().join(name)).unwrap();
+            parts += 1;
+        }
+        for name in ["one.csv", "packed.jsonl.gz", "in.csv.bad"] {
+            let _ = std::fs::remove_file(folder.path().join("out").join(name));
+        }
+    }
+    found.insert("bad rows", expected["bad rows"].clone());
+    check(found, &expected, "taken away");
+    assert!(parts > 10, "only {parts} parts were taken: little is tested");
+}
+
+#[test]
+fn going_back_to_an_older_checkpoint_repeats_nothing_unasked() {
+    let expected = expected();
+    for is_deleted in [false, true] {
+        let folder = folder();
+        assert!(run(folder.path(), 1, &[], "published@6").status.code().is_none());
+        let log = folder.path().join("state/log");
+        if is_deleted {
+            std::fs::remove_dir_all(&log).unwrap();
+        } else {
+            let latest = log.join(names(&log).into_iter().max().unwrap());
+            let mut bytes = std::fs::read(&latest).unwrap();
+            bytes[40] ^= 1;
+            std::fs::write(&latest, bytes).unwrap();
+        }
+        let before = visible(folder.path());
+        for _ in 0..2 {
+            let refused = run(folder.path(), 1, &[], "");
+            let shown = said(&refused);
+            assert!(refused.status.code() == Some(1) && shown.contains("--allow-duplicates"), "{shown}");
+            assert!(shown.contains("it has published what it would publish again"), "{shown}");
+            assert!(visible(folder.path())["parts"] == before["parts"], "nothing was touched");
+        }
+        let allowed = run(folder.path(), 1, &["--allow-duplicates"], "");
+        assert!(allowed.status.success(), "{}", said(&allowed));
+        let mut found = visible(folder.path());
+        let parts = found.insert("parts", expected["parts"].clone()).unwrap();
+        check(found, &expected, "a file goes back, too");
+        assert!(parts.len() > expected["parts"].len(), "parts are there twice");
+        // Without the whole folder the job starts afresh, which is what that is for.
+        std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+        assert!(run(folder.path(), 1, &[], "").status.success());
+    }
+}
+
+#[test]
+fn an_output_goes_on_in_the_form_in_which_it_began() {
+    let folder = folder();
+    assert!(run(folder.path(), 1, &[], "published@3").status.code().is_none());
+    let before = visible(folder.path());
+    for (from, to, expected) in [
+        ("path = 'out/one.csv'", "path = 'out/one.csv', format = 'json'", "'one': format was 'csv' and is now 'json'"),
+        ("path = 'out/one.csv'", "path = 'out/one.csv', delimiter = ';'", "'one': csv was"),
+        ("path = 'out/one.csv'", "path = 'out/two.csv'", "'one': path was 'out/one.csv' and is now 'out/two.csv'"),
+        ("format = 'csv', rolling", "format = 'json', rolling", "'parts': format was 'csv' and is now 'json'"),
+        ("path = 'out/packed.jsonl.gz'", "path = 'out/packed.jsonl.gz', compression = 'none'", "'packed': compression was"),
+    ] {
+        std::fs::write(folder.path().join("job.egret"), JOB.replace(from, to)).unwrap();
+        let refused = run(folder.path(), 1, &[], "");
+        assert!(refused.status.code() == Some(1) && said(&refused).contains(expected), "{expected}: {}", said(&refused));
+        assert!(visible(folder.path()) == before, "nothing was touched");
+    }
+    let may_change = JOB.replace("'out/one.csv'", "'./out/one.csv'").replace("rows:700", "rows:300");
+    std::fs::write(folder.path().join("job.egret"), may_change).unwrap();
+    assert!(run(folder.path(), 1, &[], "").status.success());
+    check(visible(folder.path()), &expected(), "parts of another size");
+}
