@@ -23,6 +23,7 @@ mod watchdog;
 
 pub use checkpoint::{CheckpointConfig, CheckpointReport};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use failpoint::FAIL_POINTS;
 pub use processes::{ProcessRole, process_role};
 pub use restart::{RestartStrategy, parse_duration};
 pub use run::{JobReport, NodeReport, RunConfig, can_be_supervised, run};

@@ -54,6 +54,7 @@ impl Operator for SinkOperator {
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let committables: Vec<Committable> = parts.into_iter().flat_map(|part| part.operator).map(Committable).collect();
+        fail_point("publish again");
         self.writer.commit(&committables)
     }
 

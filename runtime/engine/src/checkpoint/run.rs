@@ -5,6 +5,7 @@ use super::coordinator::{Coordinator, Pace};
 use super::local::{Instances, Local};
 use super::restored::{Restored, Takers, identity, is_finished};
 use super::writer::{Writer, WriterSpec};
+use crate::failpoint::fail_point;
 use crate::flow::{JobShared, has_instance};
 use egret_core::job::{Node, NodeKind};
 use egret_core::{Error, JobGraph, Result, SinkAttempt};
@@ -68,6 +69,7 @@ pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) 
     let job = identity(job, &config.job);
     let checkpoints = open(&config.folder, &job)?;
     let mut attempt = checkpoints.claim(config.kept)?;
+    fail_point("claimed");
     let (log, number) = (checkpoints.clone(), attempt.number());
     go_on(job, config, takers, checkpoints, &mut attempt)
         .map_err(|error| unless_taken_over(&log, number, error))
