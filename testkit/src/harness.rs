@@ -1,22 +1,23 @@
 //! Runs one operator alone, in any number of instances.
 
+use crate::heard::{Heard, Moved, Senders};
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use egret_core::job::Partitioning;
 use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_keys};
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Context, Epoch, Error, EventTime, KeyGroup, KeyedState, MinWatermark, Operator, OperatorFactory, OperatorInfo, Result,
-    Snapshot,
+    Batch, Context, Epoch, Error, EventTime, KeyGroup, KeyedState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot,
 };
 use egret_state::MemoryState;
 use std::sync::Arc;
 
 /// An operator under test: instances, their state and what they have sent.
 ///
-/// It plays the engine: routes rows to instances by key group, gives every instance the watermarks, fires processing-time
-/// timers, and checks what an operator must keep to: rows it emits are not behind a watermark it has let pass, unless they
-/// are marked late.
+/// It plays the engine: routes rows to instances by key group, or to the instance of the worker that they come from where they are
+/// forwarded; gives each instance the least watermark of those who send to it; marks rows of a sender that was idle late where they are
+/// behind it; fires processing-time timers. It checks what an operator must keep to: rows it emits are not behind a watermark it has let
+/// pass, unless they are marked late.
 ///
 /// ```
 /// # use egret_core::{Batch, Context, EventTime, Operator, OperatorInfo, OperatorFactory, Result, job::Partitioning, MAIN};
@@ -36,10 +37,11 @@ use std::sync::Arc;
 /// ```
 pub struct Harness {
     factory: Arc<dyn OperatorFactory>,
-    inputs: Vec<Partitioning>,
+    inputs: Vec<(Partitioning, Senders)>,
     backend: fn() -> Box<dyn KeyedState>,
+    /// How many instances there would be if nothing were gathered.
+    workers: usize,
     instances: Vec<Instance>,
-    watermarks: MinWatermark,
     /// The latest event time fed.
     latest: EventTime,
     processing_time_ms: i64,
@@ -56,6 +58,7 @@ struct Instance {
     /// What the backend gave since it last gave everything, and at the end of which epoch the last of it.
     given: (Option<Epoch>, Vec<Snapshot>),
     wake_at: Option<i64>,
+    heard: Heard,
     passed: EventTime,
 }
 
@@ -74,16 +77,18 @@ impl Harness {
     /// # Errors
     /// The operator cannot be made or opened.
     pub fn new(factory: Arc<dyn OperatorFactory>, inputs: Vec<Partitioning>, parallelism: usize) -> Result<Self> {
+        let inputs = inputs.into_iter().map(|input| (input, Senders::Every)).collect();
         Self::build(factory, inputs, parallelism, || Box::new(MemoryState::default()), None)
     }
 
-    /// As [`Harness::new`] with another backend for keyed state.
+    /// As [`Harness::new`] with another backend for keyed state, and with where each input comes from. What one instance forwards to has
+    /// one instance.
     ///
     /// # Errors
     /// As [`Harness::new`].
     pub fn with_backend(
         factory: Arc<dyn OperatorFactory>,
-        inputs: Vec<Partitioning>,
+        inputs: Vec<(Partitioning, Senders)>,
         parallelism: usize,
         backend: fn() -> Box<dyn KeyedState>,
     ) -> Result<Self> {
@@ -92,19 +97,21 @@ impl Harness {
 
     fn build(
         factory: Arc<dyn OperatorFactory>,
-        inputs: Vec<Partitioning>,
-        parallelism: usize,
+        inputs: Vec<(Partitioning, Senders)>,
+        workers: usize,
         backend: fn() -> Box<dyn KeyedState>,
         snapshot: Option<&HarnessSnapshot>,
     ) -> Result<Self> {
-        let parallelism = if inputs.contains(&Partitioning::Gather) { 1 } else { parallelism };
-        let watermarks = MinWatermark::new(inputs.len());
+        let is_one = |(partitioning, senders): &(Partitioning, Senders)| {
+            *partitioning == Partitioning::Gather || (*partitioning == Partitioning::Forward && *senders == Senders::One)
+        };
+        let parallelism = if inputs.iter().any(is_one) { 1 } else { workers };
         let mut harness = Self {
             factory,
             inputs,
             backend,
+            workers,
             instances: Vec::new(),
-            watermarks,
             latest: EventTime::MIN,
             processing_time_ms: 0,
             epoch: Epoch(0),
@@ -129,7 +136,23 @@ impl Harness {
             operator.restore(mine(&snapshot.operators))?;
             state.restore(mine(&snapshot.states))?;
         }
-        Ok(Instance { info, operator, state, given: (None, Vec::new()), wake_at: None, passed: EventTime::MIN })
+        let heard = Heard::new(&self.senders_of(&info));
+        Ok(Instance { info, operator, state, given: (None, Vec::new()), wake_at: None, heard, passed: EventTime::MIN })
+    }
+
+    /// For each input, which of the instances upstream send to this one.
+    fn senders_of(&self, info: &OperatorInfo) -> Vec<Vec<bool>> {
+        let of = |input: usize| (0..self.senders(input)).map(|sender| self.sends(input, sender, info)).collect();
+        (0..self.inputs.len()).map(of).collect()
+    }
+
+    fn sends(&self, input: usize, sender: usize, to: &OperatorInfo) -> bool {
+        self.inputs[input].0 != Partitioning::Forward || sender.min(to.parallelism - 1) == to.instance
+    }
+
+    /// How many instances upstream an input comes from.
+    pub fn senders(&self, input: usize) -> usize {
+        if self.inputs[input].1 == Senders::One { 1 } else { self.workers }
     }
 
     /// How many instances there are.
@@ -150,31 +173,39 @@ impl Harness {
         })
     }
 
-    /// Rows arrive on an input.
+    /// Rows arrive on an input; of senders that forward them the next one's turn it is.
     ///
     /// # Errors
     /// The operator's, or it broke its contract.
     pub fn feed(&mut self, input: usize, batch: Batch) -> Result<()> {
+        self.forwarded += 1;
+        self.feed_from(input, self.forwarded % self.senders(input), batch)
+    }
+
+    /// Rows of one sender arrive on an input.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn feed_from(&mut self, input: usize, sender: usize, batch: Batch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
         let times = batch.event_times().unwrap_or_default();
         self.latest = times.iter().fold(self.latest, |latest, &time| latest.max(EventTime(time)));
-        for (instance, part) in self.route(input, batch)? {
-            self.call(instance, |operator, ctx| operator.process(input, part, ctx))?;
+        for (instance, part) in self.route(input, sender, batch)? {
+            for part in self.instances[instance].heard.parts(part)? {
+                self.call(instance, |operator, ctx| operator.process(input, part, ctx))?;
+            }
         }
         Ok(())
     }
 
-    fn route(&mut self, input: usize, batch: Batch) -> Result<Vec<(usize, Batch)>> {
+    fn route(&self, input: usize, sender: usize, batch: Batch) -> Result<Vec<(usize, Batch)>> {
         let instances = self.instances.len();
-        Ok(match &self.inputs[input] {
+        Ok(match &self.inputs[input].0 {
             Partitioning::Gather => vec![(0, batch)],
             Partitioning::Broadcast => (0..instances).map(|instance| (instance, batch.clone())).collect(),
-            Partitioning::Forward => {
-                self.forwarded += 1;
-                vec![(self.forwarded % instances, batch)]
-            }
+            Partitioning::Forward => vec![(sender.min(instances - 1), batch)],
             Partitioning::Hash(keys) => {
                 let mut hashes = Vec::new();
                 hash_keys(&keys.of(batch.rows()), batch.num_rows(), &mut hashes)?;
@@ -190,17 +221,20 @@ impl Harness {
         })
     }
 
-    /// An input's watermark reached every instance.
+    /// All senders of an input have reached a watermark.
     ///
     /// # Errors
     /// As [`Harness::feed`].
     pub fn watermark(&mut self, input: usize, watermark: EventTime) -> Result<()> {
-        for instance in 0..self.instances.len() {
-            self.call(instance, |operator, ctx| operator.on_input_watermark(input, watermark, ctx))?;
-        }
-        let before = self.watermarks.current();
-        let moved = self.watermarks.update(input, watermark);
-        self.advance(before, moved)
+        (0..self.senders(input)).try_for_each(|sender| self.watermark_from(input, sender, watermark))
+    }
+
+    /// One sender of an input has reached a watermark: it tells all instances that it sends to.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn watermark_from(&mut self, input: usize, sender: usize, watermark: EventTime) -> Result<()> {
+        self.signal(input, sender, |heard| heard.watermark(input, sender, watermark))
     }
 
     /// An input is idle: it does not hold the watermark back until it says something again.
@@ -208,17 +242,32 @@ impl Harness {
     /// # Errors
     /// As [`Harness::feed`].
     pub fn idle(&mut self, input: usize) -> Result<()> {
-        let before = self.watermarks.current();
-        let moved = self.watermarks.set_idle(input);
-        self.advance(before, moved)
+        (0..self.senders(input)).try_for_each(|sender| self.idle_from(input, sender))
     }
 
-    fn advance(&mut self, before: EventTime, moved: Option<EventTime>) -> Result<()> {
-        let Some(watermark) = moved else { return Ok(()) };
+    /// One sender of an input is idle.
+    ///
+    /// # Errors
+    /// As [`Harness::feed`].
+    pub fn idle_from(&mut self, input: usize, sender: usize) -> Result<()> {
+        self.signal(input, sender, |heard| heard.idle(input, sender))
+    }
+
+    fn signal(&mut self, input: usize, sender: usize, hear: impl Fn(&mut Heard) -> Moved) -> Result<()> {
         for instance in 0..self.instances.len() {
-            self.call_at(instance, before, |operator, ctx| operator.on_watermark(watermark, ctx))?;
-            let instance = &mut self.instances[instance];
-            instance.passed = instance.passed.max(instance.operator.output_watermark(watermark));
+            if !self.sends(input, sender, &self.instances[instance].info) {
+                continue;
+            }
+            let before = self.instances[instance].heard.current();
+            let moved = hear(&mut self.instances[instance].heard);
+            if let Some(watermark) = moved.input {
+                self.call_at(instance, before, |operator, ctx| operator.on_input_watermark(input, watermark, ctx))?;
+            }
+            if let Some(watermark) = moved.combined {
+                self.call_at(instance, before, |operator, ctx| operator.on_watermark(watermark, ctx))?;
+                let instance = &mut self.instances[instance];
+                instance.passed = instance.passed.max(instance.operator.output_watermark(watermark));
+            }
         }
         Ok(())
     }
@@ -281,7 +330,7 @@ impl Harness {
     pub fn restore(&mut self, snapshot: &HarnessSnapshot, parallelism: usize) -> Result<()> {
         let fresh = Self::build(Arc::clone(&self.factory), self.inputs.clone(), parallelism, self.backend, Some(snapshot))?;
         self.instances = fresh.instances;
-        self.watermarks = fresh.watermarks;
+        self.workers = fresh.workers;
         self.output.extend(fresh.output);
         Ok(())
     }
@@ -299,7 +348,7 @@ impl Harness {
     }
 
     fn call(&mut self, instance: usize, call: impl FnOnce(&mut dyn Operator, &mut Context<'_>) -> Result<()>) -> Result<()> {
-        self.call_at(instance, self.watermarks.current(), call)
+        self.call_at(instance, self.instances[instance].heard.current(), call)
     }
 
     fn call_at(
@@ -308,7 +357,7 @@ impl Harness {
         watermark: EventTime,
         call: impl FnOnce(&mut dyn Operator, &mut Context<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Instance { info, operator, state, wake_at, passed, given: _ } = &mut self.instances[instance];
+        let Instance { info, operator, state, wake_at, passed, .. } = &mut self.instances[instance];
         let mut sent: Vec<(usize, Batch)> = Vec::new();
         let now = self.processing_time_ms;
         let mut ctx =
@@ -330,5 +379,53 @@ fn check_times(port: usize, batch: &Batch, passed: EventTime) -> Result<()> {
     match wrong {
         None => Ok(()),
         Some(wrong) => Err(Error::bug(format!("the operator sent a row to output {port} {wrong}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::table;
+
+    /// Sends on what it gets, by an output that is its own, and a row for each watermark by another.
+    struct Tells(usize);
+
+    impl Operator for Tells {
+        fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
+            ctx.emit_to(self.0, batch);
+            Ok(())
+        }
+
+        fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
+            ctx.emit_to(10 + self.0, table(&format!("at:time\n {}", watermark.0)).batch());
+            Ok(())
+        }
+
+        fn output_watermark(&self, _input: EventTime) -> EventTime {
+            EventTime::MIN
+        }
+    }
+
+    fn harness(senders: Senders, workers: usize) -> Harness {
+        let make = |info: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Tells(info.instance))) };
+        let backend: fn() -> Box<dyn KeyedState> = || Box::new(MemoryState::default());
+        Harness::with_backend(Arc::new(make), vec![(Partitioning::Forward, senders)], workers, backend).expect("it opens")
+    }
+
+    #[test]
+    fn what_is_forwarded_stays_with_its_worker() {
+        let mut harness = harness(Senders::Every, 3);
+        let rows = |count: usize| table("at:time\n 1\n 2\n 3").batch().slice(0, count);
+        harness.feed_from(0, 2, rows(3)).expect("it is taken");
+        harness.feed_from(0, 1, rows(1)).expect("it is taken");
+        harness.watermark_from(0, 1, EventTime(2)).expect("it is taken");
+        let rows = |sent: Vec<Batch>| sent.iter().map(Batch::num_rows).sum::<usize>();
+        assert_eq!([0, 1, 2, 10, 11, 12].map(|port| rows(harness.take(port))), [0, 1, 3, 0, 1, 0]);
+    }
+
+    #[test]
+    fn what_one_instance_forwards_to_is_one() {
+        assert_eq!(harness(Senders::One, 3).parallelism(), 1);
+        assert_eq!(harness(Senders::Every, 3).parallelism(), 3);
     }
 }

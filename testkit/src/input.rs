@@ -121,6 +121,14 @@ fn times(schema: &StreamSchema, rows: &RecordBatch) -> Vec<i64> {
 }
 
 impl InputSplit {
+    /// The least watermark for which a row from this one on would be late, or would have become so later; the end of time if there are
+    /// none.
+    pub(crate) fn bound_from(&self, schema: &StreamSchema, row: usize) -> EventTime {
+        let times = schema.event_time().map(|_| times(schema, &self.rows)).unwrap_or_default();
+        let bounds = times.iter().zip(&self.late).skip(row).map(|(&time, late)| late.unwrap_or(EventTime(time)));
+        bounds.min().unwrap_or(EventTime::MAX)
+    }
+
     fn new(schema: &StreamSchema, rows: RecordBatch, delay_ms: i64, idle: bool) -> Self {
         assert_eq!(rows.schema().fields(), schema.arrow().fields(), "the rows of a split have other columns than their input");
         let (mut late, mut watermark) = (vec![None; rows.num_rows()], vec![EventTime::MIN; rows.num_rows()]);

@@ -1,6 +1,7 @@
 //! The law: same input, same output.
 
 use crate::harness::Harness;
+use crate::heard::Senders;
 use crate::input::{Input, InputSplit};
 use crate::random::Random;
 use crate::table::row_texts;
@@ -8,7 +9,7 @@ use arrow::array::{AsArray, Float64Array, RecordBatch};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Float64Type};
 use egret_core::metrics::Counters;
-use egret_core::{Batch, EventTime, KeyedState, MinWatermark, OperatorFactory, Result};
+use egret_core::{Batch, EventTime, KeyedState, OperatorFactory, Result};
 use egret_state::MemoryState;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,8 +69,9 @@ impl Case {
 /// Holds an operator to the law, and returns what it sends to its main output when it gets everything at once.
 ///
 /// The plainest run (one instance, every split in one batch, no watermark before the end) gives the expected rows; then come
-/// random runs: other cuts, splits interleaved in other ways, one to three instances, watermarks after every row or rarely,
-/// snapshots and restores at any point and at another parallelism. Each must send the same rows to each output, in whatever
+/// random runs: other cuts, splits interleaved in other ways, one to three instances that get their rows from as many senders or from
+/// one, senders with several splits (of which some are idle for a while) or none, watermarks after every row or rarely, snapshots and
+/// restores at any point and at another parallelism. Each must send the same rows to each output, in whatever
 /// order, and count the same number of late rows.
 ///
 /// # Panics
@@ -109,11 +111,22 @@ struct Shape {
     interleaved: bool,
     watermark_percent: usize,
     snapshot_percent: usize,
+    /// How often an input comes from one instance, and how often one of several splits of a sender is idle for a while.
+    one_sender_percent: usize,
+    pause_percent: usize,
 }
 
 impl Shape {
     fn plain() -> Self {
-        Self { parallelism_max: 1, rows_max: usize::MAX, interleaved: false, watermark_percent: 0, snapshot_percent: 0 }
+        Self {
+            parallelism_max: 1,
+            rows_max: usize::MAX,
+            interleaved: false,
+            watermark_percent: 0,
+            snapshot_percent: 0,
+            one_sender_percent: 0,
+            pause_percent: 0,
+        }
     }
 
     fn random(seed: u64) -> Self {
@@ -125,15 +138,18 @@ impl Shape {
             interleaved: one_of(&[0, 1, 1]) == 1,
             watermark_percent: one_of(&[0, 5, 50, 100]),
             snapshot_percent: one_of(&[0, 2, 10, 30]),
+            one_sender_percent: one_of(&[0, 50]),
+            pause_percent: one_of(&[0, 30]),
         }
     }
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parallelism_max, rows_max, interleaved, watermark_percent, snapshot_percent } = self;
+        let Self { parallelism_max, rows_max, interleaved, watermark_percent, snapshot_percent, .. } = self;
         write!(f, "at most {parallelism_max} instances, at most {rows_max} rows a batch, interleaved: {interleaved}, ")?;
-        write!(f, "after a batch a watermark in {watermark_percent} % and a snapshot in {snapshot_percent} % of all cases")
+        write!(f, "after a batch a watermark in {watermark_percent} % and a snapshot in {snapshot_percent} % of all cases, ")?;
+        write!(f, "one sender in {} %, a split that pauses in {} %", self.one_sender_percent, self.pause_percent)
     }
 }
 
@@ -156,18 +172,19 @@ struct Run<'a> {
     random: Random,
     /// Of every input and split, how many rows were fed.
     fed: Vec<Vec<usize>>,
-    watermarks: Vec<MinWatermark>,
 }
 
 impl<'a> Run<'a> {
     fn new(case: &Case, inputs: &'a [Input], seed: u64, shape: &'a Shape) -> Result<Self> {
         let mut random = Random::new(seed);
-        let partitioning = inputs.iter().map(|input| input.partitioning.clone()).collect();
+        let senders = |random: &mut Random| if random.chance(shape.one_sender_percent) { Senders::One } else { Senders::Every };
+        let partitioning = inputs.iter().map(|input| (input.partitioning.clone(), senders(&mut random))).collect();
         let parallelism = 1 + random.below(shape.parallelism_max);
         let harness = Harness::with_backend(Arc::clone(&case.factory), partitioning, parallelism, case.backend)?;
         let fed = inputs.iter().map(|input| vec![0; input.splits.len()]).collect();
-        let watermarks = inputs.iter().map(|input| MinWatermark::new(input.splits.len())).collect();
-        Ok(Self { harness, inputs, shape, random, fed, watermarks })
+        let mut run = Self { harness, inputs, shape, random, fed };
+        run.end_senders_without_splits()?;
+        Ok(run)
     }
 
     fn finish(mut self) -> Result<Outcome> {
@@ -209,33 +226,61 @@ impl<'a> Run<'a> {
         let count = if self.shape.rows_max == usize::MAX { left } else { count };
         let in_order = self.random.chance(50);
         for batch in batches(rows, self.inputs[input].schema.event_time(), from..from + count, in_order) {
-            self.harness.feed(input, batch)?;
+            self.harness.feed_from(input, split % self.harness.senders(input), batch)?;
         }
         self.fed[input][split] = from + count;
         Ok(())
     }
 
-    /// Tells the operator the watermark of an input: the least over its splits.
-    fn send_watermark(&mut self, input: usize) -> Result<()> {
-        let least = &mut self.watermarks[input];
-        for (split, rows) in self.inputs[input].splits.iter().enumerate() {
-            let fed = self.fed[input][split];
-            let ended = fed == rows.rows.num_rows();
-            if ended && rows.idle {
-                least.set_idle(split);
-            } else if ended && self.random.chance(50) {
-                least.update(split, EventTime::MAX);
-            } else if fed > 0 {
-                least.update(split, rows.watermark[fed - 1]);
+    /// A sender that has no splits has come to its end at once.
+    fn end_senders_without_splits(&mut self) -> Result<()> {
+        for (input, of) in self.inputs.iter().enumerate().filter(|(_, of)| !of.splits.is_empty()) {
+            for sender in of.splits.len()..self.harness.senders(input) {
+                self.harness.watermark_from(input, sender, EventTime::MAX)?;
             }
         }
-        if least.is_idle() {
-            return self.harness.idle(input);
+        Ok(())
+    }
+
+    /// Each sender of an input says its watermark: the least over its splits.
+    fn send_watermark(&mut self, input: usize) -> Result<()> {
+        let (senders, splits) = (self.harness.senders(input), self.inputs[input].splits.len());
+        for sender in 0..senders.min(splits) {
+            let mine: Vec<usize> = (sender..splits).step_by(senders).collect();
+            let marks: Vec<Option<EventTime>> = mine.iter().map(|&split| self.split_watermark(input, split)).collect();
+            let Some(least) = marks.iter().flatten().min().copied() else {
+                self.harness.idle_from(input, sender)?;
+                continue;
+            };
+            let least = self.without_one(input, &mine, &marks).unwrap_or(least);
+            if least > EventTime::MIN {
+                self.harness.watermark_from(input, sender, least)?;
+            }
         }
-        match least.current() {
-            EventTime::MIN => Ok(()),
-            watermark => self.harness.watermark(input, watermark),
+        Ok(())
+    }
+
+    /// The watermark of a split; none if it is idle.
+    fn split_watermark(&mut self, input: usize, split: usize) -> Option<EventTime> {
+        let (rows, fed) = (&self.inputs[input].splits[split], self.fed[input][split]);
+        let ended = fed == rows.rows.num_rows();
+        match fed {
+            _ if ended && rows.idle => None,
+            _ if ended && self.random.chance(50) => Some(EventTime::MAX),
+            0 => Some(EventTime::MIN),
+            _ => Some(rows.watermark[fed - 1]),
         }
+    }
+
+    /// The least watermark of a sender if one of its splits, the one furthest behind, is idle for a while. What that split still has must
+    /// not be late for it: how long an input is idle is not for the law.
+    fn without_one(&mut self, input: usize, mine: &[usize], marks: &[Option<EventTime>]) -> Option<EventTime> {
+        let (slowest, _) =
+            marks.iter().enumerate().filter_map(|(at, mark)| Some((at, (*mark)?))).min_by_key(|(_, mark)| *mark)?;
+        let others = marks.iter().enumerate().filter(|(at, _)| *at != slowest).filter_map(|(_, mark)| *mark).min()?;
+        let of = &self.inputs[input];
+        let rest = of.splits[mine[slowest]].bound_from(&of.schema, self.fed[input][mine[slowest]]);
+        (rest >= others && self.random.chance(self.shape.pause_percent)).then_some(others)
     }
 
     fn snapshot(&mut self) -> Result<()> {
@@ -243,6 +288,7 @@ impl<'a> Run<'a> {
         if self.random.chance(70) {
             let parallelism = 1 + self.random.below(self.shape.parallelism_max);
             self.harness.restore(&snapshot, parallelism)?;
+            self.end_senders_without_splits()?;
         }
         Ok(())
     }

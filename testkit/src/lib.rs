@@ -26,12 +26,14 @@
 //! This crate is for tests only: what is wrong with a test panics, with a message that says what.
 
 mod harness;
+mod heard;
 mod input;
 mod law;
 mod random;
 mod table;
 
 pub use harness::{Harness, HarnessSnapshot};
+pub use heard::Senders;
 pub use input::Input;
 pub use law::{Case, check_law, plain_run};
 pub use random::Random;
