@@ -126,7 +126,8 @@ fn check(case: &Value, shape: Shape) -> std::result::Result<(), String> {
         found.sort();
         return compare(&expected, &found);
     }
-    let mut expected: Vec<Match> = case["expected"].as_array().into_iter().flatten().map(parse_match).collect();
+    let expected = case["expected"].as_array().ok_or("the case does not say what it expects")?;
+    let mut expected: Vec<Match> = expected.iter().map(parse_match).collect();
     expected.sort();
     compare(&expected, &outcome.matches)?;
     if let Some(timed_out) = case["expected_timed_out"].as_array() {

@@ -1,5 +1,4 @@
-//! The exact tier and the reference bands of the conformance data, which is looked for in the folder `EGRET_SHARED`.
-//! Where it is not, these tests have nothing to hold against and say so.
+//! The exact tier and the reference bands of the conformance data, which is in the folder `EGRET_SHARED`.
 
 use super::{model_of, option, rows_of};
 use crate::ArgValue;
@@ -14,14 +13,16 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-fn shared() -> Option<PathBuf> {
+/// The folder of shared files: `EGRET_SHARED`, or `shared` beside the workspace.
+///
+/// # Panics
+/// The conformance data is not there: nothing would be compared.
+fn shared() -> PathBuf {
     let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let folder = std::env::var_os("EGRET_SHARED").map_or_else(default, PathBuf::from);
     let is_there = folder.join("conformance/ml/exact").is_dir();
-    if !is_there {
-        eprintln!("no conformance data in {}: nothing is compared", folder.display());
-    }
-    is_there.then_some(folder)
+    assert!(is_there, "there is no conformance data in {}; set EGRET_SHARED to the folder of shared files", folder.display());
+    folder
 }
 
 fn text(folder: &std::path::Path, name: &str) -> String {
@@ -91,7 +92,7 @@ fn exact_tier_of_ftrl() {
 }
 
 fn exact(name: &str, data: &str, options: &[(String, ArgValue)]) {
-    let Some(shared) = shared() else { return };
+    let shared = shared();
     let rows = table(&text(&shared.join("data/ml"), &format!("{data}.csv")));
     let model = model_of(&rows, options);
     let folder = shared.join("conformance/ml/exact");
@@ -114,6 +115,7 @@ fn exact(name: &str, data: &str, options: &[(String, ArgValue)]) {
     }
     // FTRL's weights are defined as they are computed before a prediction: the reference has those of the last one.
     assert!((intercept - weights["intercept"].as_f64().unwrap()).abs() <= 1e-6);
+    assert_eq!(found.len(), model.features().len(), "{name} {data}");
     for (feature, found) in model.features().iter().zip(found) {
         let expected = weights["weights"][&feature.name].as_f64().unwrap();
         assert!((found - expected).abs() <= 1e-6, "{name} {data} {}: {found}, not {expected}", feature.name);
@@ -150,7 +152,7 @@ fn reference_bands_of_binary_data() {
         ("lr_ftrl", vec![option("optimizer", "ftrl"), option("intercept_rate", 0.01)], 0.01),
     ];
     let found = compare("bin", &bands);
-    assert!(found.is_empty() || found.len() == 24, "{}", found.len());
+    assert_eq!(found.len(), 24, "each algorithm on each data set");
     for (name, reference, mut evaluation, slack) in found {
         let value = |metric: &str| reference[metric].as_f64().unwrap();
         let (accuracy, loss) = (evaluation.value(MetricKind::Accuracy).unwrap(), evaluation.value(MetricKind::LogLoss).unwrap());
@@ -167,7 +169,9 @@ fn reference_bands_of_categories() {
         ("lr_ftrl", ftrl.to_vec(), 0.01),
         ("hash_lr_ftrl_2e10", [&ftrl[..], &[option("hash_bits", 10.0)]].concat(), 0.01),
     ];
-    for (name, reference, mut evaluation, slack) in compare("cat", &bands) {
+    let found = compare("cat", &bands);
+    assert_eq!(found.len(), 3, "each algorithm on each data set");
+    for (name, reference, mut evaluation, slack) in found {
         let value = |metric: &str| reference[metric].as_f64().unwrap();
         let (area, loss) = (evaluation.value(MetricKind::RocAuc).unwrap(), evaluation.value(MetricKind::LogLoss).unwrap());
         assert!(area >= value("rocauc") - slack, "{name}: area {area}, reference {}", value("rocauc"));
@@ -177,7 +181,7 @@ fn reference_bands_of_categories() {
 
 /// Runs the algorithms on every data set the reference has for them.
 fn compare(task: &str, bands: &[Band]) -> Vec<(String, Value, Evaluation, f64)> {
-    let Some(shared) = shared() else { return Vec::new() };
+    let shared = shared();
     let reference: Value = serde_json::from_str(&text(&shared.join("conformance/ml"), "reference.json")).unwrap();
     let mut compared = Vec::new();
     for result in reference["results"].as_array().unwrap().iter().filter(|result| result["task"] == task) {

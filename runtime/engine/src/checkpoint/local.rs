@@ -9,12 +9,12 @@ use super::coordinator::{Command, Coordinator, STOP_MS};
 use super::messages::{Kind, Message, Why, WrittenPart};
 use super::writer::{Given, Request, Writer, Written};
 use crate::failpoint::fail_point;
+use crate::flow::Activator;
 use crate::shared::Failure;
 use egret_core::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use timely::scheduling::Activator;
 
 /// How long a worker sleeps at most while a checkpoint is made, and while none is.
 const BUSY: Duration = Duration::from_millis(1);

@@ -13,6 +13,7 @@ mod source;
 pub(crate) use alignment::Alignment;
 pub(crate) use network::connect;
 pub(crate) use pressure::Pressure;
+pub(crate) use timely::scheduling::Activator;
 
 use crate::checkpoint::{CheckpointRun, Local, Restored};
 use crate::clock::Clock;
