@@ -9,9 +9,9 @@ use egret_core::{
     Batch, Committable, Context, Epoch, Error, EventTime, JobGraph, KeyColumns, Operator, OperatorInfo, Poll, Result, Sink,
     SinkContext, SinkWriter, Source, SourceReader, Split, StreamSchema, WatermarkStrategy,
 };
-use egret_engine::{CheckpointConfig, JobReport, ManualClock, RunConfig, run};
+use egret_engine::{CheckpointConfig, JobReport, ManualClock, RunConfig, StopHandle, run};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -283,6 +283,56 @@ fn checkpoints_go_on_when_the_clock_on_the_wall_is_set_back() {
     let complete = report.checkpoints.complete;
     assert!(complete > 5, "20,000 batches of 10 ms, and only {complete} checkpoints: none since the clock was set back");
     assert!(report.checkpoints.longest_ms < DAY_MS, "one seems to have taken {} ms", report.checkpoints.longest_ms);
+}
+
+/// Says that it is gone.
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_job_that_is_stopped_does_not_wait_for_ever_for_an_operator() {
+    let (clock, stop) = (ManualClock::default(), StopHandle::new());
+    let (entered, gone) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (stopping, is_gone) = (stop.clone(), Arc::clone(&gone));
+    let each = move || {
+        let (stop, entered, gone) = (stopping.clone(), Arc::clone(&entered), Gone(Arc::clone(&is_gone)));
+        move |batch: Batch, ctx: &mut Context<'_>| {
+            let is_stuck = ctx.info().instance == 1;
+            entered.fetch_or(is_stuck, Ordering::SeqCst);
+            while !(if is_stuck { &gone.0 } else { &entered }).load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            stop.stop();
+            ctx.emit(batch);
+            Ok(())
+        }
+    };
+    let moving = clock.clone();
+    let passes = std::thread::spawn(move || {
+        let mut now_ms = 0;
+        while !gone.load(Ordering::SeqCst) {
+            now_ms += 100;
+            moving.set_ms(now_ms);
+            std::thread::yield_now();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = RunConfig {
+        batch_rows: 10,
+        clock: Arc::new(clock),
+        stop,
+        checkpoints: Some(CheckpointConfig::new(folder.path())),
+        ..RunConfig::with_workers(2)
+    };
+    let error = run(&job(1_000_000, 2, Partitioning::Forward, &Collect::default(), each), &config).unwrap_err().to_string();
+    passes.join().unwrap();
+    assert!(error.contains("stopped without a checkpoint") && error.contains("(worker 1)"), "{error}");
+    assert!(error.contains("after 10 s") && error.contains("goes on from the last checkpoint"), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Answers(Mutex<BTreeMap<(usize, String), u64>>);
 
 /// So many instances are named.
-const NAMED_MAX: usize = 3;
+const NAMED_MAX: usize = 8;
 
 impl Answers {
     /// An instance is asked from now on.
@@ -31,7 +31,7 @@ impl Answers {
         for &worker in workers {
             let mut of_worker = answers.iter().filter(|((of, _), _)| *of == worker).peekable();
             if of_worker.peek().is_none() {
-                named.push(format!("worker {worker}, which is in another process"));
+                named.push(format!("worker {worker} of another process"));
                 continue;
             }
             named.extend(
@@ -64,11 +64,13 @@ mod tests {
         answers.gave(1, "window", 7);
         assert_eq!(answers.missing(7, &[0]), "'window' (worker 0) had not answered");
         assert_eq!(answers.missing(7, &[1]), "files of its parts were not yet written");
-        assert_eq!(answers.missing(7, &[1, 2]), "worker 2, which is in another process had not answered");
+        assert_eq!(answers.missing(7, &[1, 2]), "worker 2 of another process had not answered");
         assert_eq!(
             answers.missing(8, &[0, 1]),
-            "'txn' (worker 0), 'window' (worker 0), 'txn' (worker 1) and 1 others had not answered"
+            "'txn' (worker 0), 'window' (worker 0), 'txn' (worker 1), 'window' (worker 1) had not answered"
         );
+        (0..9).for_each(|worker| answers.expect(worker, "sink"));
+        assert!(answers.missing(8, &[0, 1, 2, 3, 4, 5, 6, 7, 8]).ends_with("'sink' (worker 3) and 5 others had not answered"));
         assert_eq!(answers.missing(7, &[]), "it was not yet known whether its manifest is written");
     }
 }
