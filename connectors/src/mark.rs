@@ -41,6 +41,8 @@ pub(crate) enum Held {
     Cut,
     /// It has other bytes.
     Other,
+    /// There is none.
+    Gone,
 }
 
 impl Mark {
@@ -110,7 +112,8 @@ impl Mark {
         let path = path.display();
         let mut found = match held {
             Held::Cut => format!("{path} is shorter than it was at the checkpoint"),
-            _ => format!("{path} is not the file that it was at the checkpoint"),
+            Held::Gone => format!("{path} is no longer there, as it was at the checkpoint"),
+            Held::Same | Held::Other => format!("{path} is not the file that it was at the checkpoint"),
         };
         if self.read > 0 {
             found += &format!(" ({} bytes of that had been read)", self.read);

@@ -31,8 +31,8 @@ pub(crate) struct FollowInput {
     others: Option<Arc<NewFiles>>,
     every: Duration,
     counters: Arc<Counters>,
-    /// The file that is read: that of the name, or one that had it.
-    file: File,
+    /// The file that is read: that of the name, or one that had it; none while nothing has the name.
+    file: Option<File>,
     seen: Seen,
     /// It was at its end when last read.
     rested: bool,
@@ -51,18 +51,17 @@ enum Growth {
 }
 
 impl FollowInput {
-    /// Opens a file.
+    /// Opens a file; one that is being rotated just now may not be there yet.
     ///
     /// # Errors
     /// It cannot be opened.
     pub(crate) fn open(path: &Path, others: Option<Arc<NewFiles>>, every: Duration, counters: Arc<Counters>) -> Result<Self> {
-        let file = File::open(path).map_err(|error| read_error(path, &error))?;
         Ok(Self {
+            file: open_named(path)?,
             path: path.to_owned(),
             others,
             every,
             counters,
-            file,
             seen: Seen::default(),
             rested: false,
             is_followed_by_another: false,
@@ -76,12 +75,13 @@ impl FollowInput {
 
     /// Reads on, together with the last bytes before: they must be those that were read.
     fn read_on(&mut self, into: &mut [u8]) -> io::Result<Growth> {
+        let Some(file) = &mut self.file else { return Ok(Growth::None) };
         let before = self.seen.tail().len();
         let mut again = [0; 128];
-        self.file.seek(SeekFrom::Start(self.seen.read() - before as u64))?;
+        file.seek(SeekFrom::Start(self.seen.read() - before as u64))?;
         let count = loop {
             let mut parts = [IoSliceMut::new(&mut again[..before]), IoSliceMut::new(into)];
-            match self.file.read_vectored(&mut parts) {
+            match file.read_vectored(&mut parts) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }
@@ -90,7 +90,7 @@ impl FollowInput {
             return Ok(Growth::Rewritten);
         }
         let count = count - before;
-        if count > 0 && self.rested && !self.seen.is_head_of(&self.file)? {
+        if count > 0 && self.rested && !self.seen.is_head_of(file)? {
             return Ok(Growth::Rewritten);
         }
         Ok(if count == 0 { Growth::None } else { Growth::Bytes(count) })
@@ -100,7 +100,11 @@ impl FollowInput {
     fn look(&mut self) -> Result<Chunk> {
         self.rested = true;
         self.others.iter().for_each(|others| others.look(&self.counters));
-        let mine = self.file.metadata().map_err(|error| self.failed(&error))?;
+        let Some(file) = &self.file else {
+            self.miss();
+            return Ok(Chunk::Pending(self.every));
+        };
+        let mine = file.metadata().map_err(|error| self.failed(&error))?;
         let named = match fs::metadata(&self.path) {
             Ok(named) => named,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -110,7 +114,7 @@ impl FollowInput {
             Err(error) => return Err(self.failed(&error)),
         };
         self.looks = 0;
-        if is_same(identity(&named), identity(&mine)) || named.len() == 0 {
+        if identity(&named) == identity(&mine) || named.len() == 0 {
             self.is_followed_by_another = false;
             return Ok(Chunk::Pending(self.every));
         }
@@ -156,8 +160,9 @@ impl FollowInput {
 
     /// The file was cut: the copy that was made of it is read on, if there is one.
     fn take_copy(&mut self) -> Result<()> {
-        let mark = self.seen.mark(&self.file, true);
-        let mine = self.file.metadata().map_err(|error| self.failed(&error))?;
+        let Some(file) = &self.file else { return Ok(()) };
+        let mark = self.seen.mark(file, true);
+        let mine = file.metadata().map_err(|error| self.failed(&error))?;
         let found = match &mark {
             Some(mark) => find_file(folder_of(&self.path), mark, Some(identity(&mine))).map_err(|error| self.failed(&error))?,
             None => None,
@@ -173,8 +178,17 @@ impl FollowInput {
             ));
         };
         tracing::info!("{} was cut; its copy {} is read to the end first", self.path.display(), copy.display());
-        (self.file, self.rested, self.is_followed_by_another) = (file, false, false);
+        (self.file, self.rested, self.is_followed_by_another) = (Some(file), false, false);
         Ok(())
+    }
+}
+
+/// The file that has a name, if one has.
+fn open_named(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(read_error(path, &error)),
     }
 }
 
@@ -183,13 +197,11 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether two files are one, as far as the system says.
-fn is_same(a: (u64, u64), b: (u64, u64)) -> bool {
-    a == b
-}
-
 impl ByteInput for FollowInput {
     fn read(&mut self, into: &mut [u8]) -> Result<Chunk> {
+        if self.file.is_none() {
+            self.file = open_named(&self.path)?;
+        }
         loop {
             match self.read_on(into).map_err(|error| self.failed(&error))? {
                 Growth::None => return self.look(),
@@ -204,24 +216,30 @@ impl ByteInput for FollowInput {
     }
 
     fn seek(&mut self, offset: u64) -> Result<()> {
-        let seen = Seen::of_file(&self.file, offset).map_err(|error| self.failed(&error))?;
+        let seen = match &self.file {
+            Some(file) => Seen::of_file(file, offset).map_err(|error| self.failed(&error))?,
+            None => (offset == 0).then(Seen::default),
+        };
         self.seen = seen.ok_or_else(|| too_short(&self.path))?;
         Ok(())
     }
 
     fn mark(&self) -> Option<Mark> {
-        self.seen.mark(&self.file, true)
+        self.file.as_ref().and_then(|file| self.seen.mark(file, true))
     }
 
     fn resume(&mut self, mark: &Mark) -> Result<()> {
-        let held = mark.held_by(&self.file).map_err(|error| self.failed(&error))?;
+        let held = match &self.file {
+            Some(file) => mark.held_by(file).map_err(|error| self.failed(&error))?,
+            None => Held::Gone,
+        };
         if held == Held::Same {
             return Ok(());
         }
         match find_file(folder_of(&self.path), mark, None).map_err(|error| self.failed(&error))? {
             Some((path, file)) => {
                 tracing::info!("{} was rotated; {} is read to the end first", self.path.display(), path.display());
-                self.file = file;
+                self.file = Some(file);
                 Ok(())
             }
             None => Err(mark.refusal(&self.path, held)),
@@ -229,7 +247,7 @@ impl ByteInput for FollowInput {
     }
 
     fn next_file(&mut self) -> Result<()> {
-        self.file = File::open(&self.path).map_err(|error| self.failed(&error))?;
+        self.file = open_named(&self.path)?;
         (self.seen, self.rested, self.is_followed_by_another) = (Seen::default(), false, false);
         Ok(())
     }

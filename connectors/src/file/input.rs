@@ -1,7 +1,7 @@
 //! Files as a stream of bytes, plain or compressed. Those that grow are in [`follow`](super::follow).
 
 use super::config::Compression;
-use super::pool::{PooledFile, PooledRead};
+use super::pool::{PooledFile, PooledRead, is_too_many};
 use crate::format::window::{ByteInput, Chunk};
 use crate::io_error::io_error;
 use crate::mark::{Held, Mark, Seen};
@@ -34,6 +34,10 @@ pub(crate) fn read_error(path: &Path, error: &io::Error) -> Error {
             | Kind::NotSeekable
             | Kind::Unsupported
     );
+    if is_too_many(error) {
+        return Error::job(format!("cannot read {}: too many files are open", path.display()))
+            .help("raise the limit (ulimit -n), or name fewer files: each that is followed stays open");
+    }
     match io_error("read", path, error) {
         Error::External(report) if lasts => Error::Job(report),
         other => other,
@@ -210,5 +214,23 @@ impl ByteInput for PackedInput {
         }
         self.expected = Some(mark.clone());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::ErrorKind as Kind;
+
+    #[test]
+    fn what_lasts_is_not_tried_again() {
+        let error = |error: io::Error| read_error(Path::new("in/t.csv"), &error);
+        for kind in [Kind::NotFound, Kind::PermissionDenied, Kind::IsADirectory, Kind::NotADirectory, Kind::InvalidData] {
+            assert!(!error(kind.into()).may_retry(), "{kind:?}");
+        }
+        for kind in [Kind::Interrupted, Kind::StaleNetworkFileHandle, Kind::TimedOut, Kind::HostUnreachable, Kind::Other] {
+            assert!(error(kind.into()).may_retry(), "{kind:?}");
+        }
+        assert!(error(io::Error::from_raw_os_error(24)).to_string().contains("ulimit -n"));
     }
 }

@@ -32,6 +32,19 @@ struct Files {
     open: HashMap<u64, (Arc<File>, u64)>,
 }
 
+impl Files {
+    /// Closes the file that was read longest ago; returns whether there was one.
+    fn close_oldest(&mut self) -> bool {
+        let oldest = self.open.iter().min_by_key(|(_, (_, last))| *last).map(|(number, _)| *number);
+        oldest.is_some_and(|oldest| self.open.remove(&oldest).is_some())
+    }
+}
+
+/// Whether the process has as many files open as it may: `EMFILE`, or `ENFILE` where the whole system has.
+pub(crate) fn is_too_many(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 impl Pool {
     fn new(max: usize) -> Self {
         Self { max, files: Mutex::default() }
@@ -44,7 +57,7 @@ impl Pool {
     }
 
     /// The file of a number, opened if it is not open.
-    fn get(&self, number: u64, open: impl FnOnce() -> io::Result<File>) -> io::Result<Arc<File>> {
+    fn get(&self, number: u64, open: impl Fn() -> io::Result<File>) -> io::Result<Arc<File>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.turn += 1;
         let turn = files.turn;
@@ -52,12 +65,16 @@ impl Pool {
             *last = turn;
             return Ok(Arc::clone(file));
         }
-        if files.open.len() >= self.max
-            && let Some(oldest) = files.open.iter().min_by_key(|(_, (_, last))| *last).map(|(number, _)| *number)
-        {
-            files.open.remove(&oldest);
+        if files.open.len() >= self.max {
+            files.close_oldest();
         }
-        let file = Arc::new(open()?);
+        let file = loop {
+            match open() {
+                // Others have files open, too.
+                Err(error) if is_too_many(&error) && files.close_oldest() => {}
+                file => break Arc::new(file?),
+            }
+        };
         files.open.insert(number, (Arc::clone(&file), turn));
         Ok(file)
     }

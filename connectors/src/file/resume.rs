@@ -11,8 +11,9 @@ use super::rotation::find_file;
 use super::source::FileSource;
 use crate::format::text_reader::Position;
 use crate::mark::{Held, Mark, Seen};
-use egret_core::{Error, RestoredSplit, Result, Split, SplitStart, lost_split};
+use egret_core::{Error, RestoredSplit, Result, Source, Split, SplitStart, lost_split};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// A split of the checkpoint.
@@ -30,7 +31,8 @@ enum Fate {
     Differs(Held),
 }
 
-pub(super) fn resume(source: &FileSource, splits: Vec<Split>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+pub(super) fn resume(source: &FileSource, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+    let splits = splits_there(source, restored)?;
     let mut starts: Vec<Option<SplitStart>> = vec![None; splits.len()];
     let mut homeless = Vec::new();
     for restored in restored {
@@ -57,6 +59,15 @@ pub(super) fn resume(source: &FileSource, splits: Vec<Split>, restored: &[Restor
         }
     }
     Ok(splits.into_iter().zip(starts).map(|(split, start)| start.unwrap_or_else(|| SplitStart::fresh(split))).collect())
+}
+
+/// The splits; that of a log whose name nothing has just now, too: it may have been rotated.
+fn splits_there(source: &FileSource, restored: &[RestoredSplit]) -> Result<Vec<Split>> {
+    let id = &source.config.path;
+    if source.config.follow && !Path::new(id).exists() && restored.iter().any(|of| of.id == *id) {
+        return Ok(vec![Split { id: id.clone() }]);
+    }
+    source.splits()
 }
 
 fn start(split: &Split, known: &Known<'_>, ended: bool) -> SplitStart {
@@ -128,7 +139,10 @@ fn fate(source: &FileSource, path: &Path, known: &Known<'_>) -> Result<Fate> {
     // Of an input of which nothing can be said (a pipe), nothing is compared.
     let Some(mark) = &position.mark else { return Ok(Fate::Same { ended }) };
     let failed = |error: std::io::Error| read_error(path, &error);
-    let file = File::open(path).map_err(failed)?;
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Fate::Differs(Held::Gone)),
+        file => file.map_err(failed)?,
+    };
     if !file.metadata().map_err(failed)?.is_file() {
         return Ok(Fate::Same { ended });
     }

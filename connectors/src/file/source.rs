@@ -196,8 +196,8 @@ impl Source for FileSource {
         Ok(paths.into_iter().map(|path| Split { id: path.to_string_lossy().into_owned() }).collect())
     }
 
-    fn resume(&self, splits: Vec<Split>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
-        super::resume::resume(self, splits, restored)
+    fn resume(&self, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+        super::resume::resume(self, restored)
     }
 
     fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {

@@ -26,13 +26,13 @@ pub trait Source: Send + Sync {
     /// They cannot be listed: a folder is missing, say.
     fn splits(&self) -> Result<Vec<Split>>;
 
-    /// Where each of the splits begins when the job goes on from a checkpoint that had read those of `restored`. Called in the same
-    /// place as [`Source::splits`], before any split is opened. Unless a source knows better, a split is known by its id.
+    /// The splits there are, and where each begins when the job goes on from a checkpoint that had read those of `restored`. Called
+    /// in place of [`Source::splits`], before any split is opened. Unless a source knows better, a split is known by its id.
     ///
     /// # Errors
     /// What the checkpoint has not read to its end is no longer there, or is not what it was.
-    fn resume(&self, splits: Vec<Split>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
-        resume_by_id(splits, restored)
+    fn resume(&self, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+        resume_by_id(self.splits()?, restored)
     }
 
     /// A reader of one split that gives only `columns` (indexes into the schema, ascending).

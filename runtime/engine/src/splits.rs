@@ -74,16 +74,15 @@ impl SplitLists {
 }
 
 fn list_source(source: &Arc<dyn Source>, name: &str, restored: Option<&Restored>) -> Result<Vec<SplitStart>> {
-    let splits = source.splits()?;
     match restored.and_then(|restored| restored.splits(name)) {
-        None => Ok(splits.into_iter().map(SplitStart::fresh).collect()),
+        None => Ok(source.splits()?.into_iter().map(SplitStart::fresh).collect()),
         Some(positions) => {
             let of = |id: &String, state: &crate::checkpoint::SplitPosition| RestoredSplit {
                 id: id.clone(),
                 position: state.position.clone(),
                 ended: state.ended,
             };
-            source.resume(splits, &positions.iter().map(|(id, state)| of(id, state)).collect::<Vec<_>>())
+            source.resume(&positions.iter().map(|(id, state)| of(id, state)).collect::<Vec<_>>())
         }
     }
 }

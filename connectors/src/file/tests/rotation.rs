@@ -31,7 +31,7 @@ impl Job {
 
     fn go_on(source: FileSource, restored: &[RestoredSplit]) -> Result<Self> {
         let mut readers = Vec::new();
-        for start in source.resume(source.splits()?, restored)? {
+        for start in source.resume(restored)? {
             let from = start.goes_on_from.map(|id| restored.iter().find(|of| of.id == id).unwrap().position.clone());
             if start.ended {
                 readers.push((start.split.id, None, from.unwrap()));
@@ -244,6 +244,30 @@ fn a_log_that_is_removed_is_waited_for() {
     assert_eq!(job.read().unwrap(), ids(10..12), "what is open is read to its end");
     folder.write("t.jsonl", rows(12..20));
     assert_eq!(job.read().unwrap(), ids(12..20));
+}
+
+#[test]
+fn a_log_that_is_rotated_and_not_begun_anew_is_waited_for_after_a_stop() {
+    let folder = Folder::new();
+    let path = folder.write("t.jsonl", rows(0..10));
+    let mut job = Job::start(followed(&folder));
+    assert_eq!(job.read().unwrap(), ids(0..10));
+    append(&path, &rows(10..12));
+    fs::rename(&path, folder.path("t.jsonl.1")).unwrap();
+    job = job.restart().unwrap();
+    assert_eq!(job.read().unwrap(), ids(10..12));
+    job = job.restart().unwrap();
+    assert_eq!(job.read().unwrap(), Vec::<String>::new());
+    folder.write("t.jsonl", rows(12..20));
+    assert_eq!(job.restart().unwrap().read().unwrap(), ids(12..20));
+    // What is gone altogether is refused.
+    let other = Folder::new();
+    other.write("t.jsonl", rows(0..10));
+    let mut job = Job::start(followed(&other));
+    assert_eq!(job.read().unwrap(), ids(0..10));
+    fs::remove_file(other.path("t.jsonl")).unwrap();
+    let error = job.restart().err().unwrap().to_string();
+    assert!(error.contains("is no longer there, as it was at the checkpoint"), "{error}");
 }
 
 #[test]
