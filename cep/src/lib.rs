@@ -65,6 +65,7 @@ mod measure;
 mod pattern;
 mod prefilter;
 pub mod rows;
+mod saved;
 mod set;
 pub mod trace;
 mod value;

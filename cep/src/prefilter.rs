@@ -48,8 +48,10 @@ impl Operator for Prefilter {
 
 impl Prefilter {
     fn output(&self, rows: &RecordBatch, masks: Masks, keep: Option<BooleanArray>) -> Result<RecordBatch> {
-        let columns = self.0.kept.iter().map(|&column| rows.column(column).clone()).chain(masks.into_columns()).collect();
-        let all = RecordBatch::try_new(Arc::clone(self.0.rows.arrow()), columns)?;
+        let given = |&column: &usize| rows.column(column).clone();
+        let kept = self.0.kept.iter().map(given);
+        let columns = kept.chain(masks.into_columns()).chain(self.0.judged.iter().map(given)).collect();
+        let all = RecordBatch::try_new(Arc::clone(self.0.sent.arrow()), columns)?;
         Ok(match keep {
             None => all,
             Some(keep) => filter_record_batch(&all, &keep)?,

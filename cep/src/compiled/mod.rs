@@ -1,6 +1,7 @@
 //! A pattern bound to a stream: the plan, and the factories of the operators that run it.
 
 mod describe;
+mod layout;
 mod plan;
 mod streams;
 
@@ -163,6 +164,13 @@ impl CompiledPattern {
         self
     }
 
+    /// The id under which a set saves the pattern's state; its name unless said otherwise. It is the same for the life of the state.
+    #[must_use]
+    pub fn with_uid(mut self, uid: &str) -> Self {
+        Arc::make_mut(&mut self.plan).uid = Some(uid.to_owned());
+        self
+    }
+
     /// Shows these columns by other names where it is said why: a text for each, in which `{row}` is the name of the event's
     /// variable and `{row.}` the same and a point.
     #[must_use]
@@ -202,7 +210,7 @@ impl CompiledPattern {
 
     /// The columns between prefilter and matcher.
     pub fn prefilter_schema(&self) -> &StreamSchema {
-        &self.plan.rows
+        &self.plan.sent
     }
 
     /// The columns of the stream that the prefilter reads, ascending.

@@ -13,8 +13,8 @@ use crate::why::show::{ShownConditions, name_for};
 use arrow::datatypes::{DataType, Field};
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::Expression;
-use egret_core::key::{check_key_type, hash_key};
-use egret_core::{Error, Result, StateLayout, StreamSchema};
+use egret_core::key::check_key_type;
+use egret_core::{Error, Result, StreamSchema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -36,8 +36,12 @@ pub(crate) struct Plan {
     pub(crate) input: StreamSchema,
     /// The columns of the input that go to the matcher.
     pub(crate) kept: Vec<usize>,
-    /// The matcher's input: kept columns, then masks.
+    /// What the matcher works on: kept columns, then masks.
     pub(crate) rows: StreamSchema,
+    /// What goes from the prefilter to the matcher: the same, and then the columns of `judged`.
+    pub(crate) sent: StreamSchema,
+    /// The columns of the input that only masks are made of: rows that wait have them, so that a restored matcher can make masks anew.
+    pub(crate) judged: Vec<usize>,
     /// The matcher's late output: kept columns.
     pub(crate) late: StreamSchema,
     /// Of the matcher's input: what is stored of an event that was taken.
@@ -59,8 +63,8 @@ pub(crate) struct Plan {
     pub(crate) elements: Vec<Element>,
     /// The pattern as text.
     pub(crate) text: String,
-    /// Changes when the state of one plan cannot be read by another.
-    pub(crate) fingerprint: u64,
+    /// The id under which its state is saved, if that is not its name.
+    pub(crate) uid: Option<String>,
 }
 
 /// [`AfterMatch`] with variables resolved.
@@ -86,6 +90,9 @@ impl Plan {
         if partition.iter().chain(ties).any(|&column| column >= fields) {
             return Err(Error::bug("a partition or tie column is not one of the stream's"));
         }
+        // The order in which the key's columns are written changes nothing, so it must not change what state is kept under.
+        let mut partition = partition;
+        partition.sort_by_key(|&column| schema.arrow().field(column).name());
         for &column in &partition {
             let field = schema.arrow().field(column);
             check_key_type(field.data_type()).map_err(|error| error.context(format!("PARTITION BY {}", field.name())))?;
@@ -124,6 +131,8 @@ impl Plan {
             input: schema.clone(),
             kept: columns.kept,
             rows: columns.rows,
+            sent: columns.sent,
+            judged: columns.judged,
             late: columns.late,
             stored: columns.stored,
             keys: columns.keys,
@@ -137,10 +146,9 @@ impl Plan {
             sets_from: usize::MAX,
             elements: pattern.elements.clone(),
             text: pattern.to_string(),
-            fingerprint: 0,
+            uid: None,
         };
         plan.choose_evaluation();
-        plan.fingerprint = plan.make_fingerprint();
         Ok(plan)
     }
 
@@ -195,47 +203,14 @@ impl Plan {
     pub(crate) fn condition_name(&self, condition: ConditionId) -> &str {
         self.sources[condition as usize].variable.map_or("a group's UNTIL", |variable| &self.automaton.variables[variable].name)
     }
-
-    /// What the state depends on, in words: a restored checkpoint must have the same.
-    pub(crate) fn state_layout(&self, name: Option<&str>) -> StateLayout {
-        let variable = |node: &crate::automaton::Node| self.automaton.variables[node.variable].name.clone();
-        let steps: Vec<_> = self.automaton.nodes.iter().map(variable).collect();
-        let own = |columns: &[usize]| self.kept_names(columns).unwrap_or_else(|| column_names(&self.rows, columns));
-        // Rows that wait have the numbers of their streams.
-        let streams = self.streams.iter().map(|streams| ("the order of the streams".to_owned(), streams.names.join(", ")));
-        let facts = [
-            ("key".to_owned(), own(&self.keys)),
-            ("the sequence of variables".to_owned(), steps.join(" ")),
-            ("what is kept of rows".to_owned(), own(&self.stored)),
-        ];
-        let facts = facts.into_iter().chain(streams).collect();
-        StateLayout { name: name.map(|name| format!("pattern {name}")), facts }
-    }
-
-    /// State refers to nodes and stored columns; conditions and measures may change between savepoint and restart.
-    fn make_fingerprint(&self) -> u64 {
-        let nodes = self.automaton.nodes.iter().map(|node| {
-            let targets: Vec<_> = node.edges.iter().map(|edge| edge.target).collect();
-            format!("{} {targets:?} {}", self.automaton.variables[node.variable].name, node.guards.len())
-        });
-        let columns = self.stored.iter().map(|&column| format!("{}", self.rows.arrow().field(column)));
-        hash_key(nodes.chain(columns).collect::<Vec<_>>().join("\n").as_bytes())
-    }
-}
-
-/// Columns with their types.
-pub(crate) fn column_names(schema: &StreamSchema, columns: &[usize]) -> String {
-    let name = |&column: &usize| {
-        let field = schema.arrow().field(column);
-        format!("{} {}", field.name(), field.data_type())
-    };
-    columns.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Which columns go where.
 struct Columns {
     kept: Vec<usize>,
     rows: StreamSchema,
+    sent: StreamSchema,
+    judged: Vec<usize>,
     late: StreamSchema,
     stored: Vec<usize>,
     keys: Vec<usize>,
@@ -279,13 +254,16 @@ impl Columns {
             Field::new(name, DataType::UInt64, false)
         };
         let rows = late.with_fields((0..words).map(mask))?;
+        let read: BTreeSet<usize> = drafts.locals.iter().flat_map(|local| local.columns().iter().copied()).collect();
+        let judged: Vec<usize> = read.into_iter().filter(|column| !kept.contains(column)).collect();
+        let sent = rows.with_fields(judged.iter().map(|&column| schema.arrow().field(column).clone()))?;
         let places = |columns: &[usize]| columns.iter().map(|&column| place(column)).collect::<Result<Vec<_>>>();
         let mut all_ties = places(ties)?;
         let mut rest: Vec<usize> = (0..kept.len() + words).filter(|column| !all_ties.contains(column)).collect();
         rest.sort_by_key(|&column| kept.get(column).is_some_and(|column| shown_only.contains(column)));
         all_ties.extend(rest);
         let stored = places(&stored.into_iter().collect::<Vec<_>>())?;
-        Ok(Self { keys: places(partition)?, ties: all_ties, stored, kept, rows, late })
+        Ok(Self { keys: places(partition)?, ties: all_ties, stored, kept, rows, sent, judged, late })
     }
 }
 

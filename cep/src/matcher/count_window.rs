@@ -27,6 +27,11 @@ impl CountWindow {
         if runs.last().is_some_and(|run| run.start == number) {
             self.starts.push_back((number, self.count));
         }
+        self.over(events)
+    }
+
+    /// From which number on partial matches may go on.
+    pub(super) fn over(&mut self, events: u64) -> u64 {
         let mut floor = 0;
         while let Some((start, _)) = self.starts.pop_front_if(|(_, count)| *count + events <= self.count + 1) {
             floor = start + 1;

@@ -8,6 +8,7 @@ mod facts;
 mod keys;
 mod output;
 mod probe;
+mod restore;
 mod run;
 mod skip;
 mod slab;
@@ -34,13 +35,16 @@ use egret_core::{
 };
 use std::sync::Arc;
 
+/// The counters of partial matches that ended without a match.
+pub(crate) const TIMED_OUT: &str = "partial matches timed out";
+pub(crate) const DROPPED: &str = "partial matches dropped, their key had too many";
+
 /// Makes matchers.
 pub(crate) struct MatcherFactory(pub(crate) Arc<Plan>);
 
 impl OperatorFactory for MatcherFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
-        let state = State::new(&self.0);
-        Ok(Box::new(Matcher { plan: Arc::clone(&self.0), state, info: info.clone(), timed_out: 0, dropped: 0 }))
+        Ok(Box::new(Matcher::new(&self.0, info, Box::new(Plainly))))
     }
 
     fn describe(&self) -> Vec<String> {
@@ -52,10 +56,45 @@ impl OperatorFactory for MatcherFactory {
     }
 }
 
-struct Matcher {
+/// How matches leave a matcher, and how its state is saved.
+pub(crate) trait Exit {
+    /// Sends rows on their way; whether the input has ended is said, too.
+    ///
+    /// # Errors
+    /// Something cannot be computed of them.
+    fn send(&mut self, sent: Vec<(usize, Batch)>, ended: bool, ctx: &mut Context<'_>) -> Result<()>;
+
+    /// State as it is saved.
+    fn saved(&self, state: Snapshot) -> Snapshot {
+        state
+    }
+
+    /// State as it was saved.
+    ///
+    /// # Errors
+    /// It is damaged.
+    fn loaded(&self, parts: Vec<Snapshot>) -> Result<Vec<Snapshot>> {
+        Ok(parts)
+    }
+}
+
+/// Every output is one of the operator.
+struct Plainly;
+
+impl Exit for Plainly {
+    fn send(&mut self, sent: Vec<(usize, Batch)>, _ended: bool, ctx: &mut Context<'_>) -> Result<()> {
+        sent.into_iter().for_each(|(port, batch)| ctx.emit_to(port, batch));
+        Ok(())
+    }
+}
+
+/// The matcher of one pattern.
+pub(crate) struct Matcher {
     plan: Arc<Plan>,
     state: State,
     info: OperatorInfo,
+    exit: Box<dyn Exit>,
+    ended: bool,
     /// How many timed-out partial matches the counters know of.
     timed_out: u64,
     dropped: u64,
@@ -89,6 +128,7 @@ impl Operator for Matcher {
         }
         if watermark == EventTime::MAX {
             self.state.end(plan)?;
+            self.ended = true;
         }
         self.send(ctx)
     }
@@ -107,10 +147,11 @@ impl Operator for Matcher {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        self.state.snapshot(&self.plan, self.info.max_parallelism)
+        Ok(self.exit.saved(self.state.snapshot(&self.plan, self.info.max_parallelism)?))
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
+        let parts = self.exit.loaded(parts)?;
         self.state.restore(&self.plan, parts, self.info.instance == 0)
     }
 
@@ -125,6 +166,10 @@ impl Operator for Matcher {
 }
 
 impl Matcher {
+    pub(crate) fn new(plan: &Arc<Plan>, info: &OperatorInfo, exit: Box<dyn Exit>) -> Self {
+        Self { plan: Arc::clone(plan), state: State::new(plan), info: info.clone(), exit, ended: false, timed_out: 0, dropped: 0 }
+    }
+
     /// Rows of a stream without event time: they count when they come.
     fn arrived(&mut self, rows: RecordBatch, ctx: &mut Context<'_>) -> Result<()> {
         let now = self.state.clock_at(ctx.processing_time_ms());
@@ -143,20 +188,20 @@ impl Matcher {
     }
 
     fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
-        for (port, batch) in self.state.take_output(&self.plan)? {
-            if port == MAIN {
-                ctx.counters().add_named(MATCHES, batch.num_rows() as i64);
-            }
-            ctx.emit_to(port, batch);
+        let sent = self.state.take_output(&self.plan)?;
+        let matches: usize = sent.iter().filter(|(port, _)| *port == MAIN).map(|(_, batch)| batch.num_rows()).sum();
+        if matches > 0 {
+            ctx.counters().add_named(MATCHES, matches as i64);
         }
+        self.exit.send(sent, self.ended, ctx)?;
         let timed_out = self.state.timed_out();
         if timed_out > self.timed_out {
-            ctx.counters().add_named("partial matches timed out", (timed_out - self.timed_out) as i64);
+            ctx.counters().add_named(TIMED_OUT, (timed_out - self.timed_out) as i64);
             self.timed_out = timed_out;
         }
         let dropped = self.state.dropped;
         if dropped > self.dropped {
-            ctx.counters().add_named("partial matches dropped, their key had too many", (dropped - self.dropped) as i64);
+            ctx.counters().add_named(DROPPED, (dropped - self.dropped) as i64);
             self.dropped = dropped;
         }
         self.wake(ctx);

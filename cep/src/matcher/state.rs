@@ -45,8 +45,12 @@ pub(crate) struct State {
     /// Of keys whose partial matches have a window in events.
     pub(super) windows: CountWindows,
     /// How many partial matches were dropped because their key had too many.
-    pub(super) dropped: u64,
+    pub(crate) dropped: u64,
     clock_ms: i64,
+    /// Everything before this time was looked at.
+    pub(crate) reached: i64,
+    /// While state is taken up: what is over then is shown at this time at the earliest.
+    pub(super) not_before: i64,
 }
 
 /// When the rows of a batch happened.
@@ -104,6 +108,8 @@ impl State {
             windows: CountWindows::default(),
             dropped: 0,
             clock_ms: i64::MIN,
+            reached: i64::MIN,
+            not_before: i64::MIN,
         }
     }
 
@@ -230,20 +236,26 @@ impl State {
     fn count_event(&mut self, plan: &Plan, events: u64, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> (CountWindow, bool) {
         let mut window = self.windows.take(place);
         let floor = window.advance(events, at.number, runs);
+        let ends = self.end_before(plan, floor, (at.time, at.number), runs);
+        (window, ends)
+    }
+
+    /// Ends the partial matches that began before a number, at a time and moment. Says whether there were any.
+    pub(super) fn end_before(&mut self, plan: &Plan, floor: u64, (time, moment): (i64, u64), runs: &mut Vec<Run>) -> bool {
         let over = runs.partition_point(|run| run.start < floor);
         let Self { store, work, output, .. } = self;
         for mut run in runs.drain(..over) {
             let end = (run.node, run.open);
-            let expired = end_window(plan, &mut run, at.time, |held| {
+            let expired = end_window(plan, &mut run, time, |held| {
                 store.hold(held.chain);
-                work.complete.push(Held { moment: at.number, ..held });
+                work.complete.push(Held { moment, ..held });
             });
             match expired {
-                Expired::TimedOut => output.timed_out(plan, store, run.chain, at.time, end),
+                Expired::TimedOut => output.timed_out(plan, store, run.chain, time, end),
                 _ => store.release(run.chain),
             }
         }
-        (window, over > 0)
+        over > 0
     }
 
     /// A key has too many partial matches.
@@ -295,12 +307,7 @@ impl State {
             }
         }
         self.keys.put_runs(place, runs);
-        if plan.skip == Skip::None {
-            self.deliver_all();
-        } else {
-            self.hold_all(place);
-            self.resolve(plan, place)?;
-        }
+        self.settle_complete(plan, place)?;
         if self.remove_if_empty(place) {
             return Ok(None);
         }
@@ -340,20 +347,26 @@ impl State {
             self.expire_at(plan, &mut runs, next);
             self.keys.put_runs(place, &mut runs);
             self.list = runs;
-            if plan.skip == Skip::None {
-                self.deliver_all();
-            } else {
-                self.hold_all(place);
-                self.resolve(plan, place)?;
-            }
+            self.settle_complete(plan, place)?;
             if self.remove_if_empty(place) {
                 return Ok(false);
             }
         }
     }
 
+    /// Sends the complete matches, or puts them aside and sends those whose turn it is.
+    pub(super) fn settle_complete(&mut self, plan: &Plan, place: u32) -> Result<()> {
+        if plan.skip == Skip::None {
+            self.deliver_all();
+            return Ok(());
+        }
+        self.hold_all(place);
+        self.resolve(plan, place)
+    }
+
     fn expire_at(&mut self, plan: &Plan, runs: &mut Vec<Run>, now: i64) {
-        let Self { store, work, output, number, .. } = self;
+        let Self { store, work, output, number, not_before, .. } = self;
+        let shown = now.max(*not_before);
         runs.retain_mut(|run| {
             if deadline(plan, run) > now {
                 return true;
@@ -361,12 +374,12 @@ impl State {
             let end = (run.node, run.open);
             let expired = expire(plan, run, now, |held| {
                 store.hold(held.chain);
-                work.complete.push(Held { moment: *number, ..held });
+                work.complete.push(Held { moment: *number, time: shown, ..held });
             });
             match expired {
                 Expired::No => return true,
                 Expired::Over => store.release(run.chain),
-                Expired::TimedOut => output.timed_out(plan, store, run.chain, now, end),
+                Expired::TimedOut => output.timed_out(plan, store, run.chain, shown, end),
             }
             false
         });
@@ -385,6 +398,7 @@ impl State {
 
     /// Time has reached everything before `time`.
     pub(crate) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
+        self.reached = self.reached.max(time);
         let mut due = std::mem::take(&mut self.due);
         while self.deadlines.pop_before(time, KEYS_WARMED, &mut due) {
             self.keys.warm_places(&due);

@@ -3,7 +3,7 @@
 use super::evaluate::{Current, meets};
 use super::run::{Held, Run};
 use super::slab::NONE;
-use super::store::Store;
+use super::store::{Moment, Store};
 use crate::automaton::{ConditionId, Edge, EdgeLink, Node, NodeId, Target, guard_bit};
 use crate::compiled::Plan;
 use egret_core::Result;
@@ -159,7 +159,7 @@ impl Step<'_> {
     fn take(&mut self, target: NodeId, chain: u32, start: u64, start_time: i64) -> Option<Run> {
         let node = &self.plan.automaton.nodes[target as usize];
         let At { row, time, number, .. } = self.at;
-        let event = *self.work.event.get_or_insert_with(|| self.store.event(row, number));
+        let event = *self.work.event.get_or_insert_with(|| self.store.event(row, Moment { number, time }));
         let chain = self.store.extend(chain, event, node.variable as u16);
         let goes_on = !node.edges.is_empty();
         if node.accept {

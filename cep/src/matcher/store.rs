@@ -15,6 +15,7 @@ use arrow::compute::{interleave, interleave_record_batch, take, take_record_batc
 use arrow::datatypes::SchemaRef;
 use egret_core::Result;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 /// The chunk that is the batch being worked on.
 const CURRENT: u32 = u32::MAX;
@@ -34,11 +35,28 @@ struct Event {
     holders: u32,
     /// Its place among all events, in the order they were looked at: the lower half, then the upper one.
     number: [u32; 2],
+    /// When it happened, in halves as well.
+    time: [u32; 2],
+}
+
+/// An event's place among all, and when it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Moment {
+    pub(crate) number: u64,
+    pub(crate) time: i64,
+}
+
+fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
+}
+
+fn whole([low, high]: [u32; 2]) -> u64 {
+    u64::from(low) | u64::from(high) << 32
 }
 
 impl Event {
-    fn new(row: usize, number: u64) -> Self {
-        Self { chunk: CURRENT, row: row as u32, holders: 0, number: [number as u32, (number >> 32) as u32] }
+    fn new(row: usize, Moment { number, time }: Moment) -> Self {
+        Self { chunk: CURRENT, row: row as u32, holders: 0, number: halves(number), time: halves(time as u64) }
     }
 }
 
@@ -109,16 +127,29 @@ impl Store {
     }
 
     /// An event of the current batch, held by nobody yet.
-    pub(crate) fn event(&mut self, row: usize, number: u64) -> u32 {
-        let event = self.events.add(Event::new(row, number));
+    pub(crate) fn event(&mut self, row: usize, moment: Moment) -> u32 {
+        let event = self.events.add(Event::new(row, moment));
         self.fresh.push(event);
         event
     }
 
     /// The place of an event among all.
     pub(crate) fn number(&self, event: u32) -> u64 {
-        let [low, high] = self.events[event].number;
-        u64::from(low) | u64::from(high) << 32
+        whole(self.events[event].number)
+    }
+
+    /// The place of an event among all, and when it happened.
+    pub(crate) fn moment(&self, event: u32) -> Moment {
+        let Event { number, time, .. } = self.events[event];
+        Moment { number: whole(number), time: whole(time) as i64 }
+    }
+
+    /// The first event of a chain.
+    pub(crate) fn first_of(&self, mut chain: u32) -> u32 {
+        while self.links[chain].previous != NONE {
+            chain = self.links[chain].previous;
+        }
+        self.links[chain].event
     }
 
     /// A chain longer by an event. It holds its beginning and the event; the caller holds it.
@@ -335,9 +366,9 @@ impl Store {
     }
 
     /// Puts rows from outside into a chunk: events that nobody holds yet.
-    pub(crate) fn load(&mut self, rows: RecordBatch, numbers: &[u64]) -> Vec<u32> {
-        let add = |number: &u64| self.events.add(Event::new(0, *number));
-        let events: Vec<u32> = numbers.iter().map(add).collect();
+    pub(crate) fn load(&mut self, rows: RecordBatch, moments: &[Moment]) -> Vec<u32> {
+        let add = |moment: &Moment| self.events.add(Event::new(0, *moment));
+        let events: Vec<u32> = moments.iter().map(add).collect();
         if !events.is_empty() {
             self.add_chunk(rows, events.clone());
         }

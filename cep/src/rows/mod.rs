@@ -21,6 +21,7 @@ mod evaluate;
 mod gate;
 mod history;
 mod inside;
+mod layout;
 mod matched;
 mod measure;
 mod names;

@@ -4,7 +4,9 @@ use super::plan::RowPlan;
 use super::state::RowState;
 use crate::compiled::MATCHES;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize};
+use egret_core::{
+    Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout, StateSize,
+};
 use std::sync::Arc;
 
 /// The output of late rows.
@@ -20,6 +22,10 @@ impl OperatorFactory for RowFactory {
 
     fn describe(&self) -> Vec<String> {
         self.0.describe()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        vec![self.0.state_layout()]
     }
 }
 

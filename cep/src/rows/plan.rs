@@ -9,7 +9,7 @@ use super::spec::{RowPattern, RowSkip, RowsPerMatch};
 use super::value::{Fold, From, Kind, Read, RowValue, Set};
 use arrow::datatypes::SchemaRef;
 use egret_core::expr::Expression;
-use egret_core::key::{check_key_type, hash_key};
+use egret_core::key::check_key_type;
 use egret_core::{Error, Result, StreamSchema};
 use std::collections::BTreeSet;
 
@@ -49,8 +49,10 @@ pub(crate) struct RowPlan {
     pub(crate) remembers: bool,
     pub(crate) skip: Skip,
     pub(crate) options: Options,
-    /// Changes when the state of one plan cannot be read by another.
-    pub(crate) fingerprint: u64,
+    /// The columns of the input that are kept of every row, and where they are among the columns: all that anything is computed of.
+    pub(crate) saved: Vec<(usize, usize)>,
+    /// Columns and whether they are descending, as `ORDER BY` has them.
+    pub(crate) order_by: Vec<(usize, bool)>,
 }
 
 /// When two beginnings of a match that have come to the same place of the pattern have the same future.
@@ -117,11 +119,18 @@ impl RowPlan {
             may_be_empty: automaton.first.accepts || automaton.start.accepts,
         };
         let measures = RowMeasures::compile(&source, &variables, &mut columns)?;
+        // The order in which the key's columns are written changes what is shown, and nothing else.
+        let mut partition = partition;
+        partition.sort_by_key(|&column| schema.arrow().field(column).name());
         let time = schema.event_time().map(|time| columns.of_input(time)).transpose()?;
         if columns.list.is_empty() {
             // A row leaves at least one column behind.
             columns.of_input(0)?;
         }
+        let read = columns.list.iter().chain(&defines.locals).chain(&defines.sides);
+        let asked = partition.iter().chain(order.iter().map(|(column, _)| column)).copied().chain(schema.event_time());
+        let saved = inputs_of(read, schema).into_iter().chain(asked).collect::<BTreeSet<_>>().into_iter();
+        let saved = saved.map(|column| Ok((column, columns.of_input(column)?))).collect::<Result<_>>()?;
         let tracked = Tracked::of(&defines.values);
         let shifted = defines.shifts.iter().map(|shift| shift.rows).max().unwrap_or(0);
         let all = || defines.values.iter().chain(&measures.values);
@@ -144,27 +153,19 @@ impl RowPlan {
             measures,
             time,
             partition,
-            order,
             tracked,
             options: Options::default(),
-            fingerprint: 0,
+            order_by: order.clone(),
+            order,
+            saved,
         };
         plan.complete_order();
-        plan.fingerprint = hash_key(format!("{:?} {:?} {:?} {:?}", plan.spec, plan.input, plan.partition, plan.order).as_bytes());
         Ok(plan)
     }
 
     /// The columns of the input that are read, ascending.
     pub(crate) fn input_columns(&self) -> Vec<usize> {
-        let fields = self.input.arrow().fields().len();
-        let read = self.columns.iter().chain(&self.defines.locals).chain(&self.defines.sides);
-        let read = read.flat_map(|expression| expression.columns().iter().copied()).filter(|&column| column < fields);
-        let mut columns: Vec<usize> =
-            read.chain(self.partition.iter().copied()).chain(self.order.iter().map(|(column, _)| *column)).collect();
-        columns.extend(self.input.event_time());
-        columns.sort_unstable();
-        columns.dedup();
-        columns
+        self.saved.iter().map(|(column, _)| *column).collect()
     }
 
     /// Whether the starts of matches are looked for all at once: threads of different starts have the same future.
@@ -212,6 +213,12 @@ impl Tracked {
             self.rows.len() - 1
         })
     }
+}
+
+/// The columns of the input that expressions read, which are over them and then over shifts.
+fn inputs_of<'a>(expressions: impl Iterator<Item = &'a Expression>, schema: &StreamSchema) -> BTreeSet<usize> {
+    let fields = schema.arrow().fields().len();
+    expressions.flat_map(|expression| expression.columns().iter().copied()).filter(|&column| column < fields).collect()
 }
 
 /// How definitions depend on the match so far.

@@ -1,30 +1,31 @@
 //! State as bytes, by key group.
 //!
 //! # Format
-//! One entry a key group: a byte `1`, the version; then, in postcard, the plan's fingerprint and the fields of [`Saved`]. Rows
-//! are Arrow IPC streams: those of the partitions, one behind the other, with all columns of a segment; and those whose turn has
-//! not come. The beginnings of matches are not saved: the search of a partition starts over at its first row that may still start
-//! a match, and finds them again. Of a pattern without partition columns the one entry is operator state, which the first instance
-//! takes up.
+//! One entry a key group: a byte `2`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams of those
+//! columns of the input that are read, by their names: the rows of the partitions, one partition behind the other, and those whose
+//! turn has not come. Nothing that is computed of rows is saved, and neither are the beginnings of matches: the search of a partition
+//! starts over at its first row that may still start a match, and looks at its rows as the plan of then says. Of a pattern without
+//! partition columns the one entry is operator state, which the first instance takes up.
 
 use super::partition::Partition;
 use super::plan::RowPlan;
 use super::state::RowState;
 use super::store::RowRef;
 use crate::matcher::{Key, RowKeys};
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use crate::saved::{column, unread};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use egret_core::{Error, KeyGroup, Result, Snapshot, ipc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The state of the keys of one group.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Saved {
-    fingerprint: u64,
     partitions: Vec<SavedPartition>,
     /// The rows of the partitions.
     rows: Vec<u8>,
@@ -74,9 +75,8 @@ impl RowState {
         }
         let mut snapshot = Snapshot::default();
         for (key_group, Group { mut saved, rows }) in groups {
-            saved.fingerprint = plan.fingerprint;
             if !rows.is_empty() {
-                saved.rows = ipc::encode_rows(&[self.store.gather_rows(&rows)?])?;
+                saved.rows = ipc::encode_rows(&[self.saved_rows(plan, &rows)?])?;
             }
             let bytes = postcard::to_extend(&saved, vec![VERSION])?;
             if plan.partition.is_empty() {
@@ -88,10 +88,20 @@ impl RowState {
         Ok(snapshot)
     }
 
+    /// Kept rows with the columns of the input that are read.
+    fn saved_rows(&self, plan: &RowPlan, rows: &[RowRef]) -> Result<RecordBatch> {
+        let places: Vec<Option<RowRef>> = rows.iter().copied().map(Some).collect();
+        let columns = plan.saved.iter().map(|(_, stored)| self.store.gather(*stored, &places, None)).collect::<Result<_>>()?;
+        let schema = plan.input.arrow().project(&plan.input_columns())?;
+        Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    }
+
     fn waiting_by(&self, plan: &RowPlan, max_parallelism: u16) -> Result<BTreeMap<KeyGroup, Vec<RecordBatch>>> {
         let mut parts: BTreeMap<KeyGroup, Vec<RecordBatch>> = BTreeMap::new();
+        let columns = plan.input_columns();
         for rows in self.arrivals.rows()? {
             let keys = RowKeys::of(&rows, &plan.partition)?;
+            let rows = rows.project(&columns)?;
             let mut of_group: BTreeMap<KeyGroup, Vec<u32>> = BTreeMap::new();
             for row in 0..rows.num_rows() {
                 let key_group = KeyGroup::of(keys.key(row)?.hash(), max_parallelism);
@@ -109,10 +119,9 @@ impl RowState {
         for part in parts {
             let operator = part.operator.into_iter().filter(|_| is_first);
             for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(operator) {
-                let saved = decode(plan, &bytes)?;
-                let waiting = ipc::decode_rows(&saved.waiting)?;
-                if !waiting.is_empty() {
-                    self.arrivals.add(plan, concat_batches(plan.input.arrow(), &waiting)?);
+                let saved = decode(&bytes)?;
+                for rows in ipc::decode_rows(&saved.waiting)? {
+                    self.arrivals.add(plan, of_input(plan, &rows)?);
                 }
                 self.load(plan, saved)?;
             }
@@ -122,49 +131,48 @@ impl RowState {
 
     fn load(&mut self, plan: &RowPlan, saved: Saved) -> Result<()> {
         let count: usize = saved.partitions.iter().map(|partition| partition.rows as usize).sum();
-        let rows = ipc::decode_rows(&saved.rows)?;
-        let segment = match rows.as_slice() {
-            [] if count == 0 => 0,
-            [rows] if rows.num_rows() == count => {
-                let schema = SchemaRef::clone(&self.store.shape.schema);
-                let rows =
-                    RecordBatch::try_new(schema, rows.columns().to_vec()).map_err(|_| damaged("the columns of its rows"))?;
-                self.store.add_rows(rows, count)?
-            }
+        let rows = match ipc::decode_rows(&saved.rows)?.as_slice() {
+            [] if count == 0 => RecordBatch::new_empty(SchemaRef::clone(plan.input.arrow())),
+            [rows] if rows.num_rows() == count => of_input(plan, rows)?,
             _ => return Err(damaged("its rows")),
         };
-        let mut from = 0;
+        let mut partitions = Vec::with_capacity(saved.partitions.len());
         for one in saved.partitions {
-            let end = one.base + u64::from(one.rows);
-            if one.origin > end || one.origin < one.base {
+            if one.origin > one.base + u64::from(one.rows) || one.origin < one.base {
                 return Err(damaged("a partition"));
             }
             let mut partition = Partition::new(one.key);
             partition.rows.base = one.base;
-            partition.rows.list.extend((from..from + one.rows).map(|row| RowRef { segment, row }));
-            from += one.rows;
             (partition.origin, partition.shown) = (one.origin, one.shown);
             (partition.matched_to, partition.matches) = (one.matched_to, one.matches);
             partition.start_over();
-            let place = self.add(partition);
+            partitions.push((partition, one.rows));
+        }
+        for place in self.take_up_saved(plan, &rows, partitions)? {
             self.search(plan, place, false)?;
         }
         Ok(())
     }
 }
 
-fn decode(plan: &RowPlan, bytes: &[u8]) -> Result<Saved> {
+/// Saved rows with all columns of the input; those that are not read have any value.
+fn of_input(plan: &RowPlan, rows: &RecordBatch) -> Result<RecordBatch> {
+    let read = plan.input_columns();
+    let fields = plan.input.arrow().fields().iter().enumerate();
+    let columns = fields.map(|(index, field)| match read.contains(&index) {
+        true => column(rows, field, field.name()),
+        false => unread(field, rows.num_rows()),
+    });
+    Ok(RecordBatch::try_new(SchemaRef::clone(plan.input.arrow()), columns.collect::<Result<Vec<ArrayRef>>>()?)?)
+}
+
+fn decode(bytes: &[u8]) -> Result<Saved> {
     let Some((&VERSION, rest)) = bytes.split_first() else {
         let version = bytes.first();
         return Err(Error::job(format!("the state of a row pattern has version {version:?}, this program reads {VERSION}"))
             .help("restore with the version of Egret that wrote the state"));
     };
-    let saved: Saved = postcard::from_bytes(rest)?;
-    if saved.fingerprint != plan.fingerprint {
-        return Err(Error::job("the saved state is of a row pattern with other variables or columns")
-            .help("thresholds may change between savepoint and restart; PATTERN, PARTITION BY, ORDER BY and the columns that definitions and measures read may not"));
-    }
-    Ok(saved)
+    postcard::from_bytes(rest).map_err(|_| damaged("an entry"))
 }
 
 fn damaged(what: &str) -> Error {

@@ -136,7 +136,6 @@ impl RowState {
 
     /// Gives rows to their partitions. Says which these are.
     fn take_up(&mut self, plan: &RowPlan, rows: &RecordBatch) -> Result<Vec<u32>> {
-        let stored = plan.columns.iter().map(|column| column.evaluate(rows)).collect::<Result<Vec<_>>>()?;
         let keys = RowKeys::of(rows, &plan.partition)?;
         let segment = self.store.next_segment();
         let shifts = &plan.defines.shifts;
@@ -158,15 +157,50 @@ impl RowState {
                 before.push(position.checked_sub(shift.rows).and_then(|position| partition.rows.get(position)));
             }
         }
+        self.compute(plan, rows, &before)?;
+        Ok(touched)
+    }
+
+    /// Takes up the saved rows of partitions, so many of each, one behind the other. The rows before a start are needed only as those
+    /// that others look back at.
+    pub(crate) fn take_up_saved(
+        &mut self,
+        plan: &RowPlan,
+        rows: &RecordBatch,
+        partitions: Vec<(Partition, u32)>,
+    ) -> Result<Vec<u32>> {
+        let segment = self.store.next_segment();
+        let shifts = &plan.defines.shifts;
+        let mut before: Vec<Vec<Option<RowRef>>> = shifts.iter().map(|_| Vec::with_capacity(rows.num_rows())).collect();
+        let (mut places, mut from) = (Vec::with_capacity(partitions.len()), 0);
+        for (mut partition, count) in partitions {
+            partition.rows.list.extend((from..from + count).map(|row| RowRef { segment, row }));
+            from += count;
+            for position in partition.rows.base..partition.rows.end() {
+                for (shift, before) in shifts.iter().zip(&mut before) {
+                    before.push(position.checked_sub(shift.rows).and_then(|position| partition.rows.get(position)));
+                }
+            }
+            places.push(self.add(partition));
+        }
+        if rows.num_rows() > 0 {
+            self.compute(plan, rows, &before)?;
+        }
+        Ok(places)
+    }
+
+    /// Computes and stores what is kept of rows; `before` are the rows that each shift looks back at.
+    fn compute(&mut self, plan: &RowPlan, rows: &RecordBatch, before: &[Vec<Option<RowRef>>]) -> Result<()> {
+        let stored = plan.columns.iter().map(|column| column.evaluate(rows)).collect::<Result<Vec<_>>>()?;
         let mut wide: Vec<ArrayRef> = rows.columns().to_vec();
-        for (shift, before) in shifts.iter().zip(&before) {
+        for (shift, before) in plan.defines.shifts.iter().zip(before) {
             wide.push(self.store.gather(shift.column, before, Some(&stored[shift.column]))?);
         }
         let wide = RecordBatch::try_new(SchemaRef::clone(&plan.row_schema), wide)?;
         let sides = plan.defines.sides.iter().map(|side| side.evaluate(&wide)).collect::<Result<Vec<_>>>()?;
         let bits = plan.defines.locals.iter().map(|local| Ok(bit_column(bits_of(local, &wide)?))).collect::<Result<Vec<_>>>()?;
         self.store.add(stored.into_iter().chain(sides).chain(bits).collect(), rows.num_rows())?;
-        Ok(touched)
+        Ok(())
     }
 
     /// Looks for matches in a partition.

@@ -3,9 +3,9 @@
 use super::member::{Member, SharedRows, own_rows};
 use super::outlets::Outlets;
 use super::plan::SetPlan;
-use super::{PatternSet, hits};
+use super::{PatternSet, alone, hits};
 use crate::compiled::{MATCHES, matches_of};
-use crate::matcher::{RowKeys, RowTimes};
+use crate::matcher::{DROPPED, RowKeys, RowTimes, TIMED_OUT};
 use arrow::array::{AsArray, RecordBatch};
 use egret_core::TimeOrder;
 use egret_core::batch::millis;
@@ -28,16 +28,20 @@ pub(super) struct SetMatcherFactory {
 
 impl OperatorFactory for SetMatcherFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(SetMatcher::new(self, info)))
+        let operator: Box<dyn Operator> = match self.plan.alone() {
+            Some((name, plan)) => Box::new(alone::matcher((name, &self.plan.uids[0]), plan, &self.outlets, info)),
+            None => Box::new(SetMatcher::new(self, info)),
+        };
+        Ok(operator)
     }
 
     fn describe(&self) -> Vec<String> {
-        self.plan.describe_matcher()
+        self.plan.describe_matcher().into_iter().chain(self.outlets.describe(&self.plan.names)).collect()
     }
 
     fn state_layouts(&self) -> Vec<StateLayout> {
-        let members = self.plan.names.iter().zip(&self.plan.members);
-        members.map(|(name, member)| member.plan.state_layout(Some(name))).collect()
+        let members = self.plan.uids.iter().zip(&self.plan.members);
+        members.map(|(uid, member)| member.plan.state_layout(Some(uid))).collect()
     }
 }
 
@@ -59,9 +63,11 @@ pub(super) struct SetMatcher {
     /// Room for masks.
     masks: Vec<Vec<u64>>,
     clock_ms: i64,
+    /// Everything before this time was looked at.
+    reached: i64,
     size: StateSize,
-    /// Matches and time-outs that the counters do not know of yet.
-    counted: [u64; 2],
+    /// Matches, and partial matches that timed out or were dropped, that the counters do not know of yet.
+    counted: [u64; 3],
     /// Matches of each pattern that its counter does not know of yet.
     found: Vec<i64>,
     /// How often something was sent since the counters were told, and whether the input has ended.
@@ -86,8 +92,9 @@ impl SetMatcher {
             touched: Vec::new(),
             masks: vec![Vec::new(); words],
             clock_ms: i64::MIN,
+            reached: i64::MIN,
             size: StateSize::default(),
-            counted: [0; 2],
+            counted: [0; 3],
             found: vec![0; plan.members.len()],
             untold: 0,
             ended: false,
@@ -147,7 +154,7 @@ impl SetMatcher {
         for &pattern in &touched {
             let (member, of) = (&mut self.members[pattern as usize], &plan.members[pattern as usize]);
             if self.restored.contains(&pattern) {
-                let own = own_rows(of, rows, &member.selection)?;
+                let own = own_rows(of, rows, &member.selection, true)?;
                 member.wait(of, own);
             } else {
                 member.work(of, &shared, &mut self.masks).map_err(|error| self.in_pattern(pattern, error))?;
@@ -178,6 +185,8 @@ impl SetMatcher {
         let timed_out = member.state.timed_out();
         self.counted[1] += timed_out - member.timed_out;
         member.timed_out = timed_out;
+        self.counted[2] += member.state.dropped - member.dropped;
+        member.dropped = member.state.dropped;
         let next = member.state.next_deadline().unwrap_or(i64::MAX);
         if next < member.due {
             member.due = next;
@@ -213,6 +222,7 @@ impl SetMatcher {
 
     /// Time has reached everything before `time`.
     fn advance_to(&mut self, time: i64) -> Result<()> {
+        self.reached = self.reached.max(time);
         while let Some(&Reverse((deadline, pattern))) = self.due.peek()
             && deadline < time
         {
@@ -242,7 +252,7 @@ impl SetMatcher {
 
     fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         self.outlets.send(&mut self.sent, ctx)?;
-        for (name, count) in [MATCHES, "partial matches timed out"].into_iter().zip(&mut self.counted) {
+        for (name, count) in [MATCHES, TIMED_OUT, DROPPED].into_iter().zip(&mut self.counted) {
             if *count > 0 {
                 ctx.counters().add_named(name, *count as i64);
                 *count = 0;
@@ -276,11 +286,12 @@ impl SetMatcher {
     /// Gives every pattern its own share of the rows that wait: what is saved of a pattern does not depend on the others.
     pub(super) fn share_out_waiting(&mut self) -> Result<()> {
         let plan = Arc::clone(&self.plan);
+        self.members.iter_mut().for_each(|member| member.state.reached = self.reached);
         for rows in std::mem::take(&mut self.order).rows()? {
             self.select(&rows);
             for pattern in std::mem::take(&mut self.touched) {
                 let (member, of) = (&mut self.members[pattern as usize], &plan.members[pattern as usize]);
-                let own = own_rows(of, &rows, &member.selection)?;
+                let own = own_rows(of, &rows, &member.selection, true)?;
                 member.wait(of, own);
                 member.selection.clear();
                 self.restored.insert(pattern);
@@ -291,6 +302,7 @@ impl SetMatcher {
 
     /// After patterns have taken up state.
     pub(super) fn restored(&mut self) -> Result<()> {
+        self.reached = self.members.iter().map(|member| member.state.reached).max().unwrap_or(i64::MIN);
         for pattern in 0..self.members.len() as u32 {
             if !self.members[pattern as usize].state.order.is_empty() {
                 self.restored.insert(pattern);

@@ -64,6 +64,8 @@ pub(super) struct Member {
     pub(super) held: Option<i64>,
     /// How many timed-out partial matches the counters know of.
     pub(super) timed_out: u64,
+    /// The same of those that were dropped.
+    pub(super) dropped: u64,
     /// Bytes of memory, and keys, when it was last looked at.
     pub(super) bytes: u64,
     pub(super) keys: u64,
@@ -72,7 +74,7 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn new(plan: &Plan) -> Self {
         let (state, selection) = (State::new(plan), Selection::default());
-        Self { state, selection, due: i64::MAX, held: None, timed_out: 0, bytes: 0, keys: 0 }
+        Self { state, selection, due: i64::MAX, held: None, timed_out: 0, dropped: 0, bytes: 0, keys: 0 }
     }
 
     /// Works on the rows selected. `masks` is room for masks: of as many words as any pattern has, as long as the batch.
@@ -106,7 +108,7 @@ impl Member {
 
     /// Works on the rows selected as the pattern's own matcher does.
     fn work_alone(&mut self, of: &MemberPlan, shared: &SharedRows<'_>) -> Result<()> {
-        let rows = own_rows(of, shared.rows, &self.selection)?;
+        let rows = own_rows(of, shared.rows, &self.selection, false)?;
         match shared.times {
             RowTimes::Now(now) => self.state.work_on(&of.plan, rows, Some(now)),
             RowTimes::Own(_) => {
@@ -136,8 +138,8 @@ impl Member {
     }
 }
 
-/// The rows selected as the pattern's own prefilter gives them.
-pub(super) fn own_rows(of: &MemberPlan, rows: &RecordBatch, selection: &Selection) -> Result<RecordBatch> {
+/// The rows selected as the pattern's own prefilter gives them; if they are looked at at once, without what only masks are made of.
+pub(super) fn own_rows(of: &MemberPlan, rows: &RecordBatch, selection: &Selection, waits: bool) -> Result<RecordBatch> {
     let (words, numbers) = (of.plan.words(), UInt32Array::from(selection.rows.clone()));
     let is_whole = selection.rows.len() == rows.num_rows();
     let column = |&column: &usize| {
@@ -148,8 +150,9 @@ pub(super) fn own_rows(of: &MemberPlan, rows: &RecordBatch, selection: &Selectio
         let of_row = |at: usize| selection.mask(at, word, words);
         Arc::new((0..selection.rows.len()).map(of_row).collect::<UInt64Array>()) as ArrayRef
     };
-    let columns = of.kept.iter().map(column).chain((0..words).map(|word| Ok(mask(word)))).collect::<Result<_>>()?;
-    Ok(RecordBatch::try_new(Arc::clone(of.plan.rows.arrow()), columns)?)
+    let (judged, schema): (&[usize], _) = if waits { (&of.judged, &of.plan.sent) } else { (&[], &of.plan.rows) };
+    let columns = of.kept.iter().map(column).chain((0..words).map(|word| Ok(mask(word)))).chain(judged.iter().map(column));
+    Ok(RecordBatch::try_new(Arc::clone(schema.arrow()), columns.collect::<Result<_>>()?)?)
 }
 
 /// The places of the selected rows in the pattern's own order, if that is not the one they are in: rows of one time are in

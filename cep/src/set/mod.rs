@@ -30,6 +30,7 @@
 //! Deliberately missing: sharing of partial matches among patterns that begin alike, and an index for patterns that need
 //! every row (strict contiguity, a condition on earlier events alone): these look at each row of a key they have something open for.
 
+mod alone;
 mod branches;
 mod hits;
 mod index;
@@ -44,6 +45,7 @@ mod snapshot;
 mod stab;
 
 use crate::CompiledPattern;
+use crate::prefilter::PrefilterFactory;
 use egret_core::{Error, KeyColumns, OperatorFactory, Result, StreamSchema};
 use matcher::SetMatcherFactory;
 pub use outlets::Outlet;
@@ -124,17 +126,20 @@ impl PatternSet {
 
     /// Makes the operators before the exchange.
     pub fn prefilter_factory(&self) -> Arc<dyn OperatorFactory> {
-        Arc::new(SetPrefilterFactory(Arc::clone(&self.plan)))
+        match self.plan.alone() {
+            Some((_, plan)) => Arc::new(PrefilterFactory(Arc::clone(plan))),
+            None => Arc::new(SetPrefilterFactory(Arc::clone(&self.plan))),
+        }
     }
 
     /// The columns between prefilter and matcher.
     pub fn prefilter_schema(&self) -> &StreamSchema {
-        &self.plan.rows
+        self.plan.alone().map_or(&self.plan.rows, |(_, plan)| &plan.sent)
     }
 
     /// The partition columns among those between prefilter and matcher. None: all rows must go to one matcher.
     pub fn key_columns_after_prefilter(&self) -> KeyColumns {
-        KeyColumns::new(self.plan.keys.clone())
+        KeyColumns::new(self.plan.alone().map_or(&self.plan.keys, |(_, plan)| &plan.keys).clone())
     }
 
     /// Makes the operators behind the exchange.

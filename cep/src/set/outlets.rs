@@ -4,10 +4,12 @@
 //! batch and watermark. What happened between (a projection) happens here, and what leaves by one output leaves as
 //! one batch.
 
+use super::PatternSet;
+use super::plan::NAMES_SHOWN;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use egret_core::operators::ProjectFactory;
-use egret_core::{Batch, Context, Result, StreamSchema};
+use egret_core::{Batch, Context, OperatorFactory, Result, StreamSchema};
 use std::sync::Arc;
 
 /// A way out of a set of patterns.
@@ -38,6 +40,18 @@ impl Outlets {
             of[outlet.from].push(outlet);
         }
         Self { of, outputs }
+    }
+
+    /// What becomes of matches on their way, for `explain`: of the first patterns.
+    pub(super) fn describe(&self, names: &[String]) -> Vec<String> {
+        let shown = self.of.iter().enumerate().take(NAMES_SHOWN * PatternSet::PORTS);
+        let of = |(from, outlets): (usize, &Vec<Outlet>)| {
+            let name = names.get(from / PatternSet::PORTS).cloned().unwrap_or_default();
+            let kind = if from % PatternSet::PORTS == 0 { "" } else { ".timed_out" };
+            let projections = outlets.iter().filter_map(|outlet| outlet.through.as_ref());
+            projections.map(|through| format!("sends {name}{kind}: {}", through.describe().join("; "))).collect::<Vec<_>>()
+        };
+        shown.flat_map(of).collect()
     }
 
     /// Sends rows on their way.

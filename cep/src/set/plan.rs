@@ -12,11 +12,13 @@ use std::sync::Arc;
 pub(super) const HITS_COLUMN: &str = "__hits";
 
 /// So many names are shown; of more, how many there are.
-const NAMES_SHOWN: usize = 8;
+pub(super) const NAMES_SHOWN: usize = 8;
 
 /// Everything about a set that does not change while it runs.
 pub(crate) struct SetPlan {
     pub(super) names: Vec<String>,
+    /// Under which ids the patterns' state is saved.
+    pub(super) uids: Vec<String>,
     pub(super) members: Vec<MemberPlan>,
     pub(super) predicates: Arc<Predicates>,
     /// Of every condition, the patterns that have it.
@@ -39,6 +41,8 @@ pub(super) struct MemberPlan {
     pub(super) plan: Arc<Plan>,
     /// Where the columns that it keeps are among those that the set keeps.
     pub(super) kept: Vec<usize>,
+    /// Where the columns are that only its masks are made of.
+    pub(super) judged: Vec<usize>,
     /// Where what it stores is in [`SetPlan::stored`].
     pub(super) stored: usize,
     /// Its matcher reads nothing of a row but masks.
@@ -55,7 +59,8 @@ pub(super) struct Use {
 impl SetPlan {
     pub(super) fn new(names: Vec<String>, plans: Vec<Arc<Plan>>) -> Result<Self> {
         let input = plans[0].input.clone();
-        let kept: BTreeSet<usize> = plans.iter().flat_map(|plan| plan.kept.iter().copied()).collect();
+        let uids = names.iter().zip(&plans).map(|(name, plan)| plan.uid.clone().unwrap_or_else(|| name.clone())).collect();
+        let kept: BTreeSet<usize> = plans.iter().flat_map(|plan| plan.kept.iter().chain(&plan.judged).copied()).collect();
         let kept: Vec<usize> = kept.into_iter().collect();
         let place = |column: &usize| kept.binary_search(column).map_err(|_| Error::bug("a column that is read is kept"));
         let rows = input.project(&kept)?.with_fields([Field::new(HITS_COLUMN, DataType::Binary, false)])?;
@@ -74,16 +79,25 @@ impl SetPlan {
                 need_all_rows.push(pattern);
             }
             let columns = plan.kept.iter().map(place).collect::<Result<Vec<_>>>()?;
+            let judged = plan.judged.iter().map(place).collect::<Result<_>>()?;
             let stores: Vec<usize> = plan.stored.iter().map(|&column| columns[column]).collect();
             let same = stored.iter().position(|other| *other == stores).unwrap_or_else(|| {
                 stored.push(stores);
                 stored.len() - 1
             });
             let reads_masks_alone = plan.reads_masks_alone();
-            members.push(MemberPlan { plan, kept: columns, stored: same, reads_masks_alone });
+            members.push(MemberPlan { plan, kept: columns, judged, stored: same, reads_masks_alone });
         }
         let predicates = Arc::new(predicates);
-        Ok(Self { names, members, predicates, uses, need_all_rows, input, kept, rows, keys, stored })
+        Ok(Self { names, uids, members, predicates, uses, need_all_rows, input, kept, rows, keys, stored })
+    }
+
+    /// The one pattern of the set, if it can run as it does by itself: then the set costs nothing.
+    pub(super) fn alone(&self) -> Option<(&str, &Arc<Plan>)> {
+        match self.members.as_slice() {
+            [one] if one.plan.options.late_at_prefilter => Some((&self.names[0], &one.plan)),
+            _ => None,
+        }
     }
 
     fn names(&self) -> String {
@@ -95,6 +109,9 @@ impl SetPlan {
     }
 
     pub(super) fn describe_prefilter(&self) -> Vec<String> {
+        if let Some((_, plan)) = self.alone() {
+            return plan.describe_prefilter();
+        }
         let mut lines = vec![format!("{} patterns as one: {}", self.names.len(), self.names())];
         lines.extend(self.predicates.describe(self.input.arrow()));
         let shared = self.uses.iter().filter(|uses| uses.len() > 1).count();
@@ -110,6 +127,9 @@ impl SetPlan {
     }
 
     pub(super) fn describe_matcher(&self) -> Vec<String> {
+        if let Some((_, plan)) = self.alone() {
+            return plan.describe_matcher();
+        }
         let mut lines = vec![format!("{} patterns as one: {}", self.names.len(), self.names())];
         for (name, member) in self.names.iter().zip(&self.members).take(NAMES_SHOWN) {
             let mut facts = member.plan.describe_matcher().into_iter();

@@ -17,6 +17,8 @@ pub(crate) struct Wanted {
     pub(crate) kinds: Vec<char>,
     /// Its amount is above the sum of what the element of this number has taken.
     pub(crate) above_sum_of: Option<usize>,
+    /// What counts in its place from this event on.
+    pub(crate) later: Option<(usize, Box<Wanted>)>,
 }
 
 /// An element, and what its conditions mean.
@@ -98,6 +100,10 @@ impl Definition<'_> {
     }
 
     fn meets(&self, wanted: &Wanted, event: usize, before: &[Taken]) -> bool {
+        let wanted = match &wanted.later {
+            Some((from, later)) if event >= *from => later,
+            _ => wanted,
+        };
         let sum = |element: usize| -> i64 {
             before
                 .iter()

@@ -51,7 +51,7 @@ fn check(name: &str, pattern: &Pattern, keys: &[&str], columns: &[(&str, &str)])
 
 fn check_compiled(name: &str, compiled: &CompiledPattern, keys: &[&str]) {
     let schema = schema();
-    let keys: Vec<usize> = keys.iter().map(|key| schema.index_of(key).unwrap()).collect();
+    let keys = if keys.is_empty() { Vec::new() } else { compiled.partition_columns() };
     let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(keys)) };
     let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_MS);
     let one = input.clone().split(random_rows(1, 150));

@@ -5,6 +5,9 @@
 mod arrival;
 mod cases;
 mod chained;
+mod changed;
+mod changed_rows;
+mod changed_sets;
 mod conformance;
 mod definition;
 mod errors;

@@ -65,17 +65,17 @@ pub(crate) fn random_rules(random: &mut Random) -> Vec<Rule> {
     rules
 }
 
-fn random_wanted(random: &mut Random, before: &[Rule], own: bool) -> Wanted {
+pub(crate) fn random_wanted(random: &mut Random, before: &[Rule], own: bool) -> Wanted {
     let mut kinds = vec!['a', 'b', 'c'];
     random.shuffle(&mut kinds);
     kinds.truncate([1, 1, 1, 2, 2, 3][random.below(6)]);
     let mut readable: Vec<usize> = (0..before.len()).filter(|&index| !before[index].element.link.is_negation()).collect();
     readable.extend(own.then_some(before.len()));
     let above_sum_of = (!readable.is_empty() && random.chance(25)).then(|| readable[random.below(readable.len())]);
-    Wanted { kinds, above_sum_of }
+    Wanted { kinds, above_sum_of, later: None }
 }
 
-fn condition(wanted: &Wanted) -> Condition {
+pub(crate) fn condition(wanted: &Wanted) -> Condition {
     let kinds: Vec<String> = wanted.kinds.iter().map(|kind| format!("'{kind}'")).collect();
     let sum = wanted.above_sum_of.map_or(String::new(), |element| format!(" AND amount > sum(x{element}.amount)"));
     Condition::from(format!("kind IN ({}){sum}", kinds.join(", ")))
@@ -138,7 +138,7 @@ fn with_windows(random: &mut Random, mut pattern: Pattern, needs_window: bool) -
 }
 
 /// The matches that are left when each, in the order of their first events, puts an end to others.
-fn skip(mut matches: Vec<(Vec<Taken>, Moment)>, strategy: &AfterMatch) -> Vec<(Vec<Taken>, Moment)> {
+pub(crate) fn skip(mut matches: Vec<(Vec<Taken>, Moment)>, strategy: &AfterMatch) -> Vec<(Vec<Taken>, Moment)> {
     let events = |taken: &[Taken]| taken.iter().map(|taken| taken.event).collect::<Vec<_>>();
     matches.sort_by_key(|(taken, moment)| (taken[0].event, *moment, events(taken)));
     let mut left: Vec<(Vec<Taken>, Moment)> = Vec::new();
@@ -158,7 +158,7 @@ fn skip(mut matches: Vec<(Vec<Taken>, Moment)>, strategy: &AfterMatch) -> Vec<(V
 /// A match, and the time of its decision.
 pub(crate) type Found = (Match, i64);
 
-fn as_found(taken: &[Taken], moment: Moment) -> Found {
+pub(crate) fn as_found(taken: &[Taken], moment: Moment) -> Found {
     let mut found = Match::new();
     taken.iter().for_each(|taken| found.entry(format!("x{}", taken.element)).or_default().push(taken.event as i64));
     found.values_mut().for_each(|events| events.sort_unstable());

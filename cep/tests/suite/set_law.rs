@@ -79,7 +79,8 @@ fn check(seed: u64, count: usize, keys: &[usize], sparse: bool) -> usize {
     let patterns: Vec<CompiledPattern> = (0..count).map(|_| compiled(&pattern(random, sparse), keys, random)).collect();
     let named = patterns.iter().enumerate().map(|(number, pattern)| (format!("p{number}"), pattern.clone())).collect();
     let set = PatternSet::new(named).unwrap();
-    let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(keys.to_vec())) };
+    let partitioning =
+        if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(patterns[0].partition_columns())) };
     let input = Input::new(&schema()).partitioned(partitioning).out_of_order_by(DELAY_MS);
     let input = input.split(random_rows(seed + 1, 110)).split(random_rows(seed + 2, 60));
     let together = run(both(set.prefilter_factory(), set.matcher_factory()), &input);

@@ -8,7 +8,7 @@ use crate::matcher::evaluate::Current;
 use crate::matcher::run::Run;
 use crate::matcher::slab::NONE;
 use crate::matcher::step::At;
-use crate::matcher::store::Store;
+use crate::matcher::store::{Moment, Store};
 use std::collections::VecDeque;
 
 /// Partial matches that wait for the same.
@@ -240,7 +240,8 @@ struct Taken {
 
 impl Taken {
     fn event(&mut self, store: &mut Store) -> u32 {
-        *self.event.get_or_insert_with(|| store.event(self.at.row, self.at.number))
+        let At { row, number, time, .. } = self.at;
+        *self.event.get_or_insert_with(|| store.event(row, Moment { number, time }))
     }
 }
 

@@ -8,6 +8,7 @@
 //! Keys with few partial matches keep them one by one, which is quicker then; a key changes over when it has more than
 //! [`Options::sets_from`](crate::compiled::Options) of them. Both give the same matches.
 
+mod apart;
 mod groups;
 mod outcome;
 mod sets;

@@ -80,6 +80,25 @@ impl State {
         Ok(())
     }
 
+    /// Of a key that was restored: sends the matches whose turn it is now.
+    pub(in crate::matcher) fn judge_sets(&mut self, plan: &Plan, place: u32) -> Result<()> {
+        let Some(mut sets) = self.take_sets(place) else { return Ok(()) };
+        if plan.skip == Skip::None {
+            for HeldSet { list, time, .. } in std::mem::take(&mut sets.held) {
+                let output = &mut self.output;
+                sets.sets.for_each(&mut self.store, list, sets.floor, |store, chain| {
+                    output.matched(chain, time);
+                    output.flush_if_full(plan, store)
+                })?;
+                sets.sets.release(&mut self.store, list);
+                self.release_held(time);
+            }
+        }
+        self.resolve_sets(plan, &mut sets);
+        self.put_sets(plan, place, sets);
+        Ok(())
+    }
+
     /// The input has ended for a key: what is open is over, what is held is decided.
     pub(in crate::matcher) fn end_sets(&mut self, plan: &Plan, place: u32) {
         let Some(mut sets) = self.take_sets(place) else { return };

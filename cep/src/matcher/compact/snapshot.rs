@@ -2,9 +2,11 @@
 
 use super::groups::{Group, HeldSet, KeySets};
 use super::sets::{Entry, Items, List, Prefix, What};
+use crate::compiled::Plan;
 use crate::matcher::slab::NONE;
 use crate::matcher::snapshot::{Saver, damaged};
 use crate::matcher::state::State;
+use crate::matcher::store::Moment;
 use egret_core::Result;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::matcher) struct SavedSets {
     floor: u64,
-    starts: Vec<(u64, i64)>,
     /// Of every group: node, open edges and guards, list.
     groups: Vec<(u32, u64, u32)>,
     /// Of every set of matches that wait: list, time, moment.
@@ -58,7 +59,6 @@ impl SavedSets {
         lists.sort_by_key(|(number, _)| *number);
         Self {
             floor: sets.floor,
-            starts: sets.starts.list(),
             groups: sets.groups.iter().map(|group| (group.node, group.open, numbers[&group.list])).collect(),
             held: sets.held.iter().map(|held| (numbers[&held.list], held.time, held.moment)).collect(),
             lists: lists.into_iter().map(|(_, list)| list).collect(),
@@ -66,7 +66,7 @@ impl SavedSets {
     }
 
     /// Rebuilds the sets; `events` and `chains` are the saved ones, in order.
-    pub(in crate::matcher) fn load(self, state: &mut State, nodes: usize, events: &[u32], chains: &[u32]) -> Result<KeySets> {
+    pub(in crate::matcher) fn load(self, state: &mut State, plan: &Plan, events: &[u32], chains: &[u32]) -> Result<KeySets> {
         let mut sets = KeySets { floor: self.floor, ..KeySets::default() };
         for saved in &self.lists {
             let items = match &saved.starts {
@@ -83,9 +83,11 @@ impl SavedSets {
             let to = sets.sets.list_mut(list);
             (to.least, to.most, to.ascending) = (saved.least, saved.most, saved.ascending);
         }
-        self.starts.into_iter().for_each(|(number, time)| sets.starts.push(number, time));
+        if plan.within_ms.is_some() {
+            starts(&sets, state).into_iter().for_each(|Moment { number, time }| sets.starts.push(number, time));
+        }
         for (node, open, list) in self.groups {
-            if node as usize >= nodes || list >= count {
+            if node as usize >= plan.automaton.nodes.len() || list >= count {
                 return Err(damaged("a group of partial matches"));
             }
             sets.sets.list_mut(list).holders += 1;
@@ -96,13 +98,31 @@ impl SavedSets {
                 return Err(damaged("matches that wait"));
             }
             sets.sets.list_mut(list).holders += 1;
-            *state.held.entry(time).or_default() += 1;
-            state.number = state.number.max(moment);
             sets.held.push(HeldSet { list, time, moment });
         }
         (0..count).for_each(|list| sets.sets.release(&mut state.store, list));
         Ok(sets)
     }
+}
+
+/// When members began: a plan may have a window where none was before.
+fn starts(sets: &KeySets, state: &State) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    for place in 0..sets.sets.lists.places() as u32 {
+        let Some(list) = &sets.sets.lists[place] else { continue };
+        match &list.items {
+            Items::Starts { events, .. } => moments.extend(events.iter().map(|&event| state.store.moment(event))),
+            Items::Mixed(entries) => moments.extend(entries.iter().filter_map(|entry| match entry.what {
+                What::Event { event, .. } => Some(state.store.moment(event)),
+                What::Chain(chain) => Some(state.store.moment(state.store.first_of(chain))),
+                What::Longer { .. } | What::All(_) => None,
+            })),
+        }
+    }
+    moments.retain(|moment| moment.number >= sets.floor);
+    moments.sort_unstable();
+    moments.dedup();
+    moments
 }
 
 fn saved_list(saver: &mut Saver, state: &State, sets: &KeySets, place: u32, numbers: &HashMap<u32, u32>) -> SavedList {

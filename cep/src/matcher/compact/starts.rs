@@ -67,6 +67,7 @@ impl Starts {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub(crate) fn list(&self) -> Vec<(u64, i64)> {
         self.blocks.iter().flat_map(|block| (block.gone..block.behind.len()).map(|index| block.at(index))).collect()
     }
