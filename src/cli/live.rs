@@ -71,7 +71,7 @@ fn line(metrics: &JobMetrics, latest: EventTime, rate: &mut Rate) -> String {
     let sum =
         |pick: &dyn Fn(&str, &Counters) -> u64| metrics.nodes.iter().map(|(name, counters)| pick(name, counters)).sum::<u64>();
     let rows = sum(&|_, counters| if is_source(counters) { Counters::read(&counters.rows_out) } else { 0 });
-    let matches = sum(&|name, counters| if name.starts_with("pattern ") { matches_of(counters) } else { 0 });
+    let matches = sum(&|name, counters| if name.starts_with("patterns of ") { matches_of(counters) } else { 0 });
     let bad = sum(&|_, counters| Counters::read(&counters.bad));
     let late = sum(&|_, counters| Counters::read(&counters.late));
     let state = metrics

@@ -1,6 +1,6 @@
 //! What a job did, at its end.
 
-use egret::cep::{MATCHES, matches_of};
+use egret::cep::matches_of;
 use egret::core::job::NodeKind;
 use egret::core::{EventTime, JobGraph};
 use egret::engine::{JobReport, NodeReport};
@@ -52,10 +52,6 @@ pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
 fn found(report: &JobReport) -> String {
     let mut found = Vec::new();
     for node in &report.nodes {
-        if let Some(name) = node.name.strip_prefix("pattern ").filter(|name| !name.contains(':')) {
-            found.push((name, node.named.get(MATCHES).copied().unwrap_or(0)));
-        }
-        // Patterns that run as one say it each.
         let start = matches_of("");
         found.extend(node.named.iter().filter_map(|(name, matches)| Some((name.strip_prefix(&start)?, *matches))));
     }

@@ -253,7 +253,8 @@ impl Build<'_> {
             wrong.sort_by_key(Diagnostic::span);
             return Err(wrong.into_iter().chain(self.warnings).collect());
         }
-        let job = self.with_pattern_sets()?;
+        let mut job = self.job.graph();
+        self.complete_patterns(&mut job, true)?;
         let bounded = job.nodes().all(|(_, node)| match &node.kind {
             egret_core::job::NodeKind::Source { source, .. } => source.is_bounded(),
             _ => true,
@@ -261,9 +262,9 @@ impl Build<'_> {
         Ok(Plan { job, warnings: self.warnings, bounded })
     }
 
-    fn write(&self, output: &OutputEntry) -> Diagnosed<()> {
+    fn write(&mut self, output: &OutputEntry) -> Diagnosed<()> {
         let name = &output.statement.name;
-        let Some((first, others)) = output.inputs.split_first() else {
+        if output.inputs.is_empty() {
             if self.wrong.is_empty() {
                 return Err(vec![
                     Diagnostic::error(format!("{UNUSED_SINK} `{name}`"))
@@ -272,9 +273,8 @@ impl Build<'_> {
                 ]);
             }
             return Ok(());
-        };
-        let all = if others.is_empty() { Ok(first.clone()) } else { first.union(&others.iter().collect::<Vec<_>>()) };
-        let all = all.map_err(enrich::at(name.span))?;
+        }
+        let all = self.unite_rows(&output.inputs).map_err(enrich::at(name.span))?;
         let sink = self.open_sink(&output.statement, all.schema())?;
         all.sink(&name.text, sink).map_err(enrich::at(name.span))?;
         self.compare_with_truth(output, &all)

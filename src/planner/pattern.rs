@@ -4,13 +4,11 @@ use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
 use super::pattern_options::settings;
-use super::pattern_sets::PatternGroup;
 use super::pattern_streams::{Several, United, of_stream};
 use super::query::keep;
 use super::{Build, PatternInput};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::Stream;
-use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::{
     CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, Until, suggest,
 };
@@ -85,7 +83,10 @@ impl Build<'_> {
         }
         self.pattern_warnings(statement, &compiled);
         self.patterns.push(PatternInput::new(&statement.name.text, &compiled, stream, &self.endless));
-        let [matches, mut late, timed_out] = self.add_pattern(statement, &compiled, stream).map_err(at(statement.name.span))?;
+        let name = (statement.name.text.as_str(), statement.name.span);
+        let relation = statement.streams.iter().map(|stream| stream.text.as_str()).collect::<Vec<_>>().join(", ");
+        let added = self.add_pattern(name, &compiled, (&relation, stream));
+        let [matches, mut late, timed_out] = added.map_err(at(statement.name.span))?;
         if let Some((several, united)) = &read.several
             && self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[0]))
         {
@@ -165,49 +166,6 @@ impl Build<'_> {
             let span = defined.or_else(stands).unwrap_or(statement.name.span);
             self.warnings.push(Diagnostic::warning(finding.message).label(span, "here").help(finding.help));
         }
-    }
-
-    /// The matches, the rows that came too late, and partial matches that timed out. The first pattern of a stream and key has a pair
-    /// of operators, the next ones join it.
-    fn add_pattern(
-        &mut self,
-        statement: &CreatePattern,
-        compiled: &CompiledPattern,
-        stream: &Stream,
-    ) -> egret_core::Result<[Stream; 3]> {
-        let of = statement.name.text.as_str();
-        if let Some(group) = self.pattern_groups.iter_mut().find(|group| group.takes(compiled, stream)) {
-            return group.add(of, compiled, SIDE_OUTPUTS);
-        }
-        let name = format!("pattern {}", statement.name);
-        let output = |name: Option<&str>, schema: &egret_core::StreamSchema| OutputPort {
-            name: name.map(str::to_owned),
-            schema: schema.clone(),
-        };
-        let [late, timed_out] = SIDE_OUTPUTS.map(Some);
-        let filtered = self.job.operator(
-            &format!("{name}: prefilter"),
-            compiled.prefilter_factory(),
-            &[(stream, Partitioning::Forward)],
-            Parallelism::EveryWorker,
-            vec![output(None, compiled.prefilter_schema()), output(late, compiled.late_schema())],
-        )?;
-        let keys = compiled.key_columns_after_prefilter();
-        let (partitioning, parallelism) = if keys.indexes().is_empty() {
-            (Partitioning::Gather, Parallelism::One)
-        } else {
-            (Partitioning::Hash(keys), Parallelism::EveryWorker)
-        };
-        let outputs = vec![
-            output(None, compiled.output_schema()),
-            output(None, compiled.prefilter_schema()),
-            output(timed_out, compiled.output_schema()),
-        ];
-        let matches = self.job.operator(&name, compiled.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)?;
-        let names = statement.streams.iter().map(|stream| stream.text.as_str()).collect::<Vec<_>>().join(", ");
-        let (read, pair) = ((names.as_str(), stream), (&filtered, &matches));
-        self.pattern_groups.push(PatternGroup::new(read, (of, compiled), pair, statement.name.span));
-        Ok([matches.clone(), filtered.side_output(SIDE_OUTPUTS[0])?, matches.side_output(SIDE_OUTPUTS[1])?])
     }
 
     /// Whether all input of a pattern ends by itself.

@@ -1,214 +1,188 @@
-//! Patterns over one stream with one key run as one pair of operators.
+//! Patterns over one relation with one key are one pair of operators, a set: also one pattern alone.
 //!
-//! Nodes are made as the statements come: the first pattern of a stream and key gets a pair of its own, the next ones get outputs
-//! of that. When all statements are planned, pairs of several patterns become those of a set. What then goes from patterns to
-//! one sink, through a projection at most, leaves the set by one output and the nodes between vanish: with a thousand patterns,
-//! a few nodes for each would cost more than the matching.
+//! The first pattern of a relation and key brings the pair, with outputs for its matches and time-outs; each that follows brings
+//! outputs of its own. A projection of matches is a way out of the pair rather than a node behind it, and what several patterns send
+//! to one sink leaves by one output: with a thousand patterns, a few nodes for each would cost more than the matching. When
+//! all statements are planned, the operators are made of all patterns. State is each pattern's own, under its name, so it does not
+//! matter with which others a pattern runs.
 
 use super::Build;
 use super::names::{Diagnosed, from_error};
 use egret_cep::{CompiledPattern, Outlet, PatternSet};
-use egret_core::job::{Edge, Node, NodeId, NodeKind, OutputPort, Partitioning};
-use egret_core::operators::{ProjectFactory, UnionFactory};
-use egret_core::{JobGraph, Result, Stream};
+use egret_core::expr::Expression;
+use egret_core::job::{NodeKind, OutputPort, Parallelism, Partitioning};
+use egret_core::operators::ProjectFactory;
+use egret_core::{JobGraph, Result, Stream, StreamSchema};
 use egret_dsl::Span;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The output of the prefilter for rows that came too late.
+const LATE: &str = "late";
 
 /// Patterns with one pair of nodes.
 pub(super) struct PatternGroup {
-    stream: String,
-    origin: (NodeId, usize),
+    /// The rows that the patterns read.
+    rows: Stream,
     filtered: Stream,
-    matches: Stream,
+    matcher: Stream,
     patterns: Vec<(String, CompiledPattern)>,
+    /// Of each output of the matcher, what leaves by it.
+    outputs: Vec<Vec<Way>>,
     span: Span,
 }
 
+/// Rows of a pattern on their way out.
+#[derive(Clone)]
+struct Way {
+    /// As [`Outlet::from`].
+    from: usize,
+    through: Option<Arc<ProjectFactory>>,
+}
+
 impl PatternGroup {
-    /// A pattern over a stream, called `stream` and standing at `span`, with a pair of nodes of its own so far.
-    pub(super) fn new(stream: (&str, &Stream), pattern: (&str, &CompiledPattern), pair: (&Stream, &Stream), span: Span) -> Self {
-        Self {
-            stream: stream.0.to_owned(),
-            origin: stream.1.origin(),
-            filtered: pair.0.clone(),
-            matches: pair.1.clone(),
-            patterns: vec![(pattern.0.to_owned(), pattern.1.clone())],
-            span,
-        }
+    /// No patterns yet, of those over rows of `relation` with the key of `first`, which stands at `span`.
+    fn new(relation: &str, rows: &Stream, first: &CompiledPattern, span: Span) -> Result<Self> {
+        let mut keys: Vec<String> =
+            first.partition_columns().iter().map(|&key| rows.schema().arrow().field(key).name().clone()).collect();
+        keys.sort_unstable();
+        let name = match keys.is_empty() {
+            true => format!("patterns of {relation}"),
+            false => format!("patterns of {relation} by {}", keys.join(", ")),
+        };
+        let job = rows.job();
+        let port =
+            |name: Option<&str>, schema: &StreamSchema| OutputPort { name: name.map(str::to_owned), schema: schema.clone() };
+        let filtered = job.operator(
+            &format!("{name}: prefilter"),
+            first.prefilter_factory(),
+            &[(rows, Partitioning::Forward)],
+            Parallelism::EveryWorker,
+            vec![port(None, first.prefilter_schema()), port(Some(LATE), first.late_schema())],
+        )?;
+        let (partitioning, parallelism) = match keys.is_empty() {
+            true => (Partitioning::Gather, Parallelism::One),
+            false => (Partitioning::Hash(first.key_columns_after_prefilter()), Parallelism::EveryWorker),
+        };
+        let matcher = job.operator(&name, first.matcher_factory(), &[(&filtered, partitioning)], parallelism, Vec::new())?;
+        Ok(Self { rows: rows.clone(), filtered, matcher, patterns: Vec::new(), outputs: Vec::new(), span })
     }
 
-    /// Whether a pattern over a stream can join.
-    pub(super) fn takes(&self, pattern: &CompiledPattern, stream: &Stream) -> bool {
-        self.origin == stream.origin() && self.patterns[0].1.can_run_with(pattern)
+    /// Whether a pattern over these rows can join.
+    fn takes(&self, pattern: &CompiledPattern, rows: &Stream) -> bool {
+        self.rows.origin() == rows.origin() && self.patterns.iter().all(|(_, other)| other.can_run_with(pattern))
     }
 
-    /// Adds a pattern. Returns its matches, late rows and time-outs; `sides` are the names of its side outputs.
-    pub(super) fn add(&mut self, name: &str, pattern: &CompiledPattern, sides: [&str; 2]) -> Result<[Stream; 3]> {
+    /// Adds a pattern. Returns its matches, late rows and time-outs.
+    fn add(&mut self, name: &str, pattern: &CompiledPattern) -> Result<[Stream; 3]> {
+        let number = self.patterns.len();
         self.patterns.push((name.to_owned(), pattern.clone()));
-        let (matcher, _) = self.matches.origin();
-        let schema = pattern.output_schema();
-        let names = [name.to_owned(), format!("{name}.{}", sides[0]), format!("{name}.{}", sides[1])];
-        let port = |name: String| OutputPort { name: Some(name), schema: schema.clone() };
-        let names_of = names.clone();
-        self.matches.job().edit(|graph| graph.node_mut(matcher).outputs.extend(names.map(port)));
-        let timed_out = self.matches.side_output(&names_of[2])?;
-        Ok([self.matches.side_output(name)?, self.filtered.side_output(sides[0])?, timed_out])
+        let way = |from| vec![Way { from, through: None }];
+        let matches = self.output(Some(name.to_owned()), pattern.output_schema(), way(PatternSet::matches_port(number)));
+        let timed_out = format!("{name}.timed_out");
+        let timed_out = self.output(Some(timed_out), pattern.output_schema(), way(PatternSet::timed_out_port(number)));
+        Ok([matches, self.filtered.side_output(LATE)?, timed_out])
+    }
+
+    /// One more output.
+    fn output(&mut self, name: Option<String>, schema: &StreamSchema, ways: Vec<Way>) -> Stream {
+        self.outputs.push(ways);
+        self.matcher.add_output(OutputPort { name, schema: schema.clone() })
+    }
+
+    /// What leaves by a stream, if it leaves the patterns.
+    fn ways(&self, stream: &Stream) -> Option<&[Way]> {
+        let (node, port) = stream.origin();
+        (node == self.matcher.origin().0).then(|| self.outputs[port].as_slice())
+    }
+
+    /// The rows of an output with other columns.
+    fn project(&mut self, stream: &Stream, columns: Vec<(String, Expression)>) -> Result<Stream> {
+        let (projection, schema) = stream.projection(columns, None)?;
+        let from = self.ways(stream).map(<[Way]>::to_vec).unwrap_or_default();
+        let through = Some(Arc::new(projection));
+        let ways = from.into_iter().map(|way| Way { through: through.clone(), ..way }).collect();
+        let name = stream.job().edit(|graph| graph.node(stream.origin().0).outputs[stream.origin().1].name.clone());
+        Ok(self.output(name, &schema, ways))
+    }
+
+    /// Makes the operators of all patterns; outputs that nobody reads go if that is wanted.
+    fn complete(&self, job: &mut JobGraph, drops_outputs: bool) -> Result<()> {
+        let set = PatternSet::new(self.patterns.clone())?;
+        let (prefilter, matcher) = (self.filtered.origin().0, self.matcher.origin().0);
+        let kept = if drops_outputs { job.keep_outputs_read(matcher) } else { (0..self.outputs.len()).collect() };
+        let outlets = kept.iter().enumerate().flat_map(|(to, &output)| {
+            self.outputs[output].iter().map(move |way| Outlet { from: way.from, to, through: way.through.clone() })
+        });
+        let schemas = job.node(matcher).outputs.iter().map(|output| output.schema.clone()).collect();
+        let set = set.with_outlets(outlets.collect(), schemas);
+        let node = job.node_mut(prefilter);
+        node.kind = NodeKind::Operator(set.prefilter_factory());
+        node.outputs[0].schema = set.prefilter_schema().clone();
+        job.node_mut(matcher).kind = NodeKind::Operator(set.matcher_factory());
+        let keys = set.key_columns_after_prefilter();
+        if !keys.indexes().is_empty() {
+            job.set_partitioning(matcher, 0, Partitioning::Hash(keys));
+        }
+        Ok(())
     }
 }
 
 impl Build<'_> {
-    /// The job, with sets of patterns where there are several over one stream.
-    pub(super) fn with_pattern_sets(&self) -> Diagnosed<JobGraph> {
-        let mut job = self.job.graph();
-        for group in self.pattern_groups.iter().filter(|group| group.patterns.len() > 1) {
-            job = together(&job, group).map_err(|error| vec![from_error(&error, group.span)])?;
-        }
-        Ok(job)
-    }
-}
-
-/// The job with a group's nodes as those of a set.
-fn together(job: &JobGraph, group: &PatternGroup) -> Result<JobGraph> {
-    let set = PatternSet::new(group.patterns.clone())?;
-    let (prefilter, matcher) = (group.filtered.origin().0, group.matches.origin().0);
-    let legs = Leg::all(job, matcher);
-    let ways: Vec<Way> = legs.iter().map(|leg| leg.way).collect::<BTreeSet<_>>().into_iter().collect();
-    let outlets = legs.iter().map(|leg| Outlet {
-        from: leg.port,
-        to: ways.iter().position(|way| *way == leg.way).unwrap_or_default(),
-        through: leg.through.clone(),
-    });
-    let outlets: Vec<Outlet> = outlets.collect();
-    let port = |way: &Way| {
-        let schema = match way {
-            Way::Plain(port) => job.node(matcher).outputs[*port].schema.clone(),
-            Way::Projected(node) | Way::United(node) => job.node(*node).outputs[0].schema.clone(),
+    /// A pattern over the rows of a relation: its matches, the rows that came too late, and partial matches that timed out.
+    pub(super) fn add_pattern(
+        &mut self,
+        (name, span): (&str, Span),
+        compiled: &CompiledPattern,
+        (relation, rows): (&str, &Stream),
+    ) -> Result<[Stream; 3]> {
+        let found = self.pattern_groups.iter().position(|group| group.takes(compiled, rows));
+        let place = match found {
+            Some(place) => place,
+            None => {
+                self.pattern_groups.push(PatternGroup::new(relation, rows, compiled, span)?);
+                self.pattern_groups.len() - 1
+            }
         };
-        OutputPort { name: way.name(job, matcher), schema }
-    };
-    let mut outputs: Vec<OutputPort> = ways.iter().map(port).collect();
-    if outputs.is_empty() {
-        // Nobody reads any match.
-        outputs.push(job.node(matcher).outputs[0].clone());
+        self.pattern_groups[place].add(name, compiled)
     }
-    let set = set.with_outlets(outlets, outputs.iter().map(|output| output.schema.clone()).collect());
-    let changed = |id: NodeId, node: &Node| -> Node {
-        let mut node = node.clone();
-        if id == prefilter {
-            node.name = format!("patterns of {}: prefilter", group.stream).into();
-            node.kind = NodeKind::Operator(set.prefilter_factory());
-            node.outputs[0].schema = set.prefilter_schema().clone();
-        } else if id == matcher {
-            node.name = format!("patterns of {}", group.stream).into();
-            node.kind = NodeKind::Operator(set.matcher_factory());
-            node.outputs.clone_from(&outputs);
-        }
-        node
-    };
-    let gone: BTreeSet<NodeId> = legs.iter().filter_map(|leg| leg.gone).collect();
-    let (mut new, mut numbers) = (JobGraph::new(), BTreeMap::new());
-    new.max_parallelism = job.max_parallelism;
-    for (id, node) in job.nodes().filter(|(id, _)| !gone.contains(id)) {
-        numbers.insert(id, new.add_node(changed(id, node)));
-    }
-    for (&id, &to) in &numbers {
-        let mut input = 0;
-        for (from, edge) in job.inputs(id) {
-            let from_set = legs.iter().find(|leg| leg.target == id && leg.input == edge.input);
-            let edge = match from_set {
-                None if id == matcher => Edge { partitioning: by_key(&set, &edge.partitioning), ..edge.clone() },
-                None => edge.clone(),
-                Some(leg) => {
-                    let port = ways.iter().position(|way| *way == leg.way).unwrap_or_default();
-                    // Of the legs that are one now, the first has the edge.
-                    if legs
-                        .iter()
-                        .find(|first| first.way == leg.way && first.target == id)
-                        .is_some_and(|first| first.input != leg.input)
-                    {
-                        continue;
-                    }
-                    Edge { port, ..edge.clone() }
-                }
-            };
-            let from = if from_set.is_some() { numbers[&matcher] } else { numbers[&from] };
-            new.add_edge(from, to, Edge { input, ..edge })?;
-            input += 1;
+
+    /// The rows of a stream with other columns: a node called `name`, unless they leave patterns that way.
+    pub(super) fn project_rows(&mut self, stream: &Stream, name: &str, columns: Vec<(String, Expression)>) -> Result<Stream> {
+        let is_plain =
+            |group: &&mut PatternGroup| group.ways(stream).is_some_and(|ways| ways.iter().all(|way| way.through.is_none()));
+        match self.pattern_groups.iter_mut().find(is_plain) {
+            Some(group) => group.project(stream, columns),
+            None => stream.project(name, columns),
         }
     }
-    Ok(new)
-}
 
-/// A set's rows have the key in another place than a pattern's.
-fn by_key(set: &PatternSet, partitioning: &Partitioning) -> Partitioning {
-    match partitioning {
-        Partitioning::Hash(_) => Partitioning::Hash(set.key_columns_after_prefilter()),
-        other => other.clone(),
-    }
-}
-
-/// What goes from an output of the patterns to a node that stays.
-struct Leg {
-    /// The output, as the nodes were made.
-    port: usize,
-    /// The projection that the rows go through, which becomes part of the set.
-    through: Option<Arc<ProjectFactory>>,
-    /// The projection's node.
-    gone: Option<NodeId>,
-    target: NodeId,
-    input: usize,
-    way: Way,
-}
-
-/// Legs that go the same way share an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    /// An output of a pattern as it is.
-    Plain(usize),
-    /// What a node would have projected.
-    Projected(NodeId),
-    /// To a union.
-    United(NodeId),
-}
-
-impl Way {
-    fn name(self, job: &JobGraph, matcher: NodeId) -> Option<String> {
-        match self {
-            Self::Plain(port) => job.node(matcher).outputs[port].name.clone(),
-            Self::Projected(_) | Self::United(_) => None,
+    /// The rows of all these streams, which have the same columns.
+    pub(super) fn unite_rows(&mut self, streams: &[Stream]) -> Result<Stream> {
+        let mut together: Vec<Stream> = streams.to_vec();
+        for group in &mut self.pattern_groups {
+            let of_group: Vec<Stream> = together.iter().filter(|stream| group.ways(stream).is_some()).cloned().collect();
+            let schemas = of_group.iter().map(|stream| stream.schema().clone());
+            let Some(schema) = schemas.map(Some).reduce(|one, other| one?.united(&other?)).flatten() else { continue };
+            if of_group.len() > 1 {
+                let ways = of_group.iter().filter_map(|stream| group.ways(stream)).flatten().cloned().collect();
+                let united = group.output(None, &schema, ways);
+                let place = together.iter().position(|stream| group.ways(stream).is_some()).unwrap_or_default();
+                together.retain(|stream| group.ways(stream).is_none());
+                together.insert(place.min(together.len()), united);
+            }
+        }
+        match together.split_first() {
+            Some((one, [])) => Ok(one.clone()),
+            Some((first, others)) => first.union(&others.iter().collect::<Vec<_>>()),
+            None => Err(egret_core::Error::bug("nothing is written")),
         }
     }
-}
 
-impl Leg {
-    fn all(job: &JobGraph, matcher: NodeId) -> Vec<Self> {
-        let mut edges = job.outputs(matcher);
-        edges.sort_by_key(|(to, edge)| (edge.port, *to, edge.input));
-        edges.into_iter().map(|(to, edge)| Self::of(job, to, edge)).collect()
-    }
-
-    fn of(job: &JobGraph, to: NodeId, edge: &Edge) -> Self {
-        let is_forward = edge.partitioning == Partitioning::Forward;
-        let projection = factory::<ProjectFactory>(job, to).filter(|_| is_forward);
-        let (through, gone, target, next) = match (projection, job.outputs(to).as_slice()) {
-            (Some(projection), [(target, next)]) => (Some(Arc::new(projection.clone())), Some(to), *target, *next),
-            _ => (None, None, to, edge),
-        };
-        let is_united = next.partitioning == Partitioning::Forward && factory::<UnionFactory>(job, target).is_some();
-        let way = match gone {
-            _ if is_united => Way::United(target),
-            Some(node) => Way::Projected(node),
-            None => Way::Plain(edge.port),
-        };
-        Self { port: edge.port, through, gone, target, input: next.input, way }
-    }
-}
-
-/// A node's factory, if it is of this kind.
-fn factory<T: 'static>(job: &JobGraph, node: NodeId) -> Option<&T> {
-    match &job.node(node).kind {
-        NodeKind::Operator(factory) => factory.as_any()?.downcast_ref(),
-        _ => None,
+    /// Makes the operators of all patterns.
+    pub(super) fn complete_patterns(&self, job: &mut JobGraph, drops_outputs: bool) -> Diagnosed<()> {
+        for group in &self.pattern_groups {
+            group.complete(job, drops_outputs).map_err(|error| vec![from_error(&error, group.span)])?;
+        }
+        Ok(())
     }
 }

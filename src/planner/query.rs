@@ -114,7 +114,7 @@ impl Build<'_> {
         }
         let span = items.first().map_or_else(Default::default, |(_, item)| item.sql.span);
         if !is_identity(&projected, &schema) {
-            stream = stream.project(&format!("{} columns", from.relation), projected).map_err(at(span))?;
+            stream = self.project_rows(&stream, &format!("{} columns", from.relation), projected).map_err(at(span))?;
         }
         Ok(Rows { stream, bounded: relation.bounded })
     }

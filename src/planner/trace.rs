@@ -78,8 +78,13 @@ pub(crate) fn pattern_inputs(program: &Program, registry: &Registry, given: &Giv
     let mut build = Build::new(program, registry, given);
     build.replays = true;
     build.program(program);
-    let wrong: Vec<Diagnostic> = super::names::without_consequences(build.wrong);
-    if wrong.iter().any(Diagnostic::is_error) { Err(wrong) } else { Ok(build.patterns) }
+    let wrong: Vec<Diagnostic> = super::names::without_consequences(std::mem::take(&mut build.wrong));
+    if wrong.iter().any(Diagnostic::is_error) {
+        return Err(wrong);
+    }
+    // A pattern may read what another one finds, by any of its outputs.
+    build.job.edit(|graph| build.complete_patterns(graph, false))?;
+    Ok(build.patterns)
 }
 
 fn names(patterns: &[PatternInput]) -> String {

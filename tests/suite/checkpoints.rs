@@ -237,6 +237,11 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
         let (status, shown) = said(&OFTEN);
         assert!(status == Some(1) && shown.contains(expected), "{from} -> {to}: {expected} is missing in:\n{shown}");
     }
+    // A pattern is taken away: that is refused, unless its state may be dropped.
+    let fewer = job.replace("CREATE PATTERN quiet", "CREATE PATTERN calm").replace("FROM quiet", "FROM calm");
+    std::fs::write(folder.path().join("job.egret"), &fewer).unwrap();
+    let (status, shown) = said(&OFTEN);
+    assert!(status == Some(1) && shown.contains("'pattern quiet' is not in the job any more"), "{shown}");
     std::fs::write(folder.path().join("job.egret"), &job).unwrap();
     let (position, _) = checkpoints(folder.path()).pop().unwrap();
     let latest = folder.path().join(format!("state/log/{position:020}.json"));
@@ -251,7 +256,7 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
     );
     for (args, status, expected) in [
         (&["ls", "state"][..], 0, "an entry of the log cannot be used"),
-        (&["show", "state"], 0, "pattern testing: an operator"),
+        (&["show", "state"], 0, "patterns of txn by card: an operator"),
         (&["show", "state", "--checkpoint", "999"], 2, "there is no checkpoint 999"),
         (&["ls", "."], 2, "there are no checkpoints here"),
     ] {

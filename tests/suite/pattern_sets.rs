@@ -106,7 +106,7 @@ fn they_are_one_operator() {
     let (job, _) = job(&PATTERNS);
     let explained = job.explain();
     let count = |what: &str| explained.lines().filter(|line| line.starts_with(what)).count();
-    assert_eq!((count("patterns of txn: prefilter"), count("patterns of txn")), (1, 2), "{explained}");
+    assert_eq!((count("patterns of txn by card: prefilter"), count("patterns of txn by card")), (1, 2), "{explained}");
     assert_eq!(count("pattern "), 0, "{explained}");
     assert!(explained.contains("5 patterns as one: small, abroad, silent, strict, late"), "{explained}");
     let (job, _) = job_of_two_streams();

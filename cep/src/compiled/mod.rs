@@ -200,7 +200,7 @@ impl CompiledPattern {
 
     /// The columns of the stream that all events of a match share.
     pub fn partition_columns(&self) -> Vec<usize> {
-        self.plan.keys.iter().map(|&key| self.plan.kept[key]).collect()
+        self.plan.partition.clone()
     }
 
     /// Makes the operators before the exchange.

@@ -46,7 +46,9 @@ pub(crate) struct Plan {
     pub(crate) late: StreamSchema,
     /// Of the matcher's input: what is stored of an event that was taken.
     pub(crate) stored: Vec<usize>,
-    /// Of the matcher's input: the key.
+    /// Of the input: the key's columns, as they were given.
+    pub(crate) partition: Vec<usize>,
+    /// Of the matcher's input: the key, its columns in order of their names.
     pub(crate) keys: Vec<usize>,
     /// Of the matcher's input: what orders events of one time, complete.
     pub(crate) ties: Vec<usize>,
@@ -91,6 +93,7 @@ impl Plan {
             return Err(Error::bug("a partition or tie column is not one of the stream's"));
         }
         // The order in which the key's columns are written changes nothing, so it must not change what state is kept under.
+        let given = partition.clone();
         let mut partition = partition;
         partition.sort_by_key(|&column| schema.arrow().field(column).name());
         for &column in &partition {
@@ -135,6 +138,7 @@ impl Plan {
             judged: columns.judged,
             late: columns.late,
             stored: columns.stored,
+            partition: given,
             keys: columns.keys,
             ties: columns.ties,
             within_ms: pattern.within_ms,

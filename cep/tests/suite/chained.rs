@@ -2,9 +2,17 @@
 
 use egret_cep::CompiledPattern;
 use egret_core::{
-    Batch, Context, Epoch, EventTime, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
+    Batch, Context, Epoch, EventTime, KeyColumns, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot,
+    StateSize, StreamSchema,
 };
 use std::sync::Arc;
+
+/// The columns by which rows must come, as columns of the stream.
+pub(crate) fn key_columns(compiled: &CompiledPattern, schema: &StreamSchema) -> KeyColumns {
+    let sent = compiled.prefilter_schema().arrow();
+    let keys = compiled.key_columns_after_prefilter();
+    KeyColumns::new(keys.indexes().iter().map(|&key| schema.index_of(sent.field(key).name()).unwrap()).collect())
+}
 
 /// Makes operators that are a prefilter and the matcher behind it.
 pub(crate) fn chained(compiled: &CompiledPattern) -> Arc<dyn OperatorFactory> {

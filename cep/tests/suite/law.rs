@@ -1,12 +1,12 @@
 //! Patterns held to the law: same input, same matches, however the rows are cut, wherever there is a restore.
 
-use crate::chained::chained;
+use crate::chained::{chained, key_columns};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret_cep::{AfterMatch, CompiledPattern, Overflow, Pattern, measures};
 use egret_core::job::Partitioning;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, EventTime, KeyColumns, NoState, OperatorInfo, StreamSchema};
+use egret_core::{Batch, Context, EventTime, NoState, OperatorInfo, StreamSchema};
 use egret_testkit::{Case, Input, Random, check_law, table};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +51,7 @@ fn check(name: &str, pattern: &Pattern, keys: &[&str], columns: &[(&str, &str)])
 
 fn check_compiled(name: &str, compiled: &CompiledPattern, keys: &[&str]) {
     let schema = schema();
-    let keys = if keys.is_empty() { Vec::new() } else { compiled.partition_columns() };
-    let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(keys)) };
+    let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(key_columns(compiled, &schema)) };
     let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_MS);
     let one = input.clone().split(random_rows(1, 150));
     let matches = check_law(&Case::new(name, chained(compiled)).input(one));

@@ -1,10 +1,10 @@
 //! Sets of patterns: each gives exactly what it gives alone, however the rows are cut, wherever there is a restore.
 
-use crate::chained::{both, chained};
+use crate::chained::{both, chained, key_columns};
 use crate::law::{DELAY_MS, random_rows, schema};
 use egret_cep::{AfterMatch, CompiledPattern, Pattern, PatternSet, measures};
+use egret_core::OperatorFactory;
 use egret_core::job::Partitioning;
-use egret_core::{KeyColumns, OperatorFactory};
 use egret_testkit::{Case, Input, Random, check_law, plain_run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ fn check(seed: u64, count: usize, keys: &[usize], sparse: bool) -> usize {
     let named = patterns.iter().enumerate().map(|(number, pattern)| (format!("p{number}"), pattern.clone())).collect();
     let set = PatternSet::new(named).unwrap();
     let partitioning =
-        if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(KeyColumns::new(patterns[0].partition_columns())) };
+        if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(key_columns(&patterns[0], &schema())) };
     let input = Input::new(&schema()).partitioned(partitioning).out_of_order_by(DELAY_MS);
     let input = input.split(random_rows(seed + 1, 110)).split(random_rows(seed + 2, 60));
     let together = run(both(set.prefilter_factory(), set.matcher_factory()), &input);

@@ -153,6 +153,36 @@ impl JobGraph {
         &mut self.graph[NodeIndex::new(id.0)]
     }
 
+    /// Changes who gets which row of an input of a node.
+    pub fn set_partitioning(&mut self, id: NodeId, input: usize, partitioning: Partitioning) {
+        let edges = self.graph.edges_directed(NodeIndex::new(id.0), Direction::Incoming);
+        let edge = edges.filter(|edge| edge.weight().input == input).map(|edge| edge.id()).next();
+        if let Some(edge) = edge {
+            self.graph[edge].partitioning = partitioning;
+        }
+    }
+
+    /// Drops the outputs of a node that nobody reads, but keeps one if nobody reads any. Returns which stay, by their numbers before.
+    pub fn keep_outputs_read(&mut self, id: NodeId) -> Vec<usize> {
+        let edges: Vec<_> = self
+            .graph
+            .edges_directed(NodeIndex::new(id.0), Direction::Outgoing)
+            .map(|edge| (edge.id(), edge.weight().port))
+            .collect();
+        let count = self.node(id).outputs.len();
+        let mut kept: Vec<usize> = (0..count).filter(|port| edges.iter().any(|(_, read)| read == port)).collect();
+        if kept.is_empty() && count > 0 {
+            kept.push(0);
+        }
+        for (edge, port) in edges {
+            self.graph[edge].port = kept.binary_search(&port).unwrap_or_default();
+        }
+        let outputs = &mut self.node_mut(id).outputs;
+        let all = std::mem::take(outputs);
+        *outputs = all.into_iter().enumerate().filter(|(port, _)| kept.contains(port)).map(|(_, output)| output).collect();
+        kept
+    }
+
     /// All nodes, in the order they were added.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.graph.node_indices().map(|index| (NodeId(index.index()), &self.graph[index]))

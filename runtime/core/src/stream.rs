@@ -173,6 +173,19 @@ impl Stream {
     /// # Errors
     /// A name is used twice.
     pub fn project_described(&self, name: &str, columns: Vec<(String, Expression)>, description: Option<String>) -> Result<Self> {
+        let (projection, schema) = self.projection(columns, description)?;
+        self.forward(name, Arc::new(projection), schema)
+    }
+
+    /// What [`Stream::project_described`] would make a node of, and the columns of its rows: for planners.
+    ///
+    /// # Errors
+    /// A name is used twice.
+    pub fn projection(
+        &self,
+        columns: Vec<(String, Expression)>,
+        description: Option<String>,
+    ) -> Result<(ProjectFactory, StreamSchema)> {
         let time = self.schema.event_time().map(|column| self.schema.arrow().field(column).name().clone());
         let mut event_time = None;
         let mut fields = Vec::new();
@@ -185,7 +198,7 @@ impl Stream {
         }
         let schema = StreamSchema::new(fields, event_time.as_deref())?;
         let expressions = columns.into_iter().map(|(_, expression)| expression).collect();
-        self.forward(name, Arc::new(ProjectFactory::new(expressions, schema.clone()).described(description)), schema)
+        Ok((ProjectFactory::new(expressions, schema.clone()).described(description), schema))
     }
 
     /// Maps typed rows one to one.
@@ -268,6 +281,18 @@ impl Stream {
     /// The windows cannot be computed over this stream.
     pub fn window_all(&self, spec: WindowSpec) -> Result<Self> {
         add_window(self, spec, Partitioning::Gather, Parallelism::One)
+    }
+
+    /// Gives the node that this stream leaves one more output, and returns what leaves by it: for planners.
+    #[must_use]
+    pub fn add_output(&self, output: OutputPort) -> Self {
+        let schema = output.schema.clone();
+        let port = self.job.edit(|graph| {
+            let outputs = &mut graph.node_mut(self.node).outputs;
+            outputs.push(output);
+            outputs.len() - 1
+        });
+        Self { port, schema, ..self.clone() }
     }
 
     /// A named side output of the operator this stream leaves: `late`, say.
