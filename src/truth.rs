@@ -6,7 +6,9 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use egret_core::key::encode_key;
-use egret_core::{Batch, Context, Epoch, Error, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize};
+use egret_core::{
+    Batch, Context, Epoch, Error, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout, StateSize,
+};
 use egret_engine::{JobReport, NodeReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,8 +17,11 @@ use std::fmt;
 pub const NODE: &str = "truth of ";
 
 /// Makes the comparing operator: input 0 is the alerts (one column, the key), input 1 the truth (key, label, group as text).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TruthFactory;
+#[derive(Clone, Debug, Default)]
+pub struct TruthFactory {
+    /// What the keys that it keeps are, for checkpoints.
+    pub facts: Vec<(String, String)>,
+}
 
 impl OperatorFactory for TruthFactory {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
@@ -25,6 +30,10 @@ impl OperatorFactory for TruthFactory {
 
     fn describe(&self) -> Vec<String> {
         vec!["precision and recall of the alerts".into()]
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        StateLayout::own(self.facts.clone())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::local::Masks;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result};
+use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout};
 use std::sync::Arc;
 
 /// Makes prefilters.
@@ -18,6 +18,10 @@ impl OperatorFactory for PrefilterFactory {
 
     fn describe(&self) -> Vec<String> {
         self.0.describe_prefilter()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 }
 

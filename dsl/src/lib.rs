@@ -21,6 +21,7 @@
 //! assert!(shown.contains("did you mean `txn`?"));
 //! ```
 
+mod canonical;
 mod diagnostic;
 mod dialect;
 mod duration;

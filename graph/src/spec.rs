@@ -7,7 +7,8 @@ use crate::updates::update_schema;
 use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
 use egret_core::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
-use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use egret_core::layout::type_name;
+use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::sync::Arc;
 
 /// What can be asked of a vertex.
@@ -232,7 +233,8 @@ impl GraphSpec {
         let make: MakeReader = Arc::new(move |_: &OperatorInfo| {
             Ok(Box::new(GraphReader::new(Arc::clone(&spec), lookups.clone())) as Box<dyn KnowledgeReader>)
         });
-        Ok((Arc::new(KnowledgeJoinFactory::new(make, output.clone(), self.step_ms, facts)?), output))
+        let (layout, answers) = (self.state_facts(), names.len());
+        Ok((Arc::new(KnowledgeJoinFactory::new(make, output.clone(), self.step_ms, facts, layout, answers)?), output))
     }
 
     /// The lookup that `graph.answer(column)` means. A column that has the name of one end of the edges is that end;
@@ -273,6 +275,13 @@ impl GraphSpec {
             format!("connected components of edges {} to {}{kinds}; {lives}", from.name, to.name),
             format!("a version every {} of event time", duration_text(self.step_ms)),
         ]
+    }
+
+    /// What the graph's state depends on. How long edges live is not in it: each keeps the end that it was given.
+    pub(crate) fn state_facts(&self) -> Vec<(String, String)> {
+        let [from, to] = self.ends.each_ref().map(|end| format!("{} {}", end.name, type_name(&end.data_type)));
+        let kinds = if self.same_kind { "one kind of vertex" } else { "two kinds of vertices" };
+        vec![("edges".to_owned(), format!("{from} to {to}")), ("vertices".to_owned(), kinds.to_owned())]
     }
 
     /// What the user should know before the job runs on; `unbounded` says that the input has no end.
@@ -415,5 +424,10 @@ impl OperatorFactory for GraphFactory {
 
     fn describe(&self) -> Vec<String> {
         self.spec.describe()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        let step = ("version step".to_owned(), format!("{} ms", self.spec.step_ms));
+        StateLayout::own(self.spec.state_facts().into_iter().chain([step]))
     }
 }

@@ -47,7 +47,7 @@ mod spec;
 pub use features::{FeatureColumn, FeatureKind};
 pub use learner::{Learner, Scorer};
 pub use options::ArgValue;
-pub use spec::ModelSpec;
+pub use spec::{LABEL_FACT, ModelSpec};
 
 #[cfg(test)]
 mod tests;

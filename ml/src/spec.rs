@@ -8,7 +8,7 @@ use crate::operator::{EvaluatorOperator, LearnerOperator, ScorerReader, check_la
 use crate::options::{ArgValue, Options, Range, nearest};
 use arrow::datatypes::{DataType, Field};
 use egret_core::knowledge::{DEFAULT_STEP_MS, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
-use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ const ALGORITHMS: [&str; 1] = ["logistic_regression"];
 
 /// The metrics if the job names none.
 const DEFAULT_METRICS: [MetricKind; 2] = [MetricKind::RocAuc, MetricKind::LogLoss];
+
+/// The name of the fact of what the label is made of.
+pub const LABEL_FACT: &str = "label";
 
 /// After how many labelled rows metrics are emitted if the job does not say.
 const DEFAULT_EVERY_ROWS: u64 = 10_000;
@@ -48,6 +51,8 @@ pub struct ModelSpec {
     every_rows: u64,
     update_schema: StreamSchema,
     metrics_schema: StreamSchema,
+    /// What its features and its label are made of, by name, where that is known.
+    sources: Vec<(String, String)>,
 }
 
 impl ModelSpec {
@@ -94,6 +99,7 @@ impl ModelSpec {
                 update_schema: update_schema()?,
                 metrics_schema: metrics_schema(&metrics)?,
                 metrics,
+                sources: Vec::new(),
             })
         };
         build().map_err(|error: Error| error.context(format!("model '{name}'")))
@@ -125,6 +131,53 @@ impl ModelSpec {
         }
         self.every_rows = every_rows;
         Ok(self)
+    }
+
+    /// Says what the features and the label are made of, as canonical text by name: what was learned of `amount < 10` says nothing of
+    /// `amount < 20`.
+    #[must_use]
+    pub fn made_of(mut self, sources: Vec<(String, String)>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// What the state of the learner, and of its replicas, depends on. Rates and penalties may change: they say how the next row is
+    /// learned. FTRL's make the weights of what is remembered, so they may not.
+    fn state_facts(&self) -> Vec<(String, String)> {
+        let kind = |feature: &FeatureColumn| match feature.kind {
+            FeatureKind::Numeric => format!("{} numeric", feature.name),
+            FeatureKind::Categorical => format!("{} category", feature.name),
+        };
+        let features: Vec<String> = self.features.iter().map(kind).collect();
+        let algorithm = match &self.linear.optimizer {
+            OptimizerChoice::Sgd(_) => "logistic_regression, sgd".to_owned(),
+            OptimizerChoice::AdaGrad(_) => "logistic_regression, adagrad".to_owned(),
+            OptimizerChoice::Ftrl(ftrl) => {
+                let Ftrl { alpha, beta, l1, l2, intercept_rate } = ftrl;
+                let rate = intercept_rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+                format!("logistic_regression, ftrl, alpha {alpha}, beta {beta}, l1 {l1}, l2 {l2}, intercept_rate {rate}")
+            }
+        };
+        let facts = [
+            ("algorithm", algorithm),
+            ("features", features.join(", ")),
+            ("scale", self.linear.is_scaled.to_string()),
+            ("weights of categories", self.linear.coordinates.to_string()),
+        ];
+        facts.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(self.sources.clone()).collect()
+    }
+
+    /// What the learner's state depends on: the model, and the steps in which it gives deltas.
+    fn learner_facts(&self) -> Vec<(String, String)> {
+        self.state_facts().into_iter().chain([("version step".to_owned(), format!("{} ms", self.step_ms))]).collect()
+    }
+
+    /// What the evaluator's state depends on: what it can answer for, and the label.
+    fn evaluator_facts(&self) -> Vec<(String, String)> {
+        let has_curve = self.metrics.iter().any(|metric| metric.needs_curve());
+        let kept = if has_curve { "counts, loss and the curve of scores" } else { "counts and loss" };
+        let label = self.sources.iter().filter(|(name, _)| name == LABEL_FACT).cloned();
+        [("rows evaluated".to_owned(), kept.to_owned())].into_iter().chain(label).collect()
     }
 
     /// The same model for rows that have its features in other columns: one index a feature, in the order they were given.
@@ -224,7 +277,8 @@ impl ModelSpec {
     /// Makes the learner. Wire the rows to it by Gather; it runs as one instance.
     pub fn learner_factory(&self) -> Arc<dyn OperatorFactory> {
         let make = |spec: &Arc<Self>| Ok(Box::new(LearnerOperator::new(Arc::clone(spec))?) as Box<dyn Operator>);
-        Arc::new(Factory { spec: Arc::new(self.clone()), facts: self.describe(), make })
+        let layout = self.learner_facts();
+        Arc::new(Factory { spec: Arc::new(self.clone()), facts: self.describe(), layout, make })
     }
 
     /// Makes the join that scores rows: input 0 the rows (Forward), input 1 the learner's updates (Broadcast).
@@ -239,7 +293,7 @@ impl ModelSpec {
         let spec = Arc::new(self.clone());
         let facts = vec![format!("adds the score of model {}", self.name)];
         let make_reader = Arc::new(move |_: &OperatorInfo| Ok(Box::new(ScorerReader::new(Arc::clone(&spec))) as _));
-        Ok(Arc::new(KnowledgeJoinFactory::new(make_reader, output, self.step_ms, facts)?))
+        Ok(Arc::new(KnowledgeJoinFactory::new(make_reader, output, self.step_ms, facts, self.state_facts(), 1)?))
     }
 
     /// Makes the evaluator of scored rows that have the score and the label in these columns. Wire the scored rows to it by
@@ -260,7 +314,8 @@ impl ModelSpec {
         ];
         let make =
             move |spec: &Arc<Self>| Ok(Box::new(EvaluatorOperator::new(Arc::clone(spec), score, label)) as Box<dyn Operator>);
-        Ok(Arc::new(Factory { spec: Arc::new(self.clone()), facts, make }))
+        let layout = self.evaluator_facts();
+        Ok(Arc::new(Factory { spec: Arc::new(self.clone()), facts, layout, make }))
     }
 
     /// What `explain` says about the model.
@@ -408,6 +463,7 @@ fn metrics_schema(metrics: &[MetricKind]) -> Result<StreamSchema> {
 struct Factory<F> {
     spec: Arc<ModelSpec>,
     facts: Vec<String>,
+    layout: Vec<(String, String)>,
     make: F,
 }
 
@@ -418,5 +474,9 @@ impl<F: Fn(&Arc<ModelSpec>) -> Result<Box<dyn Operator>> + Send + Sync> Operator
 
     fn describe(&self) -> Vec<String> {
         self.facts.clone()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        StateLayout::own(self.layout.clone())
     }
 }

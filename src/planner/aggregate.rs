@@ -70,7 +70,7 @@ impl Build<'_> {
             aggregates,
             allowed_lateness_ms: 0,
         };
-        let windows = add_window(&input, spec, &keys).map_err(at(window.span))?;
+        let windows = add_window(&input, spec, &keys).map_err(at(window.span))?.uid(&self.ids.scoped("window"));
         self.behind_window(from, &windows, &keys, &items, having.as_ref())
     }
 

@@ -10,6 +10,7 @@ use egret_dsl::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value, visit_expressions_mut,
 };
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 /// Something that is asked of a graph or a model.
@@ -43,6 +44,49 @@ impl Ask {
 pub(crate) struct Rewritten {
     pub(crate) sql: Sql,
     pub(crate) asks: Vec<(Ask, Span)>,
+}
+
+/// What a program asks of graphs and models, by relation.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// What was asked when the program was planned before.
+    known: BTreeMap<String, Vec<(Ask, Span)>>,
+    so_far: BTreeMap<String, Vec<(Ask, Span)>>,
+    /// How many joins each pair of a relation and a graph has.
+    joins: BTreeMap<(String, String), usize>,
+}
+
+impl Asked {
+    fn add(&mut self, relation: &str, asks: &[(Ask, Span)]) {
+        let all = self.so_far.entry(relation.to_owned()).or_default();
+        for ask in asks {
+            if !all.iter().any(|(known, _)| *known == ask.0) {
+                all.push(ask.clone());
+            }
+        }
+    }
+
+    fn known_of(&self, relation: &str) -> &[(Ask, Span)] {
+        self.known.get(relation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// A graph was joined to a relation's rows.
+    pub(super) fn joined(&mut self, relation: &str, graph: &str) {
+        *self.joins.entry((relation.to_owned(), graph.to_owned())).or_default() += 1;
+    }
+
+    /// Whether a graph was joined to the rows of a relation twice, because a later statement asked for more.
+    pub(super) fn has_split_joins(&self) -> bool {
+        self.joins.values().any(|joins| *joins > 1)
+    }
+
+    /// All that was asked, to be known from the beginning when the program is planned once more: in an order that does not
+    /// depend on that of the statements.
+    pub(super) fn known(self) -> Self {
+        let mut known = self.so_far;
+        known.values_mut().for_each(|asks| asks.sort_by_key(|(ask, _)| ask.column()));
+        Self { known, ..Self::default() }
+    }
 }
 
 impl Build<'_> {
@@ -120,6 +164,7 @@ impl Build<'_> {
         if asks.is_empty() {
             return Ok(self.known(relation).base.clone());
         }
+        self.asked.add(relation, asks);
         for (ask, span) in asks {
             // A join may have brought columns that are asked for later.
             if self.has_answer(relation, ask) {
@@ -128,7 +173,7 @@ impl Build<'_> {
             match ask {
                 Ask::Graph { graph, .. } => {
                     let mut lookups: Vec<(Ask, Span)> = Vec::new();
-                    for (other, span) in asks {
+                    for (other, span) in asks.iter().chain(self.asked.known_of(relation)) {
                         let is_same = matches!(other, Ask::Graph { graph: its, .. } if its == graph);
                         if is_same && !self.has_answer(relation, other) && !lookups.iter().any(|(known, _)| known == other) {
                             lookups.push((other.clone(), *span));

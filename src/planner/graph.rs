@@ -61,7 +61,8 @@ impl Build<'_> {
         let updates = self
             .job
             .operator(&name, spec.operator_factory(), &[(&stream, Partitioning::Gather)], Parallelism::One, outputs)
-            .map_err(at(statement.name.span))?;
+            .map_err(at(statement.name.span))?
+            .uid(&format!("graph {}", self.ids.of(&statement.name.text)));
         let entry = GraphEntry { spec, updates, ends: [from_name.clone(), to_name.clone()] };
         self.graphs.insert(statement.name.text.clone(), entry);
         Ok(())
@@ -100,7 +101,9 @@ impl Build<'_> {
         let joined = self
             .job
             .operator(&format!("graph {graph}: ask"), factory, &inputs, Parallelism::EveryWorker, outputs)
-            .map_err(at(span))?;
+            .map_err(at(span))?
+            .uid(&format!("{}: graph {}", self.ids.of_relation(relation), self.ids.of(graph)));
+        self.asked.joined(relation, graph);
         self.set_enriched(relation, joined);
         Ok(())
     }

@@ -7,6 +7,7 @@ mod aggregate;
 mod catalog;
 pub(crate) mod enrich;
 mod graph;
+mod identity;
 mod match_recognize;
 mod model;
 pub(crate) mod names;
@@ -59,6 +60,12 @@ pub(crate) struct Given {
 pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Result<Plan, Vec<Diagnostic>> {
     let mut build = Build::new(program, registry, given);
     build.program(program);
+    if build.wrong.is_empty() && build.asked.has_split_joins() {
+        // Everything that is asked of a graph about the rows of a stream is one join, whichever statement asks first.
+        let asked = std::mem::take(&mut build.asked).known();
+        build = Build { asked, ..Build::new(program, registry, given) };
+        build.program(program);
+    }
     build.finish(program)
 }
 
@@ -100,6 +107,9 @@ impl<'a> Build<'a> {
             endless: Vec::new(),
             replays: false,
             stdin: RefCell::new(None),
+            ids: identity::Ids::default(),
+            is_one_select: true,
+            asked: enrich::Asked::default(),
         }
     }
 }
@@ -140,6 +150,12 @@ struct Build<'a> {
     replays: bool,
     /// The stream that reads standard input.
     stdin: RefCell<Option<Name>>,
+    /// Under which ids state is kept.
+    ids: identity::Ids,
+    /// Whether the query of the statement at hand is one SELECT.
+    is_one_select: bool,
+    /// What is asked of graphs and models.
+    asked: enrich::Asked,
 }
 
 impl Build<'_> {
@@ -158,7 +174,7 @@ impl Build<'_> {
                 self.wrong.push(diagnostic);
                 continue;
             }
-            if let Err(wrong) = self.statement(statement, &used) {
+            if let Err(wrong) = self.begin_statement(statement).and_then(|()| self.statement(statement, &used)) {
                 if what.is_some() {
                     self.catalog.broken.insert(statement.name().text.clone());
                 }
@@ -190,7 +206,7 @@ impl Build<'_> {
             return self.given_rows(&statement.name, Arc::clone(source));
         }
         let matches = self.late_rows.len();
-        let rows = self.query(&statement.query)?;
+        let rows = self.whole_query(&statement.query)?;
         self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
         if let [late] = &self.late_rows[matches..] {
             self.catalog.insert(&format!("{}.{}", statement.name, match_recognize::LATE), late.clone());
@@ -208,7 +224,7 @@ impl Build<'_> {
     }
 
     fn insert(&mut self, statement: &Insert) -> Diagnosed<()> {
-        let rows = self.query(&statement.query);
+        let rows = self.whole_query(&statement.query);
         let name = &statement.sink;
         let Some(output) = self.outputs.get_mut(&name.text) else {
             let known = self.outputs.keys().map(String::as_str);
@@ -276,7 +292,7 @@ impl Build<'_> {
         }
         let all = self.unite_rows(&output.inputs).map_err(enrich::at(name.span))?;
         let sink = self.open_sink(&output.statement, all.schema())?;
-        all.sink(&name.text, sink).map_err(enrich::at(name.span))?;
+        all.sink_with_uid(&name.text, &self.ids.of(&name.text), sink).map_err(enrich::at(name.span))?;
         self.compare_with_truth(output, &all)
     }
 

@@ -10,8 +10,8 @@ use egret_core::Stream;
 use egret_core::expr::Expression;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Ident;
-use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Name, Span, Sql};
-use egret_ml::{ArgValue, FeatureColumn, ModelSpec};
+use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Name, SelectItem, Span, Sql};
+use egret_ml::{ArgValue, FeatureColumn, LABEL_FACT, ModelSpec};
 use std::time::Duration;
 
 /// A model of the program.
@@ -46,7 +46,8 @@ impl Build<'_> {
         let updates = self
             .job
             .operator(&name, spec.learner_factory(), &[(&input, Partitioning::Gather)], Parallelism::One, outputs)
-            .map_err(at(statement.name.span))?;
+            .map_err(at(statement.name.span))?
+            .uid(&format!("model {}: learn", self.ids.of(&statement.name.text)));
         let entry = ModelEntry { spec, updates, relation, features, label, span: statement.name.span };
         self.models.insert(statement.name.text.clone(), entry);
         Ok(())
@@ -109,7 +110,8 @@ impl Build<'_> {
         }
         let with_features = stream.project(&format!("model {model}: features of rows"), columns).map_err(at(span))?;
         let indexes: Vec<usize> = (width..with_features.schema().arrow().fields().len()).collect();
-        let scored = self.scored(model, &with_features, &indexes).map_err(at(span))?;
+        let uid = format!("{}: model {}", self.ids.of_relation(relation), self.ids.of(model));
+        let scored = self.scored(model, &with_features, &indexes).map_err(at(span))?.uid(&uid);
         let mut kept = all_columns(&scored)?;
         kept.drain(indexes[0]..=indexes[indexes.len() - 1]);
         let scored = scored.project(&format!("model {model}: scored"), kept).map_err(at(span))?;
@@ -147,7 +149,8 @@ impl Build<'_> {
         let metrics = self
             .job
             .operator(&format!("model {model}: evaluate"), factory, &[(&input, Partitioning::Gather)], Parallelism::One, outputs)
-            .map_err(at(span))?;
+            .map_err(at(span))?
+            .uid(&format!("model {}: evaluate", self.ids.of(model)));
         let bounded = self.catalog.get(&relation).is_some_and(|relation| relation.bounded);
         self.catalog.insert(&name, Relation::new(metrics, bounded));
         Ok(())
@@ -207,6 +210,7 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     let delay = Duration::from_millis(statement.label_delay.ms);
     let spec = ModelSpec::new(&statement.name.text, schema, features, label, delay, &using.algorithm.text, &args)
         .map_err(|error| vec![from_error(&error, argument_span(statement, &error))])?;
+    let spec = spec.made_of(made_of(statement));
     let spec = match statement.step {
         Some(step) => spec.with_step_ms(i64::try_from(step.ms).unwrap_or(i64::MAX)).map_err(at(step.span))?,
         None => spec,
@@ -214,6 +218,16 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     let metrics: Vec<&str> = statement.evaluate.iter().map(|metric| metric.text.as_str()).collect();
     let span = statement.evaluate.iter().map(|metric| metric.span).reduce(Span::to).unwrap_or(statement.name.span);
     spec.with_evaluation(&metrics, statement.every.unwrap_or(10_000)).map_err(at(span))
+}
+
+/// What the features and the label are made of. Two features may have been asked of the same columns under other names.
+fn made_of(statement: &CreateModel) -> Vec<(String, String)> {
+    let feature = |(number, item): (usize, &SelectItem)| {
+        let name = item.output_name().map_or_else(|| format!("feature_{}", number + 1), |name| name.text);
+        (format!("feature {name}"), item.expr.canonical())
+    };
+    let features = statement.features.iter().enumerate().map(feature);
+    features.chain([(LABEL_FACT.to_owned(), statement.label.canonical())]).collect()
 }
 
 /// The argument an error of the model names, or else the whole USING clause.

@@ -1,5 +1,6 @@
 //! The options of CREATE PATTERN.
 
+use super::identity::UID;
 use super::names::Diagnosed;
 use egret_cep::{MAX_PARTIAL_MATCHES, Overflow, SkipMiss};
 use egret_dsl::{CreatePattern, Diagnostic, LiteralKind, OptionEntry, suggest};
@@ -22,6 +23,7 @@ pub(super) fn settings(statement: &CreatePattern) -> Diagnosed<Settings> {
     let mut wrong = Vec::new();
     for option in &statement.options.entries {
         let result = match option.key.text.as_str() {
+            UID => Ok(()),
             MOST => most(option).map(|most| settings.max_partial_matches = most),
             OVERFLOW => {
                 let known = [("fail", Overflow::Fail), ("drop_oldest", Overflow::DropOldest), ("drop_new", Overflow::DropNew)];
@@ -32,8 +34,8 @@ pub(super) fn settings(statement: &CreatePattern) -> Diagnosed<Settings> {
             }
             other => Err(Diagnostic::error(format!("a pattern has no option `{other}`"))
                 .label(option.key.span, "unknown")
-                .help(format!("the options are `{MOST}`, `{OVERFLOW}` and `{MISS}`"))
-                .suggestion(suggest(other, [MOST, OVERFLOW, MISS]))),
+                .help(format!("the options are `{MOST}`, `{OVERFLOW}`, `{MISS}` and `{UID}`"))
+                .suggestion(suggest(other, [MOST, OVERFLOW, MISS, UID]))),
         };
         wrong.extend(result.err());
     }

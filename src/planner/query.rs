@@ -2,6 +2,7 @@
 
 use super::Build;
 use super::enrich::at;
+use super::identity::is_one_select;
 use super::names::{Columns, Diagnosed, compile, object_name, quoted};
 use arrow::datatypes::DataType;
 use egret_core::Stream;
@@ -33,6 +34,12 @@ pub(crate) struct Item {
 }
 
 impl Build<'_> {
+    /// Plans the query of a statement.
+    pub(super) fn whole_query(&mut self, query: &SqlQuery) -> Diagnosed<Rows> {
+        self.is_one_select = is_one_select(query);
+        self.query(query)
+    }
+
     /// Plans a query.
     pub(super) fn query(&mut self, query: &SqlQuery) -> Diagnosed<Rows> {
         refuse(query, &query.tree)?;
@@ -41,7 +48,7 @@ impl Build<'_> {
 
     fn set_expr(&mut self, query: &SqlQuery, body: &SetExpr) -> Diagnosed<Rows> {
         match body {
-            SetExpr::Select(select) => self.select(query, select),
+            SetExpr::Select(select) => self.in_branch(query, select, |build| build.select(query, select)),
             SetExpr::Query(inner) => self.query(&query.part(inner.clone(), query.span_of_node(inner.as_ref()))),
             SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } => {
                 let (left, right) = (self.set_expr(query, left)?, self.set_expr(query, right)?);
@@ -202,6 +209,8 @@ impl Build<'_> {
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } if !renames_columns(alias) => {
                 let rows = self.query(&query.part(subquery.clone(), query.span_of_node(subquery.as_ref())))?;
                 let relation = format!("(query {})", self.next_number());
+                let text = query.part((), query.span_of_node(subquery.as_ref())).canonical();
+                self.ids.name_relation(&relation, self.ids.scoped(&format!("rows ({text})")));
                 self.catalog.insert(&relation, super::catalog::Relation::new(rows.stream, rows.bounded));
                 Ok(From { relation, names: alias.iter().map(|alias| Name::normalise(&alias.name)).collect(), window: None })
             }

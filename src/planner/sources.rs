@@ -2,6 +2,7 @@
 
 use super::Build;
 use super::catalog::Relation;
+use super::identity::UID;
 use super::names::{Diagnosed, from_error};
 use arrow::datatypes::Field;
 use egret_connectors::OptionError;
@@ -34,6 +35,7 @@ impl Build<'_> {
         let stream = self
             .job
             .source(&statement.name.text, source, strategy)
+            .map(|stream| stream.uid(&self.ids.of(&statement.name.text)))
             .and_then(|stream| {
                 let projected = stream.schema().project(&columns)?;
                 self.job.edit(|graph| {
@@ -59,7 +61,7 @@ impl Build<'_> {
         }
         let connector = connector(name, options, &self.registry.source_names())?;
         self.refuse_second_stdin(name, options, &connector)?;
-        let given = if self.replays { given_for_replay(options) } else { given(options, &["connector", IDLE]) };
+        let given = if self.replays { given_for_replay(options) } else { given(options, &["connector", IDLE, UID]) };
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
@@ -85,7 +87,7 @@ impl Build<'_> {
             return Ok(Arc::clone(sink));
         }
         let connector = connector(&statement.name, &statement.options, &self.registry.sink_names())?;
-        let ours: Vec<&str> = super::truth::TRUTH_OPTIONS.into_iter().chain(["connector"]).collect();
+        let ours: Vec<&str> = super::truth::TRUTH_OPTIONS.into_iter().chain(["connector", UID]).collect();
         let given = given(&statement.options, &ours);
         self.registry
             .sink(&connector, &given, schema)
@@ -190,7 +192,7 @@ fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String
 
 /// The options of a stream that is read once more: to its end as it is now, and without writing bad rows anywhere.
 fn given_for_replay(options: &Options) -> egret_connectors::Options {
-    let ours: Vec<&str> = FOLLOW.into_iter().chain(["connector", IDLE, "dead_letter_path"]).collect();
+    let ours: Vec<&str> = FOLLOW.into_iter().chain(["connector", IDLE, UID, "dead_letter_path"]).collect();
     let keeps = |(key, value): (String, String)| match (key.as_str(), value.as_str()) {
         ("bad_rows", "dead_letter") => (key, "skip".into()),
         _ => (key, value),

@@ -8,6 +8,7 @@ use arrow::datatypes::DataType;
 use egret_core::Stream;
 use egret_core::expr::{Expression, compile};
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
+use egret_core::layout::type_name;
 use egret_dsl::{Diagnostic, OptionEntry};
 use std::sync::Arc;
 
@@ -78,7 +79,15 @@ impl Build<'_> {
         let inputs = [(&keys, Partitioning::Gather), (&truths, Partitioning::Gather)];
         let outputs = vec![OutputPort { name: None, schema: keys.schema().clone() }];
         let name = format!("{NODE}{}", output.statement.name);
-        self.job.operator(&name, Arc::new(TruthFactory), &inputs, Parallelism::One, outputs).map_err(at(truth.key.span))?;
+        let types = [&keys, &truths].map(|stream| type_name(stream.schema().arrow().field(0).data_type()));
+        let said = [Some(truth), Some(key), Some(label), group, Some(alert_key)].into_iter().flatten();
+        let said: Vec<String> = said.map(|entry| format!("{} {}", entry.key, entry.value)).collect();
+        let facts = vec![("keys".to_owned(), types.join(", ")), ("truth".to_owned(), said.join(", "))];
+        let factory = Arc::new(TruthFactory { facts });
+        self.job
+            .operator(&name, factory, &inputs, Parallelism::One, outputs)
+            .map_err(at(truth.key.span))?
+            .uid(&format!("{NODE}{}", self.ids.of(&output.statement.name.text)));
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod bad_input;
+mod changed;
 mod checkpoints;
 mod closed_outputs;
 mod language;

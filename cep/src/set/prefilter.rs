@@ -6,7 +6,7 @@ use super::plan::SetPlan;
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result};
+use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout};
 use std::sync::Arc;
 
 /// Makes prefilters of sets.
@@ -20,6 +20,10 @@ impl OperatorFactory for SetPrefilterFactory {
 
     fn describe(&self) -> Vec<String> {
         self.0.describe_prefilter()
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 }
 

@@ -33,6 +33,10 @@ impl OperatorFactory for ChainedFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Chained { prefilter: self.prefilter.create(info)?, matcher: self.matcher.create(info)? }))
     }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        self.matcher.state_layouts()
+    }
 }
 
 /// All state is the matcher's.

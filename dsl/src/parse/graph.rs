@@ -7,23 +7,25 @@ use nom::sequence::{pair, preceded, separated_pair};
 use super::basics::{self, comma_list, phrase};
 use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
+use super::options::options;
 use super::problem::Problem;
 use super::tokens::{Parsed, Tokens};
 use crate::{CreateGraph, Name, Sql, Statement};
 
-const CLAUSES: &[&str] = &["ON", "EDGE", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY"];
+const CLAUSES: &[&str] = &["ON", "EDGE", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY", "WITH"];
 
 /// `CREATE GRAPH name ON stream EDGE from TO to ...`.
 pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE GRAPH"), cut(basics::name("the graph's name"))).parse(input)?;
-    let (mut stream, mut edge, mut expire_after, mut compute, mut step) = (None, None, None, None, None);
+    let (mut stream, mut edge, mut expire_after, mut compute, mut step, mut with) = (None, None, None, None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
         "ON" => put(&mut stream, stream_name(rest)),
         "EDGE" => put(&mut edge, separated_pair(end, cut(phrase("TO")), end).parse(rest)),
         "EXPIRE AFTER" => put(&mut expire_after, interval(1)(rest)),
         "COMPUTE" => put(&mut compute, comma_list(basics::name("what to compute"))(rest)),
-        _ => put(&mut step, interval(1)(rest)),
+        "VERSION EVERY" => put(&mut step, interval(1)(rest)),
+        _ => put(&mut with, options(rest.before().map_or(rest.here(), |token| token.span))(rest)),
     })?;
     let begun = Begun { what: "graph", name: &name, reports };
     let stream = required(stream, rest, begun, "ON", "say which stream's rows are the edges: `ON txn`");
@@ -32,8 +34,9 @@ pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let (Some(stream), Some(((from, from_kind), (to, to_kind))), Some(compute)) = (stream, edge, compute) else {
         return Problem::Reported.fail();
     };
-    let (kinds, span) = ([from_kind, to_kind], input.span());
-    Ok((rest, Statement::CreateGraph(CreateGraph { name, stream, from, to, kinds, expire_after, compute, step, span })))
+    let (kinds, options, span) = ([from_kind, to_kind], with.unwrap_or_default(), input.span());
+    let graph = CreateGraph { name, stream, from, to, kinds, expire_after, compute, step, options, span };
+    Ok((rest, Statement::CreateGraph(graph)))
 }
 
 /// `column [AS kind]`.

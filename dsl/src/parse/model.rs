@@ -9,19 +9,19 @@ use super::basics::{self, alias, comma_list, phrase};
 use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
 use super::graph::stream_name;
-use super::options::arguments;
+use super::options::{arguments, options};
 use super::problem::{Expected, Problem};
 use super::tokens::{Parsed, Tokens};
 use crate::{Algorithm, CreateModel, Diagnostic, SelectItem, Statement};
 
-const CLAUSES: &[&str] = &["ON", "FEATURES", "LABEL", "DELAYED BY", "USING", "EVALUATE", "EVERY", "VERSION EVERY"];
+const CLAUSES: &[&str] = &["ON", "FEATURES", "LABEL", "DELAYED BY", "USING", "EVALUATE", "EVERY", "VERSION EVERY", "WITH"];
 
 /// `CREATE MODEL name ON stream FEATURES ...`.
 pub(crate) fn create_model(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE MODEL"), cut(basics::name("the model's name"))).parse(input)?;
     let (mut stream, mut features, mut label, mut delay, mut using) = (None, None, None, None, None);
-    let (mut evaluate, mut every, mut step) = (None, None, None);
+    let (mut evaluate, mut every, mut step, mut with) = (None, None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
         "ON" => put(&mut stream, stream_name(rest)),
         "FEATURES" => put(&mut features, comma_list(select_item)(rest)),
@@ -30,7 +30,8 @@ pub(crate) fn create_model(input: Tokens<'_>) -> Parsed<'_, Statement> {
         "USING" => put(&mut using, algorithm(rest)),
         "EVALUATE" => put(&mut evaluate, comma_list(basics::name("a metric"))(rest)),
         "EVERY" => put(&mut every, count(rest)),
-        _ => put(&mut step, interval(1)(rest)),
+        "VERSION EVERY" => put(&mut step, interval(1)(rest)),
+        _ => put(&mut with, options(rest.before().map_or(rest.here(), |token| token.span))(rest)),
     })?;
     let begun = Begun { what: "model", name: &name, reports };
     let stream = required(stream, rest, begun, "ON", "say which stream it learns from: `ON txn`");
@@ -52,8 +53,8 @@ pub(crate) fn create_model(input: Tokens<'_>) -> Parsed<'_, Statement> {
     else {
         return Problem::Reported.fail();
     };
-    let every = every.map(|(rows, _)| rows);
-    let model = CreateModel { name, stream, features, label, label_delay, using, evaluate, every, step, span: input.span() };
+    let (every, options, span) = (every.map(|(rows, _)| rows), with.unwrap_or_default(), input.span());
+    let model = CreateModel { name, stream, features, label, label_delay, using, evaluate, every, step, options, span };
     Ok((rest, Statement::CreateModel(model)))
 }
 

@@ -14,13 +14,17 @@ use super::problem::{Expected, Problem};
 use super::tokens::{Parsed, Tokens};
 use crate::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Options, Statement, Watermark};
 
-/// `CREATE STREAM name (columns) WITH (options)` or `CREATE STREAM name AS query`.
+/// `CREATE STREAM name (columns) WITH (options)` or `CREATE STREAM name [WITH (options)] AS query`.
 pub(crate) fn create_stream(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE STREAM"), cut(name("the stream's name"))).parse(input)?;
-    if rest.starts_with("AS") {
-        let (rest, query) = query(rest.skip(1))?;
-        return Ok((rest, Statement::CreateStreamAs(CreateStreamAs { name, query, span: input.span() })));
+    let (behind, before_as) = bracketed_options(rest)?;
+    if behind.starts_with("AS") {
+        let (rest, query) = query(behind.skip(1))?;
+        return Ok((rest, Statement::CreateStreamAs(CreateStreamAs { name, query, options: before_as, span: input.span() })));
+    }
+    if before_as.span.is_some() {
+        return Problem::keyword(behind, "AS").help("write `AS SELECT ...`; options of columns stand behind them").fail();
     }
     if !rest.first().is_some_and(|token| token.is(&SqlToken::LParen)) {
         let expected = vec![Expected::Thing("the columns in brackets".into()), Expected::Keyword("AS".into())];
@@ -44,7 +48,7 @@ pub(crate) fn create_sink(input: Tokens<'_>) -> Parsed<'_, Statement> {
     Ok((rest, Statement::CreateSink(CreateSink { name, options, span: input.span() })))
 }
 
-/// `INSERT INTO sink query`.
+/// `INSERT INTO sink [WITH (options)] query`.
 pub(crate) fn insert(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let (rest, sink) = preceded(phrase("INSERT INTO"), cut(name("the sink's name"))).parse(input)?;
     let is_column_list = rest.first().is_some_and(|token| token.is(&SqlToken::LParen))
@@ -54,8 +58,15 @@ pub(crate) fn insert(input: Tokens<'_>) -> Parsed<'_, Statement> {
         let help = "the query says which columns the sink gets and what they are called: `INSERT INTO sink SELECT a AS x, b AS y FROM ...`";
         return Problem::thing(rest, "a query, not a list of columns").help(help).fail();
     }
+    let (rest, options) = bracketed_options(rest)?;
     let (rest, query) = query(rest)?;
-    Ok((rest, Statement::Insert(Insert { sink, query, span: input.span() })))
+    Ok((rest, Statement::Insert(Insert { sink, query, options, span: input.span() })))
+}
+
+/// `WITH (options)` before a query, or nothing: what a query may begin with is a `WITH` and a name.
+fn bracketed_options(input: Tokens<'_>) -> Parsed<'_, Options> {
+    let is_there = input.starts_with("WITH") && input.nth(1).is_some_and(|token| token.is(&SqlToken::LParen));
+    if is_there { options(input.here())(input.skip(1)) } else { Ok((input, Options::default())) }
 }
 
 /// `WITH (options)`, or nothing.

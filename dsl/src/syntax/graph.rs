@@ -1,8 +1,8 @@
 //! `CREATE GRAPH`: a graph that changes with a stream.
 
-use crate::{DurationLit, Name, Span, Sql};
+use crate::{DurationLit, Name, Options, Span, Sql};
 
-/// `CREATE GRAPH name ON stream EDGE from [AS kind] TO to [AS kind] [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...]`.
+/// `CREATE GRAPH name ON stream EDGE from [AS kind] TO to [AS kind] [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...] [WITH (uid = '...')]`.
 #[derive(Debug, Clone)]
 pub struct CreateGraph {
     /// The graph's name.
@@ -21,6 +21,8 @@ pub struct CreateGraph {
     pub compute: Vec<Name>,
     /// How often, in event time, readers see a new version; longer than nothing.
     pub step: Option<DurationLit>,
+    /// `WITH (uid = '...')`, if that is said.
+    pub options: Options,
     /// All of the statement.
     pub span: Span,
 }

@@ -110,6 +110,20 @@ impl Statement {
         }
     }
 
+    /// Its options; for `TEST`, which has none, nothing.
+    pub fn options(&self) -> Option<&Options> {
+        match self {
+            Self::CreateStream(statement) => Some(&statement.options),
+            Self::CreateStreamAs(statement) => Some(&statement.options),
+            Self::CreateGraph(statement) => Some(&statement.options),
+            Self::CreateModel(statement) => Some(&statement.options),
+            Self::CreatePattern(statement) => Some(&statement.options),
+            Self::CreateSink(statement) => Some(&statement.options),
+            Self::Insert(statement) => Some(&statement.options),
+            Self::Test(_) => None,
+        }
+    }
+
     /// All of it, without the `;`.
     pub fn span(&self) -> Span {
         match self {

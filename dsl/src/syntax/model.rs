@@ -1,8 +1,8 @@
 //! `CREATE MODEL`: a model that learns from a stream.
 
-use crate::{DurationLit, Literal, Name, SelectItem, Span, Sql};
+use crate::{DurationLit, Literal, Name, Options, SelectItem, Span, Sql};
 
-/// `CREATE MODEL name ON stream FEATURES ... LABEL ... USING ... [EVALUATE ...] [VERSION EVERY ...]`.
+/// `CREATE MODEL name ON stream FEATURES ... LABEL ... USING ... [EVALUATE ...] [VERSION EVERY ...] [WITH (uid = '...')]`.
 #[derive(Debug, Clone)]
 pub struct CreateModel {
     /// The model's name.
@@ -23,6 +23,8 @@ pub struct CreateModel {
     pub every: Option<u64>,
     /// How often, in event time, readers see a new version; longer than nothing.
     pub step: Option<DurationLit>,
+    /// `WITH (uid = '...')`, if that is said.
+    pub options: Options,
     /// All of the statement.
     pub span: Span,
 }

@@ -72,13 +72,15 @@ impl Watermark {
     }
 }
 
-/// `CREATE STREAM name AS SELECT ...`: rows made from other streams.
+/// `CREATE STREAM name [WITH (uid = '...')] AS SELECT ...`: rows made from other streams.
 #[derive(Debug, Clone)]
 pub struct CreateStreamAs {
     /// The stream's name.
     pub name: Name,
     /// What makes its rows.
     pub query: SqlQuery,
+    /// `WITH (uid = '...')`, if that is said.
+    pub options: Options,
     /// All of the statement.
     pub span: Span,
 }
@@ -94,13 +96,15 @@ pub struct CreateSink {
     pub span: Span,
 }
 
-/// `INSERT INTO sink SELECT ...`.
+/// `INSERT INTO sink [WITH (uid = '...')] SELECT ...`.
 #[derive(Debug, Clone)]
 pub struct Insert {
     /// Where the rows go.
     pub sink: Name,
     /// What makes the rows.
     pub query: SqlQuery,
+    /// `WITH (uid = '...')`, if that is said.
+    pub options: Options,
     /// All of the statement.
     pub span: Span,
 }

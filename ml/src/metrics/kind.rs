@@ -53,7 +53,7 @@ impl MetricKind {
     }
 
     /// Whether it needs the distribution of the scores.
-    pub(super) fn needs_curve(self) -> bool {
+    pub(crate) fn needs_curve(self) -> bool {
         matches!(self, Self::RocAuc | Self::AveragePrecision)
     }
 }

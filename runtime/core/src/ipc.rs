@@ -1,7 +1,8 @@
 //! Rows as bytes, for snapshots: an Arrow IPC stream (its own format, versioned by Arrow).
 
 use crate::{Error, Result};
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
@@ -38,4 +39,37 @@ pub fn decode_rows(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     }
     let damaged = |error| Error::state(format!("rows of a snapshot do not decode: {error}"));
     StreamReader::try_new(bytes, None).map_err(damaged)?.collect::<Result<_, _>>().map_err(damaged)
+}
+
+/// What becomes of a column that rows of a snapshot lack, because the job that wrote them did not read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// The rows cannot be used.
+    Refused,
+    /// It is null, where it may be: for columns that nobody but a side output looks at.
+    Null,
+}
+
+/// Rows of a snapshot as rows of this schema: columns are found by name, and those that nobody wants any more are left out.
+///
+/// # Errors
+/// A column is lacking, or has another type; the message names it.
+pub fn fit_rows(rows: &RecordBatch, schema: &SchemaRef, lacking: Lacking) -> Result<RecordBatch> {
+    let column = |field: &Field| -> Result<ArrayRef> {
+        match rows.schema_ref().index_of(field.name()) {
+            Ok(index) if rows.column(index).data_type() == field.data_type() => Ok(rows.column(index).clone()),
+            Ok(index) => {
+                Err(unfit(format!("'{}' as {}, not as {}", field.name(), rows.column(index).data_type(), field.data_type())))
+            }
+            Err(_) if lacking == Lacking::Null && field.is_nullable() => Ok(new_null_array(field.data_type(), rows.num_rows())),
+            Err(_) => Err(unfit(format!("no column '{}'", field.name()))),
+        }
+    };
+    let columns = schema.fields().iter().map(|field| column(field)).collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
+}
+
+fn unfit(what: String) -> Error {
+    Error::job(format!("rows that waited when the checkpoint was made have {what}"))
+        .help("undo the change, or give the changed statement another uid: it then starts without state")
 }

@@ -61,8 +61,11 @@ pub struct OutputPort {
 /// A node of the graph.
 #[derive(Clone)]
 pub struct Node {
-    /// Its name, unique in the job: messages, metrics and state use it.
+    /// Its name, unique in the job: messages and metrics use it.
     pub name: Arc<str>,
+    /// The id under which checkpoints keep its state: chosen by the user, or made of names that the user chose; never of its place.
+    /// Two nodes that keep state may not share it.
+    pub uid: Arc<str>,
     /// What it does.
     pub kind: NodeKind,
     /// How many instances.
@@ -113,7 +116,7 @@ impl JobGraph {
         Self::default()
     }
 
-    /// Adds a node. A name that is taken gets a number.
+    /// Adds a node. A name that is taken gets a number; the uid stays as it is.
     pub fn add_node(&mut self, mut node: Node) -> NodeId {
         let taken = |name: &str| self.graph.node_weights().any(|other| &*other.name == name);
         if taken(&node.name) {

@@ -1,7 +1,7 @@
 //! The contract of operators: a small, synchronous state machine that the engine calls from one thread.
 
 use crate::metrics::Counters;
-use crate::{Batch, Epoch, EventTime, KeyGroup, KeyedState, Result};
+use crate::{Batch, Epoch, EventTime, KeyGroup, KeyedState, Result, StateLayout};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::sync::Arc;
@@ -320,15 +320,6 @@ impl<'a> Context<'a> {
     }
 }
 
-/// What a piece of state depends on, as a user knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateLayout {
-    /// Whose state it is, the same for the life of the job: `pattern card_testing`. None: the operator's own.
-    pub name: Option<String>,
-    /// What it depends on, by name: `key` is `card Int64`.
-    pub facts: Vec<(String, String)>,
-}
-
 /// Makes the instances of an operator: immutable, shared by all workers. The *plan*, where an operator is the *state*.
 pub trait OperatorFactory: Send + Sync {
     /// One instance.
@@ -347,12 +338,15 @@ pub trait OperatorFactory: Send + Sync {
         Vec::new()
     }
 
-    /// What the state of instances depends on: a checkpoint of a job where any of it differs is refused, with what differs.
+    /// What the state of instances depends on; empty for an operator that keeps none, which may then give no snapshot. State is taken
+    /// up where all of it is as it was, else the checkpoint is refused, with what differs.
     ///
     /// An operator that runs several things as one says it of each, so that one can be added or dropped.
-    fn state_layouts(&self) -> Vec<StateLayout> {
-        Vec::new()
-    }
+    ///
+    /// # Contract
+    /// The same text as long as the state means the same, in every version of Egret and of the libraries it uses: never made by
+    /// printing somebody's tree for debugging, never of a place in a program.
+    fn state_layouts(&self) -> Vec<StateLayout>;
 
     /// The factory itself, for rewriters that look for one kind.
     fn as_any(&self) -> Option<&dyn Any> {
@@ -360,11 +354,16 @@ pub trait OperatorFactory: Send + Sync {
     }
 }
 
+/// A closure makes operators that keep no state.
 impl<F> OperatorFactory for F
 where
     F: Fn(&OperatorInfo) -> Result<Box<dyn Operator>> + Send + Sync,
 {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         self(info)
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 }

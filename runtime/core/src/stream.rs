@@ -86,7 +86,7 @@ impl Job {
 
     fn add(&self, name: &str, kind: NodeKind, parallelism: Parallelism, outputs: Vec<OutputPort>) -> Stream {
         let schema = outputs.first().map_or_else(empty_schema, |output| output.schema.clone());
-        let node = self.graph.borrow_mut().add_node(Node { name: name.into(), kind, parallelism, outputs });
+        let node = self.graph.borrow_mut().add_node(Node { name: name.into(), uid: name.into(), kind, parallelism, outputs });
         Stream { job: self.clone(), node, port: 0, schema }
     }
 }
@@ -118,6 +118,38 @@ impl Stream {
     /// The node it leaves, and by which output.
     pub fn origin(&self) -> (NodeId, usize) {
         (self.node, self.port)
+    }
+
+    /// Gives the operator that this stream leaves the id under which checkpoints keep its state. It is the operator's name unless said
+    /// otherwise, so two windows or two process functions of a job with checkpoints need one each. It may not change for the life of
+    /// the state.
+    ///
+    /// ```
+    /// # use egret_core::{StreamSchema, Stream};
+    /// fn count(txn: &Stream) -> egret_core::Result<Stream> {
+    ///     # use egret_core::window::{WindowKind, WindowSpec}; use egret_core::KeyColumns;
+    ///     let spec = WindowSpec {
+    ///         keys: KeyColumns::new(vec![]),
+    ///         kind: WindowKind::Tumbling { size_ms: 60_000 },
+    ///         aggregates: vec![],
+    ///         allowed_lateness_ms: 0,
+    ///     };
+    ///     Ok(txn.key_by(&["card"])?.window(spec)?.uid("transactions a minute"))
+    /// }
+    /// ```
+    pub fn uid(self, uid: &str) -> Self {
+        self.job.edit(|graph| {
+            let before: Vec<NodeId> = graph.inputs(self.node).into_iter().map(|(from, _)| from).collect();
+            graph.node_mut(self.node).uid = uid.into();
+            // A window's operator before the exchange belongs to it.
+            for node in before {
+                let node = graph.node_mut(node);
+                if matches!(&node.kind, NodeKind::Operator(factory) if is_local_window(factory.as_ref())) {
+                    node.uid = format!("{uid}: local").into();
+                }
+            }
+        });
+        self
     }
 
     /// The same stream, after its node's output was changed by [`Job::edit`].
@@ -318,6 +350,14 @@ impl Stream {
     /// # Errors
     /// The edge cannot be added.
     pub fn sink(&self, name: &str, sink: Arc<dyn Sink>) -> Result<()> {
+        self.sink_with_uid(name, name, sink)
+    }
+
+    /// Writes the stream to a sink that checkpoints know by an id of its own.
+    ///
+    /// # Errors
+    /// The edge cannot be added.
+    pub fn sink_with_uid(&self, name: &str, uid: &str, sink: Arc<dyn Sink>) -> Result<()> {
         let (partitioning, parallelism) = if sink.wants_one_writer() {
             (Partitioning::Gather, Parallelism::One)
         } else {
@@ -329,7 +369,10 @@ impl Stream {
         };
         let node = self.job.add(name, NodeKind::Sink(sink), parallelism, Vec::new()).node;
         let edge = Edge { port: self.port, input: 0, partitioning };
-        self.job.edit(|graph| graph.add_edge(self.node, node, edge))
+        self.job.edit(|graph| {
+            graph.node_mut(node).uid = uid.into();
+            graph.add_edge(self.node, node, edge)
+        })
     }
 
     /// Adds an operator with one output that works on each worker's own rows.
@@ -454,6 +497,10 @@ fn add_window(stream: &Stream, spec: WindowSpec, partitioning: Partitioning, par
     let states = stream.job.operator("window: local", Arc::new(local), &forward, Parallelism::EveryWorker, local_outputs)?;
     let rows = states.side_output("rows")?;
     stream.job.operator("window", Arc::new(factory), &[(&rows, partitioning), (&states, by_state)], parallelism, outputs)
+}
+
+fn is_local_window(factory: &dyn OperatorFactory) -> bool {
+    factory.as_any().is_some_and(|factory| factory.is::<crate::window::LocalWindowFactory>())
 }
 
 /// `expression AS name` in two parts.

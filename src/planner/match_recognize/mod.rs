@@ -85,7 +85,9 @@ impl Build<'_> {
             RowPlan::Event(pattern) => self.add_event_pattern(&name, &clause, pattern, &stream),
             RowPlan::Row(pattern, reason) => self.add_row_pattern(&name, pattern, reason, &stream),
         };
+        let id = self.ids.scoped(&format!("match_recognize{}", of_chain(from, query, &clause)));
         let (rows, late) = added.map_err(at(clause.syntax.span))?;
+        let rows = rows.uid(&id);
         // What graphs and models added to the input is no column of it.
         let hidden = |column: &str| stream.schema().index_of(column).is_ok() && !relation.visible.iter().any(|own| own == column);
         let mut rows = Relation::new(rows, relation.bounded);
@@ -93,6 +95,7 @@ impl Build<'_> {
         let mut late = Relation::new(late, relation.bounded);
         late.visible.retain(|column| !hidden(column));
         let name = format!("(match {number})");
+        self.ids.name_relation(&name, id);
         self.catalog.insert(&name, rows);
         self.late_rows.push(late);
         Ok(name)
@@ -204,6 +207,12 @@ impl Build<'_> {
 
 fn port(name: Option<&str>, schema: &StreamSchema) -> OutputPort {
     OutputPort { name: name.map(str::to_owned), schema: schema.clone() }
+}
+
+/// A clause that reads what another one of the same SELECT has matched is known by its text, too.
+fn of_chain(from: &From, query: &SqlQuery, clause: &Clause<'_>) -> String {
+    let is_chained = from.relation.starts_with("(match ");
+    if is_chained { format!(" {}", query.part((), clause.syntax.span).canonical()) } else { String::new() }
 }
 
 /// What runs a clause.

@@ -5,9 +5,11 @@ use super::pending::{Cursor, Pending};
 use super::reading::{Part, Reading, Segment};
 use super::{KnowledgeReader, MakerSteps};
 use crate::batch::append_columns;
+use crate::ipc::{self, Lacking};
 use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
-use crate::{Batch, Epoch, Error, EventTime, Result, StreamSchema, ipc};
-use arrow::array::ArrayRef;
+use crate::{Batch, Epoch, Error, EventTime, Result, StateLayout, StreamSchema};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{FieldRef, Schema};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -151,6 +153,14 @@ impl KnowledgeJoin {
         Ok(columns)
     }
 
+    /// Rows of a snapshot with their columns in the order of the output. That all are there is said by the layout of the state.
+    fn fitted(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let written = rows.schema_ref();
+        let fields = self.output.arrow().fields().iter();
+        let fields: Vec<FieldRef> = fields.filter(|field| written.index_of(field.name()).is_ok()).cloned().collect();
+        ipc::fit_rows(rows, &Arc::new(Schema::new(fields)), Lacking::Refused)
+    }
+
     fn hold(&mut self, batch: Batch) -> Result<()> {
         if batch.num_rows() > 0 {
             self.held.push(Held::new(batch)?);
@@ -225,6 +235,7 @@ impl Operator for KnowledgeJoin {
             for bytes in part.split {
                 let (late, rows): (Option<i64>, Vec<u8>) = decode(&bytes)?;
                 for rows in ipc::decode_rows(&rows)? {
+                    let rows = self.fitted(&rows)?;
                     self.hold(Batch::from_parts(rows, Some(self.event_time), late.map(EventTime)))?;
                 }
             }
@@ -275,16 +286,26 @@ pub struct KnowledgeJoinFactory {
     output: StreamSchema,
     step_ms: i64,
     facts: Vec<String>,
+    layout: Vec<(String, String)>,
+    answers: usize,
 }
 
 impl KnowledgeJoinFactory {
-    /// A factory; `facts` are what `explain` says about the knowledge.
+    /// A factory; `facts` are what `explain` says about the knowledge, `layout` is what the replica's state depends on, and `answers` is
+    /// how many columns at the end of the output are the reader's.
     ///
     /// # Errors
     /// As [`KnowledgeJoin::new`].
-    pub fn new(make_reader: MakeReader, output: StreamSchema, step_ms: i64, facts: Vec<String>) -> Result<Self> {
+    pub fn new(
+        make_reader: MakeReader,
+        output: StreamSchema,
+        step_ms: i64,
+        facts: Vec<String>,
+        layout: Vec<(String, String)>,
+        answers: usize,
+    ) -> Result<Self> {
         MakerSteps::new(step_ms)?;
-        Ok(Self { make_reader, output, step_ms, facts })
+        Ok(Self { make_reader, output, step_ms, facts, layout, answers })
     }
 }
 
@@ -298,5 +319,15 @@ impl OperatorFactory for KnowledgeJoinFactory {
         let mut lines = self.facts.clone();
         lines.push(format!("rows read what was known at the start of their step of {} ms", self.step_ms));
         lines
+    }
+
+    /// The replica, and the columns of rows that wait.
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        let fields = self.output.arrow().fields();
+        let rows = fields.iter().take(fields.len().saturating_sub(self.answers));
+        let mut facts = self.layout.clone();
+        facts.push(("version step".to_owned(), format!("{} ms", self.step_ms)));
+        facts.extend(StateLayout::columns(rows.map(AsRef::as_ref)));
+        StateLayout::own(facts)
     }
 }

@@ -1,6 +1,6 @@
 //! An operator that is a closure over batches: map, filter and flat map of the Rust API.
 
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
 
@@ -29,6 +29,10 @@ impl BatchFunction {
 impl OperatorFactory for BatchFunction {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 
     fn describe(&self) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Filter and projection by expression: stateless, a column at a time. Late rows stay late.
 
 use crate::expr::Expression;
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use std::any::Any;
 use std::sync::Arc;
@@ -29,6 +29,10 @@ impl FilterFactory {
 impl OperatorFactory for FilterFactory {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 
     fn describe(&self) -> Vec<String> {
@@ -83,6 +87,10 @@ impl ProjectFactory {
 impl OperatorFactory for ProjectFactory {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 
     fn describe(&self) -> Vec<String> {

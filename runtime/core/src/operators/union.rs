@@ -1,6 +1,6 @@
 //! Union: the rows of several streams of the same columns. The engine takes the least of their watermarks.
 
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::RecordBatch;
 use std::any::Any;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ impl UnionFactory {
 impl OperatorFactory for UnionFactory {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Union(self.schema.clone())))
+    }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        Vec::new()
     }
 
     fn describe(&self) -> Vec<String> {

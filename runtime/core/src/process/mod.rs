@@ -31,6 +31,16 @@ pub trait ProcessFunction: Send + 'static {
     /// What it emits.
     type Out: Row;
 
+    /// What the values of its states are, by the name of a state: `running` holds `count u64, mean f64`. A checkpoint of a job where
+    /// any of it differs is refused, so change the text when the meaning of a state changes. Keys and the columns of rows are known
+    /// without.
+    fn state_layout() -> Vec<(String, String)>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+
     /// A row.
     ///
     /// # Errors

@@ -4,10 +4,11 @@ use super::context::{ProcessContext, Scratch, Timers};
 use super::saved::{self, Saver};
 use super::{LATE, ProcessFunction, ttl};
 use crate::key::{KeyColumns, encode_key};
+use crate::layout::type_name;
 use crate::row::Row;
 use crate::{
-    Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize, StreamSchema,
-    TimeOrder,
+    Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout, StateSize,
+    StreamSchema, TimeOrder,
 };
 use arrow::array::{ArrayRef, RecordBatch};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub struct ProcessFactory<F, M> {
     /// All columns of each input: rows of one time are in order of their content.
     ties: Vec<Vec<usize>>,
     output: StreamSchema,
+    layout: Vec<(String, String)>,
     _function: std::marker::PhantomData<fn() -> F>,
 }
 
@@ -31,7 +33,8 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> ProcessFactory<F, M> {
     pub fn new(make: M, keys: Vec<KeyColumns>, inputs: &[&StreamSchema]) -> Result<Self> {
         let event_times = inputs.iter().map(|schema| schema.event_time()).collect();
         let ties = inputs.iter().map(|schema| (0..schema.arrow().fields().len()).collect()).collect();
-        Ok(Self { make, keys, event_times, ties, output: F::Out::schema()?, _function: std::marker::PhantomData })
+        let layout = layout::<F>(&keys, inputs);
+        Ok(Self { make, keys, event_times, ties, output: F::Out::schema()?, layout, _function: std::marker::PhantomData })
     }
 
     /// The schema of what it emits.
@@ -64,6 +67,25 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> OperatorFactory for Process
     fn describe(&self) -> Vec<String> {
         vec!["process function with keyed state and timers".into()]
     }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        StateLayout::own(self.layout.clone())
+    }
+}
+
+/// The types of the key, the columns of the rows that wait, and what the function says of its states.
+fn layout<F: ProcessFunction>(keys: &[KeyColumns], inputs: &[&StreamSchema]) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    for (number, (keys, schema)) in keys.iter().zip(inputs).enumerate() {
+        let of = |name: String| if number == 0 { name } else { format!("{name} of input {}", number + 1) };
+        let types: Vec<String> =
+            keys.indexes().iter().map(|&column| type_name(schema.arrow().field(column).data_type())).collect();
+        facts.push((of("key".to_owned()), types.join(", ")));
+        let columns = StateLayout::columns(schema.arrow().fields().iter().map(AsRef::as_ref));
+        facts.extend(columns.into_iter().map(|(name, value)| (of(name), value)));
+    }
+    facts.extend(F::state_layout().into_iter().map(|(name, value)| (format!("state {name}"), value)));
+    facts
 }
 
 /// Runs a [`ProcessFunction`]: rows wait for the watermark, then go to the function in order of event time.

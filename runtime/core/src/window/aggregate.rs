@@ -6,6 +6,7 @@ use super::ordered::{OrderedCall, OrderedRows};
 use super::per_group::PerGroup;
 use crate::expr::{Expression, Planner, Scope, coerce, parse_expression};
 use crate::key::check_key_type;
+use crate::layout::type_name;
 use crate::{Error, Result, StreamSchema};
 use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow::compute::{SortOptions, take_arrays};
@@ -81,11 +82,16 @@ impl AggregateCall {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// What is computed, without the name.
+    pub(super) fn text(&self) -> String {
+        Expr::AggregateFunction(self.function.clone()).human_display().to_string()
+    }
 }
 
 impl fmt::Display for AggregateCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} AS {}", Expr::AggregateFunction(self.function.clone()).human_display(), self.name)
+        write!(f, "{} AS {}", self.text(), self.name)
     }
 }
 
@@ -170,6 +176,16 @@ impl Aggregate {
         let filter = params.filter.as_deref().map(compile).transpose()?;
         let order = params.order_by.iter().map(|sort| Ok((compile(&sort.expr)?, options(sort)))).collect::<Result<Vec<_>>>()?;
         Binding { call, func, params: &params, schema, args, order }.choose(filter)
+    }
+
+    /// The types of what goes in and of what comes out.
+    pub(super) fn types(&self) -> String {
+        let name = |input: &InputColumn| match input {
+            InputColumn::Expression(expression) => type_name(expression.data_type()),
+            InputColumn::Ones => "rows".to_owned(),
+        };
+        let inputs: Vec<String> = self.inputs.iter().map(name).collect();
+        format!("{} -> {}", inputs.join(", "), type_name(self.field.data_type()))
     }
 
     /// An accumulator of all groups, without groups yet.

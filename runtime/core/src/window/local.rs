@@ -12,12 +12,13 @@ use super::panes::{PaneShape, Panes, by_pane, single_pane};
 use super::snapshot::{decode, encode};
 use super::spec::{Plan, WindowFactory, WindowKind};
 use crate::{
-    Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
-    StreamSchema,
+    Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
+    StateSize, StreamSchema,
 };
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Int64Type};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -125,6 +126,14 @@ impl OperatorFactory for LocalWindowFactory {
             "rows of a worker are aggregated before the exchange to input {STATES_IN} of the windows, if there are several"
         )]
     }
+
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        self.plan.state_layouts()
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
 }
 
 /// Aggregates the rows of one worker by pane.
@@ -202,11 +211,11 @@ impl Operator for LocalWindows {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        encode(self.clock, &self.panes.snapshot()?, &[], self.max_parallelism)
+        encode(self.clock, &self.plan.aggregate_texts(), &self.panes.snapshot()?, &[], self.max_parallelism)
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let decoded = decode(&parts, self.plan.input.arrow())?;
+        let decoded = decode(&parts, &self.plan.aggregate_texts(), self.plan.input.arrow())?;
         // Where the clocks of former instances differ, the least is safe: what comes behind another is passed on by the windows.
         self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
         decoded.states.map_or(Ok(()), |states| self.panes.restore(&states, &decoded.clocks))

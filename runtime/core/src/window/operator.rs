@@ -352,11 +352,11 @@ impl Operator for WindowOperator {
             .chain(self.waiting.iter().map(|rows| (None, rows)))
             .map(|(late, rows)| KeyedRows::waiting(keys(rows), rows, late))
             .collect::<Result<Vec<_>>>()?;
-        encode(self.clock, &states, &waiting, self.max_parallelism)
+        encode(self.clock, &self.plan.aggregate_texts(), &states, &waiting, self.max_parallelism)
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let decoded = decode(&parts, self.plan.input.arrow())?;
+        let decoded = decode(&parts, &self.plan.aggregate_texts(), self.plan.input.arrow())?;
         self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
         for (late, rows) in decoded.waiting {
             match late {

@@ -1,11 +1,11 @@
 //! What windows write into a snapshot.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //! One record a key group that has state. Integers are little endian.
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | the version: `1` |
+//! | 1 | the version: `2` |
 //! | 8 | the watermark through which windows had fired, as milliseconds (signed) |
 //! | 8 | the length n of what comes next |
 //! | n | states of windows: an Arrow IPC stream |
@@ -14,20 +14,23 @@
 //! Columns of the first stream: those of the window (`head`), the key (`key`), then for each aggregate its accumulator's state
 //! (`state 0`, `state 1`, ...; one aggregate may have several columns). For tumbling and sliding windows the head is the start
 //! of a pane; for sessions and count windows the times of the first and the last row, the number of rows, and whether the
-//! window has fired. The last column of the second stream is the watermark that a late row was behind, null for rows on time.
+//! window has fired. The metadata of its schema says under `aggregates` what each aggregate is, a line each, so that they are found
+//! again when a job has others as well or in another order. The last column of the second stream is the watermark that a late row was behind, null for rows on time.
 
+use crate::ipc::{self, Lacking};
 use crate::key::{KeyGroup, hash_keys};
-use crate::{Error, EventTime, Result, Snapshot, ipc};
+use crate::{Error, EventTime, Result, Snapshot};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEAD: &str = "head";
 const KEY: &str = "key";
 const STATE: &str = "state ";
+const AGGREGATES: &str = "aggregates";
 
 /// Rows to write, and their keys.
 pub(super) struct KeyedRows {
@@ -89,7 +92,13 @@ pub(super) fn state_columns(rows: &RecordBatch) -> (Vec<ArrayRef>, Vec<Vec<Array
 ///
 /// # Errors
 /// A key cannot be hashed, or Arrow cannot encode a column.
-pub(super) fn encode(clock: EventTime, states: &[KeyedRows], waiting: &[KeyedRows], max_parallelism: u16) -> Result<Snapshot> {
+pub(super) fn encode(
+    clock: EventTime,
+    aggregates: &[String],
+    states: &[KeyedRows],
+    waiting: &[KeyedRows],
+    max_parallelism: u16,
+) -> Result<Snapshot> {
     let mut groups: BTreeMap<KeyGroup, [Vec<RecordBatch>; 2]> = BTreeMap::new();
     for (place, parts) in [states, waiting].into_iter().enumerate() {
         for part in parts {
@@ -99,6 +108,7 @@ pub(super) fn encode(clock: EventTime, states: &[KeyedRows], waiting: &[KeyedRow
         }
     }
     let record = |(group, [states, waiting]): (KeyGroup, [Vec<RecordBatch>; 2])| {
+        let states = states.iter().map(|rows| with_aggregates(rows, aggregates)).collect::<Result<Vec<_>>>()?;
         let states = ipc::encode_rows(&states)?;
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&clock.0.to_le_bytes());
@@ -120,6 +130,38 @@ fn by_group(part: &KeyedRows, max_parallelism: u16) -> Result<Vec<(KeyGroup, Rec
     rows.into_iter().map(|(group, rows)| Ok((group, take_record_batch(&part.rows, &UInt32Array::from(rows))?))).collect()
 }
 
+fn with_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBatch> {
+    let metadata = [(AGGREGATES.to_owned(), aggregates.join("\n"))].into();
+    let schema = Schema::new_with_metadata(rows.schema_ref().fields().clone(), metadata);
+    Ok(RecordBatch::try_new(Arc::new(schema), rows.columns().to_vec())?)
+}
+
+/// The states of these aggregates among those that were written, under the numbers that they have now.
+fn of_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBatch> {
+    let schema = rows.schema_ref();
+    let written =
+        schema.metadata().get(AGGREGATES).ok_or_else(|| Error::external("the state of windows says of no aggregates"))?;
+    let written: Vec<&str> = written.lines().collect();
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in schema.fields().iter().zip(rows.columns()) {
+        if !field.name().starts_with(STATE) {
+            fields.push(Arc::clone(field));
+            columns.push(Arc::clone(column));
+        }
+    }
+    for (number, aggregate) in aggregates.iter().enumerate() {
+        let place = written.iter().position(|other| other == aggregate).ok_or_else(|| {
+            Error::job(format!("the state of windows has no {aggregate}")).help("give the changed statement another uid")
+        })?;
+        let name = format!("{STATE}{place}");
+        for (field, column) in schema.fields().iter().zip(rows.columns()).filter(|(field, _)| *field.name() == name) {
+            fields.push(Arc::new(field.as_ref().clone().with_name(format!("{STATE}{number}"))));
+            columns.push(Arc::clone(column));
+        }
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
 /// What was written.
 #[derive(Default)]
 pub(super) struct Decoded {
@@ -135,7 +177,7 @@ pub(super) struct Decoded {
 ///
 /// # Errors
 /// The version is unknown, or the bytes do not decode.
-pub(super) fn decode(parts: &[Snapshot], input: &SchemaRef) -> Result<Decoded> {
+pub(super) fn decode(parts: &[Snapshot], aggregates: &[String], input: &SchemaRef) -> Result<Decoded> {
     let mut decoded = Decoded::default();
     let (mut states, mut waiting) = (Vec::new(), Vec::new());
     for (group, bytes) in parts.iter().flat_map(|part| &part.keyed) {
@@ -143,7 +185,9 @@ pub(super) fn decode(parts: &[Snapshot], input: &SchemaRef) -> Result<Decoded> {
         let (clock, first, second) = split(bytes).map_err(place)?;
         let known = decoded.clocks.entry(*group).or_insert(clock);
         *known = clock.max(*known);
-        states.extend(ipc::decode_rows(first).map_err(place)?);
+        for rows in ipc::decode_rows(first).map_err(place)? {
+            states.push(of_aggregates(&rows, aggregates).map_err(place)?);
+        }
         waiting.extend(ipc::decode_rows(second).map_err(place)?);
     }
     if let Some(first) = states.first() {
@@ -176,9 +220,10 @@ fn split(bytes: &[u8]) -> Result<(EventTime, &[u8], &[u8])> {
 /// Cuts waiting rows by the watermark they were behind, and takes that column off.
 fn without_lateness(part: &RecordBatch, input: &SchemaRef) -> Result<Vec<(Option<EventTime>, RecordBatch)>> {
     let wrong = || Error::state("the waiting rows of windows have other columns than the stream");
-    let (late, columns) = part.columns().split_last().ok_or_else(wrong)?;
-    let late = late.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
-    let rows = RecordBatch::try_new(Arc::clone(input), columns.to_vec())?;
+    let late = part.columns().last().ok_or_else(wrong)?.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+    let rows: Vec<usize> = (0..part.num_columns() - 1).collect();
+    // What windows compute with is among the facts of their layout; only the side output of late rows shows the other columns.
+    let rows = ipc::fit_rows(&part.project(&rows)?, input, Lacking::Null)?;
     let mut indexes: BTreeMap<Option<EventTime>, Vec<u32>> = BTreeMap::new();
     for (row, late) in late.iter().enumerate() {
         indexes.entry(late.map(EventTime)).or_default().push(row as u32);

@@ -6,7 +6,8 @@ use super::keys::canonical;
 use super::operator::WindowOperator;
 use super::panes::PaneShape;
 use crate::key::check_key_type;
-use crate::{Error, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
+use crate::layout::{KEPT, key_fact};
+use crate::{Error, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
 use std::any::Any;
@@ -144,6 +145,10 @@ impl OperatorFactory for WindowFactory {
         self.plan.describe()
     }
 
+    fn state_layouts(&self) -> Vec<StateLayout> {
+        self.plan.state_layouts()
+    }
+
     fn as_any(&self) -> Option<&dyn Any> {
         Some(self)
     }
@@ -193,6 +198,22 @@ impl Plan {
     pub(super) fn prepare(&self, rows: &RecordBatch) -> Result<Prepared> {
         let arguments = self.aggregates.iter().map(|aggregate| aggregate.arguments(rows)).collect::<Result<_>>()?;
         Ok(Prepared { keys: canonical(self.keys.of(rows)), arguments, rows: rows.num_rows() })
+    }
+
+    /// What each aggregate is, however its result is called.
+    pub(super) fn aggregate_texts(&self) -> Vec<String> {
+        self.calls.iter().map(AggregateCall::text).collect()
+    }
+
+    pub(super) fn state_layouts(&self) -> Vec<StateLayout> {
+        let mut facts = vec![
+            ("windows".to_owned(), self.kind.to_string()),
+            key_fact(&self.keys, self.input.arrow()),
+            ("allowed lateness".to_owned(), format!("{} ms", self.lateness_ms)),
+        ];
+        let types = self.aggregates.iter().map(Aggregate::types);
+        facts.extend(self.aggregate_texts().into_iter().zip(types).map(|(text, types)| (format!("{}{text}", KEPT[1]), types)));
+        StateLayout::own(facts)
     }
 
     fn describe(&self) -> Vec<String> {

@@ -3,8 +3,8 @@
 use super::SplitPosition;
 use super::messages::{KIND, Kind};
 use crate::flow::{has_instance, instance};
-use egret_core::job::{Node, NodeKind};
-use egret_core::{Committable, JobGraph, OperatorInfo, Result, Snapshot};
+use egret_core::job::{Node, NodeId, NodeKind};
+use egret_core::{Committable, Error, JobGraph, OperatorInfo, Result, Snapshot};
 use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, NodeKind as Kept, Part, PartState};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -21,7 +21,7 @@ impl Takers {
             let here = local.clone().filter(|worker| has_instance(node, *worker));
             here.map(|worker| instance(job, node, workers, worker)).collect()
         };
-        Self(job.nodes().map(|(_, node)| (node.name.to_string(), of(node))).collect())
+        Self(job.nodes().map(|(_, node)| (node.uid.to_string(), of(node))).collect())
     }
 
     fn of(&self, uid: &str) -> &[OperatorInfo] {
@@ -105,7 +105,7 @@ impl Restored {
     /// What a sink had prepared.
     pub(crate) fn committables(&self, sink: &Node) -> Vec<Committable> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = nodes.get(&*sink.name).map(|shares| shares.own.as_slice()).unwrap_or_default();
+        let parts = nodes.get(&*sink.uid).map(|shares| shares.own.as_slice()).unwrap_or_default();
         parts.iter().flat_map(|part| &part.operator).cloned().map(Committable).collect()
     }
 
@@ -118,14 +118,14 @@ impl Restored {
     /// called once for each instance.
     pub(crate) fn take(&self, node: &Node, info: &OperatorInfo) -> (Vec<Snapshot>, Vec<Snapshot>) {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(shares) = nodes.get_mut(&*node.name) else { return (Vec::new(), Vec::new()) };
+        let Some(shares) = nodes.get_mut(&*node.uid) else { return (Vec::new(), Vec::new()) };
         let state = match &node.kind {
             NodeKind::Sink(_) if info.instance > 0 => (Vec::new(), Vec::new()),
             _ => (Snapshot::deal(&mut shares.own, info), Snapshot::deal(&mut shares.keyed, info)),
         };
         shares.taken += 1;
         if shares.taken >= shares.takers {
-            nodes.remove(&*node.name);
+            nodes.remove(&*node.uid);
         }
         state
     }
@@ -136,40 +136,56 @@ pub(crate) fn is_finished(manifest: &Manifest) -> bool {
     manifest.notes.get(KIND).is_some_and(|kind| kind == Kind::Finish.name())
 }
 
-/// A job as checkpoints know it. What a node's state depends on: the columns of what it gives (of a sink: gets), and what an operator
-/// says itself.
-pub(crate) fn identity(job: &JobGraph, name: &str) -> JobIdentity {
-    let node = |node: &Node, id| {
-        let of_input = || job.inputs(id).first().map(|(from, edge)| &job.node(*from).outputs[edge.port].schema);
-        let of_output = || node.outputs.first().map(|output| &output.schema);
-        let (kind, schema) = match &node.kind {
-            NodeKind::Source { .. } => (Kept::Source, of_output()),
-            NodeKind::Operator(_) => (Kept::Operator, of_output()),
-            NodeKind::Sink(_) => (Kept::Sink, of_input()),
-        };
-        let fields = schema.map(|schema| schema.arrow().fields().clone()).unwrap_or_default();
-        let columns: Vec<String> = fields.iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-        let said = match &node.kind {
-            NodeKind::Source { source, .. } => source.state_layout(),
-            NodeKind::Sink(sink) => sink.state_layout(),
-            NodeKind::Operator(_) => Vec::new(),
-        };
-        let state = std::iter::once(("columns".to_owned(), columns.join(", "))).chain(said).collect();
-        NodeIdentity { uid: node.name.to_string(), kind, state }
-    };
-    let mut nodes: Vec<NodeIdentity> = job.nodes().map(|(id, of)| node(of, id)).collect();
-    for (_, node) in job.nodes() {
-        let NodeKind::Operator(factory) = &node.kind else { continue };
-        for layout in factory.state_layouts() {
-            // What an operator runs as one of several is known by its own name, too.
-            let uid = layout.name.unwrap_or_else(|| node.name.to_string());
-            match nodes.iter_mut().find(|identity| identity.uid == uid) {
-                Some(identity) => identity.state.extend(layout.facts),
-                None => nodes.push(NodeIdentity { uid, kind: Kept::Operator, state: layout.facts.into_iter().collect() }),
+/// A job as checkpoints know it: every node that keeps something, by its uid, and what that depends on.
+///
+/// # Errors
+/// Two nodes that keep state have one uid.
+pub(crate) fn identity(job: &JobGraph, name: &str) -> Result<JobIdentity> {
+    let mut nodes: Vec<NodeIdentity> = Vec::new();
+    let mut names: HashMap<String, &str> = HashMap::new();
+    for (id, node) in job.nodes() {
+        for identity in identities(job, id, node) {
+            if let Some(other) = names.insert(identity.uid.clone(), &node.name) {
+                return Err(same_uid(&identity.uid, other, &node.name));
             }
+            nodes.push(identity);
         }
     }
-    JobIdentity { name: name.to_owned(), max_parallelism: job.max_parallelism, nodes }
+    Ok(JobIdentity { name: name.to_owned(), max_parallelism: job.max_parallelism, nodes })
+}
+
+fn same_uid(uid: &str, first: &str, second: &str) -> Error {
+    let message =
+        format!("'{first}' and '{second}' both keep their state as '{uid}': checkpoints cannot tell one from the other");
+    Error::job(message).help("give each an id of its own: WITH (uid = '...') on its statement, or Stream::uid")
+}
+
+/// What a node keeps: a source its positions, a sink what it has prepared, an operator what it says.
+fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
+    let identity = |kind, facts: Vec<(String, String)>| {
+        vec![NodeIdentity { uid: node.uid.to_string(), kind, state: facts.into_iter().collect() }]
+    };
+    match &node.kind {
+        NodeKind::Source { source, .. } => identity(Kept::Source, source.state_layout()),
+        NodeKind::Sink(sink) => {
+            let schema = job.inputs(id).first().map(|(from, edge)| &job.node(*from).outputs[edge.port].schema);
+            let fields = schema.map(|schema| schema.arrow().fields().clone()).unwrap_or_default();
+            let columns: Vec<String> = fields.iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+            let columns = ("columns".to_owned(), columns.join(", "));
+            identity(Kept::Sink, std::iter::once(columns).chain(sink.state_layout()).collect())
+        }
+        NodeKind::Operator(factory) => {
+            let known_as = |name: Option<String>| name.unwrap_or_else(|| node.uid.to_string());
+            let layouts = factory.state_layouts().into_iter();
+            layouts
+                .map(|layout| NodeIdentity {
+                    uid: known_as(layout.name),
+                    kind: Kept::Operator,
+                    state: layout.facts.into_iter().collect(),
+                })
+                .collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -186,7 +202,7 @@ mod tests {
         for (name, parallelism) in [("everywhere", Parallelism::EveryWorker), ("one", Parallelism::One)] {
             let kind = NodeKind::Operator(std::sync::Arc::new(UnionFactory::new(schema.clone())));
             let outputs = vec![OutputPort { name: None, schema: schema.clone() }];
-            job.add_node(Node { name: name.into(), kind, parallelism, outputs });
+            job.add_node(Node { name: name.into(), uid: name.into(), kind, parallelism, outputs });
         }
         job
     }

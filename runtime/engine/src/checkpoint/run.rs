@@ -9,7 +9,7 @@ use crate::failpoint::fail_point;
 use crate::flow::{JobShared, has_instance};
 use egret_core::job::{Node, NodeKind};
 use egret_core::{Error, JobGraph, Result, SinkAttempt};
-use egret_state::checkpoint::{Attempt, Checkpoints, JobIdentity, Manifest, check_differences};
+use egret_state::checkpoint::{Attempt, Checkpoints, Difference, JobIdentity, Manifest, check_differences};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +66,7 @@ pub(crate) struct Beginning {
 /// # Errors
 /// The folder cannot be used, or what is in it is of another job; the message says what differs.
 pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) -> Result<(Start, Beginning)> {
-    let job = identity(job, &config.job);
+    let job = identity(job, &config.job)?;
     let checkpoints = open(&config.folder, &job)?;
     let mut attempt = checkpoints.claim(config.kept)?;
     fail_point("claimed");
@@ -90,6 +90,9 @@ fn go_on(
         }
         check_differences(&found.differences, config.may_drop_state)
             .map_err(|error| error.context(format!("checkpoint {} in {}", found.manifest.checkpoint, checkpoints.describe())))?;
+        for dropped in found.differences.iter().filter(|difference| matches!(difference, Difference::Dropped { .. })) {
+            tracing::warn!("{dropped}: the state it had is dropped");
+        }
     }
     let position = found.as_ref().map(|found| found.position);
     let beginning = Beginning { attempt: attempt.number(), first: attempt.next_checkpoint(), position };
@@ -102,7 +105,7 @@ fn go_on(
 /// # Errors
 /// The checkpoint cannot be read.
 pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, beginning: Beginning) -> Result<Start> {
-    let job = identity(job, &config.job);
+    let job = identity(job, &config.job)?;
     let checkpoints = open(&config.folder, &job)?;
     let log = checkpoints.clone();
     go_along(job, config, takers, checkpoints, beginning).map_err(|error| unless_taken_over(&log, beginning.attempt, error))

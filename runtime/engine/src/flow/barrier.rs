@@ -10,7 +10,7 @@ use super::parcel::Payload;
 use crate::checkpoint::Given;
 use crate::driver::{Driver, Signal};
 use egret_core::job::NodeKind;
-use egret_core::{EngineTime, Epoch, Result, Snapshot};
+use egret_core::{EngineTime, Epoch, Error, Result, Snapshot};
 use egret_state::checkpoint::{Part, PartState};
 use timely::dataflow::operators::Capability;
 
@@ -63,13 +63,25 @@ impl Task {
     }
 
     fn content(&self, driver: &mut Driver, epoch: Epoch) -> Result<Given> {
-        let base = self.local.as_ref().and_then(|local| local.borrow().base(&self.name)).map(number);
+        let base = self.local.as_ref().and_then(|local| local.borrow().base(&self.uid)).map(number);
         let (own, keyed) = driver.snapshot(epoch, base)?;
+        self.check_snapshot(&own)?;
         let (state, keyed) = match self.is_sink {
             true => (PartState::Sink { committables: own.operator }, None),
             false => (PartState::Operator { own, keyed: Snapshot::default() }, Some(keyed).filter(|_| self.has_keyed_state())),
         };
-        Ok(Given { part: Part::new(&*self.name, self.worker as u32, state), keyed })
+        Ok(Given { part: Part::new(&*self.uid, self.worker as u32, state), keyed })
+    }
+
+    /// State that says nothing of what it depends on could be taken up by a job for which it means something else.
+    fn check_snapshot(&self, own: &Snapshot) -> Result<()> {
+        match &self.shared.job.node(self.id).kind {
+            NodeKind::Operator(factory) if !own.is_empty() && factory.state_layouts().is_empty() => {
+                let message = format!("'{}' gives state to a checkpoint and does not say what it depends on", self.name);
+                Err(Error::bug(message).help("its factory's state_layouts must say it"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn has_keyed_state(&self) -> bool {

@@ -74,7 +74,7 @@ pub(super) fn build<'scope>(
     let address = builder.operator_info().address;
     let activator = scope.activator_for(Rc::clone(&address));
     let is_sink = matches!(node.kind, NodeKind::Sink(_));
-    let (shared, local, name) = (Arc::clone(shared), local.cloned(), Arc::clone(&node.name));
+    let (shared, local, name, uid) = (Arc::clone(shared), local.cloned(), Arc::clone(&node.name), Arc::clone(&node.uid));
     if let Some(local) = &local {
         local.borrow_mut().register(scope.activator_for(address));
     }
@@ -97,6 +97,7 @@ pub(super) fn build<'scope>(
             is_sink,
             id,
             name,
+            uid,
             shared,
         };
         move |frontiers| {
@@ -179,6 +180,7 @@ pub(super) struct Task {
     pub(super) is_sink: bool,
     pub(super) id: NodeId,
     pub(super) name: Arc<str>,
+    pub(super) uid: Arc<str>,
     pub(super) shared: Arc<JobShared>,
 }
 

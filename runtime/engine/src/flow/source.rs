@@ -49,7 +49,7 @@ pub(super) fn build<'scope>(
         worker,
         workers: shared.workers,
         splits: shared.splits.of(id),
-        restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.name)),
+        restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
     };
     let mut outgoing = Vec::new();
     let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.passed_ms())?) } else { None };
@@ -61,7 +61,7 @@ pub(super) fn build<'scope>(
     if let Some(local) = &local {
         local.borrow_mut().register(scope.activator_for(builder.operator_info().address));
     }
-    let name = Arc::clone(&node.name);
+    let (name, uid) = (Arc::clone(&node.name), Arc::clone(&node.uid));
     let first = local.as_ref().map(|local| local.borrow().first());
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
@@ -81,6 +81,7 @@ pub(super) fn build<'scope>(
             local,
             id,
             name,
+            uid,
             shared,
         };
         move |_frontiers| {
@@ -112,6 +113,7 @@ struct Reading {
     exhausted: bool,
     id: NodeId,
     name: Arc<str>,
+    uid: Arc<str>,
     shared: Arc<JobShared>,
 }
 
@@ -191,7 +193,7 @@ impl Reading {
         while self.epoch <= wanted {
             let (Some(task), Some(capability)) = (&self.task, &mut self.capability) else { return };
             let splits = task.positions().into_iter().map(SplitPosition::into_state).collect();
-            let part = Part::new(&*self.name, self.worker as u32, PartState::Source { splits });
+            let part = Part::new(&*self.uid, self.worker as u32, PartState::Source { splits });
             let given = Given { part, keyed: None };
             let barrier = Signal::Barrier(number(self.epoch));
             self.epoch += 1;

@@ -1,6 +1,7 @@
 //! Which job a checkpoint is of, and what differs between the job that wrote it and the job at hand.
 
 use super::part::NodeKind;
+use egret_core::layout::KEPT;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,6 +71,8 @@ impl Difference {
         match self {
             Self::Added { .. } => true,
             Self::Dropped { .. } => allow_dropped_state,
+            // The state has something that nobody wants any more.
+            Self::State { what, is: None, .. } => KEPT.iter().any(|kept| what.starts_with(kept)),
             Self::Kind { .. } | Self::State { .. } => false,
         }
     }
@@ -150,7 +153,8 @@ pub fn check_differences(differences: &[Difference], allow_dropped_state: bool) 
     }
     let lines: String = harmful.iter().map(|difference| format!("\n  {difference}")).collect();
     let remedy = if harmful.iter().all(|difference| matches!(difference, Difference::Dropped { .. })) {
-        "put it back, or allow its state to be dropped (--allow-dropped-state)"
+        "put it back, or allow its state to be dropped (--allow-dropped-state); a statement with a uid, WITH (uid = '...'), keeps its state \
+         when its name or its text changes"
     } else {
         "undo the change, or give the changed statement another uid: it then starts without state"
     };

@@ -1,0 +1,67 @@
+//! Graphs, and what is asked of them.
+
+use super::support::{Change, Expected, Txn, check};
+
+/// Cards 7 and 8 share a device before the stop; 9 joins them behind it.
+const FIRST: &[Txn] = &[(1, 7, 1.0, "a", 0), (2, 8, 2.0, "a", 10)];
+const THEN: &[Txn] = &[(3, 9, 3.0, "a", 20), (4, 7, 4.0, "z", 30)];
+
+const RING: &str = "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components;
+INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;";
+
+fn change(name: &'static str, after: &'static str, expected: Expected) -> Change {
+    Change { name, before: RING, after, first: FIRST, then: THEN, may_drop: false, expected }
+}
+
+#[test]
+fn a_graph_goes_on_where_its_edges_mean_the_same() {
+    check(&[
+        change("nothing", RING, Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=4"])),
+        change(
+            "how long new edges live: those there are keep their hour",
+            "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '5' SECOND COMPUTE components;
+             INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
+            Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=3"]),
+        ),
+        change(
+            "what is asked, by statements in another order",
+            "CREATE SINK more WITH (connector = 'memory');
+             CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components;
+             INSERT INTO more SELECT id, ring.component(card) AS first FROM txn;
+             INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
+            Expected::Rows(&[
+                "id=1 size=1",
+                "id=2 size=1",
+                "id=3 size=1",
+                "id=4 size=4",
+                "more id=3 first=null",
+                "more id=4 first=7",
+            ]),
+        ),
+        change(
+            "the columns of its edges",
+            "CREATE GRAPH ring ON txn EDGE id TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components;
+             INSERT INTO out SELECT id, ring.size(id) AS size FROM txn;",
+            Expected::Refused(&["'graph ring': edges was 'card Int64 to device Utf8' and is now 'id Int64 to device Utf8'"]),
+        ),
+        change(
+            "its steps",
+            "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components
+               VERSION EVERY INTERVAL '2' SECOND;
+             INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
+            Expected::Refused(&["'graph ring': version step was '1000 ms' and is now '2000 ms'"]),
+        ),
+        change(
+            "its name",
+            "CREATE GRAPH web ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components;
+             INSERT INTO out SELECT id, web.size(card) AS size FROM txn;",
+            Expected::Refused(&["'graph ring' is not in the job any more"]),
+        ),
+        change(
+            "its name, with the id that it had",
+            "CREATE GRAPH web ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components WITH (uid = 'ring');
+             INSERT INTO out SELECT id, web.size(card) AS size FROM txn;",
+            Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=4"]),
+        ),
+    ]);
+}
