@@ -3,7 +3,7 @@
 use egret_cep::CompiledPattern;
 use egret_core::{
     Batch, Context, Epoch, EventTime, KeyColumns, MAIN, NoState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot,
-    StateSize, StreamSchema,
+    StateLayout, StateSize, StreamSchema,
 };
 use std::sync::Arc;
 

@@ -18,13 +18,11 @@ use crate::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Diagnostic, Ins
 pub(crate) fn create_stream(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE STREAM"), cut(name("the stream's name"))).parse(input)?;
-    let (behind, before_as) = bracketed_options(rest)?;
-    if behind.starts_with("AS") {
+    if let Ok((behind, options)) = bracketed_options(rest)
+        && behind.starts_with("AS")
+    {
         let (rest, query) = query(behind.skip(1))?;
-        return Ok((rest, Statement::CreateStreamAs(CreateStreamAs { name, query, options: before_as, span: input.span() })));
-    }
-    if before_as.span.is_some() {
-        return Problem::keyword(behind, "AS").help("write `AS SELECT ...`; options of columns stand behind them").fail();
+        return Ok((rest, Statement::CreateStreamAs(CreateStreamAs { name, query, options, span: input.span() })));
     }
     if !rest.first().is_some_and(|token| token.is(&SqlToken::LParen)) {
         let expected = vec![Expected::Thing("the columns in brackets".into()), Expected::Keyword("AS".into())];

@@ -395,7 +395,7 @@ mod tests {
     fn node(name: &str, parallelism: Parallelism) -> Node {
         let schema = StreamSchema::new(Vec::new(), None).expect("no columns");
         let kind = NodeKind::Operator(Arc::new(UnionFactory::new(schema.clone())));
-        Node { name: name.into(), kind, parallelism, outputs: vec![OutputPort { name: None, schema }] }
+        Node { name: name.into(), uid: name.into(), kind, parallelism, outputs: vec![OutputPort { name: None, schema }] }
     }
 
     /// Whether a node of this parallelism may read others in these ways.

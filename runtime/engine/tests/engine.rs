@@ -142,15 +142,22 @@ where
     let parallelism = if partitioning == Partitioning::Gather { Parallelism::One } else { Parallelism::EveryWorker };
     let source = job.add_node(Node {
         name: "numbers".into(),
+        uid: "numbers".into(),
         kind: NodeKind::Source { source, watermark, columns: vec![0, 1, 2] },
         parallelism: Parallelism::EveryWorker,
         outputs: port.clone(),
     });
     let factory = move |_: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Each(each()))) };
-    let middle =
-        job.add_node(Node { name: "middle".into(), kind: NodeKind::Operator(Arc::new(factory)), parallelism, outputs: port });
+    let middle = job.add_node(Node {
+        name: "middle".into(),
+        uid: "middle".into(),
+        kind: NodeKind::Operator(Arc::new(factory)),
+        parallelism,
+        outputs: port,
+    });
     let end = job.add_node(Node {
         name: "collect".into(),
+        uid: "collect".into(),
         kind: NodeKind::Sink(Arc::new(sink.clone())),
         parallelism,
         outputs: Vec::new(),

@@ -211,7 +211,7 @@ mod tests {
     fn read(workers: usize, local: &Range<usize>) -> Restored {
         let folder = tempfile::tempdir().expect("a folder");
         let job = job();
-        let identity = identity(&job, "job");
+        let identity = identity(&job, "job").expect("each uid once");
         let checkpoints = Checkpoints::local(folder.path(), &identity).expect("it is empty");
         let mut attempt = checkpoints.claim(1).expect("nobody else does");
         let number = attempt.next_checkpoint();

@@ -61,7 +61,7 @@ pub(super) fn build<'scope>(
     if let Some(local) = &local {
         local.borrow_mut().register(scope.activator_for(builder.operator_info().address));
     }
-    let (name, uid) = (Arc::clone(&node.name), Arc::clone(&node.uid));
+    let uid = Arc::clone(&node.uid);
     let first = local.as_ref().map(|local| local.borrow().first());
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
@@ -80,7 +80,6 @@ pub(super) fn build<'scope>(
             exhausted: false,
             local,
             id,
-            name,
             uid,
             shared,
         };
@@ -112,7 +111,6 @@ struct Reading {
     /// Whether the input has been read to its end.
     exhausted: bool,
     id: NodeId,
-    name: Arc<str>,
     uid: Arc<str>,
     shared: Arc<JobShared>,
 }

@@ -47,7 +47,7 @@ pub(super) fn read(files: &Files, position: u64) -> Result<Found> {
     match Entry::decode(&bytes, position) {
         Ok(entry) => Ok(Found::Entry(entry)),
         Err(Unreadable::Damaged(how)) => Ok(Found::Damaged(how)),
-        Err(newer @ Unreadable::Newer(_)) => Err(newer.to_error().context(files.describe(&path))),
+        Err(newer @ (Unreadable::Newer(_) | Unreadable::Older(_))) => Err(newer.to_error().context(files.describe(&path))),
     }
 }
 

@@ -1,13 +1,13 @@
 //! An entry of the log: that an attempt began, or a checkpoint's manifest.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //! The file `log/<position, 20 digits>.json` is UTF-8 text: a JSON object, a line feed, and a last line
 //! `{"xxh3":"<16 digits>"}` with a line feed, where the digits are the xxh3 (64 bit, seed 0) of every byte before that line, in
 //! lower-case hexadecimal. The object's members:
 //!
 //! | name | what |
 //! | --- | --- |
-//! | `format` | the version: `1` |
+//! | `format` | the version: `2` |
 //! | `position` | the position in the log, as in the file's name |
 //! | `attempt` | the attempt that wrote it: the position of that attempt's own start |
 //! | `entry` | `{"kind": "start", "claim": <16 hexadecimal digits, random>}`, or the manifest: see below |
@@ -22,8 +22,8 @@ use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The version that is written.
-pub const VERSION: u32 = 1;
+/// The version that is written, and the oldest that is read: before it, state was known by its place in a program.
+pub const VERSION: u32 = 2;
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub(super) enum Unreadable {
     Damaged(String),
     /// They are of a version that this program does not know.
     Newer(u32),
+    /// They are of a version that no program reads any more.
+    Older(u32),
 }
 
 impl Unreadable {
@@ -63,6 +65,7 @@ impl Unreadable {
         match self {
             Self::Damaged(how) => Error::state(format!("the file is damaged: {how}")),
             Self::Newer(version) => newer_version(*version),
+            Self::Older(version) => older_version(*version),
         }
     }
 }
@@ -71,6 +74,14 @@ impl Unreadable {
 pub(super) fn newer_version(version: u32) -> Error {
     Error::job(format!("the checkpoints have format version {version}, this program reads up to version {VERSION}"))
         .help("use the program that wrote them or a later one, or name another folder")
+}
+
+/// The folder was written by a program that kept state in another way.
+pub(super) fn older_version(version: u32) -> Error {
+    Error::job(format!(
+        "the checkpoints have format version {version}, which knew state by its place in the program; this program reads version {VERSION}"
+    ))
+    .help("name another folder, and let the job read its input from the beginning")
 }
 
 #[derive(Deserialize)]
@@ -122,6 +133,9 @@ pub(super) fn unseal<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, Unre
     let Version { format } = serde_json::from_slice(content).map_err(damaged)?;
     if format > VERSION {
         return Err(Unreadable::Newer(format));
+    }
+    if format < VERSION {
+        return Err(Unreadable::Older(format));
     }
     serde_json::from_slice(content).map_err(damaged)
 }
@@ -177,10 +191,10 @@ mod tests {
         }
     }
 
-    /// The committed files are what version 1 wrote, and must be read for ever.
+    /// The committed files are what version 2 wrote, and must be read for ever.
     #[test]
     fn the_format_is_fixed() {
-        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/log-v1");
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/log-v2");
         for (entry, name) in [(sample(), "checkpoint.json"), (Entry::new(3, 3, What::Start { claim: 10 }), "start.json")] {
             let written = std::fs::read(fixtures.join(name)).unwrap();
             assert_eq!(Entry::decode(&written, entry.position).unwrap(), entry);
@@ -204,12 +218,15 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_damage() {
-        let entry = Entry { format: 2, ..sample() };
+        let entry = Entry { format: 3, ..sample() };
         let unreadable = Entry::decode(&entry.encode().unwrap(), 9).unwrap_err();
-        assert_eq!(unreadable, Unreadable::Newer(2));
+        assert_eq!(unreadable, Unreadable::Newer(3));
         let error = unreadable.to_error().to_string();
-        assert!(error.contains("version 2") && error.contains("up to version 1"), "{error}");
-        let unknown = seal(&serde_json::json!({"format": 3, "shape": "other"})).unwrap();
-        assert_eq!(Entry::decode(&unknown, 9).unwrap_err(), Unreadable::Newer(3));
+        assert!(error.contains("version 3") && error.contains("up to version 2"), "{error}");
+        let unknown = seal(&serde_json::json!({"format": 4, "shape": "other"})).unwrap();
+        assert_eq!(Entry::decode(&unknown, 9).unwrap_err(), Unreadable::Newer(4));
+        let older = Entry { format: 1, ..sample() };
+        let error = Entry::decode(&older.encode().unwrap(), 9).unwrap_err().to_error().to_string();
+        assert!(error.contains("format version 1") && error.contains("reads version 2"), "{error}");
     }
 }

@@ -263,7 +263,7 @@ fn owner(files: &Files) -> Result<Option<Owner>> {
             .to_error()
             .context(place)
             .help("delete it if the checkpoints beside it are this job's: it is written again")),
-        Some(Err(newer @ Unreadable::Newer(_))) => Err(newer.to_error().context(place)),
+        Some(Err(other @ (Unreadable::Newer(_) | Unreadable::Older(_)))) => Err(other.to_error().context(place)),
     }
 }
 

@@ -146,10 +146,10 @@ fn what_differs_in_the_job_is_said() {
     assert_eq!(restored.differences.len(), 2);
 }
 
-/// What version 1 wrote must be read for ever: two attempts, a chain, a declined checkpoint.
+/// What version 2 wrote must be read for ever: two attempts, a chain, a declined checkpoint.
 #[test]
-fn a_folder_of_version_1_is_read() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/root-v1");
+fn a_folder_of_version_2_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/root-v2");
     let checkpoints = Checkpoints::read_local(&folder).unwrap();
     let restored = checkpoints.latest(&job()).unwrap().unwrap();
     assert_eq!((restored.manifest.checkpoint, restored.attempt, restored.position), (4, 4, 5));
