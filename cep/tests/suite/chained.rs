@@ -8,6 +8,7 @@ use egret_core::{
 use std::sync::Arc;
 
 /// The columns by which rows must come, as columns of the stream.
+#[allow(dead_code)]
 pub(crate) fn key_columns(compiled: &CompiledPattern, schema: &StreamSchema) -> KeyColumns {
     let sent = compiled.prefilter_schema().arrow();
     let keys = compiled.key_columns_after_prefilter();
