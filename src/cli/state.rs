@@ -100,9 +100,19 @@ fn show(folder: &Path, number: Option<u64>) -> Result<String> {
             instances += 1;
             size += part.chain.iter().map(|file| file.bytes).sum::<u64>();
         }
-        let has = if instances == 0 { "nothing of its own".to_owned() } else { format!("{} in {instances} parts", bytes(size)) };
+        let has = if instances == 0 { "no part of its own".to_owned() } else { format!("{} in {instances} parts", bytes(size)) };
         line(&mut text, &format!("\n{}: {}, {has}", node.uid, node.kind));
         depends(&mut text, node);
+    }
+    // Patterns that run together write one part; each is a node above, with what its state depends on.
+    let shared = manifest.parts.iter().filter(|part| job.nodes.iter().all(|node| node.uid != part.uid));
+    let mut sizes: std::collections::BTreeMap<&str, (usize, u64)> = std::collections::BTreeMap::new();
+    for part in shared {
+        let size = sizes.entry(&part.uid).or_default();
+        *size = (size.0 + 1, size.1 + part.chain.iter().map(|file| file.bytes).sum::<u64>());
+    }
+    for (uid, (instances, size)) in sizes {
+        line(&mut text, &format!("\n{uid}: the state of the patterns that run there, {} in {instances} parts", bytes(size)));
     }
     Ok(text)
 }

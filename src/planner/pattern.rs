@@ -74,6 +74,7 @@ impl Build<'_> {
         let mut compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
             .map_err(|error| read.fault(&error, blamed(statement, &error)))?
             .with_late_at_prefilter(true)
+            .with_uid(&self.ids.of(&statement.name.text))
             .with_overflow(settings.overflow)
             .with_max_partial_matches(settings.max_partial_matches)
             .with_shown_names(read.shown.clone())

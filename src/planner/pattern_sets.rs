@@ -64,6 +64,9 @@ impl PatternGroup {
             false => (Partitioning::Hash(first.key_columns_after_prefilter()), Parallelism::EveryWorker),
         };
         let matcher = job.operator(&name, first.matcher_factory(), &[(&filtered, partitioning)], parallelism, Vec::new())?;
+        // State is known by its pattern; the parts of two sets need different names.
+        let name = job.edit(|graph| std::sync::Arc::clone(&graph.node(matcher.origin().0).name));
+        let matcher = matcher.uid(&name);
         Ok(Self { rows: rows.clone(), filtered, matcher, patterns: Vec::new(), outputs: Vec::new(), span })
     }
 

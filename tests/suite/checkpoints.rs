@@ -271,3 +271,30 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
     let (status, shown) = said(&["--checkpoints", "state", "--checkpoint-interval", "soon"]);
     assert!(status == Some(2) && shown.contains("write 500ms, 10s or 2m"), "{shown}");
 }
+
+/// Killed behind a checkpoint, changed, and started again: a comment, a pattern that joins another, another order of patterns.
+#[test]
+fn patterns_that_join_leave_the_state_of_others_alone() {
+    let undisturbed = folder(60_000);
+    assert!(run(undisturbed.path(), 2, &[], "").status.success());
+    let folder = folder(60_000);
+    let alone = JOB
+        .replace("CREATE PATTERN quiet", "-- CREATE PATTERN quiet")
+        .replace("WITHIN INTERVAL '20' SECOND SELECT card, a.id AS id;", "")
+        .replace("INSERT INTO alerts SELECT card, id AS first, -1 AS big FROM quiet;", "");
+    std::fs::write(folder.path().join("job.egret"), alone).unwrap();
+    assert!(run(folder.path(), 2, &OFTEN, "committed@2").status.code().is_none());
+    let joined = JOB.replace(
+        "INSERT INTO alerts SELECT card, id AS first, -1 AS big FROM quiet;",
+        "
+        CREATE SINK silence WITH (connector = 'file', path = 'out/silence.jsonl');
+        INSERT INTO silence SELECT * FROM quiet;",
+    );
+    std::fs::write(folder.path().join("job.egret"), format!("-- a comment above all\n{joined}")).unwrap();
+    let ended = run(folder.path(), 1, &OFTEN, "");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let of_testing = |all: BTreeMap<String, Vec<String>>| -> Vec<String> {
+        all["alerts"].iter().filter(|line| !line.contains("\"big\":-1")).cloned().collect()
+    };
+    assert_eq!(of_testing(output(folder.path())), of_testing(output(undisturbed.path())));
+}

@@ -4,6 +4,7 @@
 
 mod graphs;
 mod models;
+mod patterns_moved;
 mod statements;
 mod support;
 mod windows;

@@ -12,7 +12,11 @@ use std::sync::{Mutex, PoisonError};
 
 /// Who takes what: the instances of each node that this process has.
 #[derive(Debug, Default)]
-pub(crate) struct Takers(HashMap<String, Vec<OperatorInfo>>);
+pub(crate) struct Takers {
+    nodes: HashMap<String, Vec<OperatorInfo>>,
+    /// Those of nodes that run several things as one: each takes the sections of what it runs, whichever node wrote them.
+    sections: Vec<OperatorInfo>,
+}
 
 impl Takers {
     /// The instances on these workers of so many.
@@ -21,12 +25,20 @@ impl Takers {
             let here = local.clone().filter(|worker| has_instance(node, *worker));
             here.map(|worker| instance(job, node, workers, worker)).collect()
         };
-        Self(job.nodes().map(|(_, node)| (node.uid.to_string(), of(node))).collect())
+        let sections = job.nodes().filter(|(_, node)| has_sections(node)).flat_map(|(_, node)| of(node)).collect();
+        Self { nodes: job.nodes().map(|(_, node)| (node.uid.to_string(), of(node))).collect(), sections }
     }
 
     fn of(&self, uid: &str) -> &[OperatorInfo] {
-        self.0.get(uid).map_or(&[], Vec::as_slice)
+        self.nodes.get(uid).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Whether all that a node keeps is known by names of its own: the patterns of a set. The node may be another one after a change.
+fn has_sections(node: &Node) -> bool {
+    let NodeKind::Operator(factory) = &node.kind else { return false };
+    let layouts = factory.state_layouts();
+    !layouts.is_empty() && layouts.iter().all(|layout| layout.name.is_some())
 }
 
 /// The state of all nodes, as far as instances of this process want it. Each takes its share once; then it is held no more.
@@ -34,6 +46,8 @@ impl Takers {
 pub(crate) struct Restored {
     splits: HashMap<String, BTreeMap<String, SplitPosition>>,
     nodes: Mutex<HashMap<String, Shares>>,
+    /// What nodes with sections wrote, for all of those there are now.
+    sections: Mutex<Shares>,
 }
 
 /// What of a node has not been taken.
@@ -55,7 +69,16 @@ impl Restored {
     pub(crate) fn read(checkpoints: &Checkpoints, manifest: &Manifest, takers: &Takers) -> Result<Self> {
         let is_finished = is_finished(manifest);
         let mut restored = Self::default();
+        restored.sections.get_mut().unwrap_or_else(PoisonError::into_inner).takers = takers.sections.len();
         for part in &manifest.parts {
+            let is_of_sections = manifest.job.nodes.iter().all(|node| node.uid != part.uid);
+            if is_of_sections && !is_finished && !takers.sections.is_empty() {
+                let last = checkpoints.read_chain(part)?.pop();
+                last.into_iter().for_each(|last| restored.take_sections(last, &takers.sections));
+            }
+            if is_of_sections {
+                continue;
+            }
             let takers = takers.of(&part.uid);
             // At the end of the job only what is to be published counts. Splits are dealt out by who reads them.
             let is_wanted = match part.kind {
@@ -72,6 +95,13 @@ impl Restored {
             }
         }
         Ok(restored)
+    }
+
+    fn take_sections(&mut self, part: Part, takers: &[OperatorInfo]) {
+        if let PartState::Operator { own, .. } = part.state {
+            let own = own.retain(|group| takers.iter().any(|info| info.owns(group)));
+            self.sections.get_mut().unwrap_or_else(PoisonError::into_inner).own.push(own);
+        }
     }
 
     fn take_in(&mut self, part: Part, is_last: bool, takers: &[OperatorInfo]) -> Result<()> {
@@ -117,6 +147,9 @@ impl Restored {
     /// What an instance takes up: its own state, and that of the backend. Of a sink the first instance publishes for all. To be
     /// called once for each instance.
     pub(crate) fn take(&self, node: &Node, info: &OperatorInfo) -> (Vec<Snapshot>, Vec<Snapshot>) {
+        if has_sections(node) {
+            return (self.share_of_sections(info), Vec::new());
+        }
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(shares) = nodes.get_mut(&*node.uid) else { return (Vec::new(), Vec::new()) };
         let state = match &node.kind {
@@ -128,6 +161,20 @@ impl Restored {
             nodes.remove(&*node.uid);
         }
         state
+    }
+}
+
+impl Restored {
+    /// All sections of the key groups of an instance: it knows which are its.
+    fn share_of_sections(&self, info: &OperatorInfo) -> Vec<Snapshot> {
+        let mut sections = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = sections.own.iter().map(|part| part.clone().retain(|group| info.owns(group)));
+        let mine = mine.filter(|part| !part.is_empty()).collect();
+        sections.taken += 1;
+        if sections.taken >= sections.takers {
+            sections.own = Vec::new();
+        }
+        mine
     }
 }
 
