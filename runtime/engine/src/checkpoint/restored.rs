@@ -45,6 +45,9 @@ fn has_sections(node: &Node) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
     splits: HashMap<String, BTreeMap<String, SplitPosition>>,
+    /// What sinks had prepared. Every instance has to know all of it for as long as the job runs: the first one publishes it, and none
+    /// may take it for what a dead attempt left behind.
+    prepared: HashMap<String, Vec<Vec<u8>>>,
     nodes: Mutex<HashMap<String, Shares>>,
     /// What nodes with sections wrote, for all of those there are now.
     sections: Mutex<Shares>,
@@ -84,7 +87,7 @@ impl Restored {
             let is_wanted = match part.kind {
                 Kept::Source => !is_finished,
                 Kept::Operator => !is_finished && !takers.is_empty(),
-                Kept::Sink => takers.iter().any(|info| info.instance == 0),
+                Kept::Sink => !takers.is_empty(),
             };
             if is_wanted {
                 // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
@@ -121,7 +124,7 @@ impl Restored {
                 shares.keyed.push(wanted(keyed));
             }
             PartState::Sink { committables } => {
-                self.shares(part.uid, takers).own.push(Snapshot { operator: committables, ..Snapshot::default() });
+                self.prepared.entry(part.uid).or_default().extend(committables);
             }
         }
         Ok(())
@@ -134,9 +137,7 @@ impl Restored {
 
     /// What a sink had prepared.
     pub(crate) fn committables(&self, sink: &Node) -> Vec<Committable> {
-        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = nodes.get(&*sink.uid).map(|shares| shares.own.as_slice()).unwrap_or_default();
-        parts.iter().flat_map(|part| &part.operator).cloned().map(Committable).collect()
+        self.prepared.get(&*sink.uid).into_iter().flatten().cloned().map(Committable).collect()
     }
 
     /// Where a source's splits are.
@@ -150,12 +151,14 @@ impl Restored {
         if has_sections(node) {
             return (self.share_of_sections(info), Vec::new());
         }
+        if let NodeKind::Sink(_) = node.kind {
+            let prepared = self.prepared.get(&*node.uid).filter(|_| info.instance == 0);
+            let publish = |all: &Vec<Vec<u8>>| Snapshot { operator: all.clone(), ..Snapshot::default() };
+            return (prepared.map(publish).into_iter().collect(), Vec::new());
+        }
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(shares) = nodes.get_mut(&*node.uid) else { return (Vec::new(), Vec::new()) };
-        let state = match &node.kind {
-            NodeKind::Sink(_) if info.instance > 0 => (Vec::new(), Vec::new()),
-            _ => (Snapshot::deal(&mut shares.own, info), Snapshot::deal(&mut shares.keyed, info)),
-        };
+        let state = (Snapshot::deal(&mut shares.own, info), Snapshot::deal(&mut shares.keyed, info));
         shares.taken += 1;
         if shares.taken >= shares.takers {
             nodes.remove(&*node.uid);
@@ -240,7 +243,7 @@ mod tests {
     use super::*;
     use egret_core::job::{OutputPort, Parallelism};
     use egret_core::operators::UnionFactory;
-    use egret_core::{KeyGroup, Replica, StreamSchema};
+    use egret_core::{KeyGroup, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
     use egret_state::checkpoint::Draft;
 
     fn job() -> JobGraph {
@@ -310,6 +313,41 @@ mod tests {
             groups.sort();
             groups.dedup();
             assert_eq!((groups.len(), split, alone), (256, 6, 1), "{workers} workers in {processes} processes");
+        }
+    }
+
+    /// Is never opened.
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn open(&self, _schema: &StreamSchema, _ctx: &SinkContext) -> Result<Box<dyn SinkWriter>> {
+            Err(Error::bug("nobody writes here"))
+        }
+
+        fn describe(&self) -> String {
+            "nowhere".into()
+        }
+    }
+
+    #[test]
+    fn every_instance_knows_what_a_sink_had_prepared_and_the_first_publishes_it() {
+        let kind = NodeKind::Sink(std::sync::Arc::new(Nowhere));
+        let node =
+            Node { name: "out".into(), uid: "out".into(), kind, parallelism: Parallelism::EveryWorker, outputs: Vec::new() };
+        let info = |number: usize| OperatorInfo { instance: number, parallelism: 4, ..OperatorInfo::alone("out") };
+        for local in [0..4, 0..2, 2..4] {
+            let takers: Vec<OperatorInfo> = local.clone().map(info).collect();
+            let mut restored = Restored::default();
+            for instance in 0..4 {
+                let state = PartState::Sink { committables: vec![vec![instance]] };
+                restored.take_in(Part::new("out", u32::from(instance), state), true, &takers).expect("it is taken in");
+            }
+            for info in &takers {
+                let (own, keyed) = restored.take(&node, info);
+                let published: Vec<Vec<u8>> = own.into_iter().flat_map(|part| part.operator).collect();
+                assert_eq!((published.len(), keyed.len()), (if info.instance == 0 { 4 } else { 0 }, 0), "{}", info.instance);
+                assert_eq!(restored.committables(&node).len(), 4, "also when others have taken theirs");
+            }
         }
     }
 
