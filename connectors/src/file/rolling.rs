@@ -113,7 +113,9 @@ impl RollingWriter {
         let used = numbers.filter_map(worker_and_number).filter(|(worker, _)| *worker == self.instance);
         self.number = used.map(|(_, number)| number + 1).max().unwrap_or(0).max(self.number);
         let is_mine = |worker: usize| worker == self.instance || (self.instance == 0 && worker >= ctx.parallelism);
-        let is_leftover = |name: &&String| self.is_leftover(name, &named, is_mine);
+        // A record that was being written when its writer died.
+        let is_half_record = |name: &str| name.strip_suffix(".new").and_then(record_of).is_some_and(is_mine);
+        let is_leftover = |name: &&String| self.is_leftover(name, &named, is_mine) || is_half_record(name);
         remove(&there.iter().filter(is_leftover).map(|name| self.config.path.join(name)).collect::<Vec<_>>())
     }
 

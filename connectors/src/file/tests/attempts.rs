@@ -356,10 +356,13 @@ fn only_leftovers_of_one_s_own_are_removed() {
         ".part-1-0.csv.00000000000000aa.3.prepared",
         ".part-7-0.csv.00000000000000aa.3.prepared",
         ".notes.prepared",
+        ".part-0.published.new",
+        ".part-1.published.new",
+        ".part-7.published.new",
     ];
     leftovers.iter().for_each(|name| drop(folder.write(&format!("out/{name}"), "")));
     drop(open(&parts, &attempt(9, &Manifest::default()), 0, 2).unwrap());
-    assert_eq!(folder.names("out"), [leftovers[6], leftovers[0], leftovers[4]]);
+    assert_eq!(folder.names("out"), [leftovers[6], leftovers[0], leftovers[4], leftovers[8]]);
     let folder = Folder::new();
     let other = ".t.csv.gz.00000000000000aa.1.4.prepared";
     folder.write(other, "");
