@@ -132,13 +132,19 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
     let source = Arc::new(Numbers { schema, rows: args.rows, splits });
     let watermark = (!args.no_watermark).then(|| WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
     let kind = NodeKind::Source { source, watermark, columns: vec![0, 1] };
-    let mut last =
-        job.add_node(Node { name: "numbers".into(), kind, parallelism: Parallelism::EveryWorker, outputs: port.clone() });
+    let mut last = job.add_node(Node {
+        name: "numbers".into(),
+        uid: "numbers".into(),
+        kind,
+        parallelism: Parallelism::EveryWorker,
+        outputs: port.clone(),
+    });
     for (name, step, partitioning) in steps {
         let step = *step;
         let factory = move |_: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Each(step))) };
         let node = Node {
             name: (*name).into(),
+            uid: (*name).into(),
             kind: NodeKind::Operator(Arc::new(factory)),
             parallelism: Parallelism::EveryWorker,
             outputs: port.clone(),
@@ -148,7 +154,13 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
         last = next;
     }
     let kind = NodeKind::Sink(Arc::new(Nothing));
-    let end = job.add_node(Node { name: "nothing".into(), kind, parallelism: Parallelism::EveryWorker, outputs: Vec::new() });
+    let end = job.add_node(Node {
+        name: "nothing".into(),
+        uid: "nothing".into(),
+        kind,
+        parallelism: Parallelism::EveryWorker,
+        outputs: Vec::new(),
+    });
     job.add_edge(last, end, Edge { port: 0, input: 0, partitioning: Partitioning::Forward })?;
     Ok(job)
 }

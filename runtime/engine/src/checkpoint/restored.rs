@@ -261,7 +261,10 @@ mod tests {
     fn read(workers: usize, local: &Range<usize>) -> Restored {
         let folder = tempfile::tempdir().expect("a folder");
         let job = job();
-        let identity = identity(&job, "job").expect("each uid once");
+        // Operators of state: those of the job stand for some.
+        let node = |uid: &str| NodeIdentity { uid: uid.into(), kind: Kept::Operator, state: BTreeMap::new() };
+        let nodes = vec![node("everywhere"), node("one")];
+        let identity = JobIdentity { nodes, ..identity(&job, "job").expect("each uid once") };
         let checkpoints = Checkpoints::local(folder.path(), &identity).expect("it is empty");
         let mut attempt = checkpoints.claim(1).expect("nobody else does");
         let number = attempt.next_checkpoint();
