@@ -256,7 +256,7 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
     );
     for (args, status, expected) in [
         (&["ls", "state"][..], 0, "an entry of the log cannot be used"),
-        (&["show", "state"], 0, "patterns of txn by card: the state of the patterns that run there"),
+        (&["show", "state"], 0, "pattern testing: an operator"),
         (&["show", "state", "--checkpoint", "999"], 2, "there is no checkpoint 999"),
         (&["ls", "."], 2, "there are no checkpoints here"),
     ] {
