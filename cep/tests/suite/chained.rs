@@ -12,7 +12,9 @@ use std::sync::Arc;
 pub(crate) fn key_columns(compiled: &CompiledPattern, schema: &StreamSchema) -> KeyColumns {
     let sent = compiled.prefilter_schema().arrow();
     let keys = compiled.key_columns_after_prefilter();
-    KeyColumns::new(keys.indexes().iter().map(|&key| schema.index_of(sent.field(key).name()).unwrap()).collect())
+    KeyColumns::new(
+        keys.indexes().iter().map(|&key| schema.index_of(sent.field(key).name()).expect("a key is a column")).collect(),
+    )
 }
 
 /// Makes operators that are a prefilter and the matcher behind it.

@@ -101,7 +101,7 @@ pub(super) fn run_until(
         .with_sink("more", Arc::new(more.clone()))
         .plan()
         .map_err(|errors| errors.to_string())?;
-    let checkpoints = CheckpointConfig::new(&folder.join("state")).every(Duration::from_secs(3600));
+    let checkpoints = CheckpointConfig::new(folder.join("state")).every(Duration::from_secs(3600));
     let checkpoints = CheckpointConfig { may_drop_state: may_drop, job: "changed".into(), ..checkpoints };
     run(&plan.job, &RunConfig { checkpoints: Some(checkpoints), ..config }).map_err(|error| error.to_string())?;
     let more = more.sorted_lines().into_iter().map(|line| format!("more {line}"));

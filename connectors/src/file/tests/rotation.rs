@@ -18,10 +18,13 @@ fn append(path: &Path, text: &str) {
     fs::OpenOptions::new().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-/// Readers of a source's splits, and where they were when the job ended.
+/// A split's id, its reader while the job runs, and where that was when the job ended.
+type Read = (String, Option<Box<dyn SourceReader>>, Vec<u8>);
+
+/// Readers of a source's splits.
 struct Job {
     source: FileSource,
-    readers: Vec<(String, Option<Box<dyn SourceReader>>, Vec<u8>)>,
+    readers: Vec<Read>,
 }
 
 impl Job {
