@@ -51,6 +51,11 @@ impl Program {
         self
     }
 
+    /// What it is called in messages: the file's name, if it is in a file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The program's text.
     pub fn text(&self) -> &str {
         &self.text

@@ -5,6 +5,7 @@ use super::sample::show_samples;
 use super::{OK, WRONG, complain};
 use clap::Args;
 use egret::{Plan, Program};
+use egret_core::place::{Access, Place};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,7 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
     let color = std::io::stderr().is_terminal();
     match program.plan() {
         Ok(plan) => {
+            check_program_file(program, &plan)?;
             if !plan.warnings.is_empty() {
                 say(&program.render(&plan.warnings, color));
             }
@@ -65,6 +67,18 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
             Err(WRONG)
         }
     }
+}
+
+/// A job that wrote to the file of its own program could not be run again.
+fn check_program_file(program: &Program, plan: &Plan) -> Result<(), u8> {
+    if program.name() == "-" {
+        return Ok(());
+    }
+    let file = vec![("the program".to_owned(), Place::new(program.name(), Access::Program))];
+    plan.job.check_places(file).map_err(|error| {
+        complain(&format!("{}: {error}", program.name()));
+        WRONG
+    })
 }
 
 /// Tests are no part of the job; `check` reads them all the same.

@@ -30,6 +30,8 @@ pub enum Access {
     Read,
     /// Files that are read if they are like this, those that come later included; the path is a pattern.
     ReadLike(PathTest),
+    /// The file of the program that runs.
+    Program,
     /// A file that is written, or replaced.
     Write,
     /// A file that lines are added to. It may lie in a folder that is filled by somebody else.
@@ -50,6 +52,7 @@ impl fmt::Debug for Access {
         f.write_str(match self {
             Self::Read => "Read",
             Self::ReadLike(_) => "ReadLike",
+            Self::Program => "Program",
             Self::Write => "Write",
             Self::Append => "Append",
             Self::Fill { .. } => "Fill",
@@ -72,7 +75,7 @@ impl Place {
     }
 
     fn is_written(&self) -> bool {
-        !matches!(self.access, Access::Read | Access::ReadLike(_))
+        !matches!(self.access, Access::Read | Access::ReadLike(_) | Access::Program)
     }
 }
 
@@ -170,19 +173,20 @@ impl<'a> Found<'a> {
 
     /// Whether this one, which writes, comes in the way of the other.
     fn disturbs(&self, other: &Self) -> bool {
-        use Access::{Append, Fill, Own, Read, ReadLike, Write};
+        use Access::{Append, Fill, Own, Program, Read, ReadLike, Write};
         match (&self.place.access, &other.place.access) {
-            (Own, ReadLike(_)) => false,
+            (Own, ReadLike(_) | Program) => false,
             (Own, _) => other.is_below(self),
             (_, Own) => self.is_below(other),
             (Write | Append, ReadLike(is_meant)) => is_meant(&self.real),
             (Write | Append, Read) => self.is(other) && !self.is_device,
+            (Write | Append, Program) => self.is(other),
             (Write | Append, Write | Append) | (Fill { .. }, Fill { .. }) => self.is(other),
             (Fill { .. }, Read | Write) => self.is(other) || other.is_in(self),
-            (Fill { is_own, .. }, Append) => self.is(other) || (other.is_in(self) && is_own(&other.real)),
+            (Fill { is_own, .. }, Append | Program) => self.is(other) || (other.is_in(self) && is_own(&other.real)),
             (Fill { example, .. }, ReadLike(is_meant)) => is_meant(&real_path(example)),
             (Write | Append, Fill { .. }) => other.disturbs(self),
-            (Read | ReadLike(_), _) => false,
+            (Read | ReadLike(_) | Program, _) => false,
         }
     }
 
@@ -191,6 +195,7 @@ impl<'a> Found<'a> {
         let same = if self.place.path == other.place.path { String::new() } else { format!(" (which is {others}, too)") };
         let message = match (&self.place.access, &other.place.access) {
             (Access::Own, _) => format!("{others} ({}) lies in {} {path}", other.who, self.who),
+            (_, Access::Program) => format!("{} would write to {path}, where the program itself is ({others})", self.who),
             (_, Access::Own) => format!("{path} ({}) lies in {} {others}", self.who, other.who),
             (Access::Fill { .. }, Access::Write | Access::Append) if !self.is(other) => {
                 format!("{} would write {others} into the folder {path}, which {} fills", other.who, self.who)
@@ -205,6 +210,7 @@ impl<'a> Found<'a> {
         let are_sinks = self.place.part.is_none() && other.place.part.is_none() && other.place.is_written();
         Error::job(message).help(match (self.place.part.or(other.place.part), are_sinks) {
             (Some(_), _) => "give each a path of its own: set dead_letter_path",
+            (None, _) if matches!(other.place.access, Access::Program) => "give the output another path",
             (None, true) => "give each a path of its own, or INSERT both streams INTO one sink",
             (None, false) => "give each a path of its own",
         })

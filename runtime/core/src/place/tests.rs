@@ -42,6 +42,23 @@ fn one_place_under_many_names() {
 }
 
 #[test]
+fn the_program_is_not_written_over() {
+    let at = folder("program");
+    std::fs::write(at.join("part-0-0.csv"), "").unwrap();
+    let program = |name: &str| ("the program", Place::new(at.join(name), Access::Program));
+    let is_own: PathTest = Arc::new(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("part-")));
+    let fill = || ("sink 'f'", Place::new(&at, Access::Fill { example: at.join("part-0-0.csv"), is_own: Arc::clone(&is_own) }));
+    for access in [Access::Write, Access::Append] {
+        let said = refused(&[("sink 'a'", Place::new(at.join("there/./in.csv"), access)), program("there/in.csv")]).unwrap();
+        assert!(said.contains("sink 'a' would write to") && said.contains("where the program itself is"), "{said}");
+    }
+    assert!(refused(&[fill(), program("part-0-0.csv")]).is_some());
+    std::fs::write(at.join("job.egret"), "").unwrap();
+    assert_eq!(refused(&[fill(), program("job.egret"), ("it", Place::new(at.join("there/in.csv"), Access::Write))]), None);
+    std::fs::remove_dir_all(at).unwrap();
+}
+
+#[test]
 fn folders_that_are_filled_or_owned() {
     let at = folder("folders");
     let is_own: PathTest = Arc::new(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("part-")));
