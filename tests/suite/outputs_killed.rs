@@ -197,6 +197,73 @@ fn going_back_to_an_older_checkpoint_repeats_nothing_unasked() {
     }
 }
 
+/// A damaged `job.json` may be deleted, as its message says: what was taken away is not missed after that.
+#[test]
+fn without_job_json_the_job_still_knows_what_it_has_published() {
+    let (expected, folder) = (expected(), folder());
+    assert!(run(folder.path(), 1, &[], "published@4").status.code().is_none());
+    let mut found = visible(folder.path());
+    for name in names(&folder.path().join("out/parts")).iter().filter(|name| !name.starts_with('.')) {
+        std::fs::remove_file(folder.path().join("out/parts").join(name)).unwrap();
+    }
+    std::fs::remove_file(folder.path().join("out/one.csv")).unwrap();
+    std::fs::write(folder.path().join("state/job.json"), "{").unwrap();
+    let refused = run(folder.path(), 1, &[], "");
+    assert!(refused.status.code() == Some(1) && said(&refused).contains("delete it"), "{}", said(&refused));
+    std::fs::remove_file(folder.path().join("state/job.json")).unwrap();
+    let ended = run(folder.path(), 2, &[], "");
+    assert!(ended.status.success(), "{}", said(&ended));
+    for (name, rows) in visible(folder.path()) {
+        let all = found.entry(name).or_default();
+        // These were not taken away.
+        if ["packed", "bad rows"].contains(&name) {
+            all.clear();
+        }
+        all.extend(rows);
+    }
+    check(found, &expected, "job.json was deleted");
+}
+
+/// A single Parquet file appears at the end, with every row once, wherever the job is killed before.
+#[test]
+fn a_parquet_file_is_made_of_what_all_attempts_kept() {
+    let job = "CREATE STREAM t (id BIGINT, amount DOUBLE) WITH (connector = 'file', path = 'in.csv', bad_rows = 'skip');
+        CREATE SINK one WITH (connector = 'file', path = 'out/one.parquet');
+        INSERT INTO one SELECT id, amount FROM t;";
+    let back = "CREATE STREAM p (id BIGINT, amount DOUBLE) WITH (connector = 'file', path = 'out/one.parquet');
+        CREATE SINK c WITH (connector = 'file', path = 'back.csv'); INSERT INTO c SELECT id, amount FROM p;";
+    let mut kills = 0;
+    for points in [
+        &["manifest@3", "give@1", "part written@1", "published@2"][..],
+        &["publish@2", "committed@1", "ack@2", "manifest written@1"],
+        &["published@1", "finish@1", "manifest@1", "publish again@1"],
+        &["trigger@2", "part@1", "claimed@1", "finish@1", "publish again@1"],
+    ] {
+        let folder = folder();
+        std::fs::write(folder.path().join("job.egret"), job).unwrap();
+        for (number, point) in points.iter().enumerate() {
+            let ended = run(folder.path(), [1, 3, 2][number % 3], &[], point);
+            assert!(ended.status.success() || ended.status.code().is_none(), "{points:?}: {}", said(&ended));
+            kills += usize::from(ended.status.code().is_none());
+            let is_there = folder.path().join("out/one.parquet").exists();
+            assert_eq!(is_there, ended.status.success(), "{points:?}: nothing is seen before the end");
+        }
+        let ended = run(folder.path(), 1, &[], "");
+        assert!(ended.status.success(), "{points:?}: {}", said(&ended));
+        std::fs::write(folder.path().join("job.egret"), back).unwrap();
+        let read =
+            Command::new(env!("CARGO_BIN_EXE_egret")).args(["run", "job.egret"]).current_dir(folder.path()).output().unwrap();
+        assert!(read.status.success(), "{}", said(&read));
+        let mut rows = csv(&folder.path().join("back.csv"));
+        let mut expected: Vec<String> = (0..ROWS).filter(|id| id % 100 != 7).map(|id| format!("{id},{}.0", id % 50)).collect();
+        (rows.sort(), expected.sort());
+        assert!(rows == expected, "{points:?}: {} rows, {} expected, {:?}", rows.len(), expected.len(), rows.first());
+        let left = names(&folder.path().join("out"));
+        assert!(left.iter().all(|name| !name.starts_with('.') || name.ends_with(".published")), "{points:?}: {left:?}");
+    }
+    assert!(kills > 12, "only {kills} were killed");
+}
+
 #[test]
 fn an_output_goes_on_in_the_form_in_which_it_began() {
     let folder = folder();

@@ -99,7 +99,7 @@ impl Checkpoints {
             return Ok(Some((last, positions)));
         }
         let position = decide::next_position(positions.iter().copied());
-        let entry = Entry::new(position, position, What::Start { claim });
+        let entry = Entry::new(position, position, What::Start { claim, checkpoints: Some(self.id()) });
         match log::append(&self.files, &entry)? {
             Created::Yes => Ok(Some((position, positions))),
             Created::Exists => Ok(mine(&position)?.then_some((position, positions))),
@@ -121,7 +121,7 @@ impl Checkpoints {
 
     fn is_claim(&self, position: u64, mine: u64) -> Result<bool> {
         let found = log::read(&self.files, position)?;
-        Ok(matches!(found, Found::Entry(Entry { what: What::Start { claim }, .. }) if claim == mine))
+        Ok(matches!(found, Found::Entry(Entry { what: What::Start { claim, .. }, .. }) if claim == mine))
     }
 
     fn begin(&self, number: u64, positions: &[u64], keep: usize) -> Result<Attempt> {

@@ -51,6 +51,19 @@ pub(super) fn read(files: &Files, position: u64) -> Result<Found> {
     }
 }
 
+/// Which checkpoints these are, as the newest attempt that says so has it.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn checkpoints_id(files: &Files) -> Result<Option<u64>> {
+    for position in positions(files)?.into_iter().rev() {
+        if let Found::Entry(Entry { what: What::Start { checkpoints: Some(id), .. }, .. }) = read(files, position)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
 /// Writes an entry at its position, if that is free.
 pub(super) fn append(files: &Files, entry: &Entry) -> Result<Created> {
     files.create(&names::log_entry(entry.position), entry.encode()?)

@@ -10,8 +10,9 @@
 //! | `format` | the version: `2` |
 //! | `position` | the position in the log, as in the file's name |
 //! | `attempt` | the attempt that wrote it: the position of that attempt's own start |
-//! | `entry` | `{"kind": "start", "claim": <16 hexadecimal digits, random>}`, or the manifest: see below |
+//! | `entry` | `{"kind": "start", "claim": <16 hexadecimal digits, random>, "checkpoints": <the `id` of `job.json`>}`, or the manifest: see below |
 //!
+//! `checkpoints` may be missing: it was not always written. A `job.json` that was deleted has its `id` from there.
 //! A manifest has `"kind": "checkpoint"` and the members of [`Manifest`], by their names: `checkpoint`, `restored_from` (or null),
 //! `kept_from`, `time_ms`, `job` (`name`, `max_parallelism`, `nodes` with `uid`, `kind`, `state`), `notes`, `bytes_written`, `bytes`,
 //! and `parts` with `uid`, `instance`, `kind` (`operator`, `source`, `sink`) and `chain`, a list of files with `path`, `checkpoint`,
@@ -44,6 +45,9 @@ pub(super) enum What {
         /// Tells the claims of two attempts for one position apart.
         #[serde(with = "super::hex")]
         claim: u64,
+        /// Which checkpoints these are.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "super::hex::optional")]
+        checkpoints: Option<u64>,
     },
     /// A checkpoint was committed.
     Checkpoint(Manifest),
@@ -183,7 +187,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for entry in [sample(), Entry::new(3, 3, What::Start { claim: u64::MAX })] {
+        let start = |checkpoints| Entry::new(3, 3, What::Start { claim: u64::MAX, checkpoints });
+        for entry in [sample(), start(None), start(Some(7))] {
             let bytes = entry.encode().unwrap();
             assert_eq!(Entry::decode(&bytes, entry.position).unwrap(), entry);
             let error = Entry::decode(&bytes, 4).unwrap_err();
@@ -195,7 +200,8 @@ mod tests {
     #[test]
     fn the_format_is_fixed() {
         let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/log-v2");
-        for (entry, name) in [(sample(), "checkpoint.json"), (Entry::new(3, 3, What::Start { claim: 10 }), "start.json")] {
+        let start = Entry::new(3, 3, What::Start { claim: 10, checkpoints: None });
+        for (entry, name) in [(sample(), "checkpoint.json"), (start, "start.json")] {
             let written = std::fs::read(fixtures.join(name)).unwrap();
             assert_eq!(Entry::decode(&written, entry.position).unwrap(), entry);
             assert_eq!(entry.encode().unwrap(), written, "{name}: a change of the format needs another version");

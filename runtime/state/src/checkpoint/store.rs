@@ -128,7 +128,8 @@ impl Checkpoints {
             Some(owner) => owner,
             None => {
                 refuse_strangers(&files)?;
-                let id = RandomState::new().build_hasher().finish();
+                // Of a `job.json` that was deleted: what sinks have published is known by it.
+                let id = log::checkpoints_id(&files)?.unwrap_or_else(|| RandomState::new().build_hasher().finish());
                 let new = Owner { format: log_format::VERSION, name: job.name.clone(), max_parallelism: job.max_parallelism, id };
                 match files.create(names::JOB, log_format::seal(&new)?)? {
                     Created::Yes => new,

@@ -184,3 +184,25 @@ fn what_a_killed_process_left_in_staging_is_removed_by_the_next_attempt() {
     checkpoints.claim(1).unwrap();
     assert_eq!(fs::read_dir(folder.path().join("staging")).unwrap().count(), 0);
 }
+
+/// Whoever deletes a damaged `job.json`, as its message says, has the same checkpoints afterwards: what they published is known by it.
+#[test]
+fn a_deleted_owner_gets_its_id_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = two(folder.path());
+    let again = local(folder.path());
+    assert_eq!(again.claim(2).unwrap().number(), 4);
+    let owner = folder.path().join("job.json");
+    fs::write(&owner, "{").unwrap();
+    says(&Checkpoints::local(folder.path(), &job()).unwrap_err(), &["job.json", "delete it"]);
+    fs::remove_file(&owner).unwrap();
+    let found = local(folder.path());
+    assert_eq!(found.id(), checkpoints.id());
+    assert!(found.latest(&job()).unwrap().is_some());
+    // A folder that is deleted as a whole is another one.
+    ["job.json", "log/", "data/"].iter().for_each(|name| {
+        let path = folder.path().join(name);
+        drop(fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)));
+    });
+    assert_ne!(local(folder.path()).id(), checkpoints.id());
+}
