@@ -13,7 +13,8 @@
 //! * A position is the number of uncompressed bytes (or, for Parquet, of rows) before the next row, and says what file it is of
 //!   (`mark`): a job does not go on in another one. A compressed file is read again up to there.
 //! * Bad rows go to `out/<path>.bad` with `bad_rows = 'dead_letter'` (those of `in/t.csv` to `out/in/t.csv.bad`), or to the file
-//!   `dead_letter_path`; with a glob that is a folder, in which each file has its own. A new run starts the file anew.
+//!   `dead_letter_path`; with a glob that is a folder, in which each file has its own. A new run starts the file anew;
+//!   one that goes on adds to what is there where a file has got the name that another one had.
 //! * Only columns that are used are decoded: what stands in the others is not looked at.
 //!
 //! # Writing

@@ -247,6 +247,11 @@ impl SourceReader for ParquetReader {
         (self.from, self.state, self.failed) = (Position::decode(position)?, State::Open, None);
         Ok(())
     }
+
+    fn keep_what_is_there(&mut self) -> Result<()> {
+        self.from.letters = self.bad.letters_there()?;
+        Ok(())
+    }
 }
 
 /// A file as the Parquet reader wants it.

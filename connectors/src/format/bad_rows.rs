@@ -67,6 +67,11 @@ impl BadRowHandler {
         if self.policy == BadRows::DeadLetter { self.letters.start(end) } else { Ok(()) }
     }
 
+    /// Where the dead letters end that are there, whoever wrote them.
+    pub(crate) fn letters_there(&self) -> Result<LettersEnd> {
+        if self.policy == BadRows::DeadLetter { self.letters.there() } else { Ok(LettersEnd::default()) }
+    }
+
     /// Where the dead letters end.
     pub(crate) fn letters_end(&self) -> LettersEnd {
         self.letters.end()

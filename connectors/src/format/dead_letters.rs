@@ -2,7 +2,8 @@
 //!
 //! Letters are added to it as they are read, whole lines at a time. Whoever reads it may take it away at any time, or empty it: then
 //! another one begins. A reader that goes on from a checkpoint cuts off what was written after that, if the file is still the one
-//! that it wrote then; which it knows by the last letter.
+//! that it wrote then; which it knows by the last letter. Where a log that was rotated has the name of another one, the letters of
+//! the other stay, and its own come behind them.
 
 use crate::io_error::io_error;
 use egret_core::Result;
@@ -14,13 +15,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// So many bytes of letters wait at most.
 const BUFFER_BYTES: usize = 256 << 10;
+/// A file that others wrote is known by so many bytes at its end.
+const TAIL_BYTES: u64 = 4 << 10;
 
 /// Where the letters of a reader end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LettersEnd {
     /// How long the file is.
     bytes: u64,
-    /// How long the last letter is, and its checksum.
+    /// How long the last letter is (of a file that others wrote: some bytes at its end), and its checksum.
     last: (u64, u64),
 }
 
@@ -48,6 +51,24 @@ impl DeadLetters {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error("replace", &self.path, &error)),
             _ => Ok(()),
         }
+    }
+
+    /// Where the file ends that is there, to start behind that.
+    pub(crate) fn there(&self) -> Result<LettersEnd> {
+        match self.end_of_file() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(LettersEnd::default()),
+            end => end.map_err(|error| io_error("continue", &self.path, &error)),
+        }
+    }
+
+    fn end_of_file(&self) -> io::Result<LettersEnd> {
+        let mut file = File::open(&self.path)?;
+        let bytes = file.metadata()?.len();
+        let length = bytes.min(TAIL_BYTES);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(bytes - length))?;
+        file.take(length).read_to_end(&mut tail)?;
+        Ok(LettersEnd { bytes, last: (length, xxh3_64(&tail)) })
     }
 
     /// Cuts the file at the end; false if it is another one, because ours was taken away.
@@ -161,6 +182,22 @@ mod tests {
         assert!(folder.names("out").is_empty(), "a new run starts the file anew");
         write(&mut anew, "one\n");
         assert_eq!(folder.read("out/bad"), "one\n");
+    }
+
+    /// Of a file that others wrote nothing is cut off, in no attempt.
+    #[test]
+    fn letters_of_others_stay() {
+        for others in [String::new(), "of another\n".to_owned(), "of another\n".repeat(1_000)] {
+            let folder = Folder::new();
+            folder.write("out/bad", &others);
+            let at = DeadLetters::new(folder.path("out/bad")).there().unwrap();
+            for _ in 0..2 {
+                write(&mut letters(&folder, at), "one\n");
+                assert_eq!(folder.read("out/bad"), format!("{others}one\n"));
+            }
+        }
+        let none = DeadLetters::new(Folder::new().path("out/bad")).there().unwrap();
+        assert_eq!(none, LettersEnd::default());
     }
 
     /// Whoever ships the letters moves them away, or copies and empties them, between two runs or within one.

@@ -332,6 +332,13 @@ impl SourceReader for TextReader {
         self.failed = None;
         Ok(())
     }
+
+    fn keep_what_is_there(&mut self) -> Result<()> {
+        if let Start::Open { from, .. } = &mut self.start {
+            from.letters = self.bad.letters_there()?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -141,6 +141,16 @@ pub trait SourceReader {
     /// # Errors
     /// The position is not one of this split's.
     fn seek(&mut self, position: &[u8]) -> Result<()>;
+
+    /// The job goes on, and this split is not where the checkpoint had one of its id: it is a new one, or has a new id. What lies
+    /// beside the input (bad rows) may be of another split that had this id, so the reader adds to it. Called before the first
+    /// `poll`, behind `seek`.
+    ///
+    /// # Errors
+    /// What is there cannot be read.
+    fn keep_what_is_there(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a reader has.

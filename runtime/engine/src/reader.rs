@@ -91,6 +91,9 @@ impl SplitTask {
         if let Some(restored) = restored {
             reader.seek(&restored.position).map_err(|error| error.context(format!("going on with {}", split.id)))?;
         }
+        if spec.restored.is_some() && start.goes_on_from.as_ref() != Some(&split.id) {
+            reader.keep_what_is_there()?;
+        }
         task.reader = Some(reader);
         Ok(task)
     }

@@ -35,13 +35,16 @@ impl Job {
     fn go_on(source: FileSource, restored: &[RestoredSplit]) -> Result<Self> {
         let mut readers = Vec::new();
         for start in source.resume(restored)? {
-            let from = start.goes_on_from.map(|id| restored.iter().find(|of| of.id == id).unwrap().position.clone());
+            let from = start.goes_on_from.as_ref().map(|id| restored.iter().find(|of| of.id == *id).unwrap().position.clone());
             if start.ended {
                 readers.push((start.split.id, None, from.unwrap()));
                 continue;
             }
             let mut reader = source.open(&start.split, &[0], &Arc::default())?;
             from.map_or(Ok(()), |from| reader.seek(&from))?;
+            if !restored.is_empty() && start.goes_on_from.as_ref() != Some(&start.split.id) {
+                reader.keep_what_is_there()?;
+            }
             readers.push((start.split.id, Some(reader), Vec::new()));
         }
         Ok(Self { source, readers })
@@ -362,6 +365,49 @@ fn a_line_that_was_read_without_its_end_is_not_read_on() {
     append(&path, "4\n5\n");
     let error = job.restart().err().unwrap().to_string();
     assert!(error.contains("its last line was not complete"), "{error}");
+}
+
+/// A pattern finds the old names of a log, too: who gets a name that another had adds to the bad rows that are there under it.
+#[test]
+fn bad_rows_of_a_log_stay_when_another_gets_its_name() {
+    let folder = Folder::new();
+    let bad = |ids: std::ops::Range<u32>| -> String { ids.map(|id| format!("bad {id}\n")).collect() };
+    let source = |folder: &Folder| {
+        let options = [("follow", "true"), ("format", "json"), ("bad_rows", "dead_letter")];
+        folder.source("app.log*", &options, &schema(&[("id", "int64")], None))
+    };
+    let letters = |folder: &Folder| {
+        let mut all = Vec::new();
+        for name in folder.names("bad") {
+            let text = folder.read(&format!("bad/{name}"));
+            all.extend(
+                text.lines().map(|line| line.rsplit_once("bad ").unwrap().1.trim_end_matches("\"}").parse::<u32>().unwrap()),
+            );
+        }
+        all.sort_unstable();
+        all
+    };
+    let path = folder.write("app.log", bad(0..3) + &rows(0..5));
+    let mut job = Job::start(source(&folder));
+    assert_eq!(job.read().unwrap(), ids(0..5));
+    let mut next = 3;
+    for _ in 0..3 {
+        append(&path, &bad(next..next + 1));
+        for (from, to) in [("app.log.2", "app.log.3"), ("app.log.1", "app.log.2"), ("app.log", "app.log.1")] {
+            drop(fs::rename(folder.path(from), folder.path(to)));
+        }
+        folder.write("app.log", bad(next + 1..next + 3) + &rows(next..next + 9));
+        next += 3;
+        // An attempt that ends before it has read anything, and one whose checkpoint comes.
+        job = job.restart().unwrap().restart().unwrap();
+        assert_eq!(job.read().unwrap().len(), 9);
+        assert_eq!(letters(&folder), (0..next).collect::<Vec<_>>(), "{:?}", folder.names("bad"));
+        job = job.restart().unwrap();
+        assert!(job.read().unwrap().is_empty());
+        assert_eq!(letters(&folder), (0..next).collect::<Vec<_>>());
+    }
+    drop(Job::start(source(&folder)).read().unwrap());
+    assert_eq!(letters(&folder), (0..next).collect::<Vec<_>>(), "a new run begins anew");
 }
 
 #[test]
