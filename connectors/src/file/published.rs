@@ -2,7 +2,8 @@
 //!
 //! A job that goes on finds its output gone (whoever reads it has taken it away) or finds more of it than its checkpoint knows (it
 //! went back to an older one). This record tells the one from a loss, and the other from going on as usual. It is written before
-//! what it says is done, so it never says too little; it has a fixed size.
+//! what it says is done, so it never says too little; it does not grow. Of parts it says of each that it is published, just before
+//! that is done, so one that was never published is not taken for one that was taken away.
 
 use super::commit::{folder_of, name_of, rename, sync_folder};
 use crate::io_error::io_error;
@@ -15,6 +16,8 @@ use std::path::Path;
 
 /// Of so many checkpoints it is known what they published.
 const LATEST_MAX: usize = 16;
+/// So many runs of parts one after the other are known of each writer; a run ends where an attempt does.
+const RUNS_MAX: usize = 64;
 
 /// The record of one writer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub(crate) struct Published {
     pub(crate) header: u64,
     /// Of parts: the number of each writer's next.
     pub(crate) next: BTreeMap<usize, u64>,
+    /// Of parts: those of each writer that were published, or were just about to be; from the first to the last of each run.
+    #[serde(default)]
+    pub(crate) parts: BTreeMap<usize, Vec<(u64, u64)>>,
 }
 
 impl Published {
@@ -61,6 +67,15 @@ impl Published {
     /// # Errors
     /// It cannot be written.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        self.write_among(path)?;
+        sync_folder(folder_of(path))
+    }
+
+    /// Writes it where more names are about to be changed in the folder, which is synced after that.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write_among(&self, path: &Path) -> Result<()> {
         let new = path.with_file_name(format!("{}.new", name_of(path)));
         let bytes = serde_json::to_vec(self).expect("texts and numbers always encode");
         let write = || {
@@ -69,8 +84,23 @@ impl Published {
             file.sync_all()
         };
         write().map_err(|error: std::io::Error| io_error("write", &new, &error))?;
-        rename(&new, path)?;
-        sync_folder(folder_of(path))
+        rename(&new, path)
+    }
+
+    /// A writer's part is published.
+    pub(crate) fn note_part(&mut self, (writer, number): (usize, u64)) {
+        let runs = self.parts.entry(writer).or_default();
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+        let surplus = runs.len().saturating_sub(RUNS_MAX);
+        runs.drain(..surplus);
+    }
+
+    /// Whether a writer's part was published, or was just about to be.
+    pub(crate) fn has_part(&self, (writer, number): (usize, u64)) -> bool {
+        self.parts.get(&writer).is_some_and(|runs| runs.iter().any(|(first, last)| (*first..=*last).contains(&number)))
     }
 
     /// Whether it is of this job's checkpoints.
@@ -147,6 +177,18 @@ mod tests {
         assert_eq!(folder.names(""), [".o.csv.published"]);
         folder.write(".o.csv.published", "{");
         assert!(!Published::read(&path).unwrap_err().may_retry());
+    }
+
+    #[test]
+    fn parts_are_known_one_by_one_and_the_record_stays_small() {
+        let mut record = Published::default();
+        for number in [0, 1, 2, 5, 6, 3] {
+            record.note_part((1, number));
+        }
+        assert_eq!((0..8).filter(|number| record.has_part((1, *number))).collect::<Vec<_>>(), [0, 1, 2, 3, 5, 6]);
+        assert!(!record.has_part((0, 1)));
+        (0..1_000).for_each(|number| record.note_part((1, 10 + 2 * number)));
+        assert!(record.parts[&1].len() == RUNS_MAX && record.has_part((1, 2_008)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writes a folder of parts.
 //!
 //! A part that is visible belongs to whoever reads it, and may be taken away. So no name is given twice: beside what is in the folder
-//! the records of what was published tell which numbers were used.
+//! the records of what was published tell which numbers were used, and of each part whether it was published.
 
 use super::commit::{Commit, Leftover, Names, create_folder, names, remove, rename, rename_written, sync_folder};
 use super::config::{FileSinkConfig, Rolling};
@@ -25,8 +25,8 @@ pub(crate) struct RollingWriter {
     names: Names,
     attempt: Option<SinkAttempt>,
     published: Published,
-    /// The last checkpoint of which another writer has published something.
-    seen: u64,
+    /// What the other writers of these checkpoints have published.
+    others: Vec<Published>,
     current: Option<Current>,
     /// The number of the next part.
     number: u64,
@@ -67,7 +67,7 @@ impl RollingWriter {
             instance: ctx.instance,
             clock,
             published: Published::default(),
-            seen: 0,
+            others: Vec::new(),
             current: None,
             number: 0,
             closed: Vec::new(),
@@ -103,7 +103,7 @@ impl RollingWriter {
             if worker == self.instance {
                 self.published = found;
             } else if found.is_of(attempt) {
-                self.seen = self.seen.max(found.checkpoint);
+                self.others.push(found);
             }
         }
         if let Some(attempt) = &self.attempt {
@@ -157,11 +157,12 @@ impl RollingWriter {
         self.closed.drain(..).map(of_epoch).collect()
     }
 
-    /// Says what is going to be published, before it is.
-    fn note(&mut self, commits: &[Commit]) -> Result<()> {
-        if self.attempt.is_none() {
-            return Ok(());
-        }
+    fn record(&self) -> PathBuf {
+        self.config.path.join(format!(".part-{}.published", self.instance))
+    }
+
+    /// Learns of which checkpoints something is going to be published.
+    fn note(&mut self, commits: &[Commit]) {
         for commit in commits {
             self.published.note(commit.epoch, || commit.to.clone());
             if let Some((worker, number)) = worker_and_number(&commit.to) {
@@ -169,37 +170,52 @@ impl RollingWriter {
                 *next = (*next).max(number + 1);
             }
         }
-        self.published.write(&self.config.path.join(format!(".part-{}.published", self.instance)))
     }
 
-    /// Makes a prepared part visible, or sees that it has been.
-    fn publish(&mut self, commit: &Commit, seen: u64) -> Result<()> {
-        let (folder, to) = (&self.config.path, self.config.path.join(&commit.to));
-        let Some(from) = commit.from.as_ref().map(|name| folder.join(name)) else { return Ok(()) };
+    /// Says that a part is published, just before it is.
+    fn note_part(&mut self, name: &str, is_first: bool) -> Result<()> {
+        let Some(part) = worker_and_number(name).filter(|_| self.attempt.is_some()) else { return Ok(()) };
+        self.published.note_part(part);
+        if is_first { self.published.write(&self.record()) } else { self.published.write_among(&self.record()) }
+    }
+
+    /// Whether a part is known to have been published, by whoever did it.
+    fn was_published(&self, name: &str) -> bool {
+        let mut records = self.others.iter().chain([&self.published]);
+        worker_and_number(name).is_some_and(|part| records.any(|record| record.has_part(part)))
+    }
+
+    /// Makes a prepared part visible, or sees that it has been; returns whether it did.
+    fn publish(&mut self, commit: &Commit, is_first: bool) -> Result<bool> {
+        let (folder, to) = (self.config.path.clone(), self.config.path.join(&commit.to));
+        let Some(from) = commit.from.as_ref().map(|name| folder.join(name)) else { return Ok(false) };
         if !from.exists() {
             // It was published, and whoever reads it has taken it away or changed it since: it is theirs.
-            let is_published = seen >= commit.epoch || commit.is_in(&to, 0)?;
-            return if is_published { Ok(()) } else { Err(commit.lost(folder)) };
+            let is_published = self.was_published(&commit.to) || commit.is_in(&to, 0)?;
+            return if is_published { Ok(false) } else { Err(commit.lost(&folder)) };
         }
         if !self.prepared.contains(&from) && !commit.is_in(&from, 0)? {
-            return Err(commit.lost(folder));
+            return Err(commit.lost(&folder));
         }
         if to.exists() {
             return Err(in_the_way(&to));
         }
+        self.note_part(&commit.to, is_first)?;
         rename(&from, &to)?;
         self.prepared.retain(|path| *path != from);
-        Ok(())
+        Ok(true)
     }
 
     fn publish_all(&mut self, commits: &[Commit]) -> Result<()> {
         if commits.is_empty() {
             return Ok(());
         }
-        let seen = self.seen.max(self.published.checkpoint);
-        self.note(commits)?;
-        commits.iter().try_for_each(|commit| self.publish(commit, seen))?;
-        sync_folder(&self.config.path)
+        self.note(commits);
+        let mut is_first = true;
+        for commit in commits {
+            is_first &= !self.publish(commit, is_first)?;
+        }
+        if is_first { Ok(()) } else { sync_folder(&self.config.path) }
     }
 
     /// Completes the current part if a rule says so.

@@ -291,6 +291,38 @@ fn going_back_is_refused_unless_it_is_allowed() {
             if number == 1 {
                 older = manifest;
             }
+/// What a checkpoint published in part is told apart file by file: one was published and taken away, the other is lost.
+#[test]
+fn a_part_that_was_never_published_is_not_taken_for_one_that_was_taken_away() {
+    for published in 0..3 {
+        let folder = Folder::new();
+        let sink = sink(&folder, "out", &[("format", "csv"), ("rolling", "rows:2")]);
+        let mut writer = go_on(&sink, 1, &Manifest::default()).unwrap();
+        let manifest = step(writer.as_mut(), 1, 0..6);
+        assert_eq!(manifest.committables.len(), 3);
+        writer.commit(&manifest.committables[..published]).unwrap();
+        std::mem::forget(writer);
+        let files = || folder.names("out").into_iter().filter(|name| !name.ends_with(".published")).collect::<Vec<_>>();
+        // Whoever reads the output takes what is there; then somebody deletes what is hidden.
+        let (hidden, shown): (Vec<_>, Vec<_>) = files().into_iter().partition(|name| name.starts_with('.'));
+        assert_eq!(shown.len(), published);
+        shown.iter().for_each(|name| std::fs::remove_file(folder.path(&format!("out/{name}"))).unwrap());
+        let lost = hidden.last().unwrap();
+        let bytes = folder.read(&format!("out/{lost}"));
+        std::fs::remove_file(folder.path(&format!("out/{lost}"))).unwrap();
+        for number in 2..4 {
+            let error = go_on(&sink, number, &manifest).err().unwrap();
+            assert!(error.to_string().contains("was never published") && !error.may_retry(), "{published}: {error}");
+        }
+        folder.write(&format!("out/{lost}"), bytes);
+        drop(go_on(&sink, 4, &manifest).unwrap());
+        assert!(files().contains(&"part-0-2.csv".to_owned()), "{:?}", files());
+        files().iter().for_each(|name| std::fs::remove_file(folder.path(&format!("out/{name}"))).unwrap());
+        drop(go_on(&sink, 5, &manifest).unwrap());
+        assert_eq!(files(), Vec::<String>::new());
+    }
+}
+
         }
         drop(writer);
         let before: Vec<_> = folder.names("out");
