@@ -76,7 +76,7 @@ impl Commit {
 }
 
 /// The checksum of `bytes` bytes of a file from `at` on; `None` if it has not as many.
-fn digest(file: &Path, at: u64, bytes: u64) -> io::Result<Option<u64>> {
+pub(super) fn digest(file: &Path, at: u64, bytes: u64) -> io::Result<Option<u64>> {
     let mut file = File::open(file)?;
     if file.metadata()?.len() < at + bytes {
         return Ok(None);
@@ -101,6 +101,8 @@ pub(crate) struct Names {
 /// The ending of what is being written, and of what is complete and waits to be published.
 const WRITTEN: &str = "inprogress";
 const PREPARED: &str = "prepared";
+/// The ending of rows that are kept until the end.
+const KEPT: &str = "kept";
 
 impl Names {
     pub(crate) fn new(attempt: Option<&SinkAttempt>) -> Self {
@@ -127,6 +129,11 @@ impl Names {
     pub(crate) fn prepared(&self, name: &str, number: Option<u64>) -> String {
         self.hidden(name, number, PREPARED)
     }
+
+    /// `.rings.parquet.kept`, say.
+    pub(crate) fn kept(&self, name: &str) -> String {
+        self.hidden(name, None, KEPT)
+    }
 }
 
 /// Whose a hidden name is.
@@ -141,7 +148,7 @@ pub(crate) struct Leftover<'a> {
 impl<'a> Leftover<'a> {
     /// What a hidden name says, if it is one that [`Names`] gives to a file whose own name `is_name` says to be one.
     pub(crate) fn parse(hidden: &'a str, is_name: impl Fn(&str) -> bool) -> Option<Self> {
-        let rest = [WRITTEN, PREPARED].iter().find_map(|ending| hidden.strip_suffix(ending)?.strip_suffix('.'))?;
+        let rest = [WRITTEN, PREPARED, KEPT].iter().find_map(|ending| hidden.strip_suffix(ending)?.strip_suffix('.'))?;
         let rest = rest.strip_prefix('.')?;
         // With a mark: the checkpoints, the attempt, and perhaps a number.
         let mut before_numbers = rest;
@@ -206,14 +213,15 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
 /// It cannot be changed, or is gone: the next attempt removes what this one was writing.
 pub(crate) fn rename_written(from: &Path, to: &Path) -> Result<()> {
     match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let message =
-                format!("another run of the job has taken over: what this one was writing ({}) is gone", from.display());
-            Err(Error::job(message)
-                .help("one run at a time: stop one of them, or give each its own folder of checkpoints and its own output"))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(taken_over(from)),
         renamed => renamed.map_err(|error| io_error("write", to, &error)),
     }
+}
+
+/// The error for a file of this attempt that is gone.
+pub(crate) fn taken_over(written: &Path) -> Error {
+    Error::job(format!("another run of the job has taken over: what this one was writing ({}) is gone", written.display()))
+        .help("one run at a time: stop one of them, or give each its own folder of checkpoints and its own output")
 }
 
 /// The names in a folder, in order.
@@ -257,9 +265,13 @@ mod tests {
         let parse = |name: &str| Leftover::parse(name, is_ours).map(|found| found.checkpoints.map(str::to_owned));
         for names in [Names::new(None), Names::new(Some(&attempt))] {
             let expected = names.mark.as_ref().map(|(mark, _)| mark.clone());
-            for name in
-                [names.written("o.csv"), names.prepared("o.csv", Some(3)), names.prepared("o.csv", None), names.begun("o.csv")]
-            {
+            for name in [
+                names.written("o.csv"),
+                names.prepared("o.csv", Some(3)),
+                names.prepared("o.csv", None),
+                names.begun("o.csv"),
+                names.kept("o.csv"),
+            ] {
                 assert_eq!(parse(&name), Some(expected.clone()), "{name}");
             }
             // Of another sink in the folder, whose name begins in the same way.

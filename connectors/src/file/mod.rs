@@ -26,6 +26,8 @@
 //! * What is being written has a hidden name that ends in `.inprogress`; what waits for its commit one that ends in
 //!   `.prepared`. Nothing else ever exists in part. With checkpoints these names say which attempt of which job they are of;
 //!   leftovers of attempts that are over are removed by the next one, but for what its checkpoint has still to publish.
+//! * A Parquet file without `rolling` appears when the input is at its end; with checkpoints its rows are kept in hidden files that
+//!   end in `.kept` until then.
 //! * A new run replaces the file, and adds parts to a folder. A run that goes on from a checkpoint adds to both.
 //! * With checkpoints a hidden file that ends in `.published` says what was published, as far as it has to be known: parts may be
 //!   taken away by whoever reads them, and so may the file, which is then followed by another; and a job that goes back to an
@@ -36,6 +38,7 @@ mod commit;
 mod config;
 mod follow;
 mod input;
+mod kept;
 mod new_files;
 mod parquet_read;
 mod part;

@@ -60,7 +60,7 @@ impl Part {
 
     fn of(path: &Path, file: File, config: &FileSinkConfig, schema: &SchemaRef) -> Result<Self> {
         let failed = |error: &io::Error| io_error("write", path, error);
-        let file = Hashed { file, hasher: Xxh3::new(), bytes: 0 };
+        let file = Hashed::new(file);
         let content = match config.format {
             FileFormat::Json => {
                 let file = TextFile::new(file, config.compression).map_err(|error| failed(&error))?;
@@ -177,10 +177,29 @@ impl Part {
 }
 
 /// A file, with the length and the checksum of what was written to it.
-struct Hashed {
+pub(super) struct Hashed {
     file: File,
     hasher: Xxh3,
     bytes: u64,
+}
+
+impl Hashed {
+    pub(super) fn new(file: File) -> Self {
+        Self { file, hasher: Xxh3::new(), bytes: 0 }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn digest(&self) -> u64 {
+        self.hasher.digest()
+    }
+
+    /// Makes last what was written.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
 }
 
 impl Write for Hashed {

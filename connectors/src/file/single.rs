@@ -3,11 +3,15 @@
 //! The first commit puts the file in its place; later ones add to it what was prepared since. So the file always holds whole
 //! epochs. Places in it are counted over all that was ever published: a file that was taken away is followed by one that begins
 //! (behind its header) where that one ended.
+//!
+//! A Parquet file cannot be added to: a job with checkpoints keeps its rows ([`KeptRows`]), and the file appears when the input is
+//! at its end.
 
 use super::commit::{
     Commit, Leftover, Names, create_folder, folder_of, name_of, names, remove, rename, rename_written, sync_folder,
 };
 use super::config::{Compression, FileFormat, FileSinkConfig};
+use super::kept::{Kept, KeptRows};
 use super::part::Part;
 use super::published::Published;
 use crate::io_error::io_error;
@@ -33,6 +37,8 @@ pub(crate) struct SingleWriter {
     /// Whether the file has more than the checkpoint knows, which is to go.
     goes_back: bool,
     part: Option<Part>,
+    /// Of a Parquet file of a job with checkpoints: its rows, until the end.
+    kept: Option<KeptRows>,
     /// How many bytes will be published when everything prepared is committed; `None` before the first.
     planned: Option<u64>,
     /// What this attempt has prepared.
@@ -73,6 +79,7 @@ impl SingleWriter {
             published: Published { layout, ..Published::default() },
             goes_back: false,
             part: None,
+            kept: None,
             planned: None,
             prepared: Vec::new(),
             number: 0,
@@ -89,7 +96,14 @@ impl SingleWriter {
             self.look_back()?;
             self.remove_leftovers()?;
         }
-        self.part = Some(self.new_part()?);
+        match self.attempt.as_ref().filter(|_| self.config.format == FileFormat::Parquet) {
+            Some(attempt) => {
+                let needed = Kept::needed(&attempt.committables)?;
+                let name = self.names.kept(&name_of(&self.path));
+                self.kept = Some(KeptRows::open(&self.path, Arc::clone(&self.schema), name, needed)?);
+            }
+            None => self.part = Some(self.new_part()?),
+        }
         Ok(())
     }
 
@@ -118,8 +132,8 @@ impl SingleWriter {
         let named: Vec<String> = match &self.attempt {
             None => Vec::new(),
             Some(attempt) => {
-                let commits = attempt.committables.iter().map(Commit::decode).collect::<Result<Vec<_>>>()?;
-                commits.into_iter().filter_map(|commit| commit.from).collect()
+                let kept = Kept::needed(&attempt.committables)?.pieces.into_iter().map(|piece| piece.name);
+                complete(&attempt.committables)?.into_iter().filter_map(|commit| commit.from).chain(kept).collect()
             }
         };
         let mine = name_of(&self.path);
@@ -262,6 +276,17 @@ impl SingleWriter {
     }
 }
 
+/// The files that are to be published, without the rows that are kept.
+fn complete(committables: &[Committable]) -> Result<Vec<Commit>> {
+    let mut commits = Vec::new();
+    for committable in committables {
+        if Kept::decode(committable)?.is_none() {
+            commits.push(Commit::decode(committable)?);
+        }
+    }
+    Ok(commits)
+}
+
 /// Writes all of a file into another from a place on, where it ends then.
 fn append(from: &Path, to: &Path, at: u64, bytes: u64) -> io::Result<()> {
     let mut source = File::open(from)?;
@@ -277,10 +302,19 @@ fn changed(path: &Path) -> Error {
         .help("put it back; or take it away, and the job begins another one; or start afresh with another checkpoint folder")
 }
 
+fn has_its_end(path: &Path) -> Error {
+    Error::job(format!("{} cannot get more rows: a Parquet file is complete once it is committed", path.display()))
+        .help("set rolling to write a folder of Parquet files")
+}
+
 impl SinkWriter for SingleWriter {
     fn write(&mut self, batch: &Batch) -> Result<()> {
         if !self.is_writer {
             return Err(Error::bug(format!("{} is written by one writer only, and this is another", self.path.display())));
+        }
+        if let Some(kept) = &mut self.kept {
+            let is_complete = self.planned.is_some();
+            return if is_complete { Err(has_its_end(&self.path)) } else { kept.write(batch.rows()) };
         }
         if self.part.is_none() {
             self.part = Some(self.new_part()?);
@@ -296,13 +330,16 @@ impl SinkWriter for SingleWriter {
             self.flush()?;
             return Ok(Vec::new());
         }
+        if let Some(kept) = &mut self.kept {
+            let kept = kept.keep(u64::from(epoch.0))?;
+            sync_folder(folder_of(&self.path))?;
+            return Ok(vec![kept.encode()]);
+        }
         let has_rows = self.part.as_ref().is_some_and(|part| part.rows() > 0);
         let to = name_of(&self.path);
         let mut commit = Commit { epoch: u64::from(epoch.0), from: None, to, append_at: self.planned, bytes: 0, xxh3: 0 };
         if has_rows && self.planned.is_some() && self.config.format == FileFormat::Parquet {
-            let message =
-                format!("{} cannot get more rows: a Parquet file is complete once it is committed", self.path.display());
-            return Err(Error::job(message).help("set rolling to write a folder of Parquet files"));
+            return Err(has_its_end(&self.path));
         }
         if (has_rows || self.planned.is_none())
             && let Some(part) = self.part.take()
@@ -313,10 +350,23 @@ impl SinkWriter for SingleWriter {
         Ok(vec![commit.encode()])
     }
 
+    /// A Parquet file is made of what was kept.
+    fn finish(&mut self, epoch: Epoch) -> Result<Vec<Committable>> {
+        let Some(mut kept) = self.kept.take().filter(|_| self.planned.is_none()) else { return self.prepare(epoch) };
+        let mut part = self.new_part()?;
+        kept.copy_into(&mut part)?;
+        self.kept = Some(kept);
+        let to = name_of(&self.path);
+        let mut commit = Commit { epoch: u64::from(epoch.0), from: None, to, append_at: None, bytes: 0, xxh3: 0 };
+        self.close_part(part, &mut commit)?;
+        self.planned = Some(commit.end());
+        Ok(vec![commit.encode()])
+    }
+
     fn commit(&mut self, committables: &[Committable]) -> Result<()> {
-        for committable in committables {
-            let commit = Commit::decode(committable)?;
+        for commit in complete(committables)? {
             self.publish(&commit)?;
+            self.kept.as_ref().map_or(Ok(()), |kept| remove(&kept.files()))?;
             if self.planned.is_none_or(|planned| planned < commit.end()) {
                 self.planned = Some(commit.end());
                 self.part.iter_mut().for_each(Part::leave_header_away);

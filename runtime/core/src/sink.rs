@@ -81,7 +81,8 @@ impl SinkContext {
 /// Writes one worker's rows.
 ///
 /// # Contract
-/// `write` any number of times, then `prepare(epoch)`, then `commit` of what it returned. What was written becomes visible
+/// `write` any number of times, then `prepare(epoch)`, then `commit` of what it returned; where there are checkpoints the last time
+/// `finish(epoch)` in place of `prepare`. What was written becomes visible
 /// with the commit, whole, or not at all. A `commit` may be called twice with the same committable, by this writer or by that of a
 /// later attempt. Where there are checkpoints nothing tells a writer that its attempt is over: the next one finds what it left, and
 /// of that only what its checkpoint names ([`SinkAttempt::committables`]) may become visible. `abort` gives up what was not committed.
@@ -97,6 +98,15 @@ pub trait SinkWriter {
     /// # Errors
     /// As [`SinkWriter::write`].
     fn prepare(&mut self, epoch: Epoch) -> Result<Vec<Committable>>;
+
+    /// As [`SinkWriter::prepare`], when the input of a job with checkpoints is at its end: no more rows come, in no attempt, once the
+    /// checkpoint is complete.
+    ///
+    /// # Errors
+    /// As [`SinkWriter::write`].
+    fn finish(&mut self, epoch: Epoch) -> Result<Vec<Committable>> {
+        self.prepare(epoch)
+    }
 
     /// Makes it visible.
     ///

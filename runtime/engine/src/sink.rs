@@ -47,7 +47,8 @@ impl Operator for SinkOperator {
 
     /// What is prepared and not published: it is published when the job is restored, should it fail before.
     fn snapshot(&mut self, epoch: Epoch) -> Result<Snapshot> {
-        self.pending.push((epoch, self.writer.prepare(epoch)?));
+        let ready = if self.finished { self.writer.finish(epoch)? } else { self.writer.prepare(epoch)? };
+        self.pending.push((epoch, ready));
         let all = self.pending.iter().flat_map(|(_, committables)| committables);
         Ok(Snapshot { operator: all.map(|committable| committable.0.clone()).collect(), ..Snapshot::default() })
     }
