@@ -21,6 +21,7 @@ CREATE SINK by_rows WITH (connector = 'file', path = 'out/rows', format = 'csv',
 CREATE SINK by_bytes WITH (connector = 'file', path = 'out/bytes', format = 'json', compression = 'zstd', rolling = 'bytes:2 KB');
 CREATE SINK by_time WITH (connector = 'file', path = 'out/times', format = 'csv', compression = 'gzip', rolling = 'interval:10 ms');
 CREATE SINK columns WITH (connector = 'file', path = 'out/columns', format = 'parquet', rolling = 'rows:100');
+CREATE SINK one_parquet WITH (connector = 'file', path = 'out/one.parquet');
 INSERT INTO one_csv SELECT id, card FROM made;
 INSERT INTO one_json SELECT id FROM made WHERE card < 4;
 INSERT INTO one_gzip SELECT id, at FROM made WHERE card = 2;
@@ -30,6 +31,7 @@ INSERT INTO by_rows SELECT id, card FROM made;
 INSERT INTO by_bytes SELECT id, card FROM made;
 INSERT INTO by_time SELECT id, card FROM made;
 INSERT INTO columns SELECT id, card FROM made;
+INSERT INTO one_parquet SELECT id, card FROM made WHERE card <> 3;
 ";
 
 /// Patterns and windows over three files that are out of order, with rows that do not read.
@@ -168,6 +170,7 @@ impl Kind {
                 Form::folder("bytes", ordered),
                 Form::folder("times", ordered).headed("id,card"),
                 Form::folder("columns", ordered).at_most(100),
+                Form::file("one.parquet", ordered),
             ],
             Self::Patterns => vec![
                 Form::file("alerts.jsonl", free),
