@@ -8,6 +8,7 @@ use crate::operator::{EvaluatorOperator, LearnerOperator, ScorerReader, check_la
 use crate::options::{ArgValue, Options, Range, nearest};
 use arrow::datatypes::{DataType, Field};
 use egret_core::knowledge::{DEFAULT_STEP_MS, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
+use egret_core::layout::KEPT;
 use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,12 +173,13 @@ impl ModelSpec {
         self.state_facts().into_iter().chain([("version step".to_owned(), format!("{} ms", self.step_ms))]).collect()
     }
 
-    /// What the evaluator's state depends on: what it can answer for, and the label.
+    /// What the evaluator's state depends on: the label, and the curve of scores where a metric needs it. A curve that was kept and
+    /// is not needed any more does no harm.
     fn evaluator_facts(&self) -> Vec<(String, String)> {
         let has_curve = self.metrics.iter().any(|metric| metric.needs_curve());
-        let kept = if has_curve { "counts, loss and the curve of scores" } else { "counts and loss" };
+        let curve = has_curve.then(|| (format!("{}curve of scores", KEPT[1]), "kept".to_owned()));
         let label = self.sources.iter().filter(|(name, _)| name == LABEL_FACT).cloned();
-        [("rows evaluated".to_owned(), kept.to_owned())].into_iter().chain(label).collect()
+        curve.into_iter().chain(label).collect()
     }
 
     /// The same model for rows that have its features in other columns: one index a feature, in the order they were given.

@@ -105,12 +105,14 @@ impl Build<'_> {
         let stream = self.catalog.get(relation).expect("it was there").enriched.clone();
         let width = stream.schema().arrow().fields().len();
         let mut columns = all_columns(&stream)?;
+        // Rows that wait for their scores keep these columns: they are known by the model's uid, not its name.
+        let id = self.ids.of(model);
         for (number, feature) in entry.features.iter().enumerate() {
-            columns.push((format!("__{model}_{number}"), self.compile_on(relation, &stream, feature)?));
+            columns.push((format!("__{id}_{number}"), self.compile_on(relation, &stream, feature)?));
         }
         let with_features = stream.project(&format!("model {model}: features of rows"), columns).map_err(at(span))?;
         let indexes: Vec<usize> = (width..with_features.schema().arrow().fields().len()).collect();
-        let uid = format!("{}: model {}", self.ids.of_relation(relation), self.ids.of(model));
+        let uid = format!("{}: model {}", self.ids.of_relation(relation), id);
         let scored = self.scored(model, &with_features, &indexes).map_err(at(span))?.uid(&uid);
         let mut kept = all_columns(&scored)?;
         kept.drain(indexes[0]..=indexes[indexes.len() - 1]);

@@ -31,7 +31,8 @@ use crate::compiled::{MATCHES, Plan};
 use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Context, Epoch, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout, StateSize,
+    Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
+    StateSize,
 };
 use std::sync::Arc;
 
@@ -75,6 +76,11 @@ pub(crate) trait Exit {
     /// It is damaged.
     fn loaded(&self, parts: Vec<Snapshot>) -> Result<Vec<Snapshot>> {
         Ok(parts)
+    }
+
+    /// An error about state, with the pattern whose it is where the operator does not say.
+    fn unfit(&self, error: Error) -> Error {
+        error
     }
 }
 
@@ -152,7 +158,7 @@ impl Operator for Matcher {
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let parts = self.exit.loaded(parts)?;
-        self.state.restore(&self.plan, parts, self.info.instance == 0)
+        self.state.restore(&self.plan, parts, self.info.instance == 0).map_err(|error| self.exit.unfit(error))
     }
 
     fn open(&mut self, ctx: &mut Context<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use super::outlets::Outlets;
 use super::snapshot::{framed, owned};
 use crate::compiled::{Plan, matches_of};
 use crate::matcher::{Exit, Matcher};
-use egret_core::{Batch, Context, MAIN, OperatorInfo, Result, Snapshot};
+use egret_core::{Batch, Context, Error, MAIN, OperatorInfo, Result, Snapshot};
 use std::sync::Arc;
 
 /// The way out of the one pattern of a set.
@@ -39,5 +39,9 @@ impl Exit for Alone {
     fn loaded(&self, parts: Vec<Snapshot>) -> Result<Vec<Snapshot>> {
         let mut of_patterns = owned(parts, std::slice::from_ref(&self.uid))?;
         Ok(of_patterns.pop().into_iter().collect())
+    }
+
+    fn unfit(&self, error: Error) -> Error {
+        error.context(format!("pattern {}", self.uid))
     }
 }

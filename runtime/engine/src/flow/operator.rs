@@ -6,7 +6,7 @@ use super::{ForwardPact, InputStream, JobShared, LocalHandle, has_instance};
 use crate::driver::{Driver, Outgoing, Signal, guard};
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
-use egret_core::{KeyedState, NoState, Operator, Result, SinkContext};
+use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext};
 use egret_state::MemoryState;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -139,7 +139,9 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     let mut driver = Driver::new(operator, state, info.clone(), counters, senders);
     if let Some(restored) = &shared.restored {
         let (operator, keyed) = restored.take(node, &info);
-        driver.restore(operator, keyed)?;
+        // Names of operators may be numbers of a kind: whose state it is, is said by the uid.
+        let whose = |error: Error| if node.uid == node.name { error } else { error.context(format!("state of '{}'", node.uid)) };
+        driver.restore(operator, keyed).map_err(whose)?;
     }
     Ok(driver)
 }
