@@ -65,3 +65,57 @@ fn a_graph_goes_on_where_its_edges_mean_the_same() {
         ),
     ]);
 }
+
+fn ring(edge: &str, expire: &str) -> &'static str {
+    format!(
+        "CREATE STREAM t AS SELECT CAST(id AS INT) AS id, card, device, at FROM txn;
+         CREATE GRAPH ring ON t EDGE {edge} {expire} COMPUTE components;
+         INSERT INTO out SELECT id, ring.size(card) AS size FROM t;"
+    )
+    .leak()
+}
+
+#[test]
+fn what_edges_are_may_not_change_and_how_long_they_live_may() {
+    let changed = |name, before, after, expected| Change { before, ..change(name, after, expected) };
+    let refused = |name, before, after, said: &'static [&'static str]| changed(name, before, after, Expected::Refused(said));
+    let plain = ring("card TO device", "");
+    let (numbers, cast) = (ring("card TO id", ""), ring("card TO id", "").replace("CAST(id AS INT) AS id", "id").leak());
+    check(&[
+        changed(
+            "an end, where there was none: edges that came before have none",
+            plain,
+            ring("card TO device", "EXPIRE AFTER INTERVAL '5' SECOND"),
+            Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=3"]),
+        ),
+        // The edges of 0 and 10 s are over at 5 and 15 s, that of 20 s never is.
+        Change {
+            then: &[(3, 9, 3.0, "a", 20), (4, 9, 4.0, "z", 30)],
+            ..changed(
+                "no end any more",
+                ring("card TO device", "EXPIRE AFTER INTERVAL '5' SECOND"),
+                plain,
+                Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=2"]),
+            )
+        },
+        changed(
+            "how its two kinds are called",
+            plain,
+            ring("card AS payer TO device AS place", ""),
+            Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=4"]),
+        ),
+        refused(
+            "two kinds that become one",
+            numbers,
+            ring("card AS one TO id AS one", ""),
+            &["'graph ring': vertices was 'two kinds of vertices' and is now 'one kind of vertex'"],
+        ),
+        refused(
+            "a type",
+            numbers,
+            cast,
+            &["'graph ring': edges was 'card Int64 to id Int32' and is now 'card Int64 to id Int64'"],
+        ),
+        refused("its direction", plain, ring("device TO card", ""), &["'graph ring': edges was"]),
+    ]);
+}

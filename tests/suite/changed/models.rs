@@ -64,3 +64,143 @@ fn a_model_goes_on_where_what_it_has_learned_means_the_same() {
         ),
     ]);
 }
+
+/// The statements with another model: its features, what its labels wait for, how it learns, and more.
+fn model(features: &str, delay: &str, learner: &str, more: &str) -> &'static str {
+    format!(
+        "CREATE STREAM t AS SELECT id, card = 1 AS fraud, amount, device, at FROM txn;
+         CREATE MODEL risk ON t FEATURES {features} LABEL fraud DELAYED BY INTERVAL '{delay}' SECOND
+           USING logistic_regression({learner}) {more};
+         INSERT INTO out SELECT id, risk(t) > 0.5 AS risky FROM t;"
+    )
+    .leak()
+}
+
+#[test]
+fn what_weights_mean_may_not_change() {
+    let refused =
+        |name, before, after, said: &'static [&'static str]| Change { before, ..change(name, after, Expected::Refused(said)) };
+    let sgd = |features, learner| model(features, "0", learner, "");
+    let (plain, ftrl) = (sgd("device, amount", "learning_rate => 0.5"), |more| sgd("device", more));
+    check(&[
+        refused(
+            "a feature's name",
+            plain,
+            sgd("device AS place, amount", "learning_rate => 0.5"),
+            &["'model risk: learn': features was 'device category, amount numeric' and is now 'place category, amount numeric'"],
+        ),
+        refused(
+            "the order of features",
+            plain,
+            sgd("amount, device", "learning_rate => 0.5"),
+            &["'model risk: learn': features was"],
+        ),
+        refused(
+            "a number that becomes a category",
+            plain,
+            sgd("device, CAST(amount AS TEXT) AS amount", "learning_rate => 0.5"),
+            &["'model risk: learn': features was"],
+        ),
+        refused(
+            "hash bits",
+            plain,
+            sgd("device, amount", "learning_rate => 0.5, hash_bits => 10"),
+            &["'model risk: learn': weights of categories was"],
+        ),
+        refused(
+            "scale",
+            plain,
+            sgd("device, amount", "learning_rate => 0.5, scale => false"),
+            &["'model risk: learn': scale was 'true' and is now 'false'"],
+        ),
+        refused(
+            "a parameter of FTRL",
+            ftrl("optimizer => 'ftrl', alpha => 0.5"),
+            ftrl("optimizer => 'ftrl', alpha => 0.1"),
+            &["'model risk: learn': algorithm was 'logistic_regression, ftrl, alpha 0.5"],
+        ),
+        refused(
+            "its steps",
+            plain,
+            model("device, amount", "0", "learning_rate => 0.5", "VERSION EVERY INTERVAL '2' SECOND"),
+            &["'model risk: learn': version step was '1000 ms' and is now '2000 ms'"],
+        ),
+        refused(
+            "its name",
+            plain,
+            plain.replace("MODEL risk", "MODEL danger").replace("risk(t)", "danger(t)").leak(),
+            &["'model risk: learn' is not in the job any more"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_model_may_learn_faster_later_and_under_another_name() {
+    const SAME: &[&str] = &["id=1 risky=false", "id=2 risky=true", "id=3 risky=true", "id=4 risky=false", "id=5 risky=true"];
+    let goes_on = |name, after, rows| change(name, after, Expected::Rows(rows));
+    check(&[
+        goes_on("penalties", model("device", "0", "learning_rate => 0.5, l2 => 0.001", ""), SAME),
+        // Rows before the stop are learned when the old text said; the new ones are not by the end.
+        goes_on("a longer delay", model("device", "3600", "learning_rate => 0.5", ""), SAME),
+        goes_on("comments and white space", RISK.replace("FEATURES device", "-- where\n features  device").leak(), SAME),
+        goes_on(
+            "its name, with its uid",
+            RISK.replace("MODEL risk", "MODEL danger")
+                .replace("risk(t)", "danger(t)")
+                .replace("=> 0.5)", "=> 0.5) WITH (uid = 'risk')")
+                .leak(),
+            SAME,
+        ),
+        goes_on(
+            "a second model, that has learned nothing of what came before",
+            // A device's first row is scored by what the other device taught: 4 by nothing, 5 by a row of b that is no fraud.
+            format!(
+                "{} CREATE SINK more WITH (connector = 'memory');
+                 CREATE MODEL danger ON t FEATURES device LABEL fraud DELAYED BY INTERVAL '0' SECOND
+                   USING logistic_regression(learning_rate => 0.5);
+                 INSERT INTO more SELECT id, danger(t) = 0.5 AS knows_nothing FROM t;",
+                model("device", "0", "learning_rate => 0.5", "")
+            )
+            .leak(),
+            &[
+                "id=1 risky=false",
+                "id=2 risky=true",
+                "id=3 risky=true",
+                "id=4 risky=false",
+                "id=5 risky=true",
+                "more id=4 knows_nothing=true",
+                "more id=5 knows_nothing=false",
+            ],
+        ),
+    ]);
+}
+
+/// Scores of 1 (a half), 2, 3 and 5 count as fraud, which 1, 3 and 5 are: of the first four rows three are right, of five four.
+#[test]
+fn what_is_measured_may_be_asked_more_often_and_of_what_was_counted() {
+    let measured = |metric: &str, every: u64| {
+        format!(
+            "CREATE STREAM t AS SELECT id, card = 1 AS fraud, amount, device, at FROM txn;
+             CREATE SINK more WITH (connector = 'memory');
+             CREATE MODEL risk ON t FEATURES device LABEL fraud DELAYED BY INTERVAL '0' SECOND
+               USING logistic_regression(learning_rate => 0.5) EVALUATE {metric} EVERY {every};
+             INSERT INTO out SELECT id FROM t; INSERT INTO more SELECT rows, {metric} AS share FROM risk.metrics;"
+        )
+        .leak() as &'static str
+    };
+    let shown = |more: &[&'static str]| Expected::Rows([&["id=1", "id=2", "id=3", "id=4", "id=5"], more].concat().leak());
+    let changed = |name, before, after, expected| Change { before, ..change(name, after, expected) };
+    let accuracy = measured("accuracy", 1_000);
+    check(&[
+        changed("nothing", accuracy, accuracy, shown(&["more rows=5 share=0.8"])),
+        changed("how often", accuracy, measured("accuracy", 4), shown(&["more rows=4 share=0.75", "more rows=5 share=0.8"])),
+        changed("what", accuracy, measured("recall", 1_000), shown(&["more rows=5 share=1.0"])),
+        changed("the curve of scores is asked no more", measured("roc_auc", 1_000), accuracy, shown(&["more rows=5 share=0.8"])),
+        changed(
+            "the curve of scores, which was not kept",
+            accuracy,
+            measured("roc_auc", 1_000),
+            Expected::Refused(&["'model risk: evaluate': aggregate curve of scores was nothing and is now 'kept'"]),
+        ),
+    ]);
+}

@@ -173,3 +173,57 @@ fn sessions_and_sliding_windows_are_known_by_their_gaps_and_slides() {
         ),
     ]);
 }
+
+#[test]
+fn types_of_keys_and_of_what_is_aggregated_are_part_of_a_window() {
+    let typed = |key: &str, number: &str| {
+        format!(
+            "CREATE STREAM t AS SELECT CAST(card AS {key}) AS card, CAST(id AS {number}) AS id, at FROM txn;
+             CREATE STREAM sums AS SELECT card, window_start, sum(id) AS total
+               FROM TUMBLE(t, INTERVAL '1' MINUTE) GROUP BY card, window_start;
+             INSERT INTO out SELECT CAST(card AS BIGINT) AS card, CAST(total AS DOUBLE) AS total FROM sums;"
+        )
+        .leak() as &'static str
+    };
+    let changed = |name, after, expected| change(name, typed("INT", "INT"), after, expected);
+    check(&[
+        changed("nothing", typed("INT", "INT"), Expected::Rows(&["card=7 total=4.0", "card=7 total=6.0"])),
+        changed(
+            "the key's",
+            typed("BIGINT", "INT"),
+            Expected::Refused(&["'sums: window': key was 'card Int32' and is now 'card Int64'"]),
+        ),
+        // Sums of INT are sums of BIGINT.
+        changed("to a wider one", typed("INT", "BIGINT"), Expected::Rows(&["card=7 total=4.0", "card=7 total=6.0"])),
+        changed("to DOUBLE", typed("INT", "DOUBLE"), Expected::Refused(&["'sums: window': aggregate sum(id) was"])),
+    ]);
+}
+
+#[test]
+fn two_windows_that_swap_their_names_or_places() {
+    let window = |name: &str, what: &str, size: u32| {
+        format!(
+            "CREATE STREAM {name} AS SELECT card, window_start, {what} AS n
+               FROM TUMBLE(txn, INTERVAL '{size}' MINUTE) GROUP BY card, window_start;
+             INSERT INTO out SELECT card, n FROM {name};\n"
+        )
+    };
+    let (a, b) = (window("a", "count(*)", 1), window("b", "max(id) * 100", 2));
+    let before: &str = format!("{a}{b}").leak();
+    check(&[
+        // Of a the minutes have three rows and one, of b the two minutes have a greatest id of 4.
+        change("their places", before, format!("{b}{a}").leak(), Expected::Rows(&["card=7 n=1", "card=7 n=3", "card=7 n=400"])),
+        change(
+            "their names",
+            before,
+            format!("{}{}", window("b", "count(*)", 1), window("a", "max(id) * 100", 2)).leak(),
+            Expected::Refused(&["'a: window': windows was", "'b: window': windows was"]),
+        ),
+        change(
+            "a filter of one aggregate",
+            before,
+            format!("{}{b}", window("a", "count(*) FILTER (WHERE amount > 5)", 1)).leak(),
+            Expected::Refused(&["'a: window': aggregate count(1) FILTER (WHERE amount >"]),
+        ),
+    ]);
+}
