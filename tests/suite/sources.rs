@@ -100,6 +100,16 @@ fn a_log_that_is_rotated_while_the_job_is_down_loses_nothing() {
 }
 
 #[test]
+fn a_stream_with_a_uid_goes_on_where_it_was() {
+    let folder = folder(&FOLLOWED.replace("follow = true", "follow = true, uid = 'the log'"), "SELECT id FROM t");
+    std::fs::write(folder.path().join("live.jsonl"), log(0..100)).unwrap();
+    Running::start(folder.path()).stop_after(folder.path(), "99");
+    std::fs::write(folder.path().join("live.jsonl"), log(0..150)).unwrap();
+    Running::start(folder.path()).stop_after(folder.path(), "149");
+    assert_eq!(rows(folder.path()), ids(0..150));
+}
+
+#[test]
 fn a_log_that_was_replaced_and_is_gone_is_refused() {
     let folder = folder(FOLLOWED, "SELECT id FROM t");
     std::fs::write(folder.path().join("live.jsonl"), log(0..100)).unwrap();

@@ -50,7 +50,7 @@ impl SplitLists {
         let mut lists = Vec::new();
         for (_, node) in job.nodes() {
             lists.push(match &node.kind {
-                NodeKind::Source { source, .. } => list_source(source, &node.name, restored)
+                NodeKind::Source { source, .. } => list_source(source, &node.uid, restored)
                     .map_err(|error: Error| error.context(format!("source '{}'", node.name)))?,
                 _ => Vec::new(),
             });
@@ -73,8 +73,8 @@ impl SplitLists {
     }
 }
 
-fn list_source(source: &Arc<dyn Source>, name: &str, restored: Option<&Restored>) -> Result<Vec<SplitStart>> {
-    match restored.and_then(|restored| restored.splits(name)) {
+fn list_source(source: &Arc<dyn Source>, uid: &str, restored: Option<&Restored>) -> Result<Vec<SplitStart>> {
+    match restored.and_then(|restored| restored.splits(uid)) {
         None => Ok(source.splits()?.into_iter().map(SplitStart::fresh).collect()),
         Some(positions) => {
             let of = |id: &String, state: &crate::checkpoint::SplitPosition| RestoredSplit {
