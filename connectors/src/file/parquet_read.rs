@@ -17,7 +17,7 @@ use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMillisecondType};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
-use egret_core::{Error, Poll, Result, SourceReader, StreamSchema};
+use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -40,6 +40,8 @@ pub(crate) struct ParquetReader {
     from: Position,
     /// Rows given or passed over.
     row: u64,
+    /// The numbers in the file of the rows of the last batch: the first one's, and which behind it were given where some were not.
+    given: (u64, Option<Vec<usize>>),
     failed: Option<Error>,
 }
 
@@ -97,6 +99,7 @@ impl ParquetReader {
             state: State::Open,
             from: Position::default(),
             row: 0,
+            given: (0, None),
             failed: None,
         })
     }
@@ -172,6 +175,8 @@ impl ParquetReader {
         if good.contains(&false) {
             self.handle_bad(raw, &columns, &good)?;
         }
+        let kept = good.contains(&false).then(|| (0..good.len()).filter(|&row| good[row]).collect());
+        self.given = (self.row, kept);
         let options = RecordBatchOptions::new().with_row_count(Some(raw.num_rows()));
         if !good.contains(&false) {
             return Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
@@ -252,6 +257,20 @@ impl SourceReader for ParquetReader {
         self.from.letters = self.bad.letters_there()?;
         Ok(())
     }
+
+    fn refuse(&mut self, rows: &RecordBatch, bad: &[BadRow]) -> Result<()> {
+        let given = &self.given;
+        self.bad.refuse("row", rows, bad, |row| number_in_file(given, row))
+    }
+
+    fn place_of(&self, row: usize) -> Option<String> {
+        Some(format!("row {}", number_in_file(&self.given, row)))
+    }
+}
+
+/// The number in the file, counted from 1, of a row of the last batch.
+fn number_in_file((first, kept): &(u64, Option<Vec<usize>>), row: usize) -> u64 {
+    first + kept.as_ref().and_then(|kept| kept.get(row).copied()).unwrap_or(row) as u64 + 1
 }
 
 /// A file as the Parquet reader wants it.

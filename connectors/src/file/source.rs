@@ -215,6 +215,10 @@ impl Source for FileSource {
         Ok(Box::new(TextReader::new(&config, self.input(path, counters)?, bad)?))
     }
 
+    fn is_read_in_order(&self) -> bool {
+        !self.config.follow
+    }
+
     /// A position is a number of bytes (of Parquet: of rows) behind which a record begins. Compression is no part of it: bytes are
     /// counted uncompressed.
     fn state_layout(&self) -> Vec<(String, String)> {

@@ -4,8 +4,9 @@ use super::JsonEncoder;
 use super::column::{Fault, cut};
 use super::dead_letters::{DeadLetters, LettersEnd};
 use crate::options::{OptionError, Options};
+use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
-use egret_core::{Error, Result};
+use egret_core::{BadRow, Error, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -93,6 +94,25 @@ impl BadRowHandler {
             BadRows::DeadLetter => self.letters.write(&letter(&self.file, line, row, fault)),
             _ => Ok(()),
         }
+    }
+
+    /// Deals with rows that were given and cannot be used after all; `line_of` says where each stands. The row itself is shown as JSON of
+    /// the columns that were read.
+    pub(crate) fn refuse(
+        &mut self,
+        unit: &str,
+        rows: &RecordBatch,
+        bad: &[BadRow],
+        line_of: impl Fn(usize) -> u64,
+    ) -> Result<()> {
+        for bad in bad {
+            let mut row = Vec::new();
+            JsonEncoder::new(rows.schema_ref().fields()).encode(&rows.slice(bad.row, 1), &mut row)?;
+            let BadRow { column, value, reason, .. } = bad.clone();
+            let fault = Fault { column: Some(column), value: Some(value), reason };
+            self.handle(unit, line_of(bad.row), row.trim_ascii_end(), &fault)?;
+        }
+        self.flush()
     }
 
     /// Makes dead letters visible.

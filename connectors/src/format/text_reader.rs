@@ -8,13 +8,42 @@ use super::json_read::JsonParser;
 use super::window::{ByteInput, Chunk, Framing, Next, Window};
 use super::{CsvConfig, TextConfig};
 use crate::mark::Mark;
-use egret_core::{Error, Poll, Result, SourceReader, StreamSchema};
+use arrow::array::RecordBatch;
+use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A batch ends after so many bytes of text, however few rows they are.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
 const POSITION_VERSION: u8 = 3;
+
+/// The lines that the rows of a batch stand in. Mostly one comes after the other: only where it does not is anything kept.
+#[derive(Default)]
+struct RowLines {
+    /// Rows and their lines where a run begins.
+    runs: Vec<(usize, u64)>,
+    /// The line of the next row, if it goes on so.
+    next: u64,
+}
+
+impl RowLines {
+    #[inline]
+    fn add(&mut self, row: usize, line: u64) {
+        if line != self.next || row == 0 {
+            self.runs.push((row, line));
+        }
+        self.next = line + 1;
+    }
+
+    fn clear(&mut self) {
+        self.runs.clear();
+    }
+
+    fn of(&self, row: usize) -> u64 {
+        let run = self.runs.partition_point(|(first, _)| *first <= row);
+        run.checked_sub(1).map_or(0, |run| self.runs[run].1 + (row - self.runs[run].0) as u64)
+    }
+}
 
 /// The text formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +106,7 @@ pub(crate) struct TextReader {
     /// The file has been read to its end, and there is another one behind it.
     moves_on: bool,
     rows: u64,
+    lines: RowLines,
     /// An error that comes after the rows before it.
     failed: Option<Error>,
 }
@@ -131,6 +161,7 @@ impl TextReader {
             start: Start::Open { from: Position::default(), moved: false },
             moves_on: false,
             rows: 0,
+            lines: RowLines::default(),
             failed: None,
         })
     }
@@ -269,7 +300,10 @@ impl TextReader {
             Parser::Csv(parser) => parser.parse(record, &mut self.columns),
         };
         match parsed {
-            Ok(()) => self.columns.commit_row(),
+            Ok(()) => {
+                self.lines.add(self.columns.rows(), self.window.record_line());
+                self.columns.commit_row();
+            }
             Err(fault) => {
                 self.columns.rollback_row();
                 self.bad.handle("line", self.window.record_line(), record, &fault)?;
@@ -297,6 +331,7 @@ impl SourceReader for TextReader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        self.lines.clear();
         let stop = self.fill_batch(rows_max.max(1));
         let stop = self.bad.flush().and(stop);
         self.rows += self.columns.rows() as u64;
@@ -338,6 +373,15 @@ impl SourceReader for TextReader {
             from.letters = self.bad.letters_there()?;
         }
         Ok(())
+    }
+
+    fn refuse(&mut self, rows: &RecordBatch, bad: &[BadRow]) -> Result<()> {
+        let lines = &self.lines;
+        self.bad.refuse("line", rows, bad, |row| lines.of(row))
+    }
+
+    fn place_of(&self, row: usize) -> Option<String> {
+        Some(format!("line {}", self.lines.of(row)))
     }
 }
 

@@ -36,7 +36,7 @@ pub use layout::StateLayout;
 pub use operator::{Context, MAIN, Operator, OperatorFactory, OperatorInfo, Output, Replica, Snapshot, StateSize};
 pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
-pub use source::{Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
+pub use source::{BadRow, Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
 pub use state::{Frozen, KeyedState, NoState};
 pub use stream::{KeyedStream, Stream};
 pub use time::{EngineTime, Epoch, EventTime};

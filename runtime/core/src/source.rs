@@ -58,6 +58,12 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// Whether its splits are read one after the other, as they are listed, where no watermark says which is furthest behind: files
+    /// that end. Otherwise they take turns, because one that does not end would leave nothing for the others.
+    fn is_read_in_order(&self) -> bool {
+        false
+    }
+
     /// What `explain` says about it.
     fn describe(&self) -> String;
 }
@@ -151,6 +157,37 @@ pub trait SourceReader {
     fn keep_what_is_there(&mut self) -> Result<()> {
         Ok(())
     }
+
+    /// Rows of the batch that `poll` gave last cannot be used: deals with them as with rows that it cannot read. Unless a reader has a
+    /// policy for those, they are an error.
+    ///
+    /// # Errors
+    /// The policy is to fail.
+    fn refuse(&mut self, _rows: &RecordBatch, bad: &[BadRow]) -> Result<()> {
+        bad.first().map_or(Ok(()), |bad| {
+            let BadRow { column, value, reason, .. } = bad;
+            Err(Error::data(format!("column '{column}': {value}: {reason}"))
+                .help("mend the row, or choose a connector that can leave it out"))
+        })
+    }
+
+    /// Where a row of the batch that `poll` gave last stands, for messages: `line 3`.
+    fn place_of(&self, _row: usize) -> Option<String> {
+        None
+    }
+}
+
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its number in the batch.
+    pub row: usize,
+    /// The column that is wrong.
+    pub column: String,
+    /// What stands there.
+    pub value: String,
+    /// What is wrong.
+    pub reason: String,
 }
 
 /// What a reader has.

@@ -12,6 +12,10 @@ impl EventTime {
     pub const MIN: Self = Self(i64::MIN);
     /// After every event. A watermark of `MAX` says that the input has ended.
     pub const MAX: Self = Self(i64::MAX);
+    /// The earliest event time of a row: the first moment of the year 0001.
+    pub const FIRST: Self = Self(-62_135_596_800_000);
+    /// The latest event time of a row: the last moment of the year 9999.
+    pub const LAST: Self = Self(253_402_300_799_999);
 
     /// This time plus a duration, staying within `MIN..=MAX`.
     #[must_use]
