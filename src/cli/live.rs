@@ -85,6 +85,10 @@ fn line(metrics: &JobMetrics, latest: EventTime, rate: &mut Rate) -> String {
     if watermark > EventTime::MIN && watermark < EventTime::MAX {
         parts.push(format!("watermark {watermark} ({:.1} s behind)", (latest.0.saturating_sub(watermark.0)) as f64 / 1_000.0));
     }
+    let holds = metrics.nodes.iter().flat_map(|(name, counters)| counters.holds().into_iter().map(move |hold| (name, hold)));
+    if let Some((name, hold)) = holds.min_by_key(|(_, hold)| hold.at) {
+        parts.push(format!("{name} waits for {} since {}", hold.split, hold.since));
+    }
     parts.push(format!("{} matches", count(matches)));
     parts.push(format!("state {} in {} keys", bytes(state.bytes), count(state.keys)));
     if bad + late > 0 {

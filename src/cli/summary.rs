@@ -70,7 +70,7 @@ fn found(report: &JobReport) -> String {
     text
 }
 
-/// Rows that were read and not used: said even when nothing else is.
+/// Rows that were read and not used, and what was still waited for: said even when nothing else is.
 pub(crate) fn losses(report: &JobReport) -> String {
     let mut text = String::new();
     for node in &report.nodes {
@@ -82,6 +82,9 @@ pub(crate) fn losses(report: &JobReport) -> String {
                 &mut text,
                 &format!("  late     {:<20} {:>12} rows behind the watermark, not used here", node.name, count(node.late)),
             );
+        }
+        for hold in &node.holds {
+            line(&mut text, &format!("  waits    {:<20} {hold}", node.name));
         }
         for note in &node.notes {
             line(&mut text, &format!("           {}: {note}", node.name));
@@ -127,7 +130,21 @@ pub(crate) fn bytes(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, count};
+    use super::{bytes, count, losses};
+    use egret::core::EventTime;
+    use egret::core::metrics::Hold;
+    use egret::engine::{JobReport, NodeReport};
+
+    #[test]
+    fn what_was_waited_for_at_the_end_is_said() {
+        let hold = Hold { split: "g/b.jsonl".into(), at: EventTime::MIN, reached: EventTime(1_000), since: EventTime(5_000) };
+        let source = NodeReport { name: "t".into(), holds: vec![hold], ..NodeReport::default() };
+        let text = losses(&JobReport { nodes: vec![source], ..JobReport::default() });
+        assert_eq!(
+            text,
+            "  waits    t                    held back by g/b.jsonl, which has given no row, since 1970-01-01 00:00:05.000; others are at 1970-01-01 00:00:01.000\n"
+        );
+    }
 
     #[test]
     fn numbers_are_readable() {

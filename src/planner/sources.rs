@@ -17,6 +17,7 @@ use std::time::Duration;
 const STDIN: &str = "stdin";
 /// Options of a stream that are ours, not the connector's.
 const IDLE: &str = "idle_timeout";
+const AHEAD: &str = "max_ahead";
 /// Options by which an input has no end.
 const FOLLOW: [&str; 2] = ["follow", "follow_every"];
 
@@ -61,7 +62,7 @@ impl Build<'_> {
         }
         let connector = connector(name, options, &self.registry.source_names())?;
         self.refuse_second_stdin(name, options, &connector)?;
-        let given = if self.replays { given_for_replay(options) } else { given(options, &["connector", IDLE, UID]) };
+        let given = if self.replays { given_for_replay(options) } else { given(options, &["connector", IDLE, AHEAD, UID]) };
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
@@ -145,33 +146,36 @@ pub(crate) fn declared_schema(statement: &CreateStream) -> Diagnosed<StreamSchem
 }
 
 fn watermark(statement: &CreateStream) -> Diagnosed<Option<WatermarkStrategy>> {
-    let idle = match statement.options.get(IDLE) {
-        None => None,
-        Some(entry) => {
-            Some(entry.value.as_duration_ms().or_else(|| parse_duration_ms(&entry.value.to_string())).ok_or_else(|| {
-                vec![
-                    Diagnostic::error(format!("`{IDLE}` is not a length of time"))
-                        .label(entry.value.span, "write INTERVAL '10' SECOND or '10 s'"),
-                ]
-            })?)
-        }
-    };
+    let (idle, ahead) = (length(&statement.options, IDLE)?, length(&statement.options, AHEAD)?);
     let Some(watermark) = &statement.watermark else {
-        return match statement.options.get(IDLE) {
+        let entry = [IDLE, AHEAD].into_iter().find_map(|name| Some((name, statement.options.get(name)?)));
+        return match entry {
             None => Ok(None),
-            Some(entry) => Err(vec![
-                Diagnostic::error(format!("`{IDLE}` on a stream without a watermark"))
-                    .label(entry.key.span, "there is nothing that could wait")
+            Some((name, entry)) => Err(vec![
+                Diagnostic::error(format!("`{name}` on a stream without a watermark"))
+                    .label(
+                        entry.key.span,
+                        if name == IDLE { "there is nothing that could wait" } else { "there is no event time" },
+                    )
                     .help("add WATERMARK FOR <time column> AS <time column> - INTERVAL '5' SECOND, or take the option away"),
             ]),
         };
     };
     let delay = watermark.delay_ms().map_err(|diagnostic| vec![diagnostic])?;
-    let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(delay));
-    Ok(Some(match idle {
-        Some(ms) => strategy.idle_after(Duration::from_millis(ms)),
-        None => strategy,
-    }))
+    let mut strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(delay));
+    (strategy.idle_after, strategy.max_ahead) = (idle, ahead);
+    Ok(Some(strategy))
+}
+
+/// An option that is a length of time.
+fn length(options: &Options, name: &str) -> Diagnosed<Option<Duration>> {
+    let Some(entry) = options.get(name) else { return Ok(None) };
+    let ms = entry.value.as_duration_ms().or_else(|| parse_duration_ms(&entry.value.to_string()));
+    let wrong = || {
+        let write = if name == IDLE { "write INTERVAL '10' SECOND or '10 s'" } else { "write INTERVAL '1' DAY or '1 day'" };
+        vec![Diagnostic::error(format!("`{name}` is not a length of time")).label(entry.value.span, write)]
+    };
+    ms.map(|ms| Some(Duration::from_millis(ms))).ok_or_else(wrong)
 }
 
 fn parse_duration_ms(text: &str) -> Option<u64> {
@@ -192,7 +196,7 @@ fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String
 
 /// The options of a stream that is read once more: to its end as it is now, and without writing bad rows anywhere.
 fn given_for_replay(options: &Options) -> egret_connectors::Options {
-    let ours: Vec<&str> = FOLLOW.into_iter().chain(["connector", IDLE, UID, "dead_letter_path"]).collect();
+    let ours: Vec<&str> = FOLLOW.into_iter().chain(["connector", IDLE, AHEAD, UID, "dead_letter_path"]).collect();
     let keeps = |(key, value): (String, String)| match (key.as_str(), value.as_str()) {
         ("bad_rows", "dead_letter") => (key, "skip".into()),
         _ => (key, value),

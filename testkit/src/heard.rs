@@ -33,16 +33,16 @@ impl Heard {
     /// `senders`: for each input, which of the instances upstream send to this one.
     pub(crate) fn new(senders: &[Vec<bool>]) -> Self {
         let input = |senders: &Vec<bool>| {
-            let mut least = MinWatermark::new(senders.len());
+            let mut least = MinWatermark::new(senders.len()).of_parts();
             senders.iter().enumerate().filter(|(_, sends)| !**sends).for_each(|(sender, _)| {
-                least.set_idle(sender);
+                least.set_ended(sender);
             });
             least
         };
         let mut heard =
             Self { inputs: senders.iter().map(input).collect(), combined: MinWatermark::new(senders.len()), saw_idle: false };
         for input in (0..senders.len()).filter(|&input| !senders[input].contains(&true)) {
-            heard.combined.set_idle(input);
+            heard.combined.set_ended(input);
         }
         heard
     }

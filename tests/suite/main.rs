@@ -6,6 +6,7 @@ mod bad_input;
 mod changed;
 mod checkpoints;
 mod closed_outputs;
+mod event_times;
 mod language;
 mod match_recognize;
 mod one_instance;

@@ -1,9 +1,34 @@
 //! Counters that operators raise and the live display, the summary and the benchmarks read.
 
 use crate::{EventTime, StateSize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+
+/// A split that gives nothing, or nothing later, while others have come further.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The split's id.
+    pub split: String,
+    /// The watermark that cannot move.
+    pub at: EventTime,
+    /// How far others have come.
+    pub reached: EventTime,
+    /// Since when, on the clock on the wall.
+    pub since: EventTime,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { split, at, reached, since } = self;
+        match *at {
+            EventTime::MIN => write!(f, "held back by {split}, which has given no row, since {since}; others are at {reached}"),
+            _ => write!(f, "held back at {at} by {split} since {since}; others are at {reached}"),
+        }
+    }
+}
 
 /// The counters of one node of the job graph, shared by its instances in this process.
 #[derive(Debug)]
@@ -21,6 +46,10 @@ pub struct Counters {
     watermark: AtomicI64,
     named: Mutex<BTreeMap<String, i64>>,
     notes: Mutex<Vec<String>>,
+    /// How far the furthest split has come.
+    reached: AtomicI64,
+    holds: Mutex<BTreeMap<usize, Hold>>,
+    remarked: AtomicBool,
 }
 
 impl Default for Counters {
@@ -35,6 +64,9 @@ impl Default for Counters {
             watermark: AtomicI64::new(EventTime::MIN.0),
             named: Mutex::default(),
             notes: Mutex::default(),
+            reached: AtomicI64::new(EventTime::MIN.0),
+            holds: Mutex::default(),
+            remarked: AtomicBool::new(false),
         }
     }
 }
@@ -99,6 +131,43 @@ impl Counters {
     /// The last watermark any instance passed on.
     pub fn watermark(&self) -> EventTime {
         EventTime(self.watermark.load(Ordering::Relaxed))
+    }
+
+    /// Of a source: a split has come to a watermark.
+    pub fn set_reached(&self, watermark: EventTime) {
+        self.reached.fetch_max(watermark.0, Ordering::Relaxed);
+    }
+
+    /// Of a source: the greatest watermark of a split.
+    pub fn reached(&self) -> EventTime {
+        EventTime(self.reached.load(Ordering::Relaxed))
+    }
+
+    /// Of a source: what keeps the watermark of an instance from moving, if anything does.
+    pub fn set_hold(&self, instance: usize, hold: Option<Hold>) {
+        let mut holds = self.holds.lock().expect("no holder of this lock panics");
+        match hold {
+            Some(hold) => holds.insert(instance, hold),
+            None => holds.remove(&instance),
+        };
+    }
+
+    /// What keeps the watermark from moving: the one furthest behind first.
+    pub fn holds(&self) -> Vec<Hold> {
+        let mut holds: Vec<Hold> = self.holds.lock().expect("no holder of this lock panics").values().cloned().collect();
+        holds.sort_by_key(|hold| hold.at);
+        holds
+    }
+
+    /// Takes over what other processes report, in place of what was here.
+    pub fn mirror_holds(&self, reported: &[Hold]) {
+        let mut holds = self.holds.lock().expect("no holder of this lock panics");
+        *holds = reported.iter().cloned().enumerate().collect();
+    }
+
+    /// Of a source: true once, for a remark about its rows that is made once a stream.
+    pub fn remarks_now(&self) -> bool {
+        !self.remarked.swap(true, Ordering::Relaxed)
     }
 
     /// Takes over the totals that another process reports, in place of what was here.

@@ -55,6 +55,12 @@ pub trait Operator {
         Ok(())
     }
 
+    /// Whether the inputs are parts of one, as the rows of a union are: when all of them are idle the greatest of their watermarks
+    /// counts, as it does for the splits of a source.
+    fn inputs_are_parts(&self) -> bool {
+        false
+    }
+
     /// The watermark to pass on when the inputs have reached `input`; an operator that holds rows back returns less.
     fn output_watermark(&self, input: EventTime) -> EventTime {
         input

@@ -14,17 +14,19 @@ pub struct WatermarkStrategy {
     pub delay_ms: i64,
     /// A split that gives no rows for this long stops holding the watermark back.
     pub idle_after: Option<Duration>,
+    /// A row that is further ahead of the latest before it in its split is a bad row.
+    pub max_ahead: Option<Duration>,
 }
 
 impl WatermarkStrategy {
     /// Rows come at most this much out of order.
     pub fn bounded_out_of_orderness(delay: Duration) -> Self {
-        Self { delay_ms: i64::try_from(delay.as_millis()).unwrap_or(i64::MAX), idle_after: None }
+        Self { delay_ms: i64::try_from(delay.as_millis()).unwrap_or(i64::MAX), idle_after: None, max_ahead: None }
     }
 
     /// Rows come in order.
     pub fn ascending() -> Self {
-        Self { delay_ms: 0, idle_after: None }
+        Self { delay_ms: 0, idle_after: None, max_ahead: None }
     }
 
     /// Sets the idleness timeout.
@@ -33,27 +35,53 @@ impl WatermarkStrategy {
         self.idle_after = Some(timeout);
         self
     }
+
+    /// Sets how far a row may be ahead of the latest before it in its split.
+    #[must_use]
+    pub fn max_ahead(mut self, ahead: Duration) -> Self {
+        self.max_ahead = Some(ahead);
+        self
+    }
 }
 
 /// The watermark of one split: the latest event time so far less the delay.
 ///
 /// A row is late when its event time is below the watermark made of the rows *before it in its split*. That is decided
-/// here, row by row, so it depends on the input alone.
+/// here, row by row, so it depends on the input alone. Only a split that the others went on without, because it was idle, has a
+/// *floor* as well: rows below it are late whatever was before them.
 #[derive(Clone, Debug)]
 pub struct SplitWatermark {
     delay_ms: i64,
     latest: EventTime,
+    floor: EventTime,
 }
 
 impl SplitWatermark {
     /// The start of a split.
     pub fn new(strategy: &WatermarkStrategy) -> Self {
-        Self { delay_ms: strategy.delay_ms, latest: EventTime::MIN }
+        Self { delay_ms: strategy.delay_ms, latest: EventTime::MIN, floor: EventTime::MIN }
     }
 
     /// The watermark now.
     pub fn current(&self) -> EventTime {
+        self.by_rows().max(self.floor)
+    }
+
+    fn by_rows(&self) -> EventTime {
         if self.latest == EventTime::MIN { EventTime::MIN } else { self.latest.minus_ms(self.delay_ms) }
+    }
+
+    /// Below this every row is late, for a checkpoint.
+    pub fn floor(&self) -> EventTime {
+        self.floor
+    }
+
+    /// The watermark that is made of all splits is here: rows below it are late. It is above what the rows of this split say only if
+    /// the split was idle.
+    pub fn raise(&mut self, passed: EventTime) {
+        if passed > self.by_rows() {
+            self.floor = self.floor.max(passed);
+        }
     }
 
     /// The latest event time seen, for a checkpoint.
@@ -62,8 +90,8 @@ impl SplitWatermark {
     }
 
     /// Continues from a checkpoint.
-    pub fn resume(&mut self, latest: EventTime) {
-        self.latest = latest;
+    pub fn resume(&mut self, latest: EventTime, floor: EventTime) {
+        (self.latest, self.floor) = (latest, floor);
     }
 
     /// Takes the next rows of the split and cuts them into on-time and late batches, in order.
@@ -82,6 +110,9 @@ impl SplitWatermark {
 
     /// Moves over the times; returns the row numbers that are late, with the watermark each was behind.
     fn advance(&mut self, times: &[i64]) -> Vec<(usize, EventTime)> {
+        if self.floor > self.by_rows() {
+            return self.advance_above_floor(times);
+        }
         let mut latest = self.latest.0;
         let mut late = Vec::new();
         for (row, &time) in times.iter().enumerate() {
@@ -92,6 +123,19 @@ impl SplitWatermark {
             }
         }
         self.latest = EventTime(latest);
+        late
+    }
+
+    /// As [`SplitWatermark::advance`], while the floor is above what the rows say.
+    fn advance_above_floor(&mut self, times: &[i64]) -> Vec<(usize, EventTime)> {
+        let mut late = Vec::new();
+        for (row, &time) in times.iter().enumerate() {
+            let current = self.current();
+            if time < current.0 {
+                late.push((row, current));
+            }
+            self.latest = self.latest.max(EventTime(time));
+        }
         late
     }
 
@@ -119,47 +163,75 @@ impl SplitWatermark {
     }
 }
 
-/// The least watermark over several inputs, of which idle ones do not count.
+/// The least watermark over several inputs, of which those that are idle or have ended do not count.
 #[derive(Clone, Debug)]
 pub struct MinWatermark {
     inputs: Vec<InputStatus>,
     current: EventTime,
+    are_parts: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct InputStatus {
     watermark: EventTime,
-    idle: bool,
+    activity: Activity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Activity {
+    Active,
+    Idle,
+    Ended,
 }
 
 impl MinWatermark {
     /// `inputs` inputs, none of which has said anything.
     pub fn new(inputs: usize) -> Self {
-        Self { inputs: vec![InputStatus { watermark: EventTime::MIN, idle: false }; inputs], current: EventTime::MIN }
+        let status = InputStatus { watermark: EventTime::MIN, activity: Activity::Active };
+        Self { inputs: vec![status; inputs], current: EventTime::MIN, are_parts: false }
+    }
+
+    /// The inputs are parts of one: when nobody is left to be waited for, and some are idle, the greatest watermark counts. Inputs of
+    /// different meaning, of which one knows nothing of the other's rows, never go on without each other.
+    #[must_use]
+    pub fn of_parts(mut self) -> Self {
+        self.are_parts = true;
+        self
     }
 
     /// Input `input` reached a watermark; returns the new least one if it moved.
     pub fn update(&mut self, input: usize, watermark: EventTime) -> Option<EventTime> {
         let status = &mut self.inputs[input];
         status.watermark = status.watermark.max(watermark);
-        status.idle = false;
+        status.activity = Activity::Active;
         self.recompute()
     }
 
     /// Input `input` is idle until it says something again.
     pub fn set_idle(&mut self, input: usize) -> Option<EventTime> {
-        self.inputs[input].idle = true;
+        self.inputs[input].activity = Activity::Idle;
+        self.recompute()
+    }
+
+    /// Input `input` says nothing any more.
+    pub fn set_ended(&mut self, input: usize) -> Option<EventTime> {
+        self.inputs[input].activity = Activity::Ended;
         self.recompute()
     }
 
     /// Input `input` is active again, at the watermark it had.
     pub fn set_active(&mut self, input: usize) {
-        self.inputs[input].idle = false;
+        self.inputs[input].activity = Activity::Active;
     }
 
     /// Whether no input counts.
     pub fn is_idle(&self) -> bool {
-        self.inputs.iter().all(|status| status.idle)
+        self.inputs.iter().all(|status| status.activity != Activity::Active)
+    }
+
+    /// Whether all inputs have ended.
+    pub fn is_ended(&self) -> bool {
+        self.inputs.iter().all(|status| status.activity == Activity::Ended)
     }
 
     /// The least watermark; it never goes back.
@@ -168,11 +240,19 @@ impl MinWatermark {
     }
 
     fn recompute(&mut self) -> Option<EventTime> {
-        let least = self.inputs.iter().filter(|status| !status.idle).map(|status| status.watermark).min()?;
+        let active = self.inputs.iter().filter(|status| status.activity == Activity::Active);
+        let least = active.map(|status| status.watermark).min().or_else(|| self.greatest())?;
         (least > self.current).then(|| {
             self.current = least;
             least
         })
+    }
+
+    /// What counts when nobody is waited for. The end of one input is not the end of the others.
+    fn greatest(&self) -> Option<EventTime> {
+        let goes_on = self.are_parts && !self.is_ended();
+        let said = self.inputs.iter().map(|status| status.watermark).filter(|watermark| *watermark < EventTime::MAX);
+        said.max().filter(|_| goes_on)
     }
 }
 
@@ -188,6 +268,52 @@ mod tests {
         let mut one_by_one = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
         let late: Vec<usize> = (0..times.len()).filter(|&row| !one_by_one.advance(&times[row..=row]).is_empty()).collect();
         assert_eq!(late, [3, 6, 8]);
+    }
+
+    #[test]
+    fn rows_below_the_floor_are_late_until_the_rows_have_passed_it() {
+        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10));
+        for cut in 1..=6 {
+            let mut split = SplitWatermark::new(&strategy);
+            assert!(split.advance(&[5]).is_empty());
+            split.raise(EventTime(100));
+            let times = [7, 99, 100, 112, 101, 102];
+            let late: Vec<(usize, EventTime)> = times
+                .chunks(cut)
+                .enumerate()
+                .flat_map(|(chunk, times)| split.advance(times).into_iter().map(move |(row, at)| (chunk * cut + row, at)))
+                .collect();
+            assert_eq!(late, [(0, EventTime(100)), (1, EventTime(100)), (4, EventTime(102))], "{cut} at a time");
+            assert_eq!((split.current(), split.floor()), (EventTime(102), EventTime(100)));
+        }
+    }
+
+    #[test]
+    fn when_all_parts_are_idle_the_greatest_counts() {
+        let mut parts = MinWatermark::new(3).of_parts();
+        parts.update(0, EventTime(5));
+        parts.update(1, EventTime(9));
+        assert_eq!(parts.set_ended(2), Some(EventTime(5)));
+        assert_eq!(parts.set_idle(1), None);
+        assert_eq!(parts.set_idle(0), Some(EventTime(9)));
+        assert_eq!(parts.update(0, EventTime(7)), None, "it never goes back");
+        assert_eq!(parts.set_idle(0), None);
+        parts.update(0, EventTime::MAX);
+        assert_eq!((parts.set_ended(0), parts.current()), (None, EventTime::MAX));
+        let mut inputs = MinWatermark::new(2);
+        inputs.update(0, EventTime(5));
+        inputs.update(1, EventTime(9));
+        assert_eq!((inputs.set_idle(1), inputs.set_idle(0), inputs.current()), (None, None, EventTime(5)));
+    }
+
+    #[test]
+    fn an_end_is_not_the_greatest_of_those_that_are_idle() {
+        let mut parts = MinWatermark::new(2).of_parts();
+        parts.update(0, EventTime::MAX);
+        parts.update(1, EventTime(3));
+        parts.set_ended(0);
+        assert_eq!((parts.set_idle(1), parts.current()), (None, EventTime(3)));
+        assert!(parts.is_idle() && !parts.is_ended());
     }
 
     #[test]

@@ -45,9 +45,9 @@ struct Input {
 
 impl Input {
     fn new(senders: &[bool]) -> Self {
-        let mut watermark = MinWatermark::new(senders.len());
+        let mut watermark = MinWatermark::new(senders.len()).of_parts();
         senders.iter().enumerate().filter(|(_, is)| !**is).for_each(|(sender, _)| {
-            watermark.set_idle(sender);
+            watermark.set_ended(sender);
         });
         Self { senders: watermark, open: senders.to_vec(), at_barrier: vec![false; senders.len()] }
     }
@@ -77,6 +77,8 @@ pub(crate) struct Driver {
     /// The time on the wall when somebody looked last whether to wake the operator.
     looked_ms: i64,
     saw_idle: bool,
+    /// Whether those downstream know that nobody is to be waited for here.
+    said_idle: bool,
     complete: bool,
     closed: bool,
 }
@@ -103,18 +105,21 @@ impl Driver {
         counters: Arc<Counters>,
         senders: &[Vec<bool>],
     ) -> Self {
+        let combined = MinWatermark::new(senders.len());
+        let combined = if operator.inputs_are_parts() { combined.of_parts() } else { combined };
         Self {
             operator,
             state,
             info,
             counters,
             inputs: senders.iter().map(|senders| Input::new(senders)).collect(),
-            combined: MinWatermark::new(senders.len()),
+            combined,
             passed_on: EventTime::MIN,
             latest: EventTime::MIN,
             wake_at: None,
             looked_ms: i64::MIN,
             saw_idle: false,
+            said_idle: false,
             complete: true,
             closed: false,
         }
@@ -170,7 +175,7 @@ impl Driver {
         self.call(now_ms, out, |operator, ctx| operator.open(ctx))?;
         for input in 0..self.inputs.len() {
             if self.inputs[input].is_ended() {
-                self.combined.set_idle(input);
+                self.combined.set_ended(input);
             }
         }
         self.close_if_ended(now_ms, out)
@@ -211,7 +216,7 @@ impl Driver {
             Signal::End { complete } => {
                 self.inputs[input].open[sender] = false;
                 self.complete &= complete;
-                if complete { self.inputs[input].senders.set_idle(sender) } else { None }
+                if complete { self.inputs[input].senders.set_ended(sender) } else { None }
             }
             Signal::Latest(latest) => {
                 self.latest = self.latest.max(latest);
@@ -247,17 +252,31 @@ impl Driver {
     }
 
     fn advance(&mut self, input: usize, moved: Option<EventTime>, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
-        let combined = if self.inputs[input].senders.is_idle() {
-            let by_update = moved.and_then(|watermark| self.combined.update(input, watermark));
-            self.combined.set_idle(input).or(by_update)
-        } else {
-            moved.and_then(|watermark| self.combined.update(input, watermark))
+        let by_update = moved.and_then(|watermark| self.combined.update(input, watermark));
+        let senders = &self.inputs[input].senders;
+        let by_rest = match (senders.is_ended(), senders.is_idle()) {
+            (true, _) => self.combined.set_ended(input),
+            (_, true) => self.combined.set_idle(input),
+            _ => None,
         };
-        if let Some(watermark) = combined {
+        if let Some(watermark) = by_rest.or(by_update) {
             self.call(now_ms, out, |operator, ctx| operator.on_watermark(watermark, ctx))?;
         }
-        let passed_on = self.operator.output_watermark(self.combined.current());
-        if passed_on > self.passed_on {
+        self.pass_on(out);
+        let size = self.operator.state_size();
+        let keyed = self.state.size();
+        self.counters.set_state(self.info.instance, size.keys + keyed.keys, size.bytes + keyed.bytes);
+        Ok(())
+    }
+
+    /// Says how far event time has come, and whether it is to be waited for. One that was idle and is not any more says its watermark
+    /// again, though it has not moved.
+    fn pass_on(&mut self, out: &mut Vec<Outgoing>) {
+        let is_idle = self.combined.is_idle() && !self.inputs.iter().all(Input::is_ended);
+        let wakes = self.said_idle && !is_idle;
+        let passed_on = self.operator.output_watermark(self.combined.current()).max(self.passed_on);
+        let says = passed_on > self.passed_on || wakes;
+        if says {
             self.passed_on = passed_on;
             self.counters.set_watermark(passed_on);
             if passed_on == EventTime::MAX {
@@ -265,14 +284,10 @@ impl Driver {
             }
             out.push(Outgoing::Signal(Signal::Watermark(passed_on)));
         }
-        let all_ended = self.inputs.iter().all(Input::is_ended);
-        if self.combined.is_idle() && !all_ended && moved.is_none() {
+        if is_idle && (says || !self.said_idle) {
             out.push(Outgoing::Signal(Signal::Idle));
         }
-        let size = self.operator.state_size();
-        let keyed = self.state.size();
-        self.counters.set_state(self.info.instance, size.keys + keyed.keys, size.bytes + keyed.bytes);
-        Ok(())
+        self.said_idle = is_idle;
     }
 
     fn close_if_ended(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {

@@ -1,13 +1,17 @@
-//! Reads a worker's splits: the one furthest behind first, each with its own watermark.
+//! Reads a worker's splits: the one furthest behind first, each with its own watermark; those that are equal take turns.
 
-use crate::checkpoint::SplitPosition;
+use crate::checkpoint::{Activity, SplitPosition};
+use crate::clock::Clock;
 use crate::driver::{Outgoing, Signal};
-use egret_core::batch::millis;
-use egret_core::metrics::Counters;
-use egret_core::{
-    Batch, Error, EventTime, MAIN, MinWatermark, Poll, Result, Source, SourceReader, SplitStart, SplitWatermark,
-    WatermarkStrategy,
-};
+use crate::holds::{Told, Watch};
+use crate::screen::{Far, Screen};
+use crate::source_clock::SourceClock;
+use crate::split_task::SplitTask;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter_record_batch;
+use egret_core::metrics::{Counters, Hold};
+use egret_core::{BadRow, Batch, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,30 +27,26 @@ pub(crate) enum Next {
     Ended,
 }
 
-struct SplitTask {
-    id: String,
-    /// None where the split has been read to its end.
-    reader: Option<Box<dyn SourceReader>>,
-    /// Where it was when it ended.
-    end: Vec<u8>,
-    watermark: Option<SplitWatermark>,
-    last_row_ms: i64,
-    retry_at_ms: i64,
-    idle: bool,
-    ended: bool,
-}
-
 /// The splits that one worker reads.
 pub(crate) struct SourceTask {
     name: Arc<str>,
+    worker: usize,
     splits: Vec<SplitTask>,
     strategy: Option<WatermarkStrategy>,
-    event_time: Option<usize>,
-    least: MinWatermark,
+    /// The column's place and its name.
+    event_time: Option<(usize, String)>,
+    screen: Screen,
+    clock: SourceClock,
     counters: Arc<Counters>,
+    /// Counts polls, where splits take turns.
+    turn: Option<u64>,
+    said: EventTime,
     said_idle: bool,
     ended: bool,
     latest: EventTime,
+    watch: Watch,
+    wall: Arc<dyn Clock>,
+    meets: Vec<Arc<Counters>>,
 }
 
 /// What a source task is made of.
@@ -62,88 +62,60 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) splits: &'a [SplitStart],
     /// Where a checkpoint says that splits are, by their ids then.
     pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
-}
-
-impl SplitTask {
-    /// Opens a split where a checkpoint says that it was, or at its start.
-    fn open(spec: &SourceSpec<'_>, start: &SplitStart, now_ms: i64) -> Result<Self> {
-        let split = &start.split;
-        tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
-        let mut task = Self {
-            reader: None,
-            end: Vec::new(),
-            id: split.id.clone(),
-            watermark: spec.strategy.as_ref().map(SplitWatermark::new),
-            last_row_ms: now_ms,
-            retry_at_ms: i64::MIN,
-            idle: false,
-            ended: false,
-        };
-        let restored = spec.restored.zip(start.goes_on_from.as_ref()).and_then(|(restored, from)| restored.get(from));
-        if let (Some(watermark), Some(restored)) = (&mut task.watermark, restored) {
-            watermark.resume(restored.latest);
-        }
-        if let Some(restored) = restored.filter(|_| start.ended) {
-            (task.ended, task.end) = (true, restored.position.clone());
-            return Ok(task);
-        }
-        let mut reader = spec.source.open(split, spec.columns, &spec.counters)?;
-        if let Some(restored) = restored {
-            reader.seek(&restored.position).map_err(|error| error.context(format!("going on with {}", split.id)))?;
-        }
-        if spec.restored.is_some() && start.goes_on_from.as_ref() != Some(&split.id) {
-            reader.keep_what_is_there()?;
-        }
-        task.reader = Some(reader);
-        Ok(task)
-    }
-
-    fn state(&self) -> SplitPosition {
-        let position = || self.reader.as_ref().map_or_else(Vec::new, |reader| reader.position());
-        SplitPosition {
-            id: self.id.clone(),
-            position: if self.ended { self.end.clone() } else { position() },
-            latest: self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::latest),
-            ended: self.ended,
-        }
-    }
+    /// How far event time has come.
+    pub(crate) clock: SourceClock,
+    /// Processing time.
+    pub(crate) wall: Arc<dyn Clock>,
+    /// The counters of the sources whose rows meet those of this one downstream, its own among them.
+    pub(crate) meets: Vec<Arc<Counters>>,
 }
 
 impl SourceTask {
     /// Opens the splits that are this worker's.
-    pub(crate) fn open(spec: SourceSpec<'_>, now_ms: i64) -> Result<Self> {
+    pub(crate) fn open(spec: SourceSpec<'_>) -> Result<Self> {
         let place = |error: Error| error.context(format!("source '{}'", spec.name));
-        let mine = spec.splits.iter().skip(spec.worker).step_by(spec.workers);
-        let splits = mine.map(|split| SplitTask::open(&spec, split, now_ms)).collect::<Result<Vec<_>>>().map_err(place)?;
-        let event_time = spec.source.schema().project(spec.columns)?.event_time().filter(|_| spec.strategy.is_some());
-        let mut least = MinWatermark::new(splits.len());
-        for (number, split) in splits.iter().enumerate() {
-            if let Some(watermark) = split.watermark.as_ref().map(SplitWatermark::current) {
-                least.update(number, watermark);
+        let mine = spec.splits.iter().enumerate().skip(spec.worker).step_by(spec.workers);
+        let splits = mine.map(|(number, split)| SplitTask::open(&spec, number, split));
+        let splits = splits.collect::<Result<Vec<_>>>().map_err(place)?;
+        let schema = spec.source.schema().project(spec.columns)?;
+        let event_time = schema.event_time().filter(|_| spec.strategy.is_some());
+        for split in &splits {
+            if split.watermark.is_some() {
+                spec.clock.advance(split.number, split.current());
+                spec.counters.set_reached(split.current());
             }
-            if split.ended {
-                least.set_idle(number);
+            if split.has_ended() {
+                spec.clock.end(split.number);
             }
         }
         let latest = splits.iter().filter_map(|split| split.watermark.as_ref()).map(SplitWatermark::latest);
+        let max_ahead_ms = spec.strategy.and_then(|strategy| strategy.max_ahead).map(millis_of);
+        let live = (!spec.source.is_bounded()).then(|| Arc::clone(&spec.wall));
         Ok(Self {
             name: spec.name,
+            worker: spec.worker,
             latest: latest.max().unwrap_or(EventTime::MIN),
-            least,
             splits,
             strategy: spec.strategy,
-            event_time,
+            event_time: event_time.map(|column| (column, schema.arrow().field(column).name().clone())),
+            screen: Screen::new(max_ahead_ms, live),
+            clock: spec.clock,
             counters: spec.counters,
+            turn: (!spec.source.is_read_in_order()).then_some(0),
+            said: EventTime::MIN,
             said_idle: false,
             ended: false,
+            watch: Watch::new(),
+            wall: spec.wall,
+            meets: spec.meets,
         })
     }
 
     /// What a restored source says first: how far event time had come.
     pub(crate) fn resume(&mut self, out: &mut Vec<Outgoing>) {
-        let current = self.least.current();
+        let (current, _) = self.clock.now();
         if current > EventTime::MIN {
-            self.say(Some(current), out);
+            self.say(current, out);
         }
     }
 
@@ -157,24 +129,24 @@ impl SourceTask {
         self.latest
     }
 
-    /// Reads one batch from the split that is furthest behind, and says what that means for the watermark.
+    /// Reads one batch from the split that is furthest behind, and says what that means for the watermark. `now_ms` is time that
+    /// passes.
     pub(crate) fn poll(&mut self, rows_max: usize, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<Next> {
         if self.ended {
             return Ok(Next::Ended);
         }
-        let ready = (0..self.splits.len())
-            .filter(|&split| !self.splits[split].ended && self.splits[split].retry_at_ms <= now_ms)
-            .min_by_key(|&split| self.splits[split].watermark.as_ref().map(SplitWatermark::current));
-        if let Some(split) = ready {
+        if let Some(split) = self.whose_turn(now_ms) {
             self.read(split, rows_max, now_ms, out)?;
         }
-        self.find_idle(now_ms, out);
-        if self.splits.iter().all(|split| split.ended) {
+        if self.splits.iter().all(SplitTask::has_ended) {
             self.ended = true;
+            self.counters.set_hold(self.worker, None);
             out.push(Outgoing::Signal(Signal::Latest(self.latest)));
             out.push(Outgoing::Signal(Signal::Watermark(EventTime::MAX)));
             return Ok(Next::Ended);
         }
+        self.pass_on(out);
+        self.look_who_holds_back(now_ms);
         Ok(self.next(now_ms))
     }
 
@@ -183,8 +155,21 @@ impl SourceTask {
         out.push(Outgoing::Signal(Signal::End { complete: std::mem::replace(&mut self.ended, true) }));
     }
 
+    fn whose_turn(&mut self, now_ms: i64) -> Option<usize> {
+        let takes_turns = self.turn.is_some();
+        let key =
+            |split: &SplitTask| (split.watermark.is_some().then(|| split.current()), if takes_turns { split.turn } else { 0 });
+        let ready = self.splits.iter().enumerate().filter(|(_, split)| !split.has_ended() && split.retry_at_ms <= now_ms);
+        let (split, _) = ready.min_by_key(|(_, split)| key(split))?;
+        if let Some(turn) = &mut self.turn {
+            *turn += 1;
+            self.splits[split].turn = *turn;
+        }
+        Some(split)
+    }
+
     fn next(&self, now_ms: i64) -> Next {
-        let open = self.splits.iter().filter(|split| !split.ended);
+        let open = self.splits.iter().filter(|split| !split.has_ended());
         let wait_ms = open.map(|split| split.retry_at_ms.saturating_sub(now_ms)).min().unwrap_or(0);
         if wait_ms <= 0 { Next::Again } else { Next::Wait(Duration::from_millis(wait_ms.unsigned_abs())) }
     }
@@ -194,76 +179,165 @@ impl SourceTask {
         let place = |error: Error| error.context(format!("source '{}'", self.name));
         let Some(reader) = &mut task.reader else { return Ok(()) };
         match reader.poll(rows_max).map_err(place)? {
-            Poll::Pending(wait) => {
-                let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).max(1);
-                task.retry_at_ms = now_ms.saturating_add(wait_ms);
-            }
+            Poll::Pending(wait) => self.wait(split, wait, now_ms),
             Poll::End => {
-                task.ended = true;
-                task.end = reader.position();
-                // What it holds, a file or memory, is not needed any more.
-                task.reader = None;
-                let moved = self.least.set_idle(split);
-                self.say(moved, out);
+                task.end();
+                self.clock.end(task.number);
             }
             Poll::Rows(rows) if rows.num_rows() == 0 => {}
             Poll::Rows(rows) => {
-                task.last_row_ms = now_ms;
-                task.idle = false;
-                Counters::add(&self.counters.rows_out, rows.num_rows() as u64);
+                task.quiet_since_ms = None;
                 self.give(split, rows, out)?;
             }
         }
         Ok(())
     }
 
-    fn give(&mut self, split: usize, rows: arrow::array::RecordBatch, out: &mut Vec<Outgoing>) -> Result<()> {
+    /// A split was asked and has nothing now. It is idle when that has been so for long enough.
+    fn wait(&mut self, split: usize, wait: Duration, now_ms: i64) {
         let task = &mut self.splits[split];
-        let (Some(watermark), Some(event_time)) = (&mut task.watermark, self.event_time) else {
-            out.push(Outgoing::Rows(MAIN, Batch::from_parts(rows, self.event_time, None)));
+        let mut retry_at_ms = now_ms.saturating_add(millis_of(wait).max(1));
+        // One that need not be waited for is reading what are no rows.
+        if !wait.is_zero() {
+            let since_ms = *task.quiet_since_ms.get_or_insert(now_ms);
+            if let Some(timeout) = self.strategy.and_then(|strategy| strategy.idle_after)
+                && task.activity == Activity::Active
+            {
+                let idle_at_ms = since_ms.saturating_add(millis_of(timeout));
+                if idle_at_ms <= now_ms {
+                    task.activity = Activity::Idle;
+                    self.clock.rest(task.number);
+                } else {
+                    retry_at_ms = retry_at_ms.min(idle_at_ms);
+                }
+            }
+        }
+        task.retry_at_ms = retry_at_ms;
+    }
+
+    fn give(&mut self, split: usize, rows: RecordBatch, out: &mut Vec<Outgoing>) -> Result<()> {
+        let event_time = self.event_time.as_ref().map(|(column, _)| *column);
+        let (Some(column), true) = (event_time, self.strategy.is_some()) else {
+            Counters::add(&self.counters.rows_out, rows.num_rows() as u64);
+            out.push(Outgoing::Rows(MAIN, Batch::from_parts(rows, event_time, None)));
             return Ok(());
         };
-        if rows.column(event_time).null_count() > 0 {
-            return Err(Error::data("a row has no event time")
-                .context(format!("source '{}', split {}", self.name, task.id))
-                .help(
-                    "declare the column NOT NULL and choose a policy with bad_rows, or filter such rows before they get here",
-                ));
+        let rows = self.screened(split, rows)?;
+        if rows.num_rows() == 0 {
+            return Ok(());
         }
-        debug_assert!(!millis(rows.column(event_time)).is_empty());
-        watermark.split(rows, event_time, |batch| out.push(Outgoing::Rows(MAIN, batch)))?;
+        Counters::add(&self.counters.rows_out, rows.num_rows() as u64);
+        if self.splits[split].activity == Activity::Idle {
+            self.wake(split, out);
+        }
+        let task = &mut self.splits[split];
+        let Some(watermark) = &mut task.watermark else { return Ok(()) };
+        watermark.split(rows, column, |batch| out.push(Outgoing::Rows(MAIN, batch)))?;
         self.latest = self.latest.max(watermark.latest());
-        let current = watermark.current();
-        if current > EventTime::MIN {
-            let moved = self.least.update(split, current);
-            self.said_idle = false;
-            self.say(moved, out);
-        }
+        self.counters.set_reached(watermark.current());
+        self.clock.advance(task.number, watermark.current());
         Ok(())
     }
 
-    fn find_idle(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) {
-        let Some(timeout) = self.strategy.and_then(|strategy| strategy.idle_after) else { return };
-        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-        for split in 0..self.splits.len() {
-            let task = &mut self.splits[split];
-            if !task.idle && !task.ended && now_ms.saturating_sub(task.last_row_ms) >= timeout_ms {
-                task.idle = true;
-                let moved = self.least.set_idle(split);
-                self.say(moved, out);
-            }
+    /// A split that was idle has rows. Those below the watermark that went out without it are late; and from now on it is waited for,
+    /// which those downstream hear before its rows.
+    fn wake(&mut self, split: usize, out: &mut Vec<Outgoing>) {
+        let task = &mut self.splits[split];
+        task.activity = Activity::Active;
+        let passed = self.clock.wake(task.number);
+        if let Some(watermark) = &mut task.watermark {
+            watermark.raise(passed);
         }
-        let all_idle = self.splits.iter().all(|task| task.idle || task.ended);
-        if all_idle && !self.said_idle && self.splits.iter().any(|task| !task.ended) {
+        if self.said_idle {
+            self.say(passed.max(self.said), out);
+        }
+    }
+
+    /// The rows whose event times can be used. The reader deals with the others.
+    fn screened(&mut self, split: usize, rows: RecordBatch) -> Result<RecordBatch> {
+        let Some((column, name)) = &self.event_time else { return Ok(rows) };
+        let task = &mut self.splits[split];
+        let latest = task.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::latest);
+        let seen = self.screen.look(rows.column(*column), name, latest);
+        if let Some(far) = &seen.far {
+            remark(&self.name, task, far, &self.counters);
+        }
+        if seen.bad.is_empty() {
+            return Ok(rows);
+        }
+        let place = |error: Error| error.context(format!("source '{}', split {}", self.name, task.id));
+        task.reader.as_mut().map_or(Ok(()), |reader| reader.refuse(&rows, &seen.bad)).map_err(place)?;
+        without(&rows, &seen.bad)
+    }
+
+    /// Says how far event time has come, and whether anybody is waited for.
+    fn pass_on(&mut self, out: &mut Vec<Outgoing>) {
+        let (current, is_idle) = self.clock.now();
+        if current > self.said {
+            self.say(current, out);
+        }
+        if is_idle && !self.said_idle {
             self.said_idle = true;
             out.push(Outgoing::Signal(Signal::Idle));
         }
     }
 
-    fn say(&mut self, moved: Option<EventTime>, out: &mut Vec<Outgoing>) {
-        if let Some(watermark) = moved {
-            self.counters.set_watermark(watermark);
-            out.push(Outgoing::Signal(Signal::Watermark(watermark)));
+    fn say(&mut self, watermark: EventTime, out: &mut Vec<Outgoing>) {
+        (self.said, self.said_idle) = (watermark, false);
+        self.counters.set_watermark(watermark);
+        out.push(Outgoing::Signal(Signal::Watermark(watermark)));
+    }
+
+    /// Shows who keeps the watermark from moving, and warns of it after a minute.
+    fn look_who_holds_back(&mut self, now_ms: i64) {
+        if self.strategy.is_none() || !self.watch.is_due(now_ms) {
+            return;
+        }
+        let waited_for = self.splits.iter().filter(|split| split.activity == Activity::Active);
+        let slowest = waited_for.min_by_key(|split| split.current());
+        let reached = self.meets.iter().map(|counters| counters.reached()).max().unwrap_or(EventTime::MIN);
+        let at = slowest.map_or(reached, SplitTask::current);
+        let told = self.watch.look(at, reached, now_ms, self.wall.now_ms());
+        match (told, slowest) {
+            (Told::Nothing, _) => {}
+            (Told::Held { since_ms, warn }, Some(slowest)) => {
+                let hold = Hold { split: slowest.id.clone(), at, reached, since: EventTime(since_ms) };
+                if warn {
+                    tracing::warn!(
+                        "stream '{}' is {hold}; if that may be so, set idle_timeout, and it is not waited for",
+                        self.name
+                    );
+                }
+                self.counters.set_hold(self.worker, Some(hold));
+            }
+            (Told::Held { .. } | Told::Free, _) => self.counters.set_hold(self.worker, None),
         }
     }
 }
+
+fn millis_of(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Names the first row of a stream whose time is far from the others': once.
+fn remark(source: &str, split: &SplitTask, far: &Far, counters: &Counters) {
+    if !counters.remarks_now() {
+        return;
+    }
+    let place =
+        split.reader.as_ref().and_then(|reader| reader.place_of(far.row)).map_or(String::new(), |place| format!(", {place}"));
+    let remark = format!("{}{place}: {}", split.id, far.what);
+    tracing::warn!("stream '{source}': {remark}: rows far behind are late; max_ahead makes rows that are too far ahead bad rows");
+    counters.note(remark);
+}
+
+/// The rows that are not bad.
+fn without(rows: &RecordBatch, bad: &[BadRow]) -> Result<RecordBatch> {
+    let mut good = vec![true; rows.num_rows()];
+    bad.iter().for_each(|bad| good[bad.row] = false);
+    Ok(filter_record_batch(rows, &BooleanArray::new(BooleanBuffer::from(good), None))?)
+}
+
+#[cfg(test)]
+#[path = "tests/reader.rs"]
+mod tests;

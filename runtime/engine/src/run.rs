@@ -7,9 +7,10 @@ use crate::flow::{Alignment, JobShared, Pressure, Wiring, execute};
 use crate::processes::{self, ProcessRole};
 use crate::restart::RestartStrategy;
 use crate::shared::{Failure, Progress, StopHandle};
+use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
-use egret_core::metrics::{Counters, JobMetrics};
+use egret_core::metrics::{Counters, Hold, JobMetrics};
 use egret_core::place::{Access, Place};
 use egret_core::{Error, JobGraph, Result, SinkContext, StateSize};
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,9 @@ pub struct NodeReport {
     pub notes: Vec<String>,
     /// The last watermark, in milliseconds.
     pub watermark_ms: i64,
+    /// Of a source: what keeps the watermark from moving.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
 }
 
 impl NodeReport {
@@ -102,6 +106,7 @@ impl NodeReport {
             named: counters.named(),
             notes: counters.notes(),
             watermark_ms: counters.watermark().0,
+            holds: counters.holds(),
         }
     }
 
@@ -119,6 +124,7 @@ impl NodeReport {
         }
         self.notes.extend(other.notes.iter().cloned());
         self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
+        self.holds.extend(other.holds.iter().cloned());
     }
 }
 
@@ -258,10 +264,12 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
         None => (None, None),
     };
     let names = job.nodes().map(|(_, node)| Arc::clone(&node.name)).collect();
+    let splits = SplitLists::of_job(job, restored.as_ref(), role)?;
     let shared = Arc::new(JobShared {
         busy: config.progress.busy_with(names, config.workers),
         first_worker: local.start,
-        splits: SplitLists::of_job(job, restored.as_ref(), role)?,
+        clocks: clocks_of(job, &splits, workers, &local),
+        splits,
         checkpoints,
         restored,
         pressure: pressure_of(job, workers, &local, config.in_flight_bytes)?,
@@ -325,6 +333,19 @@ fn publish_last(job: &JobGraph, workers: usize, process: usize, run: &Checkpoint
 fn alignment_of(job: &JobGraph, workers: usize) -> HashMap<NodeId, Arc<Alignment>> {
     let makes_watermarks = |node: &Node| matches!(&node.kind, NodeKind::Source { watermark: Some(_), .. });
     job.nodes().filter(|(_, node)| makes_watermarks(node)).map(|(id, _)| (id, Arc::new(Alignment::new(workers)))).collect()
+}
+
+/// The clocks that the readers of a source share: those of sources whose splits can be idle.
+fn clocks_of(
+    job: &JobGraph,
+    splits: &SplitLists,
+    workers: usize,
+    local: &std::ops::Range<usize>,
+) -> HashMap<NodeId, SourceClock> {
+    let can_idle =
+        |node: &Node| matches!(&node.kind, NodeKind::Source { watermark: Some(strategy), .. } if strategy.idle_after.is_some());
+    let clock = |id: NodeId| SourceClock::new(splits.of(id).len(), |split| local.contains(&(split % workers)));
+    job.nodes().filter(|(_, node)| can_idle(node)).map(|(id, _)| (id, clock(id))).collect()
 }
 
 fn pressure_of(

@@ -80,7 +80,7 @@ fn list_source(source: &Arc<dyn Source>, uid: &str, restored: Option<&Restored>)
             let of = |id: &String, state: &crate::checkpoint::SplitPosition| RestoredSplit {
                 id: id.clone(),
                 position: state.position.clone(),
-                ended: state.ended,
+                ended: state.is_ended(),
             };
             source.resume(&positions.iter().map(|(id, state)| of(id, state)).collect::<Vec<_>>())
         }

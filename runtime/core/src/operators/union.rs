@@ -39,6 +39,10 @@ impl OperatorFactory for UnionFactory {
 struct Union(StreamSchema);
 
 impl Operator for Union {
+    fn inputs_are_parts(&self) -> bool {
+        true
+    }
+
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         if Arc::ptr_eq(batch.rows().schema_ref(), self.0.arrow()) {
             ctx.emit(batch);

@@ -22,5 +22,5 @@ pub(crate) use local::Local;
 pub(crate) use messages::Message;
 pub(crate) use restored::{Restored, Takers};
 pub(crate) use run::{Beginning, CheckpointRun, Start, join, start};
-pub(crate) use split::SplitPosition;
+pub(crate) use split::{Activity, SplitPosition};
 pub(crate) use writer::Given;

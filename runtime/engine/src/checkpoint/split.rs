@@ -12,27 +12,57 @@ pub(crate) struct SplitPosition {
     pub(crate) position: Vec<u8>,
     /// The latest event time read, of which the watermark is made.
     pub(crate) latest: EventTime,
-    /// Whether it was read to its end.
-    pub(crate) ended: bool,
+    /// Below this its rows are late: the others went on without it.
+    pub(crate) floor: EventTime,
+    /// Whether it is waited for.
+    pub(crate) activity: Activity,
+}
+
+/// Whether a split is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// It is.
+    Active,
+    /// It gave nothing for so long that it is not.
+    Idle,
+    /// It was read to its end.
+    Ended,
 }
 
 impl SplitPosition {
-    /// As a checkpoint has it. The state of the watermark: the latest event time (8 bytes, little endian) and whether the split has
-    /// ended (1 byte).
+    /// Whether it was read to its end.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.activity == Activity::Ended
+    }
+
+    /// As a checkpoint has it. The state of the watermark: the latest event time and the floor (8 bytes each, little endian), and
+    /// whether the split is waited for (1 byte: 0 it is, 1 it has ended, 2 it is idle).
     pub(crate) fn into_state(self) -> SplitState {
         let mut watermark = self.latest.0.to_le_bytes().to_vec();
-        watermark.push(u8::from(self.ended));
+        watermark.extend(self.floor.0.to_le_bytes());
+        watermark.push(match self.activity {
+            Activity::Active => 0,
+            Activity::Ended => 1,
+            Activity::Idle => 2,
+        });
         SplitState { id: self.id, position: self.position, watermark }
     }
 
     /// # Errors
     /// The checkpoint was not written by [`SplitPosition::into_state`].
     pub(crate) fn from_state(state: SplitState) -> Result<Self> {
-        let Some((latest, &[ended @ (0 | 1)])) = state.watermark.split_first_chunk::<8>() else {
-            return Err(Error::state(format!("the watermark of the split '{}' does not read", state.id)));
+        let refused = || Error::state(format!("the watermark of the split '{}' does not read", state.id));
+        let (latest, rest) = state.watermark.split_first_chunk::<8>().ok_or_else(refused)?;
+        let (floor, rest) = rest.split_first_chunk::<8>().ok_or_else(refused)?;
+        let activity = match rest {
+            [0] => Activity::Active,
+            [1] => Activity::Ended,
+            [2] => Activity::Idle,
+            _ => return Err(refused()),
         };
-        let latest = EventTime(i64::from_le_bytes(*latest));
-        Ok(Self { id: state.id, position: state.position, latest, ended: ended == 1 })
+        let time = |bytes: &[u8; 8]| EventTime(i64::from_le_bytes(*bytes));
+        let (latest, floor) = (time(latest), time(floor));
+        Ok(Self { id: state.id, position: state.position, latest, floor, activity })
     }
 }
 
@@ -42,12 +72,13 @@ mod tests {
 
     #[test]
     fn it_is_read_as_it_was_written() {
-        for ended in [false, true] {
-            let split = SplitPosition { id: "a.csv".into(), position: vec![1, 2], latest: EventTime(-5), ended };
+        for activity in [Activity::Active, Activity::Ended, Activity::Idle] {
+            let (latest, floor) = (EventTime(-5), EventTime(7));
+            let split = SplitPosition { id: "a.csv".into(), position: vec![1, 2], latest, floor, activity };
             assert_eq!(SplitPosition::from_state(split.clone().into_state()).ok(), Some(split));
         }
         let state = |watermark| SplitState { id: "a".into(), position: vec![], watermark };
-        for wrong in [vec![], vec![0; 8], vec![2; 9], vec![0; 10]] {
+        for wrong in [vec![], vec![0; 8], vec![0; 9], vec![0; 16], vec![3; 17], vec![0; 18]] {
             assert!(SplitPosition::from_state(state(wrong)).is_err());
         }
     }

@@ -18,6 +18,7 @@ pub(crate) use timely::scheduling::Activator;
 use crate::checkpoint::{CheckpointRun, Local, Restored};
 use crate::clock::Clock;
 use crate::shared::{Busy, Failure, Progress, StopHandle};
+use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
@@ -55,6 +56,8 @@ pub(crate) struct JobShared {
     pub(crate) workers: usize,
     /// Of the sources that make watermarks.
     pub(crate) alignment: HashMap<NodeId, Arc<Alignment>>,
+    /// Of the sources whose splits can be idle: the clock that their readers share.
+    pub(crate) clocks: HashMap<NodeId, SourceClock>,
     /// What is to be read of every source.
     pub(crate) splits: SplitLists,
     /// How checkpoints are made, if they are.

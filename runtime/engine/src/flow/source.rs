@@ -8,10 +8,13 @@ use crate::checkpoint::{Given, SplitPosition};
 use crate::driver::{Outgoing, Signal, guard};
 use crate::gate::Gate;
 use crate::reader::{Next, SourceSpec, SourceTask};
+use crate::source_clock::SourceClock;
 use crate::ticks::Ticks;
 use egret_core::job::{NodeId, NodeKind};
+use egret_core::metrics::Counters;
 use egret_core::{EngineTime, Result};
 use egret_state::checkpoint::{Part, PartState};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timely::container::NoopBuilder;
@@ -40,6 +43,8 @@ pub(super) fn build<'scope>(
     let node = shared.job.node(id);
     let worker = scope.index();
     let NodeKind::Source { source, watermark, columns } = &node.kind else { unreachable!("the caller looked") };
+    let (splits, workers) = (shared.splits.of(id), shared.workers);
+    let own_clock = || SourceClock::new(splits.len(), |split| split % workers == worker);
     let spec = SourceSpec {
         name: Arc::clone(&node.name),
         source,
@@ -47,12 +52,15 @@ pub(super) fn build<'scope>(
         columns,
         counters: Arc::clone(&shared.metrics.nodes[id.index()].1),
         worker,
-        workers: shared.workers,
-        splits: shared.splits.of(id),
+        workers,
+        splits,
         restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
+        clock: shared.clocks.get(&id).cloned().unwrap_or_else(own_clock),
+        wall: Arc::clone(&shared.clock),
+        meets: sources_that_meet(shared, id),
     };
     let mut outgoing = Vec::new();
-    let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec, shared.clock.passed_ms())?) } else { None };
+    let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec)?) } else { None };
     task.iter_mut().for_each(|task| task.resume(&mut outgoing));
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let (output, stream) = builder.new_output();
@@ -89,6 +97,23 @@ pub(super) fn build<'scope>(
         }
     });
     Ok(stream)
+}
+
+/// The counters of the sources whose rows some operator or sink gets together with those of this one, its own among them.
+fn sources_that_meet(shared: &JobShared, id: NodeId) -> Vec<Arc<Counters>> {
+    let downstream = |from: NodeId| {
+        let (mut found, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(node) = next.pop() {
+            if found.insert(node.index()) {
+                next.extend(shared.job.outputs(node).into_iter().map(|(to, _)| to));
+            }
+        }
+        found
+    };
+    let mine = downstream(id);
+    let meets = |other: NodeId| other == id || !mine.is_disjoint(&downstream(other));
+    let sources = shared.job.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Source { .. }));
+    sources.filter(|(other, _)| meets(*other)).map(|(other, _)| Arc::clone(&shared.metrics.nodes[other.index()].1)).collect()
 }
 
 struct Reading {

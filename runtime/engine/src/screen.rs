@@ -1,0 +1,190 @@
+//! Looks at the event times of rows before anything else does.
+//!
+//! A time outside the years 0001 to 9999 (or none) makes a row a bad row, and so does one that is further ahead of the latest before it
+//! in its split than `max_ahead`: both depend on the split's rows alone. The first row of a split is believed.
+//! Without `max_ahead` a row is only *said* to be far from the others, because after one from the future all others are late.
+
+use crate::clock::Clock;
+use arrow::array::{Array, ArrayRef};
+use egret_core::batch::millis;
+use egret_core::{BadRow, EventTime};
+use std::sync::Arc;
+
+/// A day, in milliseconds.
+const DAY: i64 = 86_400_000;
+/// So far from the latest time before it a row is remarked upon: more than a year, for rows of one day a year are in order.
+const FAR: i64 = 366 * DAY;
+
+/// What a source's rows have to be like.
+pub(crate) struct Screen {
+    max_ahead_ms: Option<i64>,
+    /// Of an input that has no end: its rows are of today.
+    wall: Option<Arc<dyn Clock>>,
+}
+
+/// A row whose time is far from what it should be near.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Far {
+    pub(crate) row: usize,
+    pub(crate) what: String,
+}
+
+/// What was seen in a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) bad: Vec<BadRow>,
+    /// The first row that is far from the others.
+    pub(crate) far: Option<Far>,
+}
+
+impl Screen {
+    pub(crate) fn new(max_ahead_ms: Option<i64>, wall: Option<Arc<dyn Clock>>) -> Self {
+        Self { max_ahead_ms, wall }
+    }
+
+    /// Looks at a batch. `latest` is the latest event time before it in its split, and `name` the column's.
+    pub(crate) fn look(&self, column: &ArrayRef, name: &str, latest: EventTime) -> Seen {
+        let times = millis(column);
+        let (least, greatest) =
+            times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
+        let far = self.max_ahead_ms.unwrap_or(FAR).min(FAR);
+        let is_near = latest != EventTime::MIN && greatest <= latest.plus_ms(far).0 && least >= latest.minus_ms(FAR).0;
+        let is_of_today = self.wall.as_ref().is_none_or(|wall| greatest <= wall.now_ms().saturating_add(DAY));
+        let is_fine = column.null_count() == 0 && least >= EventTime::FIRST.0 && greatest <= EventTime::LAST.0;
+        if is_fine && is_near && is_of_today {
+            return Seen::default();
+        }
+        self.look_at_each(column, times, name, latest)
+    }
+
+    fn look_at_each(&self, column: &ArrayRef, times: &[i64], name: &str, mut latest: EventTime) -> Seen {
+        let now_ms = self.wall.as_ref().map(|wall| wall.now_ms());
+        let mut seen = Seen::default();
+        for (row, &time) in times.iter().enumerate() {
+            let time = EventTime(time);
+            if let Some((value, reason)) = self.fault(column.is_null(row), time, latest) {
+                seen.bad.push(BadRow { row, column: name.to_owned(), value, reason });
+                continue;
+            }
+            if seen.far.is_none() {
+                seen.far = far(time, latest, now_ms).map(|what| Far { row, what });
+            }
+            latest = latest.max(time);
+        }
+        seen
+    }
+
+    /// The value and what is wrong with it.
+    fn fault(&self, is_null: bool, time: EventTime, latest: EventTime) -> Option<(String, String)> {
+        if is_null {
+            return Some(("null".to_owned(), "a row has no event time".to_owned()));
+        }
+        if !(EventTime::FIRST..=EventTime::LAST).contains(&time) {
+            let value = format!("{} ms since 1970", time.0);
+            return Some((value, "event times are those of the years 0001 to 9999".to_owned()));
+        }
+        let max_ahead_ms = self.max_ahead_ms.filter(|_| latest != EventTime::MIN)?;
+        let ahead_ms = time.0.saturating_sub(latest.0);
+        (ahead_ms > max_ahead_ms).then(|| {
+            let (by, most) = (span(ahead_ms), span(max_ahead_ms));
+            (time.to_string(), format!("it is {by} ahead of the latest row before it ({latest}), and max_ahead is {most}"))
+        })
+    }
+}
+
+/// What is remarkable about a time, next to the latest before it and to today.
+fn far(time: EventTime, latest: EventTime, now_ms: Option<i64>) -> Option<String> {
+    let ahead_ms = time.0.saturating_sub(latest.0);
+    if latest != EventTime::MIN && ahead_ms > FAR {
+        return Some(format!("{time} is {} ahead of the latest row before it ({latest})", span(ahead_ms)));
+    }
+    if latest != EventTime::MIN && ahead_ms < -FAR {
+        return Some(format!("{time} is {} behind the latest row before it ({latest})", span(-ahead_ms)));
+    }
+    let ahead_ms = time.0.saturating_sub(now_ms?);
+    (ahead_ms > DAY).then(|| format!("{time} is {} ahead of the clock", span(ahead_ms)))
+}
+
+/// A length of time, to be read: `3652 days`, `90 s`.
+pub(crate) fn span(ms: i64) -> String {
+    match ms {
+        DAY.. => match ms / DAY {
+            1 => "1 day".to_owned(),
+            days => format!("{days} days"),
+        },
+        3_600_000.. => format!("{} h", ms / 3_600_000),
+        60_000.. => format!("{} min", ms / 60_000),
+        1_000.. => format!("{} s", ms / 1_000),
+        _ => format!("{ms} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use arrow::array::TimestampMillisecondArray;
+
+    fn column(times: &[Option<i64>]) -> ArrayRef {
+        Arc::new(TimestampMillisecondArray::from(times.to_vec()))
+    }
+
+    fn bad(screen: &Screen, times: &[i64], latest: EventTime) -> Vec<usize> {
+        let times: Vec<Option<i64>> = times.iter().map(|time| Some(*time)).collect();
+        screen.look(&column(&times), "at", latest).bad.iter().map(|bad| bad.row).collect()
+    }
+
+    #[test]
+    fn times_outside_the_years_0001_to_9999_are_bad() {
+        let screen = Screen::new(None, None);
+        let (first, last) = (EventTime::FIRST.0, EventTime::LAST.0);
+        assert_eq!((EventTime::FIRST.to_string(), EventTime::LAST.to_string()), {
+            ("0001-01-01 00:00:00.000".to_owned(), "9999-12-31 23:59:59.999".to_owned())
+        });
+        let times = [first, first - 1, last, last + 1, i64::MIN, 0, i64::MAX, i64::MAX - 1];
+        for latest in [EventTime::MIN, EventTime(0), EventTime::LAST] {
+            assert_eq!(bad(&screen, &times, latest), [1, 3, 4, 6, 7], "behind {latest}");
+        }
+        let seen = screen.look(&column(&[Some(1), None]), "at", EventTime(0));
+        assert_eq!(seen.bad.iter().map(|bad| (bad.row, bad.value.as_str())).collect::<Vec<_>>(), [(1, "null")]);
+    }
+
+    #[test]
+    fn a_row_too_far_ahead_is_bad_however_rows_are_cut() {
+        let screen = Screen::new(Some(100), None);
+        let times = [50, 140, 241, 240, 341, 340, 1_000];
+        for cut in 1..=times.len() {
+            let (mut latest, mut all) = (EventTime::MIN, Vec::new());
+            for (chunk, times) in times.chunks(cut).enumerate() {
+                let rows = bad(&screen, times, latest);
+                let good = times.iter().enumerate().filter(|(row, _)| !rows.contains(row)).map(|(_, time)| *time);
+                latest = good.max().map_or(latest, |time| latest.max(EventTime(time)));
+                all.extend(rows.iter().map(|row| chunk * cut + row));
+            }
+            assert_eq!(all, [2, 4, 6], "{cut} at a time");
+        }
+    }
+
+    #[test]
+    fn without_a_bound_the_first_row_that_is_far_away_is_named() {
+        let far = |screen: &Screen, times: &[i64], latest| {
+            let times: Vec<Option<i64>> = times.iter().map(|time| Some(*time)).collect();
+            screen.look(&column(&times), "at", latest).far.map(|far| (far.row, far.what))
+        };
+        let replay = Screen::new(None, None);
+        assert_eq!(far(&replay, &[0, FAR, 2 * FAR], EventTime(0)), None);
+        let (row, what) = far(&replay, &[0, FAR, 2 * FAR + 1], EventTime(0)).unwrap();
+        assert_eq!(
+            (row, what.as_str()),
+            (2, "1972-01-03 00:00:00.001 is 366 days ahead of the latest row before it (1971-01-02 00:00:00.000)")
+        );
+        assert_eq!(far(&replay, &[0, -FAR, -FAR - 1], EventTime(0)).map(|(row, _)| row), Some(2));
+        assert_eq!(far(&replay, &[FAR * 9, FAR * 9], EventTime::MIN), None, "the first row is believed");
+        let clock = ManualClock::default();
+        clock.set_ms(50 * DAY);
+        let live = Screen::new(None, Some(Arc::new(clock)));
+        assert_eq!(far(&live, &[50 * DAY, 51 * DAY], EventTime::MIN), None);
+        let (row, what) = far(&live, &[50 * DAY, 53 * DAY], EventTime::MIN).unwrap();
+        assert_eq!((row, what.as_str()), (1, "1970-02-23 00:00:00.000 is 3 days ahead of the clock"));
+    }
+}

@@ -1,0 +1,100 @@
+//! One split as it is read: its reader, its watermark, and whether it is waited for.
+
+use crate::checkpoint::{Activity, SplitPosition};
+use crate::reader::SourceSpec;
+use egret_core::{EventTime, Result, SourceReader, SplitStart, SplitWatermark};
+
+/// A split that a worker reads.
+pub(crate) struct SplitTask {
+    pub(crate) id: String,
+    /// Its place among all splits of the source.
+    pub(crate) number: usize,
+    /// None where the split has been read to its end.
+    pub(crate) reader: Option<Box<dyn SourceReader>>,
+    /// Where it was when it ended.
+    end: Vec<u8>,
+    pub(crate) watermark: Option<SplitWatermark>,
+    /// Since when it was asked and had nothing. A split that nobody asks is not quiet.
+    pub(crate) quiet_since_ms: Option<i64>,
+    pub(crate) retry_at_ms: i64,
+    /// When it was asked last, counted in polls.
+    pub(crate) turn: u64,
+    pub(crate) activity: Activity,
+}
+
+impl SplitTask {
+    /// Opens a split where a checkpoint says that it was, or at its start.
+    pub(crate) fn open(spec: &SourceSpec<'_>, number: usize, start: &SplitStart) -> Result<Self> {
+        let split = &start.split;
+        tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
+        let mut task = Self {
+            reader: None,
+            end: Vec::new(),
+            id: split.id.clone(),
+            number,
+            watermark: spec.strategy.as_ref().map(SplitWatermark::new),
+            quiet_since_ms: None,
+            retry_at_ms: i64::MIN,
+            turn: 0,
+            activity: Activity::Active,
+        };
+        let restored = spec.restored.zip(start.goes_on_from.as_ref()).and_then(|(restored, from)| restored.get(from));
+        if let (Some(watermark), Some(restored)) = (&mut task.watermark, restored) {
+            let passed = if restored.activity == Activity::Idle { passed_without(spec) } else { EventTime::MIN };
+            watermark.resume(restored.latest, restored.floor.max(passed));
+        }
+        if let Some(restored) = restored.filter(|_| start.ended) {
+            (task.activity, task.end) = (Activity::Ended, restored.position.clone());
+            return Ok(task);
+        }
+        let mut reader = spec.source.open(split, spec.columns, &spec.counters)?;
+        if let Some(restored) = restored {
+            reader.seek(&restored.position).map_err(|error| error.context(format!("going on with {}", split.id)))?;
+        }
+        if spec.restored.is_some() && start.goes_on_from.as_ref() != Some(&split.id) {
+            reader.keep_what_is_there()?;
+        }
+        task.reader = Some(reader);
+        Ok(task)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.activity == Activity::Ended
+    }
+
+    /// The watermark of what was read.
+    pub(crate) fn current(&self) -> EventTime {
+        self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::current)
+    }
+
+    /// It has been read to its end. What it holds, a file or memory, is not needed any more.
+    pub(crate) fn end(&mut self) {
+        self.activity = Activity::Ended;
+        self.end = self.reader.take().map_or_else(Vec::new, |reader| reader.position());
+    }
+
+    /// Where it is, for a checkpoint.
+    pub(crate) fn state(&self) -> SplitPosition {
+        let position = || self.reader.as_ref().map_or_else(Vec::new, |reader| reader.position());
+        SplitPosition {
+            id: self.id.clone(),
+            position: if self.has_ended() { self.end.clone() } else { position() },
+            latest: self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::latest),
+            floor: self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::floor),
+            activity: self.activity,
+        }
+    }
+}
+
+/// How far event time may have come without the splits that were idle at the checkpoint: to the least watermark of those that were not,
+/// and where all were, to the greatest.
+fn passed_without(spec: &SourceSpec<'_>) -> EventTime {
+    let (Some(strategy), Some(restored)) = (&spec.strategy, spec.restored) else { return EventTime::MIN };
+    let current = |position: &SplitPosition| {
+        let mut watermark = SplitWatermark::new(strategy);
+        watermark.resume(position.latest, position.floor);
+        watermark.current()
+    };
+    let active = restored.values().filter(|position| position.activity == Activity::Active).map(current).min();
+    active.or_else(|| restored.values().map(current).max()).unwrap_or(EventTime::MIN)
+}
