@@ -241,12 +241,18 @@ fn a_parquet_file_is_made_of_what_all_attempts_kept() {
     ] {
         let folder = folder();
         std::fs::write(folder.path().join("job.egret"), job).unwrap();
+        let mut was_there = false;
         for (number, point) in points.iter().enumerate() {
             let ended = run(folder.path(), [1, 3, 2][number % 3], &[], point);
             assert!(ended.status.success() || ended.status.code().is_none(), "{points:?}: {}", said(&ended));
             kills += usize::from(ended.status.code().is_none());
             let is_there = folder.path().join("out/one.parquet").exists();
-            assert_eq!(is_there, ended.status.success(), "{points:?}: nothing is seen before the end");
+            // Who dies while the end is published, or just behind it, may have shown it.
+            let at_the_end = ["publish", "committed", "finish"].iter().any(|step| point.starts_with(step));
+            assert!(is_there || !ended.status.success(), "{points:?}: it ended and shows nothing");
+            let may_be_there = ended.status.success() || was_there || at_the_end;
+            assert!(!is_there || may_be_there, "{points:?}: nothing is seen before the end");
+            was_there = is_there;
         }
         let ended = run(folder.path(), 1, &[], "");
         assert!(ended.status.success(), "{points:?}: {}", said(&ended));
@@ -256,7 +262,8 @@ fn a_parquet_file_is_made_of_what_all_attempts_kept() {
         assert!(read.status.success(), "{}", said(&read));
         let mut rows = csv(&folder.path().join("back.csv"));
         let mut expected: Vec<String> = (0..ROWS).filter(|id| id % 100 != 7).map(|id| format!("{id},{}.0", id % 50)).collect();
-        (rows.sort(), expected.sort());
+        rows.sort();
+        expected.sort();
         assert!(rows == expected, "{points:?}: {} rows, {} expected, {:?}", rows.len(), expected.len(), rows.first());
         let left = names(&folder.path().join("out"));
         assert!(left.iter().all(|name| !name.starts_with('.') || name.ends_with(".published")), "{points:?}: {left:?}");

@@ -53,7 +53,7 @@ fn patterns_come_and_go_and_leave_the_state_of_others_alone() {
         change(
             "a second one, of a view",
             P,
-            both("CREATE STREAM cheap AS SELECT * FROM txn WHERE amount < 1000;", &both(P, &Q.replace("ON txn", "ON cheap"))),
+            both("CREATE STREAM cheap AS SELECT * FROM txn WHERE amount < 1000;", both(P, &Q.replace("ON txn", "ON cheap"))),
             with_q(&["more c=6 d=7"]),
         ),
     ]);
