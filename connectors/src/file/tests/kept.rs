@@ -9,7 +9,7 @@ fn columns() -> StreamSchema {
 }
 
 fn row(id: u64) -> String {
-    let text = if id % 3 == 0 { "null".to_owned() } else { format!("\"row {id}\"") };
+    let text = if id.is_multiple_of(3) { "null".to_owned() } else { format!("\"row {id}\"") };
     format!("{{\"id\":{id},\"text\":{text},\"at\":{}}}", 1_700_000_000_000 + id)
 }
 
