@@ -173,7 +173,7 @@ mod tests {
         };
         let replay = Screen::new(None, None);
         assert_eq!(far(&replay, &[0, FAR, 2 * FAR], EventTime(0)), None);
-        let (row, what) = far(&replay, &[0, FAR, 2 * FAR + 1], EventTime(0)).unwrap();
+        let (row, what) = far(&replay, &[0, FAR, 2 * FAR + 1], EventTime(0)).expect("it is far");
         assert_eq!(
             (row, what.as_str()),
             (2, "1972-01-03 00:00:00.001 is 366 days ahead of the latest row before it (1971-01-02 00:00:00.000)")
@@ -184,7 +184,7 @@ mod tests {
         clock.set_ms(50 * DAY);
         let live = Screen::new(None, Some(Arc::new(clock)));
         assert_eq!(far(&live, &[50 * DAY, 51 * DAY], EventTime::MIN), None);
-        let (row, what) = far(&live, &[50 * DAY, 53 * DAY], EventTime::MIN).unwrap();
+        let (row, what) = far(&live, &[50 * DAY, 53 * DAY], EventTime::MIN).expect("it is far");
         assert_eq!((row, what.as_str()), (1, "1970-02-23 00:00:00.000 is 3 days ahead of the clock"));
     }
 }
