@@ -184,6 +184,9 @@ fn a_job_that_is_lost_is_started_again() {
     assert!(ended.status.success(), "{said}");
     assert!(said.contains("is lost") && said.contains("started again in 1.0ms (restart 1)"), "{said}");
     check_same(&output(lost.path()), &expected, "started again");
+    let again = run(lost.path(), 2, &supervised("exponential"), "");
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.success() && said.contains("the job has run to its end before"), "{said}");
     // What another start does not mend ends the job at once.
     let mut rows = std::fs::read_to_string(undisturbed.path().join("in-0.csv")).unwrap();
     rows += "1,one,1,1\n";

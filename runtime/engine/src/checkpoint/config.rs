@@ -70,6 +70,7 @@ pub struct CheckpointReport {
 impl CheckpointReport {
     pub(crate) fn add(&mut self, other: &Self) {
         self.restored = self.restored.or(other.restored);
+        self.was_finished |= other.was_finished;
         self.complete += other.complete;
         self.declined += other.declined;
         self.why = self.why.take().or_else(|| other.why.clone());
