@@ -32,6 +32,7 @@ mod source;
 mod span;
 mod suggest;
 mod syntax;
+pub mod walk;
 mod window;
 
 #[cfg(test)]

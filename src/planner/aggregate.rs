@@ -7,8 +7,8 @@ use super::query::{From, Item, Rows, keep};
 use egret_core::expr::{Planner, Scope, aggregate_function};
 use egret_core::window::{AggregateCall, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowKind, WindowSpec};
 use egret_core::{KeyColumns, Stream};
-use egret_dsl::sqlparser::ast::{Expr, visit_expressions, visit_expressions_mut};
-use egret_dsl::{Diagnostic, Name, Span, Sql, SqlQuery, WindowCall};
+use egret_dsl::sqlparser::ast::Expr;
+use egret_dsl::{Diagnostic, Name, Span, Sql, SqlQuery, WindowCall, walk};
 use std::ops::ControlFlow;
 
 /// The columns that a window adds.
@@ -17,7 +17,7 @@ const WINDOW_COLUMNS: [&str; 3] = [WINDOW_START, WINDOW_END, WINDOW_TIME];
 /// Whether an expression calls an aggregate function.
 pub(super) fn has_aggregate(sql: &Sql) -> bool {
     let found =
-        visit_expressions(&sql.tree, |expr| if is_aggregate(expr) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        walk::expressions(&sql.tree, |expr| if is_aggregate(expr) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
     found.is_break()
 }
 
@@ -206,7 +206,7 @@ impl Build<'_> {
 /// Replaces aggregate calls by columns; equal calls share one.
 fn take_calls(sql: &Sql, calls: &mut Vec<Call>) -> Sql {
     let mut tree = sql.tree.clone();
-    let _ = visit_expressions_mut(&mut tree, |expr| {
+    let _ = walk::expressions_mut(&mut tree, |expr| {
         if is_aggregate(expr) {
             let column = match calls.iter().find(|call| call.sql.tree == *expr) {
                 Some(call) => call.column.clone(),

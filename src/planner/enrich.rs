@@ -6,10 +6,8 @@
 use super::Build;
 use super::names::{Diagnosed, consequence, from_error, object_name, quoted};
 use egret_core::Stream;
-use egret_dsl::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value, visit_expressions_mut,
-};
-use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
+use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value};
+use egret_dsl::{Diagnostic, Name, Span, Sql, suggest, walk};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -94,7 +92,7 @@ impl Build<'_> {
     pub(super) fn rewrite(&self, sql: &Sql, rows: &[String]) -> Diagnosed<Rewritten> {
         let mut tree = sql.tree.clone();
         let (mut asks, mut wrong) = (Vec::new(), Vec::new());
-        let _ = visit_expressions_mut(&mut tree, |expr| {
+        let _ = walk::expressions_mut(&mut tree, |expr| {
             if let Expr::Function(function) = expr
                 && self.is_broken(function)
             {

@@ -139,8 +139,7 @@ pub(crate) fn unknown_column(column: &str, span: Span, visible: &[String]) -> Di
 
 /// `txn.amount` as `amount`, where `txn` is the stream that is read.
 pub(crate) fn unqualified(mut tree: Expr, qualifiers: &[String]) -> Expr {
-    use egret_dsl::sqlparser::ast::visit_expressions_mut;
-    let _ = visit_expressions_mut(&mut tree, |expr| {
+    let _ = egret_dsl::walk::expressions_mut(&mut tree, |expr| {
         if let Expr::CompoundIdentifier(idents) = expr
             && let [qualifier, column] = idents.as_slice()
             && qualifiers.contains(&Name::normalise(qualifier))

@@ -1,9 +1,8 @@
 //! Which columns a program names: the others need not be read.
 
 use super::sources::UsedColumns;
-use egret_dsl::sqlparser::ast::{
-    Expr, Query, Select, SelectItem, SetExpr, TableFactor, Visit, visit_expressions, visit_relations,
-};
+use egret_dsl::sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr, TableFactor};
+use egret_dsl::walk::{self, Tree};
 use egret_dsl::{
     CreateStreamAs, Insert, MatchRecognize, Name, PatternNode, Program, SelectItem as Selected, Sql, SqlQuery, Statement,
 };
@@ -23,9 +22,8 @@ pub(crate) fn relations_of<'a>(statements: impl IntoIterator<Item = &'a Statemen
         else {
             continue;
         };
-        let _ = visit_relations(&query.tree, |name| {
+        walk::relations(&query.tree, |name| {
             read.insert(super::names::object_name(name));
-            ControlFlow::<()>::Continue(())
         });
     }
     read
@@ -42,10 +40,9 @@ pub(super) fn relations_asked_why(program: &Program) -> BTreeSet<String> {
         let mut names = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };
         names_in(query, &mut names);
         if names.names.contains(egret_cep::WHY_COLUMN) {
-            let _ = visit_relations(&query.tree, |name| {
+            walk::relations(&query.tree, |name| {
                 let name = super::names::object_name(name);
                 asked.insert(name.split_once('.').map_or(name.as_str(), |(owner, _)| owner).to_owned());
-                ControlFlow::<()>::Continue(())
             });
         }
     }
@@ -104,8 +101,8 @@ fn until_conditions(node: &PatternNode, used: &mut UsedColumns) {
     node.item.sequences().iter().flatten().for_each(|step| until_conditions(step, used));
 }
 
-fn names_in<T: Visit>(sql: &Sql<T>, used: &mut UsedColumns) {
-    let _ = visit_expressions(&sql.tree, |expr| {
+fn names_in<T: Tree>(sql: &Sql<T>, used: &mut UsedColumns) {
+    let _ = walk::expressions(&sql.tree, |expr| {
         match expr {
             Expr::Identifier(ident) => drop(used.names.insert(Name::normalise(ident))),
             Expr::CompoundIdentifier(idents) => used.names.extend(idents.iter().map(Name::normalise)),
@@ -125,9 +122,8 @@ fn query(sql: &SqlQuery, used: &mut UsedColumns) {
         clause.defines.iter().for_each(|define| names_in(&define.condition, used));
     }
     if has_wildcard(sql, &sql.tree) {
-        let _ = visit_relations(&sql.tree, |name| {
+        walk::relations(&sql.tree, |name| {
             used.whole.insert(super::names::object_name(name));
-            ControlFlow::<()>::Continue(())
         });
     }
 }

@@ -17,11 +17,9 @@ use datafusion_physical_expr::aggregate::AggregateExprBuilder;
 use datafusion_physical_expr::expressions::{CastExpr, Column};
 use datafusion_sql::sqlparser::ast::{
     self, DuplicateTreatment, Function as Call, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Value,
-    VisitMut, VisitorMut,
 };
-use egret_core::expr::{Planner, Scope, aggregate_function};
+use egret_core::expr::{Planner, Rewrite, Scope, aggregate_function, rewrite};
 use egret_core::{Error, Result, StreamSchema};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Where an expression stands.
@@ -44,11 +42,7 @@ pub(crate) struct Names<'a> {
 impl Names<'_> {
     /// Replaces values of the match by columns, and adds them to `values`.
     pub(crate) fn resolve(&self, tree: &mut ast::Expr, values: &mut Vec<RunValue>) -> Result<()> {
-        let mut resolver = Resolver { names: *self, values };
-        match tree.visit(&mut resolver) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(error) => Err(*error),
-        }
+        rewrite(tree, &mut Resolver { names: *self, values })
     }
 }
 
@@ -57,18 +51,12 @@ struct Resolver<'a, 'v> {
     values: &'v mut Vec<RunValue>,
 }
 
-impl VisitorMut for Resolver<'_, '_> {
-    type Break = Box<Error>;
-
-    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Self::Break> {
-        match self.replacement(node) {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(new)) => {
-                *node = new;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(Box::new(error)),
+impl Rewrite for Resolver<'_, '_> {
+    fn before(&mut self, node: &mut ast::Expr) -> Result<()> {
+        if let Some(new) = self.replacement(node)? {
+            *node = new;
         }
+        Ok(())
     }
 }
 

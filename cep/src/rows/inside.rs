@@ -4,10 +4,9 @@ use super::columns::find_column;
 use super::names::Resolver;
 use super::tree::{arguments, called, is_ours, marked, mixed, show};
 use super::value::{From, LABEL, Set};
-use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExpr, Ident, VisitorMut};
-use egret_core::expr::aggregate_function;
+use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExpr, Ident};
+use egret_core::expr::{Rewrite, aggregate_function};
 use egret_core::{Error, Result};
-use std::ops::ControlFlow;
 
 /// What stands inside of navigation or an aggregate.
 pub(super) struct Inside {
@@ -100,18 +99,12 @@ impl InsideRows<'_, '_, '_> {
     }
 }
 
-impl VisitorMut for InsideRows<'_, '_, '_> {
-    type Break = Box<Error>;
-
-    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Self::Break> {
-        match self.replacement(node) {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(new)) => {
-                *node = new;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(Box::new(error)),
+impl Rewrite for InsideRows<'_, '_, '_> {
+    fn before(&mut self, node: &mut ast::Expr) -> Result<()> {
+        if let Some(new) = self.replacement(node)? {
+            *node = new;
         }
+        Ok(())
     }
 }
 
@@ -124,23 +117,16 @@ pub(super) struct Parts<'r, 'a, 's> {
     pub(super) label: ast::Expr,
 }
 
-impl VisitorMut for Parts<'_, '_, '_> {
-    type Break = Box<Error>;
-
-    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Self::Break> {
-        let ast::Expr::Identifier(ident) = node else { return ControlFlow::Continue(()) };
-        let new = if ident.value == LABEL {
-            Ok(self.label.clone())
-        } else {
-            let cell = self.resolver.cell(self.from, self.is_final, self.offset, ast::Expr::Identifier(ident.clone()), false);
-            cell.map(|cell| if let ast::Expr::Nested(inner) = cell { *inner } else { cell })
-        };
-        match new {
-            Ok(new) => {
-                *node = new;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(Box::new(error)),
+impl Rewrite for Parts<'_, '_, '_> {
+    fn before(&mut self, node: &mut ast::Expr) -> Result<()> {
+        let ast::Expr::Identifier(ident) = node else { return Ok(()) };
+        if ident.value == LABEL {
+            *node = self.label.clone();
+            return Ok(());
         }
+        let name = ast::Expr::Identifier(ident.clone());
+        let cell = self.resolver.cell(self.from, self.is_final, self.offset, name, false)?;
+        *node = if let ast::Expr::Nested(inner) = cell { *inner } else { cell };
+        Ok(())
     }
 }

@@ -8,10 +8,9 @@ use super::inside::{Inside, InsideRows, Parts};
 use super::tree::{Mark, Quotes, RESOLVED, arguments, called, from, marked, quoted, resolved, show, spelled, unresolved};
 use super::value::{From, Kind, LABEL, Read, RowValue, Set, intern};
 use arrow::datatypes::DataType;
-use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExpr, Value, VisitMut, VisitorMut};
-use egret_core::expr::aggregate_function;
+use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExpr, Value};
+use egret_core::expr::{Rewrite, aggregate_function, rewrite};
 use egret_core::{Error, Result};
-use std::ops::ControlFlow;
 
 /// So far may navigation go.
 const OFFSET_MAX: u64 = 1_000_000;
@@ -34,29 +33,20 @@ pub(crate) struct Resolver<'a, 's> {
     pub(crate) shifts: &'a mut Vec<Shift>,
 }
 
-impl VisitorMut for Resolver<'_, '_> {
-    type Break = Box<Error>;
-
-    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Self::Break> {
-        match self.replacement(node) {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(new)) => {
-                *node = new;
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break(Box::new(error)),
+impl Rewrite for Resolver<'_, '_> {
+    fn before(&mut self, node: &mut ast::Expr) -> Result<()> {
+        if let Some(new) = self.replacement(node)? {
+            *node = new;
         }
+        Ok(())
     }
 }
 
 impl Resolver<'_, '_> {
     /// Replaces values of the match by columns, and adds them to the lists.
     pub(crate) fn resolve(&mut self, tree: &mut ast::Expr) -> Result<()> {
-        if let ControlFlow::Break(error) = tree.visit(self) {
-            return Err(*error);
-        }
-        let _ = tree.visit(&mut Quotes('"'));
-        Ok(())
+        rewrite(tree, self)?;
+        rewrite(tree, &mut Quotes('"'))
     }
 
     fn replacement(&mut self, node: &ast::Expr) -> Result<Option<ast::Expr>> {
@@ -186,10 +176,8 @@ impl Resolver<'_, '_> {
     pub(super) fn inside(&self, tree: &mut ast::Expr) -> Result<Inside> {
         let mut rows =
             InsideRows { resolver: self, found: Inside { set: None, names: false, label: false }, text: tree.to_string() };
-        match tree.visit(&mut rows) {
-            ControlFlow::Continue(()) => Ok(rows.found),
-            ControlFlow::Break(error) => Err(*error),
-        }
+        rewrite(tree, &mut rows)?;
+        Ok(rows.found)
     }
 
     /// The value of an expression at a row that navigation finds.
@@ -229,10 +217,7 @@ impl Resolver<'_, '_> {
         let exists = self.read(from, is_final, offset, Read::Exists);
         let mut parts = Parts { resolver: self, from, is_final, offset, label };
         let mut tree = tree;
-        match tree.visit(&mut parts) {
-            ControlFlow::Continue(()) => {}
-            ControlFlow::Break(error) => return Err(*error),
-        }
+        rewrite(&mut tree, &mut parts)?;
         let text = format!("CASE WHEN {} THEN {} END", spelled(exists), spelled(tree));
         let tree = super::text::parse_expression(&text)?;
         Ok(ast::Expr::Nested(Box::new(resolved(tree))))

@@ -1,11 +1,9 @@
 //! Calls and names in syntax trees.
 
 use super::value::{From, Set};
-use datafusion_sql::sqlparser::ast::{
-    self, Function, FunctionArg, FunctionArguments, Ident, ObjectNamePart, VisitMut, VisitorMut,
-};
+use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArguments, Ident, ObjectNamePart};
+use egret_core::expr::{Rewrite, rewrite};
 use egret_core::{Error, Result};
-use std::ops::ControlFlow;
 
 /// Before a call: `RUNNING` or `FINAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,19 +75,17 @@ pub(super) fn quoted(name: &str) -> ast::Expr {
 /// Changes the quotes of all names.
 pub(super) struct Quotes(pub(super) char);
 
-impl VisitorMut for Quotes {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<()> {
+impl Rewrite for Quotes {
+    fn before(&mut self, node: &mut ast::Expr) -> Result<()> {
         if let ast::Expr::Identifier(ident) = node {
             ident.quote_style = Some(self.0);
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
 pub(super) fn requoted(mut tree: ast::Expr, quote: char) -> ast::Expr {
-    let _ = tree.visit(&mut Quotes(quote));
+    rewrite(&mut tree, &mut Quotes(quote)).expect("quotes are changed without errors");
     tree
 }
 

@@ -8,12 +8,10 @@ use crate::value::{Function, RunValue, values_read};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion_sql::sqlparser::ast::{self, BinaryOperator, Ident, VisitMut, VisitorMut};
-use egret_core::expr::{Expression, Planner, Scope};
+use datafusion_sql::sqlparser::ast::{self, BinaryOperator, Ident};
+use egret_core::expr::{Expression, Planner, Rewrite, Scope, any_part, rewrite};
 use egret_core::{Result, StreamSchema};
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A text value is cut after so many characters.
@@ -321,7 +319,7 @@ fn part(tree: ast::Expr, own: Option<&str>, schema: &StreamSchema, values: &[Run
     let test = binder.bind(&tree)?;
     let mut marker = Marker { binder: &binder, own, bound: Vec::new(), sides: Vec::new() };
     let mut marked = tree;
-    let _: ControlFlow<Infallible> = marked.visit(&mut marker);
+    rewrite(&mut marked, &mut marker)?;
     Ok(Part { test, is_of_stream: false, pieces: pieces(&marked.to_string(), &marker.bound) })
 }
 
@@ -375,26 +373,22 @@ impl Marker<'_> {
     /// A side of a comparison has a mark unless it is a single name, or names nothing.
     fn side(&mut self, side: &ast::Expr) -> String {
         let is_name = |tree: &ast::Expr| matches!(tree, ast::Expr::Identifier(_));
-        let names =
-            ast::visit_expressions(side, |tree| if is_name(tree) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
-        if is_name(side) || names.is_continue() { String::new() } else { self.mark(side, true) }
+        if is_name(side) || !any_part(side, is_name) { String::new() } else { self.mark(side, true) }
     }
 }
 
-impl VisitorMut for Marker<'_> {
-    type Break = Infallible;
-
-    fn pre_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Infallible> {
+impl Rewrite for Marker<'_> {
+    fn before(&mut self, node: &mut ast::Expr) -> Result<()> {
         if let ast::Expr::BinaryOp { left, op, right } = node
             && is_comparison(op)
         {
             let marks = [self.side(left), self.side(right)];
             self.sides.push(marks);
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn post_visit_expr(&mut self, node: &mut ast::Expr) -> ControlFlow<Infallible> {
+    fn after(&mut self, node: &mut ast::Expr) -> Result<()> {
         match node {
             ast::Expr::Identifier(ident) => {
                 let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() };
@@ -415,7 +409,7 @@ impl VisitorMut for Marker<'_> {
             }
             _ => {}
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, Function, Ident, ObjectNamePart, Spanned, TableFactor, Visit, visit_expressions};
+use sqlparser::ast::{Expr, Function, Ident, ObjectNamePart, Spanned, TableFactor};
 
+use crate::walk::{self, Tree};
 use crate::window::{WindowCall, window_call};
 use crate::{Diagnostic, DurationLit, MatchRecognize, SourceMap, Span};
 
@@ -91,12 +92,12 @@ impl<T> Sql<T> {
     }
 }
 
-impl<T: Visit> Sql<T> {
+impl<T: Tree> Sql<T> {
     /// Every column that is named anywhere in the tree, in the order of the text: `amount` as one identifier,
     /// `probe.amount` as two.
     pub fn identifiers(&self) -> Vec<(Vec<Ident>, Span)> {
         let mut found = Vec::new();
-        let _: ControlFlow<()> = visit_expressions(&self.tree, |expr| {
+        let _: ControlFlow<()> = walk::expressions(&self.tree, |expr| {
             match expr {
                 Expr::Identifier(ident) => found.push((vec![ident.clone()], self.span_of(ident))),
                 Expr::CompoundIdentifier(idents) => found.push((idents.clone(), self.span_of_node(expr))),
@@ -111,7 +112,7 @@ impl<T: Visit> Sql<T> {
     /// Every function that is called anywhere in the tree, in the order of the text, with the span of its name.
     pub fn functions(&self) -> Vec<(Function, Span)> {
         let mut found = Vec::new();
-        let _: ControlFlow<()> = visit_expressions(&self.tree, |expr| {
+        let _: ControlFlow<()> = walk::expressions(&self.tree, |expr| {
             if let Expr::Function(function) = expr {
                 let span = self.source.span(function.name.span()).unwrap_or(self.span);
                 found.push((function.clone(), span));

@@ -1,6 +1,7 @@
 //! From parts of sqlparser's trees back to the text.
 
-use sqlparser::ast::{Expr, visit_expressions};
+use crate::walk;
+use sqlparser::ast::Expr;
 use sqlparser::tokenizer::Token as SqlToken;
 use std::ops::ControlFlow;
 
@@ -11,7 +12,7 @@ use crate::{SourceMap, Span, Statement, parse_expression};
 fn parts(text: &str) -> Vec<String> {
     let sql = parse_expression(text).unwrap();
     let mut found = Vec::new();
-    let _: ControlFlow<()> = visit_expressions(&sql.tree, |expr: &Expr| {
+    let _: ControlFlow<()> = walk::expressions(&sql.tree, |expr: &Expr| {
         found.push(sql.span_of_expr(expr).of(text).to_owned());
         ControlFlow::Continue(())
     });

@@ -4,7 +4,8 @@
 use super::{FUNCTIONS, is_over_rows, without_semantics};
 use crate::planner::names::{object_name, quoted, unknown_functions_beside};
 use egret_cep::rows::parse_expression;
-use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, visit_expressions_mut};
+use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
+use egret_dsl::walk;
 use egret_dsl::{Diagnostic, Name, Span, Sql};
 use std::ops::ControlFlow;
 
@@ -26,7 +27,7 @@ pub(super) fn with_row_time(mut tree: Expr, time: &str, one_row: bool) -> Expr {
         true => Some(Expr::Identifier(quoted(time))),
         false => parse_expression(&format!("FINAL LAST({})", quoted(time))).ok(),
     };
-    let _ = visit_expressions_mut(&mut tree, |expr| {
+    let _ = walk::expressions_mut(&mut tree, |expr| {
         if let Expr::Function(call) = expr
             && object_name(&call.name) == ROW_TIME
             && is_without_argument_but(call, time)

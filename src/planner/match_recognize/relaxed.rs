@@ -28,8 +28,8 @@ use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern
 use egret_core::StreamSchema;
 use egret_dsl::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator, Value,
-    visit_expressions, visit_expressions_mut,
 };
+use egret_dsl::walk;
 use egret_dsl::{AfterMatchSkip, Name};
 use std::ops::ControlFlow;
 
@@ -158,7 +158,7 @@ impl<'a> Shape<'a> {
     /// A condition must be about the row at hand and rows of the head before it.
     fn check_condition(&self, condition: &Expr, index: usize, schema: &StreamSchema) -> Result<(), Reason> {
         let (own, given) = (&self.takes[index].variable, &self.takes[..index.min(self.head)]);
-        let outcome = visit_expressions(condition, |expr| {
+        let outcome = walk::expressions(condition, |expr| {
             let reads_given = match expr {
                 Expr::CompoundIdentifier(parts) => {
                     parts.first().is_some_and(|row| Name::normalise(row) == *own) || column_of(parts, given).is_some()
@@ -206,7 +206,7 @@ impl<'a> Shape<'a> {
             return Ok(Expr::Identifier(quoted(egret_cep::MATCH_TIME)));
         }
         let mut tree = without_semantics(tree.clone());
-        let outcome = visit_expressions(&tree, |expr| match self.check_measure(expr, schema) {
+        let outcome = walk::expressions(&tree, |expr| match self.check_measure(expr, schema) {
             Ok(()) => ControlFlow::Continue(()),
             Err(reason) => ControlFlow::Break(reason),
         });
@@ -215,7 +215,7 @@ impl<'a> Shape<'a> {
         }
         // A column alone is that of the match's last row.
         let last = self.takes.last().map(|take| take.variable.clone()).unwrap_or_default();
-        let _ = visit_expressions_mut(&mut tree, |expr| {
+        let _ = walk::expressions_mut(&mut tree, |expr| {
             if let Expr::Identifier(column) = expr
                 && !partition.contains(&Name::normalise(column).as_str())
             {
@@ -332,7 +332,7 @@ fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
 
 /// `FINAL f(x)` and `RUNNING f(x)` as `f(x)`: of a match that gives one row they are the same.
 fn without_semantics(mut tree: Expr) -> Expr {
-    let _ = visit_expressions_mut(&mut tree, |expr| {
+    let _ = walk::expressions_mut(&mut tree, |expr| {
         if let Expr::Function(call) = expr
             && super::without_semantics(&object_name(&call.name)) != object_name(&call.name)
         {

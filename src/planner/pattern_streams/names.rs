@@ -3,8 +3,9 @@
 use super::Several;
 use crate::planner::names::{Diagnosed, object_name, quoted, unknown_column};
 use egret_core::StreamSchema;
-use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, visit_expressions_mut};
+use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident};
 use egret_dsl::sqlparser::tokenizer;
+use egret_dsl::walk;
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -71,7 +72,7 @@ impl Scope<'_> {
     pub(super) fn renamed(&self, sql: &Sql, place: Place, name: impl Fn(usize, &str) -> String) -> Sql {
         let counted = self.counted(sql);
         let mut tree = sql.tree.clone();
-        let _ = visit_expressions_mut(&mut tree, |expr| {
+        let _ = walk::expressions_mut(&mut tree, |expr| {
             let idents = match expr {
                 Expr::Identifier(ident) if !counted.contains(&ident.span) => vec![ident.clone()],
                 Expr::CompoundIdentifier(idents) => idents.clone(),

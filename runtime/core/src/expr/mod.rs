@@ -7,11 +7,13 @@
 mod compiled;
 mod functions;
 mod plan;
+mod rewrite;
 
 pub use compiled::Expression;
 pub use functions::{aggregate_function, function_names, scalar_function};
 pub use plan::{Planner, Scope};
 pub(crate) use plan::{coerce, parse_expression};
+pub use rewrite::{Rewrite, any_part, rewrite};
 
 use crate::{Result, StreamSchema};
 
