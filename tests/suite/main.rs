@@ -8,6 +8,7 @@ mod checkpoints;
 mod closed_outputs;
 mod event_times;
 mod language;
+mod lengths;
 mod match_recognize;
 mod one_instance;
 mod outputs;

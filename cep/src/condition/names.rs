@@ -193,7 +193,8 @@ impl Resolver<'_, '_> {
         let data_type = self.names.schema.arrow().field(column).data_type().clone();
         let number = matches!(data_type, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64)
             || matches!(data_type, DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::Float32 | DataType::Float64);
-        let ordered = number || matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Boolean);
+        let ordered =
+            number || matches!(data_type, DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32 | DataType::Boolean);
         let single = match &call.args {
             FunctionArguments::List(list) => list.args.len() == 1,
             _ => false,

@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
     Null,
-    /// Integers, booleans, dates and timestamps.
+    /// Integers, booleans, dates, timestamps and lengths of time.
     Int(i64),
     Float(f64),
     Text(Box<str>),
@@ -76,7 +76,7 @@ pub(crate) fn kind(data_type: &DataType) -> Kind {
     match data_type {
         DataType::UInt64 => Kind::Other,
         t if t.is_integer() => Kind::Int,
-        DataType::Boolean | DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Kind::Int,
+        DataType::Boolean | DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Duration(_) => Kind::Int,
         DataType::Float32 | DataType::Float64 => Kind::Float,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Text,
         _ => Kind::Other,

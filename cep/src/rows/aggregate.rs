@@ -89,7 +89,7 @@ impl Resolver<'_, '_> {
         let data_type = self.columns.data_type(column);
         let signed = matches!(data_type, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64);
         let number = signed || matches!(data_type, DataType::Float32 | DataType::Float64);
-        let ordered = number || matches!(data_type, DataType::Timestamp(..) | DataType::Date32);
+        let ordered = number || matches!(data_type, DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32);
         Ok(match name {
             "count" => Some((Fold::Count(column), DataType::Int64)),
             "sum" if signed => Some((Fold::Sum(column), DataType::Int64)),

@@ -2,7 +2,7 @@
 //!
 //! # Format
 //! The hash is part of the on-disk format: xxh3 (64 bit, seed 0) over the canonical encoding of the key's columns, one after
-//! the other. A value is a byte `1` and then: integers and dates, timestamps as 8 bytes little endian (sign extended); booleans as
+//! the other. A value is a byte `1` and then: integers and dates, timestamps and lengths of time as 8 bytes little endian (sign extended); booleans as
 //! one byte; floats as 8 bytes of the f64's bits, little endian (-0.0 as 0.0); strings and binaries as their length in 8 bytes
 //! little endian, then their bytes. A null is a byte `0`. A key of a single non-null integer column has the same hash whatever
 //! the width of the column, so a stream of `INT` and one of `BIGINT` meet.
@@ -10,9 +10,9 @@
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -83,6 +83,10 @@ fn fixed_value(column: &ArrayRef, row: usize) -> Result<u64> {
         DataType::Timestamp(TimeUnit::Millisecond, _) => at!(TimestampMillisecondType),
         DataType::Timestamp(TimeUnit::Microsecond, _) => at!(TimestampMicrosecondType),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => at!(TimestampNanosecondType),
+        DataType::Duration(TimeUnit::Second) => at!(DurationSecondType),
+        DataType::Duration(TimeUnit::Millisecond) => at!(DurationMillisecondType),
+        DataType::Duration(TimeUnit::Microsecond) => at!(DurationMicrosecondType),
+        DataType::Duration(TimeUnit::Nanosecond) => at!(DurationNanosecondType),
         DataType::Float64 => (column.as_primitive::<Float64Type>().value(row) + 0.0).to_bits(),
         DataType::Float32 => (f64::from(column.as_primitive::<Float32Type>().value(row)) + 0.0).to_bits(),
         other => return Err(key_type_error(other)),
@@ -91,7 +95,7 @@ fn fixed_value(column: &ArrayRef, row: usize) -> Result<u64> {
 
 fn key_type_error(data_type: &DataType) -> Error {
     Error::job(format!("a column of type {data_type} cannot be a key"))
-        .help("use an integer, a string, a boolean, a float or a timestamp")
+        .help("use an integer, a string, a boolean, a float, a timestamp or a length of time")
 }
 
 /// Whether a column of this type can be (part of) a key.
@@ -102,7 +106,8 @@ pub fn check_key_type(data_type: &DataType) -> Result<()> {
     match data_type {
         t if t.is_integer() => Ok(()),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary | DataType::Boolean => Ok(()),
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Float32 | DataType::Float64 => Ok(()),
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Duration(_) => Ok(()),
+        DataType::Float32 | DataType::Float64 => Ok(()),
         other => Err(key_type_error(other)),
     }
 }

@@ -6,6 +6,7 @@
 
 mod compiled;
 mod functions;
+mod lengths;
 mod plan;
 mod rewrite;
 

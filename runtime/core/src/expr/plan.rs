@@ -102,7 +102,7 @@ impl Planner {
         let options = ParserOptions::default().with_map_string_types_to_utf8view(false);
         let planner = SqlToRel::new_with_options(&self.provider, options);
         let expr = planner.sql_to_expr(tree.clone(), scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
-        Ok(unnormalize_col(expr))
+        super::lengths::plan(unnormalize_col(expr), scope)
     }
 
     /// The Arrow type of a SQL type.
@@ -230,7 +230,12 @@ fn friendly(error: DataFusionError) -> Error {
     }
     let text = error.strip_backtrace();
     let text = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
-    Error::job(text.lines().next().unwrap_or(text).to_owned())
+    let wrong = Error::job(text.lines().next().unwrap_or(text).to_owned());
+    if text.starts_with("Unary operator '-'") {
+        wrong.help("for -(a - b) of two times write b - a, or (a - b) * -1")
+    } else {
+        wrong
+    }
 }
 
 /// Tells DataFusion's planner which functions there are.

@@ -1,0 +1,124 @@
+//! Functions of lengths, and casts.
+
+use super::operators::{as_float, as_units};
+use super::{INTERVAL_TYPE, Kind, LENGTH_TYPE, Lengths, UNIT, UNIT_NANOS, Use, as_interval, length_of, mixed, months};
+use crate::{Error, Result};
+use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
+use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
+use datafusion_expr::{Expr, ScalarUDF, cast, lit, try_cast};
+use std::sync::Arc;
+
+/// Aggregates that take lengths.
+const OF_LENGTHS: [&str; 10] =
+    ["count", "min", "max", "sum", "avg", "first_value", "last_value", "nth_value", "array_agg", "approx_distinct"];
+
+impl Lengths<'_> {
+    /// A call whose arguments are planned.
+    pub(super) fn function(&self, func: Arc<ScalarUDF>, args: Vec<Expr>) -> Result<Expr> {
+        let args = match func.name() {
+            "greatest" | "least" | "nullif" => self.same_all(args, Use::Compared)?,
+            "coalesce" | "nvl" => self.same_all(args, Use::Result)?,
+            "date_part" if matches!(args.as_slice(), [_, of] if self.kind(of) == Kind::Length) => {
+                let [part, of] = <[Expr; 2]>::try_from(args).map_err(|_| Error::bug("date_part has two arguments"))?;
+                return part_of(&part, self.as_length(of));
+            }
+            "to_char" if args.first().is_some_and(|of| self.kind(of) == Kind::Length) => {
+                return Err(
+                    Error::job("a length of time has no format").help("EXTRACT(HOUR FROM at - a.at) and the like are its parts")
+                );
+            }
+            // Other functions know INTERVALs alone.
+            _ => args.into_iter().map(|arg| as_interval(&arg).unwrap_or(arg)).collect(),
+        };
+        let call = Expr::ScalarFunction(ScalarFunction::new_udf(func, args));
+        Ok(match self.data_type(&call) {
+            Some(DataType::Timestamp(unit, zone)) if unit != UNIT => cast(call, DataType::Timestamp(UNIT, zone)),
+            _ => call,
+        })
+    }
+
+    pub(super) fn aggregate(&self, function: &AggregateFunction) -> Result<()> {
+        let name = function.func.name();
+        for arg in &function.params.args {
+            match self.kind(arg) {
+                Kind::Calendar => return Err(months("be aggregated")),
+                Kind::Length if !OF_LENGTHS.contains(&name) => {
+                    return Err(Error::job(format!("{name} of lengths of time is not known"))
+                        .help(format!("write {name}(EXTRACT(EPOCH FROM at - a.at)), which is in seconds")));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A cast that was written.
+    pub(super) fn cast(&self, expr: Expr, to: &DataType, is_try: bool) -> Result<Expr> {
+        let as_written = |expr: Expr, to: DataType| if is_try { try_cast(expr, to) } else { cast(expr, to) };
+        let (from, into) = (self.kind(&expr), Kind::of(to));
+        Ok(match (from, into) {
+            (Kind::Length, Kind::Calendar) | (Kind::Calendar, Kind::Calendar) => expr,
+            (_, Kind::Calendar) => self.to_interval(expr, from, is_try)?,
+            (Kind::Length, Kind::Text | Kind::Length) => as_written(expr, to.clone()),
+            (Kind::Calendar, _) => return Err(months("be cast")),
+            (Kind::Length, _) => {
+                return Err(Error::job(format!("a length of time cannot become {}", into.name()))
+                    .help("EXTRACT(EPOCH FROM at - a.at) is in seconds"));
+            }
+            (Kind::Time | Kind::ZonedTime, into) if into.is_number() => {
+                return Err(Error::job("a TIMESTAMP does not say what it is to count as a number")
+                    .help("EXTRACT(EPOCH FROM at) is in seconds since 1970"));
+            }
+            (from, Kind::Time | Kind::ZonedTime) if from.is_number() => {
+                return Err(Error::job("a number does not say what it counts as a TIMESTAMP")
+                    .help("write to_timestamp_seconds(n), to_timestamp_millis(n) or to_timestamp_micros(n)"));
+            }
+            _ => match to {
+                DataType::Timestamp(unit, zone) if *unit != UNIT => as_written(expr, DataType::Timestamp(UNIT, zone.clone())),
+                _ => as_written(expr, to.clone()),
+            },
+        })
+    }
+
+    /// An INTERVAL of a constant text.
+    fn to_interval(&self, expr: Expr, from: Kind, is_try: bool) -> Result<Expr> {
+        let none = || Ok(Expr::Literal(ScalarValue::try_from(&LENGTH_TYPE)?, None));
+        match &expr {
+            _ if from == Kind::Null => none(),
+            Expr::Literal(value, _) if from == Kind::Text => match value.cast_to(&INTERVAL_TYPE) {
+                Ok(interval) => Ok(Expr::Literal(length_of(&interval)?.unwrap_or(interval), None)),
+                Err(_) if is_try => none(),
+                Err(error) => Err(error.into()),
+            },
+            _ => Err(Error::job(format!("{} cannot become a length of time", from.name()))
+                .help("a number of seconds becomes one as n * INTERVAL '1' SECOND")),
+        }
+    }
+}
+
+/// `EXTRACT(part FROM length)`: of days, and of what is left of them, hours, minutes and seconds, each with the length's sign.
+fn part_of(part: &Expr, length: Expr) -> Result<Expr> {
+    let Expr::Literal(ScalarValue::Utf8(Some(name)) | ScalarValue::Utf8View(Some(name)), _) = part else {
+        return Err(mixed("taken apart by a part that is no constant", Kind::Length, Kind::Other));
+    };
+    let second = 1_000_000_000 / UNIT_NANOS;
+    let (minute, hour, day) = (60 * second, 3_600 * second, 86_400 * second);
+    let field = |within: i64, of: i64| (as_units(length.clone()) % lit(within)) / lit(of);
+    let name = name.to_ascii_lowercase();
+    let singular = name.strip_suffix('s').unwrap_or(&name);
+    Ok(match singular {
+        "epoch" => as_float(length) / lit(second as f64),
+        "day" => as_units(length) / lit(day),
+        "hour" => field(day, hour),
+        "minute" => field(hour, minute),
+        "second" => field(minute, second),
+        // Of the seconds with their fraction, as of a time.
+        "millisecond" => as_units(length) % lit(minute) * lit(1_000) / lit(second),
+        "microsecond" => as_units(length) % lit(minute) * lit(1_000_000) / lit(second),
+        _ => {
+            return Err(Error::job(format!("a length of time has no {name}"))
+                .help("it has EPOCH (seconds in all), DAY, HOUR, MINUTE, SECOND, MILLISECOND and MICROSECOND"));
+        }
+    })
+}

@@ -1,0 +1,339 @@
+//! Lengths of time: what is planned where times, differences of times and INTERVALs meet.
+//!
+//! A difference of two times is a `Duration`, and an INTERVAL is months, days and nanoseconds, which Arrow compares one after the
+//! other: ten days that are all nanoseconds come before one day. So here an INTERVAL without months is a *length* as a difference
+//! is one, a `Duration` in the unit of event time. (Times are in UTC, so a day has 24 hours.) An INTERVAL with months is a
+//! *calendar interval*: it has no length of its own, can be added to a time, and is refused where a length is needed.
+//!
+//! Times are brought to the unit of event time where they are computed with, for the years that other units reach are few.
+
+mod functions;
+mod operators;
+
+use super::plan::Scope;
+use crate::schema::TIME_TYPE;
+use crate::{Error, Result};
+use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, DataFusionError, ScalarValue};
+use datafusion_expr::expr::{Case, Cast, InList, ScalarFunction};
+use datafusion_expr::{Between, Expr, ExprSchemable, Operator, cast};
+
+const DAY_NANOS: i128 = 86_400_000_000_000;
+
+/// The type of a length.
+pub(crate) const LENGTH_TYPE: DataType = DataType::Duration(UNIT);
+
+const UNIT: TimeUnit = match TIME_TYPE {
+    DataType::Timestamp(unit, _) => unit,
+    _ => panic!("event time is a timestamp"),
+};
+
+/// Nanoseconds of the unit of lengths.
+const UNIT_NANOS: i64 = match UNIT {
+    TimeUnit::Second => 1_000_000_000,
+    TimeUnit::Millisecond => 1_000_000,
+    TimeUnit::Microsecond => 1_000,
+    TimeUnit::Nanosecond => 1,
+};
+
+/// Plans what an expression, as it was written, does with times and their lengths.
+///
+/// # Errors
+/// A length is combined with what is none, or months stand where a length is needed.
+pub(super) fn plan(expr: Expr, scope: &Scope) -> Result<Expr> {
+    let lengths = Lengths { schema: scope.df() };
+    let failed = |error: Error| DataFusionError::External(Box::new(error));
+    let planned = expr
+        .transform_down_up(|node| Ok(lengths.keep_days_of_zones(node)), |node| lengths.node(node).map_err(failed))
+        .map_err(|error| match error {
+            DataFusionError::External(inner) => match inner.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(other) => DataFusionError::External(other).into(),
+            },
+            other => other.into(),
+        })?
+        .data;
+    if lengths.kind(&planned) == Kind::Calendar {
+        return Err(months("be a value of its own"));
+    }
+    Ok(planned)
+}
+
+/// What kind of value an expression is, as far as times go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Length,
+    Calendar,
+    Time,
+    /// A time with a time zone.
+    ZonedTime,
+    Date,
+    Whole,
+    Float,
+    Text,
+    Null,
+    Other,
+}
+
+impl Kind {
+    fn of(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::Duration(_) => Self::Length,
+            DataType::Interval(_) => Self::Calendar,
+            DataType::Timestamp(_, None) => Self::Time,
+            DataType::Timestamp(_, Some(_)) => Self::ZonedTime,
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Null => Self::Null,
+            of if of.is_integer() => Self::Whole,
+            of if of.is_numeric() => Self::Float,
+            of if of.is_string() => Self::Text,
+            _ => Self::Other,
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Whole | Self::Float)
+    }
+
+    fn is_time(self) -> bool {
+        matches!(self, Self::Time | Self::ZonedTime | Self::Date)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Length => "a length of time",
+            Self::Calendar => "an INTERVAL with months",
+            Self::Time | Self::ZonedTime => "a TIMESTAMP",
+            Self::Date => "a DATE",
+            Self::Whole | Self::Float => "a number",
+            Self::Text => "a text",
+            Self::Null => "null",
+            Self::Other => "a value of another type",
+        }
+    }
+}
+
+/// Months stand where a length is needed.
+fn months(cannot: &str) -> Error {
+    Error::job(format!("a month has no fixed length, so an INTERVAL with months cannot {cannot}"))
+        .help("add it to a time, as in at < a.at + INTERVAL '1' MONTH, or write the length in days")
+}
+
+/// A length meets what is none.
+fn mixed(verb: &str, one: Kind, other: Kind) -> Error {
+    let (one, other) = (one.name(), other.name());
+    Error::job(format!("{one} and {other} cannot be {verb}")).help(
+        "write a length as INTERVAL '10' SECOND, n * INTERVAL '1' SECOND or at - a.at, and a number of seconds as EXTRACT(EPOCH FROM at - a.at)",
+    )
+}
+
+struct Lengths<'a> {
+    schema: &'a DFSchema,
+}
+
+impl Lengths<'_> {
+    fn data_type(&self, expr: &Expr) -> Option<DataType> {
+        expr.get_type(self.schema).ok()
+    }
+
+    /// What cannot be typed is left to those who say why.
+    fn kind(&self, expr: &Expr) -> Kind {
+        self.data_type(expr).map_or(Kind::Other, |data_type| Kind::of(&data_type))
+    }
+
+    /// In a time zone a day may have 23 hours: there an INTERVAL keeps its days.
+    fn keep_days_of_zones(&self, node: Expr) -> Transformed<Expr> {
+        let of_zone = match &node {
+            Expr::BinaryExpr(binary) if matches!(binary.op, Operator::Plus | Operator::Minus) => {
+                let (left, right) = (self.kind(&binary.left), self.kind(&binary.right));
+                [(left, &binary.right), (right, &binary.left)]
+                    .iter()
+                    .any(|(kind, other)| *kind == Kind::ZonedTime && matches!(other.as_ref(), Expr::Literal(..)))
+            }
+            _ => false,
+        };
+        let recursion = if of_zone { TreeNodeRecursion::Jump } else { TreeNodeRecursion::Continue };
+        Transformed::new(node, false, recursion)
+    }
+
+    /// A node whose children are planned.
+    fn node(&self, node: Expr) -> Result<Transformed<Expr>> {
+        Ok(Transformed::yes(match node {
+            Expr::Literal(ref value, _) => match length_of(value)? {
+                Some(length) => Expr::Literal(length, None),
+                None => return Ok(Transformed::no(node)),
+            },
+            Expr::BinaryExpr(binary) => self.binary(binary)?,
+            Expr::Negative(inner) if self.kind(&inner) == Kind::Length => match *inner {
+                Expr::Literal(value, _) => Expr::Literal(value.arithmetic_negate()?, None),
+                inner => Expr::Literal(length(0), None) - self.as_length(inner),
+            },
+            Expr::Between(Between { expr, negated, low, high }) => {
+                let [expr, low, high] = self.same([*expr, *low, *high], Use::Compared)?;
+                Expr::Between(Between::new(Box::new(expr), negated, Box::new(low), Box::new(high)))
+            }
+            Expr::InList(InList { expr, list, negated }) => {
+                let mut all = self.same_all(std::iter::once(*expr).chain(list).collect(), Use::Compared)?;
+                let list = all.split_off(1);
+                Expr::InList(InList::new(Box::new(all.remove(0)), list, negated))
+            }
+            Expr::Case(case) => Expr::Case(self.case(case)?),
+            Expr::ScalarFunction(ScalarFunction { func, args }) => self.function(func, args)?,
+            Expr::AggregateFunction(function) => {
+                self.aggregate(&function)?;
+                Expr::AggregateFunction(function)
+            }
+            Expr::Cast(Cast { expr, field }) => self.cast(*expr, field.data_type(), false)?,
+            Expr::TryCast(inner) => self.cast(*inner.expr, inner.field.data_type(), true)?,
+            other => return Ok(Transformed::no(other)),
+        }))
+    }
+
+    fn case(&self, case: Case) -> Result<Case> {
+        let Case { expr, when_then_expr, else_expr } = case;
+        let (whens, thens): (Vec<Expr>, Vec<Expr>) = when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
+        let (expr, whens) = match expr {
+            None => (None, whens),
+            Some(expr) => {
+                let mut all = self.same_all(std::iter::once(*expr).chain(whens).collect(), Use::Compared)?;
+                let whens = all.split_off(1);
+                (all.pop(), whens)
+            }
+        };
+        let (branches, has_else) = (thens.len(), else_expr.is_some());
+        let mut results = self.same_all(thens.into_iter().chain(else_expr.map(|last| *last)).collect(), Use::Result)?;
+        let last = if has_else { results.pop() } else { None };
+        debug_assert_eq!(results.len(), branches);
+        let pairs = whens.into_iter().zip(results).map(|(when, then)| (Box::new(when), Box::new(then)));
+        Ok(Case::new(expr.map(Box::new), pairs.collect(), last.map(Box::new)))
+    }
+
+    /// The time in the unit of event time.
+    fn as_time(&self, expr: Expr) -> Expr {
+        match self.data_type(&expr) {
+            Some(DataType::Timestamp(unit, zone)) if unit != UNIT => cast(expr, DataType::Timestamp(UNIT, zone)),
+            Some(DataType::Date32 | DataType::Date64) => cast(expr, TIME_TYPE),
+            _ => expr,
+        }
+    }
+
+    /// The length in the unit of event time.
+    fn as_length(&self, expr: Expr) -> Expr {
+        match self.data_type(&expr) {
+            Some(DataType::Duration(unit)) if unit != UNIT => cast(expr, LENGTH_TYPE),
+            _ => expr,
+        }
+    }
+
+    fn same<const N: usize>(&self, all: [Expr; N], used: Use) -> Result<[Expr; N]> {
+        let all = self.same_all(all.into(), used)?;
+        all.try_into().map_err(|_| Error::bug("expressions were lost"))
+    }
+
+    /// Values that are compared, or one of which is the result.
+    fn same_all(&self, all: Vec<Expr>, used: Use) -> Result<Vec<Expr>> {
+        let kinds: Vec<Kind> = all.iter().map(|expr| self.kind(expr)).collect();
+        let has = |kind: Kind| kinds.contains(&kind);
+        if has(Kind::Calendar) {
+            return match used {
+                Use::Compared => Err(months("be compared")),
+                Use::Result => self.same_calendars(all, &kinds),
+            };
+        }
+        if has(Kind::Length) {
+            if let Some(&other) = kinds.iter().find(|kind| !matches!(kind, Kind::Length | Kind::Null)) {
+                return Err(mixed(
+                    if used == Use::Compared { "compared" } else { "results of one expression" },
+                    Kind::Length,
+                    other,
+                ));
+            }
+            return Ok(all.into_iter().map(|expr| self.as_length(expr)).collect());
+        }
+        let times = kinds.iter().filter(|kind| matches!(kind, Kind::Time | Kind::ZonedTime)).count();
+        let dates = kinds.iter().filter(|&&kind| kind == Kind::Date).count();
+        // Dates among themselves stay dates.
+        Ok(if times > 0 && times + dates > 1 { all.into_iter().map(|expr| self.as_time(expr)).collect() } else { all })
+    }
+
+    fn same_calendars(&self, all: Vec<Expr>, kinds: &[Kind]) -> Result<Vec<Expr>> {
+        let one = |(expr, kind): (Expr, &Kind)| match kind {
+            Kind::Calendar | Kind::Null => Ok(expr),
+            Kind::Length => match as_interval(&expr) {
+                Some(interval) => Ok(interval),
+                None => Err(months("be a result beside a difference of times")),
+            },
+            other => Err(mixed("results of one expression", Kind::Calendar, *other)),
+        };
+        all.into_iter().zip(kinds).map(one).collect()
+    }
+}
+
+/// What becomes of values that stand side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Compared,
+    /// One of them is the result.
+    Result,
+}
+
+/// So many units.
+fn length(units: i64) -> ScalarValue {
+    let units = Some(units);
+    match UNIT {
+        TimeUnit::Second => ScalarValue::DurationSecond(units),
+        TimeUnit::Millisecond => ScalarValue::DurationMillisecond(units),
+        TimeUnit::Microsecond => ScalarValue::DurationMicrosecond(units),
+        TimeUnit::Nanosecond => ScalarValue::DurationNanosecond(units),
+    }
+}
+
+/// The length of an INTERVAL; `None` if it has months, or is no INTERVAL.
+fn length_of(value: &ScalarValue) -> Result<Option<ScalarValue>> {
+    let nanos = match value {
+        ScalarValue::IntervalMonthDayNano(Some(of)) if of.months == 0 => {
+            i128::from(of.days) * DAY_NANOS + i128::from(of.nanoseconds)
+        }
+        ScalarValue::IntervalDayTime(Some(of)) => i128::from(of.days) * DAY_NANOS + i128::from(of.milliseconds) * 1_000_000,
+        ScalarValue::IntervalYearMonth(Some(0)) => 0,
+        ScalarValue::IntervalMonthDayNano(None) | ScalarValue::IntervalDayTime(None) | ScalarValue::IntervalYearMonth(None) => {
+            return Ok(Some(ScalarValue::try_from(&LENGTH_TYPE)?));
+        }
+        _ => return Ok(None),
+    };
+    if nanos % i128::from(UNIT_NANOS) != 0 {
+        return Err(Error::job(format!("an INTERVAL of {nanos} nanoseconds is finer than times are, which count {UNIT_NANOS}"))
+            .help("write a whole number of these"));
+    }
+    let units = i64::try_from(nanos / i128::from(UNIT_NANOS))
+        .map_err(|_| Error::job("an INTERVAL is longer than all times are apart").help("write a shorter one"))?;
+    Ok(Some(length(units)))
+}
+
+/// A constant length as an INTERVAL.
+fn as_interval(expr: &Expr) -> Option<Expr> {
+    let units = match expr {
+        Expr::Literal(
+            ScalarValue::DurationSecond(units)
+            | ScalarValue::DurationMillisecond(units)
+            | ScalarValue::DurationMicrosecond(units)
+            | ScalarValue::DurationNanosecond(units),
+            _,
+        ) => *units,
+        _ => return None,
+    };
+    let interval = units.map(|units| {
+        let nanos = i128::from(units) * i128::from(UNIT_NANOS);
+        let days = i32::try_from(nanos / DAY_NANOS).ok()?;
+        Some(IntervalMonthDayNano::new(0, days, (nanos % DAY_NANOS) as i64))
+    });
+    let interval = match interval {
+        None => None,
+        Some(interval) => Some(interval?),
+    };
+    Some(Expr::Literal(ScalarValue::IntervalMonthDayNano(interval), None))
+}
+
+/// The type of an INTERVAL as DataFusion's functions take it.
+const INTERVAL_TYPE: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
