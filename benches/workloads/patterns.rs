@@ -20,7 +20,8 @@ fn find(txn: &Stream, big: &str) -> Result<Stream> {
     let output = |name: Option<&str>| OutputPort { name: name.map(str::to_owned), schema: compiled.output_schema().clone() };
     let late = OutputPort { name: Some("late".into()), schema: compiled.prefilter_schema().clone() };
     let by_card = Partitioning::Hash(compiled.key_columns_after_prefilter());
-    let outputs = vec![output(None), late, output(Some("timed_out"))];
+    let overflow = OutputPort { name: Some("overflow".into()), schema: compiled.overflow_schema().clone() };
+    let outputs = vec![output(None), late, output(Some("timed_out")), overflow];
     txn.job().operator("pattern found", compiled.matcher_factory(), &[(&filtered, by_card)], Parallelism::EveryWorker, outputs)
 }
 

@@ -64,8 +64,8 @@ fn advice(name: &str, estimate: &Estimate) -> Vec<String> {
     let mut all = Vec::new();
     if estimate.open_peak.is_none() {
         all.push(
-            "one key has more partial matches than max_partial_matches allows: narrow the condition of the first step, shorten WITHIN, \
-             or choose overflow = 'drop_oldest'"
+            "one key has more partial matches than max_partial_matches allows, and is put aside: narrow the condition of the first step, \
+             shorten WITHIN, take a GREEDY repetition, or raise max_partial_matches"
                 .to_owned(),
         );
     }

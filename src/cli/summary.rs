@@ -1,6 +1,6 @@
 //! What a job did, at its end.
 
-use egret::cep::matches_of;
+use egret::cep::{DROPPED, OVERFLOWED, matches_of};
 use egret::core::job::NodeKind;
 use egret::core::{EventTime, JobGraph};
 use egret::engine::{JobReport, NodeReport};
@@ -82,6 +82,11 @@ pub(crate) fn losses(report: &JobReport) -> String {
                 &mut text,
                 &format!("  late     {:<20} {:>12} rows behind the watermark, not used here", node.name, count(node.late)),
             );
+        }
+        for (counter, what) in [(OVERFLOWED, "overflow"), (DROPPED, "dropped")] {
+            if let Some(&number) = node.named.get(counter).filter(|number| **number > 0) {
+                line(&mut text, &format!("  {what:<8} {:<20} {:>12} {counter}", node.name, count(number as u64)));
+            }
         }
         for hold in &node.holds {
             line(&mut text, &format!("  waits    {:<20} {hold}", node.name));

@@ -98,7 +98,7 @@ impl<'a> Build<'a> {
             wrong: Vec::new(),
             warnings: Vec::new(),
             numbers: 0,
-            late_rows: Vec::new(),
+            match_sides: Vec::new(),
             row_patterns_only: given.row_patterns_only,
             reads: used::relations_read(program),
             asked_why: used::relations_asked_why(program),
@@ -133,8 +133,8 @@ struct Build<'a> {
     wrong: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     numbers: usize,
-    /// The rows that came too late for each MATCH_RECOGNIZE so far.
-    late_rows: Vec<Relation>,
+    /// Of each MATCH_RECOGNIZE so far, the rows that came too late for it, and the keys that had too many partial matches.
+    match_sides: Vec<[Relation; 2]>,
     row_patterns_only: bool,
     /// The names of all relations that queries read, side outputs among them.
     reads: BTreeSet<String>,
@@ -205,11 +205,13 @@ impl Build<'_> {
         if let Some(source) = self.sources.get(&statement.name.text) {
             return self.given_rows(&statement.name, Arc::clone(source));
         }
-        let matches = self.late_rows.len();
+        let matches = self.match_sides.len();
         let rows = self.whole_query(&statement.query)?;
         self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
-        if let [late] = &self.late_rows[matches..] {
-            self.catalog.insert(&format!("{}.{}", statement.name, match_recognize::LATE), late.clone());
+        if let [sides] = &self.match_sides[matches..] {
+            for (side, relation) in [match_recognize::LATE, match_recognize::OVERFLOW].into_iter().zip(sides.clone()) {
+                self.catalog.insert(&format!("{}.{side}", statement.name), relation);
+            }
         }
         Ok(())
     }

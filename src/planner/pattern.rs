@@ -14,8 +14,8 @@ use egret_dsl::{
 };
 use std::collections::BTreeMap;
 
-/// The side outputs of a pattern: `pattern.late` and `pattern.timed_out`.
-const SIDE_OUTPUTS: [&str; 2] = ["late", "timed_out"];
+/// The side outputs of a pattern: `pattern.late` and so on.
+const SIDE_OUTPUTS: [&str; 3] = ["late", "timed_out", "overflow"];
 
 /// A pattern's texts, with calls to graphs and models replaced by columns.
 pub(super) struct Texts {
@@ -87,13 +87,13 @@ impl Build<'_> {
         let name = (statement.name.text.as_str(), statement.name.span);
         let relation = statement.streams.iter().map(|stream| stream.text.as_str()).collect::<Vec<_>>().join(", ");
         let added = self.add_pattern(name, &compiled, (&relation, stream));
-        let [matches, mut late, timed_out] = added.map_err(at(statement.name.span))?;
+        let [matches, mut late, timed_out, overflow] = added.map_err(at(statement.name.span))?;
         if let Some((several, united)) = &read.several
             && self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[0]))
         {
             late = self.late_of_several(statement, several, united, &late)?;
         }
-        self.insert_pattern(statement, matches, [late, timed_out]);
+        self.insert_pattern(statement, matches, [late, timed_out, overflow]);
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Build<'_> {
         statement.streams.iter().all(|stream| self.catalog.get(&stream.text).is_some_and(|relation| relation.bounded))
     }
 
-    fn insert_pattern(&mut self, statement: &CreatePattern, matches: Stream, sides: [Stream; 2]) {
+    fn insert_pattern(&mut self, statement: &CreatePattern, matches: Stream, sides: [Stream; 3]) {
         let bounded = self.is_bounded(statement);
         let selected: Vec<String> = statement.select.iter().filter_map(|item| item.output_name()).map(|name| name.text).collect();
         let mut main = Relation::new(matches, bounded);

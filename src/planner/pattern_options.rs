@@ -19,14 +19,19 @@ pub(super) struct Settings {
 /// Reads the options of a statement.
 pub(super) fn settings(statement: &CreatePattern) -> Diagnosed<Settings> {
     let mut settings =
-        Settings { max_partial_matches: MAX_PARTIAL_MATCHES, overflow: Overflow::Fail, skip_miss: SkipMiss::Ignore };
+        Settings { max_partial_matches: MAX_PARTIAL_MATCHES, overflow: Overflow::PutAside, skip_miss: SkipMiss::Ignore };
     let mut wrong = Vec::new();
     for option in &statement.options.entries {
         let result = match option.key.text.as_str() {
             UID => Ok(()),
             MOST => most(option).map(|most| settings.max_partial_matches = most),
             OVERFLOW => {
-                let known = [("fail", Overflow::Fail), ("drop_oldest", Overflow::DropOldest), ("drop_new", Overflow::DropNew)];
+                let known = [
+                    ("put_aside", Overflow::PutAside),
+                    ("fail", Overflow::Fail),
+                    ("drop_oldest", Overflow::DropOldest),
+                    ("drop_new", Overflow::DropNew),
+                ];
                 one_of(option, &known).map(|overflow| settings.overflow = overflow)
             }
             MISS => {

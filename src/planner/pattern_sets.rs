@@ -75,15 +75,17 @@ impl PatternGroup {
         self.rows.origin() == rows.origin() && self.patterns.iter().all(|(_, other)| other.can_run_with(pattern))
     }
 
-    /// Adds a pattern. Returns its matches, late rows and time-outs.
-    fn add(&mut self, name: &str, pattern: &CompiledPattern) -> Result<[Stream; 3]> {
+    /// Adds a pattern. Returns its matches, late rows, time-outs and keys that had too many partial matches.
+    fn add(&mut self, name: &str, pattern: &CompiledPattern) -> Result<[Stream; 4]> {
         let number = self.patterns.len();
         self.patterns.push((name.to_owned(), pattern.clone()));
         let way = |from| vec![Way { from, through: None }];
         let matches = self.output(Some(name.to_owned()), pattern.output_schema(), way(PatternSet::matches_port(number)));
         let timed_out = format!("{name}.timed_out");
         let timed_out = self.output(Some(timed_out), pattern.output_schema(), way(PatternSet::timed_out_port(number)));
-        Ok([matches, self.filtered.side_output(LATE)?, timed_out])
+        let overflow = format!("{name}.overflow");
+        let overflow = self.output(Some(overflow), pattern.overflow_schema(), way(PatternSet::overflow_port(number)));
+        Ok([matches, self.filtered.side_output(LATE)?, timed_out, overflow])
     }
 
     /// One more output.
@@ -131,13 +133,14 @@ impl PatternGroup {
 }
 
 impl Build<'_> {
-    /// A pattern over the rows of a relation: its matches, the rows that came too late, and partial matches that timed out.
+    /// A pattern over the rows of a relation: its matches, the rows that came too late, partial matches that timed out, and keys that
+    /// had too many partial matches.
     pub(super) fn add_pattern(
         &mut self,
         (name, span): (&str, Span),
         compiled: &CompiledPattern,
         (relation, rows): (&str, &Stream),
-    ) -> Result<[Stream; 3]> {
+    ) -> Result<[Stream; 4]> {
         let found = self.pattern_groups.iter().position(|group| group.takes(compiled, rows));
         let place = match found {
             Some(place) => place,

@@ -66,6 +66,21 @@ fn wrong(statements: &str) -> String {
 }
 
 #[test]
+fn keys_with_too_many_partial_matches_are_a_stream() {
+    // One that is run as an event pattern, and one that is not.
+    for (pattern, low) in [("low x*? high", "price <= 20"), ("low+ x* high", "price < PREV(price)")] {
+        let told = rows_of(&format!(
+            "CREATE STREAM found AS SELECT * FROM prices MATCH_RECOGNIZE (
+               PARTITION BY symbol ORDER BY day, price MEASURES low.price AS low
+               AFTER MATCH SKIP PAST LAST ROW PATTERN ({pattern}) WITHIN INTERVAL '5' DAY
+               DEFINE low AS {low}, high AS price >= 25);
+             INSERT INTO out SELECT symbol, partial_matches, since, at, dropped, until, outcome, note FROM found.overflow;"
+        ));
+        assert!(told.is_empty(), "{told:?}");
+    }
+}
+
+#[test]
 fn the_next_row_that_fits() {
     let lines = rows_of(
         "INSERT INTO out SELECT m.symbol, low, high, last_price FROM prices MATCH_RECOGNIZE (

@@ -122,10 +122,76 @@ fn open_state_is_bounded_as_asked() {
     assert_eq!(of("drop_oldest"), ["p=5", "p=7"]);
     assert_eq!(of("drop_new"), ["p=4", "p=5"]);
     let text = "CREATE PATTERN p ON ev PARTITION BY user MATCH pay -> logout
-        DEFINE pay AS kind = 'pay', logout AS kind = 'logout' SELECT pay.id AS p WITH (max_partial_matches = 2);
+        DEFINE pay AS kind = 'pay', logout AS kind = 'logout' SELECT pay.id AS p WITH (max_partial_matches = 2, overflow = 'fail');
         INSERT INTO out SELECT p FROM p;";
     let error = run_program(text, 1).unwrap_err().to_string();
     assert!(error.contains("has more than 2 partial matches") && error.contains("overflow"), "{error}");
+}
+
+/// A card that is tested with very many small payments, and others.
+#[test]
+fn a_key_with_too_many_partial_matches_does_not_end_the_job() {
+    let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    writeln!(file, "id,card,amount,country,at").unwrap();
+    let mut row = |id: u32, card: u32, amount: f64, country: &str, second: u32| {
+        let (minute, second) = (second / 60, second % 60);
+        writeln!(file, "{id},{card},{amount:.1},{country},2024-01-01T00:{minute:02}:{second:02}Z").unwrap();
+    };
+    for id in 0..100 {
+        row(id, 7, 5.0, "DE", id);
+        if id % 30 < 2 {
+            row(1_000 + id, 8, 5.0, "DE", id);
+        }
+    }
+    row(2_000, 7, 90.0, "FR", 100);
+    row(2_001, 8, 90.0, "FR", 100);
+    for (id, minute) in [(3_000, 20), (3_001, 21)] {
+        row(id, 7, 5.0, "DE", minute * 60);
+    }
+    row(3_002, 7, 90.0, "FR", 22 * 60);
+    let program = |options: &str| {
+        format!(
+            "CREATE STREAM txn (id BIGINT, card BIGINT, amount DOUBLE, country STRING, at TIMESTAMP, WATERMARK FOR at AS at)
+               WITH (connector = 'file', path = '{}');
+             CREATE PATTERN p ON txn PARTITION BY card MATCH probe{{2,}} -> big
+               DEFINE probe AS amount < 10, big AS amount > 10 * avg(probe.amount) AND country <> last(probe.country)
+               WITHIN INTERVAL '10' MINUTE AFTER MATCH SKIP PAST LAST EVENT
+               SELECT card, count(probe) AS probes, big.id AS txn WITH (max_partial_matches = 500{options});
+             CREATE SINK out WITH (connector = 'memory'); CREATE SINK told WITH (connector = 'memory');
+             INSERT INTO out SELECT card, probes, txn FROM p;
+             INSERT INTO told SELECT card, partial_matches, dropped, outcome, since, at, until, note FROM p.overflow;",
+            file.path().display()
+        )
+    };
+    let ran = |options: &str, workers: usize| {
+        let (found, told) = (MemorySink::new(), MemorySink::new());
+        let text = program(options);
+        let program =
+            Program::new("test", &text).with_sink("out", Arc::new(found.clone())).with_sink("told", Arc::new(told.clone()));
+        let plan = program.plan().unwrap_or_else(|errors| panic!("{errors}"));
+        let report = run(&plan.job, &RunConfig { batch_rows: 7, ..RunConfig::with_workers(workers) }).unwrap();
+        let notes: Vec<String> = report.nodes.into_iter().flat_map(|node| node.notes).collect();
+        (found.sorted_lines(), told.sorted_lines(), notes)
+    };
+    for workers in [1, 2] {
+        let (found, told, notes) = ran("", workers);
+        // Card 7 is put aside for ten minutes, and found when it does the same again.
+        assert_eq!(found, ["card=7 probes=2 txn=3002", "card=8 probes=8 txn=2001"]);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].starts_with("card=7 partial_matches=529 dropped=529 outcome=put_aside since=2024-01-01T00:00:00"),
+            "{told:?}"
+        );
+        assert!(told[0].contains("until=2024-01-01T00:10:3"), "{told:?}");
+        assert!(notes.len() == 1 && notes[0].contains("pattern p: the key 7 had more than 500 partial matches"), "{notes:?}");
+    }
+    let (found, told, _) = ran(", overflow = 'drop_oldest'", 2);
+    let of_seven = found.iter().find(|line| line.contains("txn=2000")).unwrap();
+    assert_ne!(of_seven, "card=7 probes=100 txn=2000", "it lacks what was dropped, and that is said");
+    assert!(
+        told.iter().all(|line| line.contains("outcome=drop_oldest") && line.contains("may be shorter than it was")),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -92,10 +92,12 @@ const STREAM: &str = "CREATE STREAM t (kind STRING, v DOUBLE, at TIMESTAMP, WATE
 
 /// What a pattern finds, in words.
 fn find(pattern: &str, events: &[Event], timeouts: bool) -> String {
+    // Options stand behind SELECT.
+    let (pattern, options) = pattern.split_at(pattern.find(" WITH (").unwrap_or(pattern.len()));
     let (clauses, variables) = completed(pattern);
     let columns: Vec<String> = variables.iter().map(|name| format!("array_agg({name}.at) AS {name}")).collect();
     let text = format!(
-        "{STREAM} CREATE PATTERN p ON t MATCH {clauses} SELECT {}, match_time AS decided;
+        "{STREAM} CREATE PATTERN p ON t MATCH {clauses} SELECT {}, match_time AS decided {options};
          INSERT INTO found SELECT * FROM p; INSERT INTO timeouts SELECT * FROM p.timed_out;",
         columns.join(", ")
     );

@@ -44,6 +44,7 @@ impl Plan {
             Some(why) => format!("keeps partial matches one by one, and looks at each that an event can change: {why}"),
         });
         let overflow = match self.options.overflow {
+            Overflow::PutAside => "with one more the key is put aside",
             Overflow::Fail => "one more is an error",
             Overflow::DropOldest => "of more the oldest are dropped",
             Overflow::DropNew => "of more the newest are dropped",

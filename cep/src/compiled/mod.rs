@@ -44,8 +44,11 @@ pub const MAX_PARTIAL_MATCHES: usize = 100_000;
 /// What happens when a key has more partial matches than it may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// The job ends with an error.
+    /// The key is put aside: its partial matches go, and its events are passed over until the pattern's window has passed since. Without
+    /// a window it begins afresh with the next event.
     #[default]
+    PutAside,
+    /// The job ends with an error.
     Fail,
     /// Those that began first are dropped and counted.
     DropOldest,
@@ -68,7 +71,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             runs_per_key_max: MAX_PARTIAL_MATCHES,
-            overflow: Overflow::Fail,
+            overflow: Overflow::PutAside,
             timed_out: false,
             late_at_prefilter: false,
             sets_from: 32,
@@ -84,7 +87,8 @@ impl Default for Options {
 /// must get all rows of a key: partition by [`CompiledPattern::key_columns_after_prefilter`], or gather if there are none.
 ///
 /// The matcher's outputs: 0, the matches; 1, late rows ([`CompiledPattern::late_schema`]); 2, partial matches that timed out, if
-/// [`CompiledPattern::with_timed_out`] asked for them, with the columns of the matches.
+/// [`CompiledPattern::with_timed_out`] asked for them, with the columns of the matches; 3, keys that had too many partial matches
+/// ([`CompiledPattern::overflow_schema`]).
 ///
 /// # Time
 /// A match's event time is the time at which it was decided: that of its last event; of a match that ends in an absence, the end
@@ -103,6 +107,8 @@ pub struct Found {
     pub matches: RecordBatch,
     /// The partial matches that timed out, if these were asked for.
     pub timed_out: RecordBatch,
+    /// The keys that had too many partial matches.
+    pub overflow: RecordBatch,
 }
 
 impl CompiledPattern {
@@ -127,7 +133,7 @@ impl CompiledPattern {
         self.with(|options| options.runs_per_key_max = most)
     }
 
-    /// What happens when a key has more partial matches than that; the job ends with an error unless said otherwise.
+    /// What happens when a key has more partial matches than that; it is put aside unless said otherwise.
     #[must_use]
     pub fn with_overflow(self, overflow: Overflow) -> Self {
         self.with(|options| options.overflow = overflow)
@@ -237,6 +243,13 @@ impl CompiledPattern {
         &self.plan.measures.output
     }
 
+    /// The columns of keys that had too many partial matches: those of the key, how many (`partial_matches`), since when there were any,
+    /// the event that was one too many (`at`), how many were dropped, until when the key is put aside, the outcome, which is called as the
+    /// option that leads to it, and the same in words (`note`). A name that the key has already is preceded by `overflow_`.
+    pub fn overflow_schema(&self) -> &StreamSchema {
+        &self.plan.overflow.schema
+    }
+
     /// The columns of late rows: of the matcher's output 1, or, with [`CompiledPattern::with_late_at_prefilter`], of the prefilter's.
     pub fn late_schema(&self) -> &StreamSchema {
         if self.plan.options.late_at_prefilter { &self.plan.input } else { &self.plan.late }
@@ -281,10 +294,11 @@ impl CompiledPattern {
             sent.extend(call(matcher.as_mut(), &|operator, ctx| operator.process(0, batch.clone(), ctx))?);
         }
         sent.extend(call(matcher.as_mut(), &|operator, ctx| operator.on_watermark(EventTime::MAX, ctx))?);
-        let of_port = |port: usize| {
+        let of_port = |port: usize, schema: &StreamSchema| {
             let batches = sent.iter().filter(|(to, _)| *to == port).map(|(_, batch)| batch.rows());
-            arrow::compute::concat_batches(self.output_schema().arrow(), batches)
+            arrow::compute::concat_batches(schema.arrow(), batches)
         };
-        Ok(Found { matches: of_port(0)?, timed_out: of_port(2)? })
+        let (matches, timed_out) = (of_port(0, self.output_schema())?, of_port(2, self.output_schema())?);
+        Ok(Found { matches, timed_out, overflow: of_port(3, self.overflow_schema())? })
     }
 }

@@ -7,6 +7,7 @@ use crate::condition::{Conditions, Drafts, Term, draft};
 use crate::local::{ANY_ROW, words};
 use crate::matcher::why_one_by_one;
 use crate::measure::Measures;
+use crate::overflow::OverflowTable;
 use crate::pattern::{AfterMatch, Element, Pattern, SkipMiss};
 use crate::value::{Function, RunValue};
 use crate::why::show::{ShownConditions, name_for};
@@ -56,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) within_events: Option<u64>,
     pub(crate) skip: Skip,
     pub(crate) skip_miss: SkipMiss,
+    /// What is told of keys with too many partial matches.
+    pub(crate) overflow: OverflowTable,
     /// Whether the prefilter may drop rows that meet no condition.
     pub(crate) drops_rows: bool,
     pub(crate) options: Options,
@@ -121,6 +124,7 @@ impl Plan {
                 condition.local.is_some() || condition.never
             });
         let skip = resolve_skip(&pattern.after_match, &automaton);
+        let overflow = OverflowTable::new(schema, &partition, &given)?;
         let mut plan = Self {
             automaton,
             sources,
@@ -145,6 +149,7 @@ impl Plan {
             within_events: pattern.within_events,
             skip,
             skip_miss: pattern.skip_miss,
+            overflow,
             drops_rows,
             options: Options::default(),
             sets_from: usize::MAX,

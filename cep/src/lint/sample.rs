@@ -1,7 +1,7 @@
 //! What a pattern keeps, measured on a sample of its rows.
 
-use crate::CompiledPattern;
 use crate::matcher::{Kept, Probe};
+use crate::{CompiledPattern, Overflow};
 use arrow::array::RecordBatch;
 use egret_core::batch::millis;
 use egret_core::metrics::Counters;
@@ -53,7 +53,7 @@ impl CompiledPattern {
             estimate.bytes_peak = estimate.bytes_peak.max(kept.bytes);
         })?;
         let (mut open_peak, mut open_at_end, mut most) = (0, 0, (0, String::new()));
-        let counted = self.clone().with_sets_from(usize::MAX).walk(&filtered, &points, |kept| {
+        let counted = self.counted_one_by_one().walk(&filtered, &points, |kept| {
             open_peak = open_peak.max(kept.open);
             open_at_end = kept.open;
             if kept.most.0 > most.0 {
@@ -69,6 +69,15 @@ impl CompiledPattern {
         estimate.open_at_end = open_at_end;
         estimate.most = (most.0 > 0).then_some((most.1, most.0));
         Ok(estimate)
+    }
+
+    /// The same pattern, whose partial matches are kept one by one, and where a key with too many ends it.
+    fn counted_one_by_one(&self) -> Self {
+        let counted = self.clone().with_sets_from(usize::MAX);
+        match self.plan().options.overflow {
+            Overflow::PutAside => counted.with_overflow(Overflow::Fail),
+            _ => counted,
+        }
     }
 
     fn prefiltered(&self, rows: &RecordBatch) -> Result<Vec<RecordBatch>> {

@@ -40,6 +40,18 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Its canonical encoding.
+    pub(crate) fn encoded(&self) -> Vec<u8> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Int(Some(value)) => std::iter::once(1).chain(value.to_le_bytes()).collect(),
+            Self::Int(None) => vec![0],
+            Self::Bytes(bytes) => bytes.0.to_vec(),
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,6 @@
 //! The operator behind the exchange: puts rows in order and keeps the partial matches of every key.
 
+mod aside;
 mod compact;
 mod count_window;
 mod evaluate;
@@ -36,9 +37,10 @@ use egret_core::{
 };
 use std::sync::Arc;
 
-/// The counters of partial matches that ended without a match.
+/// The counter of partial matches that ended without a match.
 pub(crate) const TIMED_OUT: &str = "partial matches timed out";
-pub(crate) const DROPPED: &str = "partial matches dropped, their key had too many";
+/// The counter of partial matches that were dropped because their key had too many.
+pub const DROPPED: &str = "partial matches dropped, their key had too many";
 
 /// Makes matchers.
 pub(crate) struct MatcherFactory(pub(crate) Arc<Plan>);
@@ -64,6 +66,11 @@ pub(crate) trait Exit {
     /// # Errors
     /// Something cannot be computed of them.
     fn send(&mut self, sent: Vec<(usize, Batch)>, ended: bool, ctx: &mut Context<'_>) -> Result<()>;
+
+    /// The name of the pattern, where the operator's does not say it.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 
     /// State as it is saved.
     fn saved(&self, state: Snapshot) -> Snapshot {
@@ -210,6 +217,7 @@ impl Matcher {
             ctx.counters().add_named(DROPPED, (dropped - self.dropped) as i64);
             self.dropped = dropped;
         }
+        self.state.tell(self.exit.name(), ctx.counters());
         self.wake(ctx);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::store::Store;
 use super::values;
 use crate::compiled::Plan;
+use crate::overflow::Overflows;
 use crate::value::Function;
 use crate::why::report::{Outcome, report};
 use arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray};
@@ -15,6 +16,9 @@ const ROWS_MAX: usize = 8_192;
 /// The output of partial matches that timed out.
 const TIMED_OUT: usize = 2;
 
+/// The output of keys that had too many partial matches.
+const OVERFLOW: usize = 3;
+
 /// What waits to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Output {
@@ -22,6 +26,7 @@ pub(super) struct Output {
     timed_out: Collected,
     batches: Vec<(usize, Batch)>,
     timed_out_count: u64,
+    pub(super) overflows: Overflows,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +92,8 @@ impl Output {
             collected.chains.drain(..).for_each(|chain| store.release(chain));
             self.batches.push((port, Batch::from_parts(rows, plan.measures.output.event_time(), None)));
         }
+        let overflows = self.overflows.take(&plan.overflow)?;
+        self.batches.extend(overflows.map(|batch| (OVERFLOW, batch)));
         Ok(())
     }
 

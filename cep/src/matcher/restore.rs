@@ -55,6 +55,10 @@ impl State {
         self.reached = self.reached.max(saved.reached);
         self.not_before = saved.reached;
         for key in saved.keys {
+            if let Some(aside) = key.aside {
+                self.load_aside(plan, key.key, aside);
+                continue;
+            }
             let place = self.load_key(plan, key, &events, &chains)?;
             self.judge(plan, place)?;
             self.output.flush_if_full(plan, &mut self.store)?;
@@ -134,7 +138,8 @@ impl State {
     fn drop_surplus(&mut self, plan: &Plan, runs: &mut Vec<Run>) {
         let surplus = runs.len().saturating_sub(plan.options.runs_per_key_max);
         let dropped = match plan.options.overflow {
-            Overflow::Fail => return,
+            // With the next row that changes something.
+            Overflow::Fail | Overflow::PutAside => return,
             Overflow::DropOldest => runs.drain(..surplus),
             Overflow::DropNew => runs.drain(runs.len() - surplus..),
         };

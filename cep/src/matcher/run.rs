@@ -1,5 +1,6 @@
 //! A partial match, a match that waits, and the lists of them that are kept of a key.
 
+use super::aside::Aside;
 use super::compact::KeySets;
 use std::ops::Deref;
 
@@ -18,7 +19,7 @@ pub(crate) struct Run {
 }
 
 /// The partial matches of a key, in the order of their first events. A single one, the usual case, lies in place; very many may
-/// be kept as sets, which are not listed here.
+/// be kept as sets, which are not listed here; and of a key that is put aside there are none.
 #[derive(Debug, Default)]
 pub(crate) enum Runs {
     #[default]
@@ -26,6 +27,7 @@ pub(crate) enum Runs {
     One(Run),
     Many(Vec<Run>),
     Sets(Box<KeySets>),
+    Aside(Box<Aside>),
 }
 
 impl Deref for Runs {
@@ -34,7 +36,7 @@ impl Deref for Runs {
     #[inline]
     fn deref(&self) -> &[Run] {
         match self {
-            Self::None | Self::Sets(_) => &[],
+            Self::None | Self::Sets(_) | Self::Aside(_) => &[],
             Self::One(run) => std::slice::from_ref(run),
             Self::Many(runs) => runs,
         }
@@ -47,6 +49,20 @@ impl Runs {
     pub(crate) fn sets(&self) -> Option<&KeySets> {
         match self {
             Self::Sets(sets) => Some(sets),
+            _ => None,
+        }
+    }
+
+    /// Whether they are not kept one by one.
+    #[inline]
+    pub(crate) fn are_apart(&self) -> bool {
+        matches!(self, Self::Sets(_) | Self::Aside(_))
+    }
+
+    /// Until when the key is put aside.
+    pub(crate) fn aside(&self) -> Option<&Aside> {
+        match self {
+            Self::Aside(aside) => Some(aside),
             _ => None,
         }
     }
@@ -68,7 +84,7 @@ impl Runs {
         match self {
             // The memory of many is put back by `put`, that of the list meanwhile stays here.
             Self::Many(runs) => std::mem::swap(runs, list),
-            Self::Sets(_) => {}
+            Self::Sets(_) | Self::Aside(_) => {}
             _ => {
                 if let Self::One(run) = std::mem::take(self) {
                     list.push(run);

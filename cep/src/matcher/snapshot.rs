@@ -1,13 +1,14 @@
 //! State as bytes, by key group.
 //!
 //! # Format
-//! One entry a key group: a byte `3`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams, with
+//! One entry a key group: a byte `4`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams, with
 //! the names and types of the stream's columns. Rows that wait have no masks: what a row is to the pattern is found anew when it
 //! is taken up. A link of a chain names its predecessor and its event by their places in the entry's lists; a predecessor always
 //! stands before. Of a pattern without partition columns the one entry is operator state, which the first instance takes up.
 //!
 //! Nodes, edges and variables are saved by their numbers in the automaton; the fingerprint says that these mean the same.
 
+use super::aside::Aside;
 use super::compact::SavedSets;
 use super::keys::{Key, RowKeys};
 use super::run::{Held, Run};
@@ -22,7 +23,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// The state of the keys of one group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub(super) struct SavedKey {
     pub(super) sets: Option<SavedSets>,
     /// Of a window in events: how many came, and with which numbers and counts partial matches began.
     pub(super) window: Option<(u64, Vec<(u64, u64)>)>,
+    /// Of a key that is put aside, of which nothing else is kept.
+    pub(super) aside: Option<Aside>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,7 +135,8 @@ impl Saver {
         let held = held.collect();
         let sets = of.runs.sets().map(|sets| SavedSets::of(self, state, sets));
         let window = state.windows.get(place).map(|window| (window.count, window.starts.iter().copied().collect()));
-        self.saved.keys.push(SavedKey { key: of.key.clone(), runs, held, sets, window });
+        let aside = of.runs.aside().cloned();
+        self.saved.keys.push(SavedKey { key: of.key.clone(), runs, held, sets, window, aside });
     }
 
     fn bytes(mut self, state: &State) -> Result<Vec<u8>> {

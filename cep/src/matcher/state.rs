@@ -5,16 +5,17 @@ use super::evaluate::{Current, bound};
 use super::expire::{Deadlines, Expired, deadline, end_window, expire};
 use super::keys::{Key, KeyState, Keys, RowKeys};
 use super::output::Output;
-use super::run::{Held, Run};
+use super::run::{Held, Run, Runs};
 use super::slab::NONE;
 use super::step::{At, Step, Work};
 use super::store::Store;
-use crate::compiled::{Overflow, Plan, Skip};
+use crate::compiled::{Plan, Skip};
 use crate::condition::gate::CLOSED;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use egret_core::TimeOrder;
 use egret_core::batch::millis;
+use egret_core::metrics::Counters;
 use egret_core::{Batch, Error, Result, StateSize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -38,7 +39,7 @@ pub(crate) struct State {
     due: Vec<(u32, u32)>,
     /// The times of matches that are held back, and how many of each.
     pub(super) held: BTreeMap<i64, usize>,
-    /// When keys whose partial matches are kept as sets are to be looked at, with their generation.
+    /// When keys whose partial matches are kept as sets, or that are put aside, are to be looked at, with their generation.
     pub(super) sets_due: BinaryHeap<Reverse<(i64, u32, u32)>>,
     /// Bytes of memory of all these sets.
     pub(super) sets_bytes: usize,
@@ -183,9 +184,12 @@ impl State {
     #[inline]
     fn row(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
         if let Some(place) = place
-            && self.keys.states[place].runs.sets().is_some()
+            && self.keys.states[place].runs.are_apart()
         {
             let state = &self.keys.states[place];
+            if state.runs.aside().is_some() {
+                return self.row_aside(plan, current, keys, at, place);
+            }
             let can_change = at.mask & (state.interest | plan.automaton.start.interest) != 0 || state.deadline <= at.time;
             return if can_change { self.row_in_sets(plan, current, keys, at, place) } else { Ok(()) };
         }
@@ -202,7 +206,14 @@ impl State {
 
     /// A row that can change something of a key.
     #[inline(never)]
-    fn row_of_key(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
+    pub(super) fn row_of_key(
+        &mut self,
+        plan: &Plan,
+        current: &mut Current,
+        keys: &RowKeys,
+        at: At,
+        place: Option<u32>,
+    ) -> Result<()> {
         let mut runs = std::mem::take(&mut self.list);
         if let Some(place) = place {
             self.keys.take_runs(place, &mut runs);
@@ -216,10 +227,12 @@ impl State {
         }
         let mut left = place;
         if changed || !self.work.complete.is_empty() {
-            if runs.len() > plan.options.runs_per_key_max {
-                self.overflow(plan, keys, at, &mut runs)?;
-            }
+            let too_many = runs.len() > plan.options.runs_per_key_max;
+            let is_aside = too_many && self.overflow(plan, keys.key(at.row)?, at, &mut runs)?;
             left = self.put_back(plan, keys, at, place, &mut runs)?;
+            if is_aside {
+                self.put_aside(plan, keys.key(at.row)?, at.time);
+            }
         } else if let Some(place) = place {
             self.keys.put_runs(place, &mut runs);
         }
@@ -256,20 +269,6 @@ impl State {
             }
         }
         over > 0
-    }
-
-    /// A key has too many partial matches.
-    #[cold]
-    fn overflow(&mut self, plan: &Plan, keys: &RowKeys, at: At, runs: &mut Vec<Run>) -> Result<()> {
-        let most = plan.options.runs_per_key_max;
-        let dropped = match plan.options.overflow {
-            Overflow::Fail => return Err(too_many(plan, &keys.key(at.row)?)),
-            Overflow::DropOldest => runs.drain(..runs.len() - most),
-            Overflow::DropNew => runs.drain(most..),
-        };
-        self.dropped += dropped.len() as u64;
-        dropped.for_each(|run| self.store.release(run.chain));
-        Ok(())
     }
 
     /// Whether a row can change anything of a key.
@@ -388,7 +387,7 @@ impl State {
     /// Forgets a key of which nothing is left.
     pub(super) fn remove_if_empty(&mut self, place: u32) -> bool {
         let KeyState { runs, held, .. } = &self.keys.states[place];
-        let empty = runs.is_empty() && held.is_empty() && runs.sets().is_none();
+        let empty = runs.is_empty() && held.is_empty() && !runs.are_apart();
         if empty {
             self.windows.forget(place);
             self.keys.remove(place);
@@ -404,7 +403,7 @@ impl State {
             self.keys.warm_places(&due);
             for (place, generation) in due.drain(..) {
                 let is_due =
-                    |state: &KeyState| state.generation == generation && state.deadline < time && state.runs.sets().is_none();
+                    |state: &KeyState| state.generation == generation && state.deadline < time && !state.runs.are_apart();
                 if self.keys.states.get(place).is_some_and(is_due) {
                     self.expire_key(plan, place, time - 1)?;
                     self.output.flush_if_full(plan, &mut self.store)?;
@@ -416,11 +415,12 @@ impl State {
             && deadline < time
         {
             self.sets_due.pop();
-            let is_same = |state: &KeyState| state.generation == generation && state.runs.sets().is_some();
-            if self.keys.states.get(place).is_some_and(is_same) {
-                self.sets_due(plan, place, time - 1)?;
-                self.output.flush_if_full(plan, &mut self.store)?;
+            match self.keys.states.get(place).filter(|state| state.generation == generation).map(|state| &state.runs) {
+                Some(Runs::Sets(_)) => self.sets_due(plan, place, time - 1)?,
+                Some(Runs::Aside(_)) => self.keys.remove(place),
+                _ => continue,
             }
+            self.output.flush_if_full(plan, &mut self.store)?;
         }
         self.output.flush(plan, &mut self.store)?;
         self.store.settle()
@@ -430,9 +430,16 @@ impl State {
     pub(crate) fn end(&mut self, plan: &Plan) -> Result<()> {
         self.advance_to(plan, i64::MAX)?;
         for place in self.keys.live() {
-            if self.keys.states[place].runs.sets().is_some() {
-                self.end_sets(plan, place);
-                continue;
+            match self.keys.states[place].runs {
+                Runs::Sets(_) => {
+                    self.end_sets(plan, place);
+                    continue;
+                }
+                Runs::Aside(_) => {
+                    self.keys.remove(place);
+                    continue;
+                }
+                _ => {}
             }
             let mut runs = Vec::new();
             self.keys.take_runs(place, &mut runs);
@@ -473,6 +480,16 @@ impl State {
     pub(crate) fn take_output(&mut self, plan: &Plan) -> Result<Vec<(usize, Batch)>> {
         self.output.flush(plan, &mut self.store)?;
         Ok(self.output.take())
+    }
+
+    /// Whether a key had too many partial matches that nobody was told of.
+    pub(crate) fn has_to_tell(&self) -> bool {
+        self.output.overflows.are_untold()
+    }
+
+    /// Says which keys had too many partial matches.
+    pub(crate) fn tell(&mut self, pattern: Option<&str>, counters: &Counters) {
+        self.output.overflows.tell(pattern, counters);
     }
 
     pub(crate) fn timed_out(&self) -> u64 {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// A row pattern bound to a stream. Cheap to clone.
 ///
 /// One operator runs it, which must get all rows of a partition: partition by [`CompiledRowPattern::key_columns`], or gather if
-/// there are none. Its outputs: 0, what the matches show; 1, late rows with all columns of the input.
+/// there are none. Its outputs: 0, what the matches show; 1, late rows with all columns of the input; 2, partitions in which a match
+/// might have gone on in too many ways ([`CompiledRowPattern::overflow_schema`]).
 ///
 /// # Columns and time
 /// `ONE ROW PER MATCH` gives the partition columns and the measures; `ALL ROWS PER MATCH` the partition columns, the order columns,
@@ -61,10 +62,18 @@ impl CompiledRowPattern {
     }
 
     /// In how many ways at a time a match may go on in a partition, where its definitions tell these apart; 100,000 unless said
-    /// otherwise. One more is an error.
+    /// otherwise. A partition with more is put aside: what was begun there goes, and its rows are passed over until WITHIN has passed;
+    /// without WITHIN it begins afresh with the next row.
     #[must_use]
     pub fn with_max_ways_per_key(mut self, most: usize) -> Self {
         Arc::make_mut(&mut self.plan).options.threads_per_key_max = most;
+        self
+    }
+
+    /// Whether more ways than that end the job with an error.
+    #[must_use]
+    pub fn with_overflow_fails(mut self, fails: bool) -> Self {
+        Arc::make_mut(&mut self.plan).options.overflow_fails = fails;
         self
     }
 
@@ -98,6 +107,11 @@ impl CompiledRowPattern {
     /// The columns of late rows, output 1: those of the input.
     pub fn late_schema(&self) -> &StreamSchema {
         &self.plan.input
+    }
+
+    /// The columns of output 2: those of [`crate::CompiledPattern::overflow_schema`], ways taking the place of partial matches.
+    pub fn overflow_schema(&self) -> &StreamSchema {
+        &self.plan.overflow.schema
     }
 
     /// What `explain` says, one fact a line.

@@ -12,6 +12,7 @@
 
 mod aggregate;
 mod arrivals;
+mod aside;
 mod automaton;
 mod columns;
 mod compiled;

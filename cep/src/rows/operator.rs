@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The output of late rows.
 const LATE: usize = 1;
 
+/// The output of partitions in which a match may go on in too many ways.
+const OVERFLOW: usize = 2;
+
 /// Makes operators.
 pub(crate) struct RowFactory(pub(crate) Arc<RowPlan>);
 
@@ -44,7 +47,7 @@ impl Operator for RowOperator {
         }
         if let Some(rows) = self.state.arrivals.add(&self.plan, batch.into_rows()) {
             self.state.work_on(&self.plan, &rows)?;
-            self.send(ctx);
+            self.send(ctx)?;
         }
         Ok(())
     }
@@ -62,8 +65,7 @@ impl Operator for RowOperator {
         } else {
             state.advance_to(plan, watermark.0)?;
         }
-        self.send(ctx);
-        Ok(())
+        self.send(ctx)
     }
 
     fn output_watermark(&self, input: EventTime) -> EventTime {
@@ -84,7 +86,7 @@ impl Operator for RowOperator {
 }
 
 impl RowOperator {
-    fn send(&mut self, ctx: &mut Context<'_>) {
+    fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         let (batches, matches) = self.state.rendered.take();
         if matches > 0 {
             ctx.counters().add_named(MATCHES, matches as i64);
@@ -92,5 +94,10 @@ impl RowOperator {
         for batch in batches {
             ctx.emit_to(MAIN, batch);
         }
+        if let Some(batch) = self.state.overflows.take(&self.plan.overflow)? {
+            ctx.emit_to(OVERFLOW, batch);
+        }
+        self.state.overflows.tell(None, ctx.counters());
+        Ok(())
     }
 }

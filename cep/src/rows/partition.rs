@@ -4,12 +4,13 @@
 //! row each thread becomes those that its place prefers, in order; a thread that has come to the end of the pattern cuts off all
 //! that are less preferred, and is the match once all that are more preferred have died. (Pike's way to run a regular expression
 //! with submatches.) Of threads that have the same future only the first is kept, so no pattern takes exponential time unless its
-//! definitions tell all its paths apart, and then a bound ends the job.
+//! definitions tell all its paths apart. Then there is a bound: a partition that comes to it is put aside (see `aside`).
 //!
 //! Where no definition reads the match so far and there is no WITHIN, threads of different starts have the same future, too: then
 //! a new start joins with every row, behind all others, and rows are looked at once. Otherwise one start is tried after the other,
 //! when the gate says that it may match (see `gate`).
 
+use super::aside::Crowded;
 use super::evaluate::SoFar;
 use super::gate::{Gate, GateScratch};
 use super::history::{History, NOTHING, PartitionRows};
@@ -17,20 +18,21 @@ use super::plan::{Equivalence, RowPlan, Skip};
 use super::render::Rendered;
 use super::store::RowStore;
 use crate::matcher::Key;
+use crate::overflow::Overflows;
 use egret_core::{Error, Result};
 use hashbrown::HashMap;
 
 /// A beginning of a match.
 #[derive(Clone, Copy, Debug)]
-struct Thread {
-    start: u64,
+pub(super) struct Thread {
+    pub(super) start: u64,
     node: u32,
     link: u32,
 }
 
 /// A match; preferred to all others but those that threads may still become.
 #[derive(Clone, Copy, Debug)]
-struct Best {
+pub(super) struct Best {
     start: u64,
     /// The position behind its last row.
     end: u64,
@@ -45,12 +47,12 @@ pub(crate) struct Partition {
     /// The first row at which a match may still start.
     pub(crate) origin: u64,
     /// The next row to look at.
-    position: u64,
+    pub(super) position: u64,
     /// Whether the start at `origin` is being tried, if one is tried after the other.
-    started: bool,
-    threads: Vec<Thread>,
-    best: Option<Best>,
-    history: History,
+    pub(super) started: bool,
+    pub(super) threads: Vec<Thread>,
+    pub(super) best: Option<Best>,
+    pub(super) history: History,
     gate: Gate,
     /// Rows before this are shown, or never will be.
     pub(crate) shown: u64,
@@ -60,6 +62,10 @@ pub(crate) struct Partition {
     pub(crate) matches: u64,
     /// Whether rows have come since it was last searched.
     pub(crate) is_touched: bool,
+    /// It had too many threads: rows before this time are passed over.
+    pub(crate) aside: Option<i64>,
+    /// It is not known whether it is to be put aside.
+    pub(super) crowded: Option<Crowded>,
 }
 
 /// What the search needs beside the partition.
@@ -68,6 +74,7 @@ pub(crate) struct Search<'a> {
     pub(crate) store: &'a RowStore,
     pub(crate) scratch: &'a mut Scratch,
     pub(crate) rendered: &'a mut Rendered,
+    pub(crate) overflows: &'a mut Overflows,
     /// Whether no more rows come.
     pub(crate) ended: bool,
     /// Rows that come have this time or a later one.
@@ -102,6 +109,8 @@ impl Partition {
             matched_to: 0,
             matches: 0,
             is_touched: false,
+            aside: None,
+            crowded: None,
         }
     }
 
@@ -114,6 +123,9 @@ impl Partition {
     /// Looks at all rows there are.
     pub(crate) fn search(&mut self, search: &mut Search<'_>) -> Result<()> {
         loop {
+            if self.is_apart() && !(self.is_crowd_decided(search) && self.is_looked_at_again(search)) {
+                break;
+            }
             if self.threads.is_empty() {
                 match self.best {
                     Some(best) if self.must_wait(search, best) => break,
@@ -153,6 +165,12 @@ impl Partition {
         self.show_unmatched(search, self.origin)
     }
 
+    /// Whether it is put aside, or may be.
+    #[inline]
+    fn is_apart(&self) -> bool {
+        self.aside.is_some() || self.crowded.is_some()
+    }
+
     /// Whether a measure looks further than the rows that have come.
     fn must_wait(&self, search: &Search<'_>, best: Best) -> bool {
         let last = best.end.max(best.start + 1) - 1;
@@ -160,7 +178,7 @@ impl Partition {
     }
 
     /// One start has failed: tries the next.
-    fn next_start(&mut self) {
+    pub(super) fn next_start(&mut self) {
         self.started = false;
         self.origin += 1;
         self.position = self.origin;
@@ -181,7 +199,7 @@ impl Partition {
     }
 
     /// Whether WITHIN ends the match before the row at a position.
-    fn is_over(&self, search: &Search<'_>, position: u64) -> bool {
+    pub(super) fn is_over(&self, search: &Search<'_>, position: u64) -> bool {
         let (Some(within), true) = (search.plan.spec.within_ms, self.started) else { return false };
         let time = |position: u64| self.rows.get(position).map_or(i64::MAX, |at| search.store.time(at));
         time(position).saturating_sub(time(self.origin)) >= within
@@ -192,8 +210,11 @@ impl Partition {
         search.ended || self.deadline(search).is_some_and(|time| time <= search.now)
     }
 
-    /// The time at which WITHIN ends what was begun. Whether it ends with the partition only its end can say.
+    /// The time at which WITHIN ends what was begun, or at which it is looked at again. Whether it ends with the partition only its end can say.
     pub(crate) fn deadline(&self, search: &Search<'_>) -> Option<i64> {
+        if self.aside.is_some() {
+            return self.aside;
+        }
         let within = search.plan.spec.within_ms.filter(|_| !search.plan.automaton.has_end_anchor)?;
         Some(search.store.time(self.rows.get(self.origin)?).saturating_add(within))
     }
@@ -221,7 +242,7 @@ impl Partition {
         self.threads = std::mem::replace(&mut search.scratch.next, threads);
         self.position += 1;
         if self.threads.len() > plan.options.threads_per_key_max {
-            return Err(self.too_many_threads(plan));
+            return self.has_too_many_threads(search);
         }
         if self.history.is_littered() {
             let held =
@@ -371,7 +392,7 @@ impl Partition {
 
     /// Whether nothing has to be kept of it.
     pub(crate) fn is_done(&self, plan: &RowPlan) -> bool {
-        self.rows.list.is_empty() && !plan.remembers
+        self.rows.list.is_empty() && self.aside.is_none() && !plan.remembers
     }
 
     /// Rows that this partition still shows have this time or a later one, or come later.
@@ -390,12 +411,6 @@ impl Partition {
     /// Bytes of memory, without the rows.
     pub(crate) fn bytes(&self) -> usize {
         self.threads.capacity() * size_of::<Thread>() + self.history.bytes() + self.gate.bytes() + self.rows.list.capacity() * 8
-    }
-
-    fn too_many_threads(&self, plan: &RowPlan) -> Error {
-        let most = plan.options.threads_per_key_max;
-        Error::job(format!("{}: a match may go on in more than {most} ways at a time, whose definitions depend on the rows matched", self.key))
-            .help("let fewer variables meet the same rows, give the pattern WITHIN, or compare with FIRST or LAST of a variable rather than with other rows of the match")
     }
 }
 

@@ -7,6 +7,7 @@ use super::measure::{MeasureSource, RowMeasures};
 use super::pattern::{PatternExpr, REPETITIONS_MAX};
 use super::spec::{RowPattern, RowSkip, RowsPerMatch};
 use super::value::{Fold, From, Kind, Read, RowValue, Set};
+use crate::overflow::OverflowTable;
 use arrow::datatypes::SchemaRef;
 use egret_core::expr::Expression;
 use egret_core::key::check_key_type;
@@ -49,6 +50,8 @@ pub(crate) struct RowPlan {
     pub(crate) remembers: bool,
     pub(crate) skip: Skip,
     pub(crate) options: Options,
+    /// What is told of partitions that had too many threads.
+    pub(crate) overflow: OverflowTable,
     /// The columns of the input that are kept of every row, and where they are among the columns: all that anything is computed of.
     pub(crate) saved: Vec<(usize, usize)>,
     /// Columns and whether they are descending, as `ORDER BY` has them.
@@ -88,13 +91,15 @@ pub(crate) enum Skip {
 /// What can be chosen apart from the pattern.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
+    /// Whether too many threads end the job.
+    pub(crate) overflow_fails: bool,
     pub(crate) threads_per_key_max: usize,
     pub(crate) rows_per_key_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads_per_key_max: 100_000, rows_per_key_max: 10_000_000 }
+        Self { overflow_fails: false, threads_per_key_max: 100_000, rows_per_key_max: 10_000_000 }
     }
 }
 
@@ -120,8 +125,10 @@ impl RowPlan {
         };
         let measures = RowMeasures::compile(&source, &variables, &mut columns)?;
         // The order in which the key's columns are written changes what is shown, and nothing else.
+        let given = partition.clone();
         let mut partition = partition;
         partition.sort_by_key(|&column| schema.arrow().field(column).name());
+        let overflow = OverflowTable::new(schema, &partition, &given)?;
         let time = schema.event_time().map(|time| columns.of_input(time)).transpose()?;
         if columns.list.is_empty() {
             // A row leaves at least one column behind.
@@ -155,6 +162,7 @@ impl RowPlan {
             partition,
             tracked,
             options: Options::default(),
+            overflow,
             order_by: order.clone(),
             order,
             saved,

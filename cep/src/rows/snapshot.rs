@@ -1,7 +1,7 @@
 //! State as bytes, by key group.
 //!
 //! # Format
-//! One entry a key group: a byte `2`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams of those
+//! One entry a key group: a byte `3`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams of those
 //! columns of the input that are read, by their names: the rows of the partitions, one partition behind the other, and those whose
 //! turn has not come. Nothing that is computed of rows is saved, and neither are the beginnings of matches: the search of a partition
 //! starts over at its first row that may still start a match, and looks at its rows as the plan of then says. Of a pattern without
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The state of the keys of one group.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ struct SavedPartition {
     shown: u64,
     matched_to: u64,
     matches: u64,
+    /// Until when it is put aside.
+    aside: Option<i64>,
 }
 
 /// What goes into an entry.
@@ -68,6 +70,7 @@ impl RowState {
                 shown: of.shown,
                 matched_to: of.matched_to,
                 matches: of.matches,
+                aside: of.aside,
             });
         }
         for (key_group, rows) in self.waiting_by(plan, max_parallelism)? {
@@ -145,6 +148,7 @@ impl RowState {
             partition.rows.base = one.base;
             (partition.origin, partition.shown) = (one.origin, one.shown);
             (partition.matched_to, partition.matches) = (one.matched_to, one.matches);
+            partition.aside = one.aside;
             partition.start_over();
             partitions.push((partition, one.rows));
         }

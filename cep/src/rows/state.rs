@@ -7,6 +7,7 @@ use super::render::Rendered;
 use super::schedule::Schedule;
 use super::store::{RowRef, RowStore, SegmentShape, bit_column};
 use crate::matcher::{Key, RowKeys};
+use crate::overflow::Overflows;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
@@ -24,6 +25,7 @@ pub(crate) struct RowState {
     places: HashTable<u32>,
     scratch: Scratch,
     pub(crate) rendered: Rendered,
+    pub(crate) overflows: Overflows,
     /// When WITHIN ends what partitions have begun.
     deadlines: Schedule,
     /// The times since which partitions hold back rows that they may still show.
@@ -45,6 +47,7 @@ impl RowState {
             places: HashTable::new(),
             scratch: Scratch::default(),
             rendered: Rendered::default(),
+            overflows: Overflows::default(),
             deadlines: Schedule::default(),
             held: Schedule::default(),
             now: i64::MIN,
@@ -205,11 +208,11 @@ impl RowState {
 
     /// Looks for matches in a partition.
     pub(crate) fn search(&mut self, plan: &RowPlan, place: u32, ended: bool) -> Result<()> {
-        let Self { partitions, store, scratch, rendered, now, .. } = self;
+        let Self { partitions, store, scratch, rendered, overflows, now, .. } = self;
         let Some(partition) = partitions[place as usize].as_mut() else { return Ok(()) };
         let bytes = partition.bytes();
         partition.is_touched = false;
-        let mut search = Search { plan, store: &*store, scratch, rendered, ended, now: *now };
+        let mut search = Search { plan, store: &*store, scratch, rendered, overflows, ended, now: *now };
         partition.search(&mut search)?;
         let (deadline, held) = (partition.deadline(&search), partition.held_since(plan, store));
         partition.forget(plan, store);

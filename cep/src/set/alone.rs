@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// The way out of the one pattern of a set.
 struct Alone {
+    name: String,
     /// The id under which its state is saved.
     uid: String,
     /// The counter of its matches.
@@ -19,7 +20,7 @@ struct Alone {
 
 /// The matcher of the one pattern of a set.
 pub(super) fn matcher((name, uid): (&str, &str), plan: &Arc<Plan>, outlets: &Arc<Outlets>, info: &OperatorInfo) -> Matcher {
-    let exit = Alone { uid: uid.to_owned(), counter: matches_of(name), outlets: Arc::clone(outlets) };
+    let exit = Alone { name: name.to_owned(), uid: uid.to_owned(), counter: matches_of(name), outlets: Arc::clone(outlets) };
     Matcher::new(plan, info, Box::new(exit))
 }
 
@@ -30,6 +31,10 @@ impl Exit for Alone {
             ctx.counters().add_named(&self.counter, matches as i64);
         }
         self.outlets.send(&mut sent, ctx)
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
     }
 
     fn saved(&self, state: Snapshot) -> Snapshot {

@@ -68,6 +68,8 @@ pub(super) struct SetMatcher {
     size: StateSize,
     /// Matches, and partial matches that timed out or were dropped, that the counters do not know of yet.
     counted: [u64; 3],
+    /// Patterns with keys that had too many partial matches, of which nobody was told.
+    overflowed: Vec<u32>,
     /// Matches of each pattern that its counter does not know of yet.
     found: Vec<i64>,
     /// How often something was sent since the counters were told, and whether the input has ended.
@@ -95,6 +97,7 @@ impl SetMatcher {
             reached: i64::MIN,
             size: StateSize::default(),
             counted: [0; 3],
+            overflowed: Vec::new(),
             found: vec![0; plan.members.len()],
             untold: 0,
             ended: false,
@@ -187,6 +190,9 @@ impl SetMatcher {
         member.timed_out = timed_out;
         self.counted[2] += member.state.dropped - member.dropped;
         member.dropped = member.state.dropped;
+        if member.state.has_to_tell() {
+            self.overflowed.push(pattern);
+        }
         let next = member.state.next_deadline().unwrap_or(i64::MAX);
         if next < member.due {
             member.due = next;
@@ -257,6 +263,9 @@ impl SetMatcher {
                 ctx.counters().add_named(name, *count as i64);
                 *count = 0;
             }
+        }
+        for pattern in std::mem::take(&mut self.overflowed) {
+            self.members[pattern as usize].state.tell(Some(&self.plan.names[pattern as usize]), ctx.counters());
         }
         self.untold += 1;
         if self.ended || self.untold >= TELL_AFTER {

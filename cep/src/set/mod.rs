@@ -59,7 +59,7 @@ use std::sync::Arc;
 /// # The two operators
 /// As those of a [`CompiledPattern`]: [`PatternSet::prefilter_factory`] stands before the exchange and sends late rows, with all
 /// their columns, to its output 1; [`PatternSet::matcher_factory`] stands behind it and must get all rows of a key. Its outputs
-/// are numbered by [`PatternSet::matches_port`] and [`PatternSet::timed_out_port`].
+/// are numbered by [`PatternSet::matches_port`], [`PatternSet::timed_out_port`] and [`PatternSet::overflow_port`].
 ///
 /// # State
 /// Every pattern's state is saved by itself, under its name. Patterns may be added to a set, taken away or put in another order
@@ -71,8 +71,9 @@ pub struct PatternSet {
 }
 
 impl PatternSet {
-    /// How many outputs a pattern has: matches, one that nothing is sent to, and partial matches that timed out.
-    pub const PORTS: usize = 3;
+    /// How many outputs a pattern has: matches, one that nothing is sent to, partial matches that timed out, and keys that had too many
+    /// partial matches.
+    pub const PORTS: usize = 4;
 
     /// Patterns, by name.
     ///
@@ -122,6 +123,11 @@ impl PatternSet {
     /// The matcher's output that a pattern's partial matches go to when they time out, if they were asked for.
     pub fn timed_out_port(pattern: usize) -> usize {
         pattern * Self::PORTS + 2
+    }
+
+    /// The matcher's output that says which keys had too many partial matches of a pattern.
+    pub fn overflow_port(pattern: usize) -> usize {
+        pattern * Self::PORTS + 3
     }
 
     /// Makes the operators before the exchange.

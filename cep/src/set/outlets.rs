@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// A way out of a set of patterns.
 #[derive(Clone)]
 pub struct Outlet {
-    /// Whose rows: [`super::PatternSet::matches_port`] or [`super::PatternSet::timed_out_port`].
+    /// Whose rows: [`super::PatternSet::matches_port`], [`super::PatternSet::timed_out_port`] or [`super::PatternSet::overflow_port`].
     pub from: usize,
     /// The output of the operator that they leave by.
     pub to: usize,
@@ -47,7 +47,11 @@ impl Outlets {
         let shown = self.of.iter().enumerate().take(NAMES_SHOWN * PatternSet::PORTS);
         let of = |(from, outlets): (usize, &Vec<Outlet>)| {
             let name = names.get(from / PatternSet::PORTS).cloned().unwrap_or_default();
-            let kind = if from % PatternSet::PORTS == 0 { "" } else { ".timed_out" };
+            let kind = match from % PatternSet::PORTS {
+                0 => "",
+                2 => ".timed_out",
+                _ => ".overflow",
+            };
             let projections = outlets.iter().filter_map(|outlet| outlet.through.as_ref());
             projections.map(|through| format!("sends {name}{kind}: {}", through.describe().join("; "))).collect::<Vec<_>>()
         };

@@ -1,6 +1,6 @@
 //! What is wrong with a pattern is said clearly, and what will go wrong, too.
 
-use egret_cep::{AfterMatch, CompiledPattern, Finding, Found, Pattern, REPETITIONS_MAX, measures};
+use egret_cep::{AfterMatch, CompiledPattern, Finding, Found, Overflow, Pattern, REPETITIONS_MAX, measures};
 use egret_core::{Error, Result};
 use egret_testkit::{Table, table};
 use std::time::Duration;
@@ -146,9 +146,11 @@ fn measures_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn too_many_partial_matches_end_the_job() {
+fn too_many_partial_matches_end_the_job_if_asked() {
     let pattern = Pattern::begin("a").filter("kind = 'in'").followed_by("b").filter("kind = 'out'");
-    let found = |most: usize| -> Result<Found> { compile(&pattern)?.with_max_partial_matches(most).match_rows(&payments().rows) };
+    let found = |most: usize| -> Result<Found> {
+        compile(&pattern)?.with_max_partial_matches(most).with_overflow(Overflow::Fail).match_rows(&payments().rows)
+    };
     assert_eq!(found(4).unwrap().matches.num_rows(), 4);
     let error = found(3).unwrap_err();
     assert!(matches!(error, Error::Job(_)), "{error:?}");

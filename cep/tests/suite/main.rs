@@ -14,6 +14,7 @@ mod errors;
 mod law;
 mod lint;
 mod naive;
+mod overflow;
 mod row_cases;
 mod row_definition;
 mod row_errors;

@@ -3,7 +3,7 @@
 use crate::cases::{Match, compile, read_match};
 use crate::definition::{Definition, Event, Moment, Rule, Taken, Wanted};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, MATCH_TIME, Pattern, Quantifier};
+use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, MATCH_TIME, Overflow, Pattern, Quantifier};
 use egret_core::StreamSchema;
 use egret_core::batch::millis;
 use egret_testkit::{Random, table};
@@ -226,7 +226,7 @@ fn sets_give_what_one_by_one_gives() {
         let mut pattern = random_pattern(&mut random, &mut rules);
         pattern.within_ms = pattern.within_ms.map(|within| within * 3);
         let (compiled, names) = compile(&pattern, &schema(), vec![], vec![0]).unwrap();
-        let compiled = compiled.with_timed_out(false).with_max_partial_matches(2_000);
+        let compiled = compiled.with_timed_out(false).with_max_partial_matches(2_000).with_overflow(Overflow::Fail);
         let events: Vec<Event> = (0..5)
             .flat_map(|part: i64| {
                 random_events(&mut random).into_iter().map(move |event| Event { at: event.at + part * 20, ..event })

@@ -60,6 +60,7 @@ fn compiled(pattern: &Pattern, keys: &[usize], random: &mut Random) -> CompiledP
     let measures = measures(columns[random.below(3)]).unwrap();
     let ties = if random.chance(30) { vec![3] } else { vec![] };
     let compiled = CompiledPattern::compile(pattern, &schema(), keys.to_vec(), ties, measures).unwrap();
+    let compiled = if random.chance(30) { compiled.with_max_partial_matches(2 + random.below(6)) } else { compiled };
     compiled.with_timed_out(true).with_late_at_prefilter(true).with_sets_from([1, 32][random.below(2)])
 }
 
@@ -68,9 +69,14 @@ fn run(factory: Arc<dyn OperatorFactory>, input: &Input) -> BTreeMap<usize, Vec<
     plain_run(&Case::new("plain", factory).input(input.clone()))
 }
 
-/// The rows of a pattern's outputs: matches, late rows, partial matches that timed out.
+/// The rows of a pattern's outputs: matches, late rows, partial matches that timed out, keys with too many of these.
 fn of_pattern(all: &BTreeMap<usize, Vec<String>>, pattern: usize) -> BTreeMap<usize, Vec<String>> {
-    let ports = [(PatternSet::matches_port(pattern), 0), (PatternSet::timed_out_port(pattern), 2), (1, 1)];
+    let ports = [
+        (PatternSet::matches_port(pattern), 0),
+        (PatternSet::timed_out_port(pattern), 2),
+        (PatternSet::overflow_port(pattern), 3),
+        (1, 1),
+    ];
     ports.into_iter().filter_map(|(port, own)| Some((own, all.get(&port)?.clone()))).collect()
 }
 

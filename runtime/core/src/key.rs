@@ -8,13 +8,18 @@
 //! the width of the column, so a stream of `INT` and one of `BIGINT` meet.
 
 use crate::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array, LargeStringArray,
+    RecordBatch, StringArray, StringViewArray, UInt64Array, new_null_array,
+};
+use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
     DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How many key groups a job has unless it says otherwise. Fixed for the life of its state.
@@ -120,6 +125,57 @@ pub fn encode_key(columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result
     columns.iter().try_for_each(|column| encode_value(column, row, out))
 }
 
+/// The values of an encoded key, each a column of one row; `types` are those of the columns that it is of.
+///
+/// # Errors
+/// It is no encoding of such columns.
+pub fn decode_key(encoded: &[u8], types: &[DataType]) -> Result<Vec<ArrayRef>> {
+    let mut rest = encoded;
+    let columns = types.iter().map(|data_type| decode_value(data_type, &mut rest)).collect::<Option<Vec<_>>>();
+    columns
+        .filter(|_| rest.is_empty())
+        .ok_or_else(|| Error::state("a key cannot be read: it is not of the columns it should be of"))
+}
+
+/// Takes one value off an encoding; `None` if there is none of this type.
+fn decode_value(data_type: &DataType, rest: &mut &[u8]) -> Option<ArrayRef> {
+    let is_there = take(rest, 1)?[0];
+    if is_there == 0 {
+        return Some(new_null_array(data_type, 1));
+    }
+    Some(match data_type {
+        DataType::Utf8 => Arc::new(StringArray::from(vec![decode_text(rest)?])),
+        DataType::LargeUtf8 => Arc::new(LargeStringArray::from(vec![decode_text(rest)?])),
+        DataType::Utf8View => Arc::new(StringViewArray::from(vec![decode_text(rest)?])),
+        DataType::Binary => Arc::new(BinaryArray::from_vec(vec![decode_bytes(rest)?])),
+        DataType::Boolean => Arc::new(BooleanArray::from(vec![take(rest, 1)?[0] != 0])),
+        DataType::Float64 => Arc::new(Float64Array::from(vec![f64::from_bits(decode_fixed(rest)?)])),
+        DataType::Float32 => Arc::new(Float32Array::from(vec![f64::from_bits(decode_fixed(rest)?) as f32])),
+        DataType::UInt64 => Arc::new(UInt64Array::from(vec![decode_fixed(rest)?])),
+        DataType::Date32 => Arc::new(Date32Array::from(vec![decode_fixed(rest)? as i64 as i32])),
+        other => cast(&Int64Array::from(vec![decode_fixed(rest)? as i64]), other).ok()?,
+    })
+}
+
+fn decode_fixed(rest: &mut &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(take(rest, 8)?.try_into().ok()?))
+}
+
+fn decode_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(decode_fixed(rest)?).ok()?;
+    take(rest, length)
+}
+
+fn decode_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    std::str::from_utf8(decode_bytes(rest)?).ok()
+}
+
+fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+    let (taken, left) = rest.split_at_checked(count)?;
+    *rest = left;
+    Some(taken)
+}
+
 /// The hash of one encoded key.
 pub fn hash_key(encoded: &[u8]) -> u64 {
     xxh3_64(encoded)
@@ -210,8 +266,7 @@ impl KeyColumns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int32Array, Int64Array, StringArray};
-    use std::sync::Arc;
+    use arrow::array::{Int32Array, TimestampMillisecondArray, UInt8Array};
 
     #[test]
     fn the_hash_is_a_format() {
@@ -243,6 +298,31 @@ mod tests {
         let text: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
         hash_keys(&[text.clone(), text], 2, &mut a).expect("hashes");
         assert_ne!(a[0], a[1]);
+    }
+
+    #[test]
+    fn a_key_is_read_back() {
+        let times = TimestampMillisecondArray::from(vec![Some(86_400_001), None]).with_timezone("UTC");
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec![Some("a b"), None])),
+            Arc::new(Int32Array::from(vec![-7, i32::MIN])),
+            Arc::new(UInt64Array::from(vec![u64::MAX, 0])),
+            Arc::new(UInt8Array::from(vec![255, 0])),
+            Arc::new(Float32Array::from(vec![1.5, f32::MAX])),
+            Arc::new(Float64Array::from(vec![f64::MIN, 0.1])),
+            Arc::new(BooleanArray::from(vec![true, false])),
+            Arc::new(Date32Array::from(vec![-1, 20_000])),
+            Arc::new(BinaryArray::from_vec(vec![b"", b"xy"])),
+            Arc::new(times),
+        ];
+        let types: Vec<DataType> = columns.iter().map(|column| column.data_type().clone()).collect();
+        for row in 0..2 {
+            let mut encoded = Vec::new();
+            encode_key(&columns, row, &mut encoded).expect("encodes");
+            let slices: Vec<ArrayRef> = columns.iter().map(|column| column.slice(row, 1)).collect();
+            assert_eq!(decode_key(&encoded, &types).expect("decodes"), slices);
+            assert!(decode_key(&encoded[1..], &types).is_err() && decode_key(&encoded, &types[1..]).is_err());
+        }
     }
 
     #[test]

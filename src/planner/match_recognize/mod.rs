@@ -43,6 +43,9 @@ fn is_over_rows(name: &str) -> bool {
 /// The output with late rows.
 pub(super) const LATE: &str = "late";
 
+/// That of keys with too many partial matches.
+pub(super) const OVERFLOW: &str = "overflow";
+
 /// A clause with its texts rewritten: calls to graphs and models are columns, the stream's name is gone.
 struct Clause<'a> {
     syntax: &'a MatchRecognize,
@@ -86,7 +89,7 @@ impl Build<'_> {
             RowPlan::Row(pattern, reason) => self.add_row_pattern(&name, pattern, reason, &stream),
         };
         let id = self.ids.scoped(&format!("match_recognize{}", of_chain(from, query, &clause)));
-        let (rows, late) = added.map_err(at(clause.syntax.span))?;
+        let Added { rows, late, overflow } = added.map_err(at(clause.syntax.span))?;
         let rows = rows.uid(&id);
         // What graphs and models added to the input is no column of it.
         let hidden = |column: &str| stream.schema().index_of(column).is_ok() && !relation.visible.iter().any(|own| own == column);
@@ -97,7 +100,7 @@ impl Build<'_> {
         let name = format!("(match {number})");
         self.ids.name_relation(&name, id);
         self.catalog.insert(&name, rows);
-        self.late_rows.push(late);
+        self.match_sides.push([late, Relation::new(overflow, relation.bounded)]);
         Ok(name)
     }
 
@@ -162,17 +165,21 @@ impl Build<'_> {
         pattern: &CompiledRowPattern,
         reason: &str,
         stream: &Stream,
-    ) -> egret_core::Result<(Stream, Stream)> {
+    ) -> egret_core::Result<Added> {
         let keys = pattern.key_columns();
         let (partitioning, parallelism) = match keys.indexes().is_empty() {
             true => (Partitioning::Gather, Parallelism::One),
             false => (Partitioning::Hash(keys), Parallelism::EveryWorker),
         };
         let factory = Explained::new(pattern.factory(), format!("no event pattern: {reason}"));
-        let outputs = vec![port(None, pattern.output_schema()), port(Some(LATE), pattern.late_schema())];
+        let outputs = vec![
+            port(None, pattern.output_schema()),
+            port(Some(LATE), pattern.late_schema()),
+            port(Some(OVERFLOW), pattern.overflow_schema()),
+        ];
         let rows = self.job.operator(name, Arc::new(factory), &[(stream, partitioning)], parallelism, outputs)?;
-        let late = rows.side_output(LATE)?;
-        Ok((rows, late))
+        let (late, overflow) = (rows.side_output(LATE)?, rows.side_output(OVERFLOW)?);
+        Ok(Added { rows, late, overflow })
     }
 
     /// An event pattern in place of the row pattern: a prefilter before the exchange, a matcher behind it.
@@ -182,7 +189,7 @@ impl Build<'_> {
         clause: &Clause<'_>,
         pattern: &CompiledPattern,
         stream: &Stream,
-    ) -> egret_core::Result<(Stream, Stream)> {
+    ) -> egret_core::Result<Added> {
         let keys = pattern.key_columns_after_prefilter();
         let (partitioning, parallelism) = match keys.indexes().is_empty() {
             true => (Partitioning::Gather, Parallelism::One),
@@ -199,10 +206,19 @@ impl Build<'_> {
             port(None, pattern.output_schema()),
             port(None, pattern.prefilter_schema()),
             port(Some("timed_out"), pattern.output_schema()),
+            port(Some(OVERFLOW), pattern.overflow_schema()),
         ];
         let rows = self.job.operator(name, pattern.matcher_factory(), &[(&filtered, partitioning)], parallelism, outputs)?;
-        Ok((rows, filtered.side_output(LATE)?))
+        let (late, overflow) = (filtered.side_output(LATE)?, rows.side_output(OVERFLOW)?);
+        Ok(Added { rows, late, overflow })
     }
+}
+
+/// What comes of a clause.
+struct Added {
+    rows: Stream,
+    late: Stream,
+    overflow: Stream,
 }
 
 fn port(name: Option<&str>, schema: &StreamSchema) -> OutputPort {

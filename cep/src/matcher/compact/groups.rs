@@ -197,6 +197,20 @@ impl KeySets {
         }
     }
 
+    /// How many partial matches are open, and when the first of them began.
+    pub(crate) fn open(&self, store: &mut Store) -> (u64, Option<i64>) {
+        let lists = || self.groups.iter().map(|group| group.list);
+        let count = lists().map(|list| self.sets.count(store, list, self.floor)).fold(0, u64::saturating_add);
+        let starts = lists().filter_map(|list| Some((self.sets.first_start(store, list, self.floor)?, list)));
+        let first = starts.min().and_then(|(start, list)| self.sets.earliest(store, list, start));
+        let since = first.map(|chain| {
+            let time = store.moment(store.first_of(chain)).time;
+            store.release(chain);
+            time
+        });
+        (count, since)
+    }
+
     /// Lets go of everything.
     pub(crate) fn clear(&mut self, store: &mut Store) {
         for list in self.groups.drain(..).map(|group| group.list).chain(self.held.drain(..).map(|held| held.list)) {

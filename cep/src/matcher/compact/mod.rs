@@ -9,6 +9,7 @@
 //! [`Options::sets_from`](crate::compiled::Options) of them. Both give the same matches.
 
 mod apart;
+mod count;
 mod groups;
 mod outcome;
 mod sets;
@@ -41,7 +42,7 @@ pub(crate) fn why_one_by_one(plan: &Plan) -> Option<String> {
     if plan.within_events.is_some() {
         return Some("the window counts events, of which each has an end of its own".into());
     }
-    if plan.options.overflow != Overflow::Fail {
+    if matches!(plan.options.overflow, Overflow::DropOldest | Overflow::DropNew) {
         return Some("some are dropped when there are too many".into());
     }
     if plan.options.timed_out {

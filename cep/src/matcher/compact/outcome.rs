@@ -1,7 +1,8 @@
 //! What becomes of matches kept as sets: time, skip strategies, the way out.
 
 use super::groups::{HeldSet, KeySets};
-use crate::compiled::{Plan, Skip};
+use crate::compiled::{Overflow, Plan, Skip};
+use crate::matcher::aside::limit;
 use crate::matcher::evaluate::Current;
 use crate::matcher::keys::RowKeys;
 use crate::matcher::run::{Run, Runs};
@@ -34,40 +35,65 @@ impl State {
     pub(in crate::matcher) fn row_in_sets(
         &mut self,
         plan: &Plan,
-        current: &Current,
+        current: &mut Current,
         keys: &RowKeys,
         at: At,
         place: u32,
     ) -> Result<()> {
         let Some(mut sets) = self.take_sets(place) else { return Ok(()) };
         self.expire_sets(plan, &mut sets, at.time)?;
+        if sets.is_empty() {
+            // As if time had come for them before the row.
+            self.put_sets(plan, place, sets);
+            let can_start = at.mask & plan.automaton.start.interest != 0;
+            return if can_start { self.row_of_key(plan, current, keys, at, None) } else { Ok(()) };
+        }
         let complete = sets.step(plan, &mut self.store, current, at);
-        if sets.sets.entries > plan.options.runs_per_key_max {
+        let too_large = sets.sets.entries > plan.options.runs_per_key_max;
+        if too_large && plan.options.overflow == Overflow::Fail {
             return Err(too_many(plan, &keys.key(at.row)?));
         }
         match complete {
             None => {}
             Some(list) if plan.skip == Skip::None => {
-                let mut count = 0;
-                let (output, most) = (&mut self.output, plan.options.runs_per_key_max);
-                sets.sets.for_each(&mut self.store, list, sets.floor, |store, chain| {
-                    count += 1;
-                    output.matched(chain, at.time);
-                    if count > most {
+                if !self.tell_all(plan, &mut sets, list, at.time)? {
+                    if plan.options.overflow == Overflow::Fail {
                         return Err(too_many_at_once(plan, &keys.key(at.row)?.to_string()));
                     }
-                    output.flush_if_full(plan, store)
-                })?;
-                sets.sets.release(&mut self.store, list);
+                    let limit = format!("completed more than {} matches with one event", plan.options.runs_per_key_max);
+                    return self.put_sets_aside(plan, sets, (place, at), &limit);
+                }
             }
             Some(list) => {
                 *self.held.entry(at.time).or_default() += 1;
                 sets.held.push(HeldSet { list, time: at.time, moment: at.number });
             }
         }
+        if too_large {
+            return self.put_sets_aside(plan, sets, (place, at), &limit(plan));
+        }
         self.resolve_sets(plan, &mut sets);
         self.put_sets(plan, place, sets);
         Ok(())
+    }
+
+    /// Sends the matches that a row completes, and lets go of their list. Says whether these are not too many; else none is sent.
+    fn tell_all(&mut self, plan: &Plan, sets: &mut KeySets, list: u32, time: i64) -> Result<bool> {
+        let (mut chains, most) = (Vec::new(), plan.options.runs_per_key_max);
+        let listed = sets.sets.for_each(&mut self.store, list, sets.floor, |_, chain| {
+            chains.push(chain);
+            if chains.len() > most { Err(()) } else { Ok(()) }
+        });
+        for chain in chains {
+            if listed.is_err() {
+                self.store.release(chain);
+                continue;
+            }
+            self.output.matched(chain, time);
+            self.output.flush_if_full(plan, &mut self.store)?;
+        }
+        sets.sets.release(&mut self.store, list);
+        Ok(listed.is_ok())
     }
 
     /// Time has come for a key whose partial matches are kept as sets.
@@ -164,7 +190,7 @@ impl State {
     }
 
     /// Sends the matches whose turn it is.
-    fn resolve_sets(&mut self, plan: &Plan, sets: &mut KeySets) {
+    pub(in crate::matcher) fn resolve_sets(&mut self, plan: &Plan, sets: &mut KeySets) {
         while let Some((start, place)) = self.first_held_set(sets) {
             let floor = sets.floor;
             let before = |list: u32| sets.sets.first_start(&self.store, list, floor).is_some_and(|open| open < start);

@@ -281,7 +281,7 @@ impl Sets {
     }
 
     /// The entry at a place of a list, counted from the first that was ever there.
-    fn entry(&self, store: &Store, list: u32, at: u64) -> Entry {
+    pub(super) fn entry(&self, store: &Store, list: u32, at: u64) -> Entry {
         let of = self.list(list);
         match &of.items {
             Items::Starts { variable, events } => {
