@@ -131,7 +131,7 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
     let mut job = JobGraph::new();
     let source = Arc::new(Numbers { schema, rows: args.rows, splits });
     let watermark = (!args.no_watermark).then(|| WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
-    let kind = NodeKind::Source { source, watermark, columns: vec![0, 1] };
+    let kind = NodeKind::Source { source, watermark, columns: vec![0, 1], places: false };
     let mut last = job.add_node(Node {
         name: "numbers".into(),
         uid: "numbers".into(),

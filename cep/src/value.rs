@@ -38,6 +38,8 @@ pub(crate) enum Function {
     Greatest,
     /// What was taken and why, as JSON: of a whole match, in its measures alone.
     Why,
+    /// The place of the match among rows of one time: that of its last event, and what else it was made of.
+    Place,
     /// Any aggregate function, over a batch of the one column.
     Other(Arc<AggregateFunctionExpr>),
 }

@@ -3,8 +3,10 @@
 use super::Build;
 use super::enrich::{Ask, Rewritten, at};
 use super::names::{Columns, Diagnosed, check_names, compile, object_name, quoted, unqualified};
+use super::places::place_column;
 use super::query::{From, Item, Rows, keep};
 use egret_core::expr::{Planner, Scope, aggregate_function};
+use egret_core::row_place::PLACE;
 use egret_core::window::{AggregateCall, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowKind, WindowSpec};
 use egret_core::{KeyColumns, Stream};
 use egret_dsl::sqlparser::ast::Expr;
@@ -63,7 +65,12 @@ impl Build<'_> {
             None => input,
         };
         let keys = self.window_keys(from, &input, groups)?;
-        let aggregates = bind_calls(from, &input, &self.visible(from), calls)?;
+        let mut aggregates = bind_calls(from, &input, &self.visible(from), calls)?;
+        if self.keeps_places && input.schema().place().is_some() {
+            // The result has the place of the last row.
+            aggregates
+                .push(AggregateCall::parse(PLACE, &format!("last_value({PLACE})"), input.schema()).map_err(at(window.span))?);
+        }
         let spec = WindowSpec {
             keys: KeyColumns::new(keys.iter().map(|(column, _)| *column).collect()),
             kind,
@@ -175,7 +182,7 @@ impl Build<'_> {
         let columns = Columns { schema: windows.schema(), visible: &visible, qualifiers: from.names.clone() };
         let mut wrong = Vec::new();
         let condition = having.and_then(|having| keep(compile(having, &columns), &mut wrong));
-        let projected: Vec<_> = items
+        let mut projected: Vec<_> = items
             .iter()
             .filter_map(|(name, sql)| {
                 let ungrouped = |diagnostic: Diagnostic| {
@@ -193,6 +200,7 @@ impl Build<'_> {
             return Err(wrong);
         }
         let span = items.first().map_or_else(Default::default, |(_, sql)| sql.span);
+        projected.extend(place_column(windows)?);
         let kept = match condition {
             Some(condition) => windows.filter_by("having", condition).map_err(at(having.map_or(span, |having| having.span)))?,
             None => windows.clone(),

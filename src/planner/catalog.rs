@@ -19,7 +19,8 @@ pub(crate) struct Relation {
 
 impl Relation {
     pub(crate) fn new(stream: Stream, bounded: bool) -> Self {
-        let visible = stream.schema().arrow().fields().iter().map(|field| field.name().clone()).collect();
+        let schema = stream.schema().without_place();
+        let visible = schema.arrow().fields().iter().map(|field| field.name().clone()).collect();
         Self { base: stream.clone(), enriched: stream, visible, bounded }
     }
 }

@@ -15,6 +15,7 @@ mod pattern;
 mod pattern_options;
 mod pattern_sets;
 mod pattern_streams;
+mod places;
 mod query;
 pub(crate) mod sources;
 mod trace;
@@ -79,7 +80,7 @@ pub(crate) fn schema_of(
     let mut build = Build::new(program, registry, given);
     build.program(program);
     match build.wrong.is_empty() {
-        true => Ok(build.catalog.get(name).map(|relation| relation.base.schema().clone())),
+        true => Ok(build.catalog.get(name).map(|relation| relation.base.schema().without_place())),
         false => Err(names::without_consequences(build.wrong)),
     }
 }
@@ -101,6 +102,8 @@ impl<'a> Build<'a> {
             match_sides: Vec::new(),
             row_patterns_only: given.row_patterns_only,
             reads: used::relations_read(program),
+            in_order: places::relations_in_order(program),
+            keeps_places: false,
             asked_why: used::relations_asked_why(program),
             patterns: Vec::new(),
             pattern_groups: Vec::new(),
@@ -138,6 +141,10 @@ struct Build<'a> {
     row_patterns_only: bool,
     /// The names of all relations that queries read, side outputs among them.
     reads: BTreeSet<String>,
+    /// The names of the relations whose rows need places.
+    in_order: BTreeSet<String>,
+    /// Whether what the query at hand gives is looked at in order.
+    keeps_places: bool,
     /// The patterns of which queries read the column `_why`, without its being selected there.
     asked_why: BTreeSet<String>,
     /// The patterns so far.
@@ -206,11 +213,16 @@ impl Build<'_> {
             return self.given_rows(&statement.name, Arc::clone(source));
         }
         let matches = self.match_sides.len();
-        let rows = self.whole_query(&statement.query)?;
+        let rows = self.whole_query(&statement.query, self.needs_places(&statement.name.text))?;
         self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
         if let [sides] = &self.match_sides[matches..] {
-            for (side, relation) in [match_recognize::LATE, match_recognize::OVERFLOW].into_iter().zip(sides.clone()) {
-                self.catalog.insert(&format!("{}.{side}", statement.name), relation);
+            for (side, mut relation) in [match_recognize::LATE, match_recognize::OVERFLOW].into_iter().zip(sides.clone()) {
+                let name = format!("{}.{side}", statement.name);
+                if side == match_recognize::OVERFLOW && self.needs_places(&name) {
+                    let rows = places::placed_by_content(&relation.base).map_err(enrich::at(statement.name.span))?;
+                    relation = Relation::new(rows, relation.bounded);
+                }
+                self.catalog.insert(&name, relation);
             }
         }
         Ok(())
@@ -220,13 +232,14 @@ impl Build<'_> {
     fn given_rows(&mut self, name: &Name, source: Arc<dyn Source>) -> Diagnosed<()> {
         let bounded = source.is_bounded();
         let strategy = source.schema().event_time().map(|_| WatermarkStrategy::bounded_out_of_orderness(Duration::MAX));
-        let rows = self.job.source(&name.text, source, strategy).map_err(enrich::at(name.span))?;
+        let rows = self.job.source(&name.text, source, strategy).and_then(|rows| self.with_places(&name.text, rows));
+        let rows = rows.map_err(enrich::at(name.span))?;
         self.catalog.insert(&name.text, Relation::new(rows, bounded));
         Ok(())
     }
 
     fn insert(&mut self, statement: &Insert) -> Diagnosed<()> {
-        let rows = self.whole_query(&statement.query);
+        let rows = self.whole_query(&statement.query, false);
         let name = &statement.sink;
         let Some(output) = self.outputs.get_mut(&name.text) else {
             let known = self.outputs.keys().map(String::as_str);

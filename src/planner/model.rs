@@ -4,6 +4,7 @@ use super::Build;
 use super::catalog::Relation;
 use super::enrich::{Ask, Rewritten, at};
 use super::names::{Columns, Diagnosed, compile, from_error};
+use super::places::{place_column, placed_by_number};
 use super::query::keep;
 use arrow::datatypes::{DataType, Field};
 use egret_core::Stream;
@@ -72,6 +73,7 @@ impl Build<'_> {
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        columns.extend(place_column(&stream)?);
         stream.project(&format!("model {}: features", statement.name), columns).map_err(at(statement.name.span))
     }
 
@@ -143,7 +145,8 @@ impl Build<'_> {
         let stream = self.enrich(&relation, &asks)?;
         let label = self.compile_on(&relation, &stream, &self.models[model].label)?;
         let score = egret_core::expr::compile(&format!("\"{}\"", ask.0.column()), stream.schema()).map_err(at(span))?;
-        let columns = vec![self.time_column(&stream)?, ("__score".to_owned(), score), (LABEL.to_owned(), label)];
+        let mut columns = vec![self.time_column(&stream)?, ("__score".to_owned(), score), (LABEL.to_owned(), label)];
+        columns.extend(place_column(&stream)?);
         let input = stream.project(&format!("model {model}: labels"), columns).map_err(at(span))?;
         let spec = &self.models[model].spec;
         let factory = spec.evaluator_factory(input.schema(), 1, 2).map_err(at(span))?;
@@ -153,6 +156,7 @@ impl Build<'_> {
             .operator(&format!("model {model}: evaluate"), factory, &[(&input, Partitioning::Gather)], Parallelism::One, outputs)
             .map_err(at(span))?
             .uid(&format!("model {}: evaluate", self.ids.of(model)));
+        let metrics = if self.needs_places(&name) { placed_by_number(&metrics, "rows").map_err(at(span))? } else { metrics };
         let bounded = self.catalog.get(&relation).is_some_and(|relation| relation.bounded);
         self.catalog.insert(&name, Relation::new(metrics, bounded));
         Ok(())
@@ -194,7 +198,7 @@ fn refuse_leak(statement: &CreateModel) -> Diagnosed<()> {
 
 fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     let schema = input.schema();
-    let label = schema.arrow().fields().len() - 1;
+    let label = schema.without_place().arrow().fields().len() - 1;
     let (mut wrong, mut features) = (Vec::new(), Vec::new());
     for (column, item) in (1..label).zip(&statement.features) {
         let field = schema.arrow().field(column);

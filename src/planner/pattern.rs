@@ -2,13 +2,16 @@
 
 use super::catalog::Relation;
 use super::enrich::{Ask, at};
-use super::names::{Diagnosed, from_error, unknown_column, unknown_functions};
+use super::names::{Diagnosed, from_error, quoted, unknown_column, unknown_functions};
 use super::pattern_options::settings;
 use super::pattern_streams::{Several, United, of_stream};
+use super::places::placed_by_content;
 use super::query::keep;
 use super::{Build, PatternInput};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::Stream;
+use egret_core::row_place::PLACE;
+use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{
     CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, Until, suggest,
 };
@@ -62,7 +65,7 @@ impl Build<'_> {
         };
         let (partition, mut ties) = (columns(&statement.partition_by)?, columns(&statement.order_by)?);
         ties.retain(|column| Some(*column) != stream.schema().event_time());
-        ties.extend(read.several.iter().map(|(_, united)| united.number_column()));
+        ties.extend(read.several.iter().flat_map(|(_, united)| united.ties()));
         let settings = settings(statement)?;
         let several = read.several.as_ref().map(|(several, _)| several);
         let pattern = Pattern { skip_miss: settings.skip_miss, ..describe(statement, &Conditions { texts: &texts, several }) };
@@ -70,6 +73,9 @@ impl Build<'_> {
         if self.has_hidden_why(statement) {
             let why = egret_cep::measures(&[(WHY_COLUMN, "why()")]).map_err(at(statement.name.span))?;
             measures.extend(why);
+        }
+        if self.needs_places(&statement.name.text) && stream.schema().place().is_some() {
+            measures.push((PLACE.to_owned(), Expr::Identifier(quoted(PLACE))));
         }
         let mut compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
             .map_err(|error| read.fault(&error, blamed(statement, &error)))?
@@ -87,7 +93,10 @@ impl Build<'_> {
         let name = (statement.name.text.as_str(), statement.name.span);
         let relation = statement.streams.iter().map(|stream| stream.text.as_str()).collect::<Vec<_>>().join(", ");
         let added = self.add_pattern(name, &compiled, (&relation, stream));
-        let [matches, mut late, timed_out, overflow] = added.map_err(at(statement.name.span))?;
+        let [matches, mut late, timed_out, mut overflow] = added.map_err(at(statement.name.span))?;
+        if self.needs_places(&format!("{}.{}", statement.name, SIDE_OUTPUTS[2])) {
+            overflow = placed_by_content(&overflow).map_err(at(statement.name.span))?;
+        }
         if let Some((several, united)) = &read.several
             && self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[0]))
         {

@@ -4,6 +4,7 @@ use super::Build;
 use super::enrich::at;
 use super::identity::is_one_select;
 use super::names::{Columns, Diagnosed, compile, object_name, quoted};
+use super::places::place_column;
 use arrow::datatypes::DataType;
 use egret_core::Stream;
 use egret_core::expr::Expression;
@@ -35,8 +36,9 @@ pub(crate) struct Item {
 
 impl Build<'_> {
     /// Plans the query of a statement.
-    pub(super) fn whole_query(&mut self, query: &SqlQuery) -> Diagnosed<Rows> {
+    pub(super) fn whole_query(&mut self, query: &SqlQuery, keeps_places: bool) -> Diagnosed<Rows> {
         self.is_one_select = is_one_select(query);
+        self.keeps_places = keeps_places;
         self.query(query)
     }
 
@@ -52,7 +54,7 @@ impl Build<'_> {
             SetExpr::Query(inner) => self.query(&query.part(inner.clone(), query.span_of_node(inner.as_ref()))),
             SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } => {
                 let (left, right) = (self.set_expr(query, left)?, self.set_expr(query, right)?);
-                let stream = left.stream.union(&[&right.stream]).map_err(at(query.span))?;
+                let stream = self.union_all(&left.stream, &right.stream).map_err(at(query.span))?;
                 Ok(Rows { stream, bounded: left.bounded && right.bounded })
             }
             other => Err(vec![
@@ -118,6 +120,9 @@ impl Build<'_> {
         }
         if !wrong.is_empty() {
             return Err(wrong);
+        }
+        if self.keeps_places {
+            projected.extend(place_column(&stream)?);
         }
         let span = items.first().map_or_else(Default::default, |(_, item)| item.sql.span);
         if !is_identity(&projected, &schema) {
@@ -207,7 +212,10 @@ impl Build<'_> {
                 Ok(From { relation, names, window: None })
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } if !renames_columns(alias) => {
-                let rows = self.query(&query.part(subquery.clone(), query.span_of_node(subquery.as_ref())))?;
+                let outer = std::mem::replace(&mut self.keeps_places, true);
+                let rows = self.query(&query.part(subquery.clone(), query.span_of_node(subquery.as_ref())));
+                self.keeps_places = outer;
+                let rows = rows?;
                 let relation = format!("(query {})", self.next_number());
                 let text = query.part((), query.span_of_node(subquery.as_ref())).canonical();
                 self.ids.name_relation(&relation, self.ids.scoped(&format!("rows ({text})")));

@@ -46,7 +46,7 @@ impl Build<'_> {
                         *read = columns;
                     }
                 });
-                Ok(stream.with_schema(projected))
+                self.with_places(&statement.name.text, stream.with_schema(projected))
             })
             .map_err(|error| vec![from_error(&error, statement.name.span)])?;
         let mut relation = Relation::new(stream, bounded);

@@ -14,6 +14,22 @@ pub(super) fn relations_read(program: &Program) -> BTreeSet<String> {
     relations_of(&program.statements)
 }
 
+/// The names of all relations that a query reads.
+pub(super) fn relations_in(query: &SqlQuery) -> BTreeSet<String> {
+    let mut read = BTreeSet::new();
+    walk::relations(&query.tree, |name| {
+        read.insert(super::names::object_name(name));
+    });
+    read
+}
+
+/// All names in a query that may be columns, or streams of windows.
+pub(super) fn names_read(sql: &SqlQuery) -> BTreeSet<String> {
+    let mut names = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };
+    query(sql, &mut names);
+    names.names
+}
+
 /// The names of all relations that the queries of these statements read.
 pub(crate) fn relations_of<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> BTreeSet<String> {
     let mut read = BTreeSet::new();
@@ -22,9 +38,7 @@ pub(crate) fn relations_of<'a>(statements: impl IntoIterator<Item = &'a Statemen
         else {
             continue;
         };
-        walk::relations(&query.tree, |name| {
-            read.insert(super::names::object_name(name));
-        });
+        read.extend(relations_in(query));
     }
     read
 }

@@ -23,4 +23,5 @@ mod sample;
 mod sources;
 mod stops;
 mod testing;
+mod ties;
 mod why;

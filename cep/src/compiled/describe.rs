@@ -54,7 +54,8 @@ impl Plan {
     }
 
     fn names(&self, columns: &[usize]) -> String {
-        columns.iter().map(|&column| self.listed_name(self.kept[column])).collect::<Vec<_>>().join(", ")
+        let shown = columns.iter().map(|&column| self.kept[column]).filter(|column| self.input.place() != Some(*column));
+        shown.map(|column| self.listed_name(column)).collect::<Vec<_>>().join(", ")
     }
 
     fn show_term(&self, term: &Term) -> String {

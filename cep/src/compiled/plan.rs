@@ -114,6 +114,9 @@ impl Plan {
             None
         };
         let more = shown.iter().flat_map(|shown| shown.columns()).chain(schema.event_time().filter(|_| shown.is_some()));
+        // Rows that tie in what the user orders by are in the order of their places.
+        let place = schema.place().filter(|place| !ties.contains(place));
+        let ties = &ties.iter().copied().chain(place).collect::<Vec<_>>();
         let columns = Columns::choose(schema, &partition, ties, &drafts, &mut values, &more.collect())?;
         let conditions = drafts.bind(columns.rows.arrow(), &values)?;
         set_interest(&mut automaton, &conditions, drafts.locals.len());

@@ -19,6 +19,7 @@ use datafusion_sql::sqlparser::ast::{
     self, DuplicateTreatment, Function as Call, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Value,
 };
 use egret_core::expr::{Planner, Rewrite, Scope, aggregate_function, rewrite};
+use egret_core::row_place::PLACE;
 use egret_core::{Error, Result, StreamSchema};
 use std::sync::Arc;
 
@@ -90,6 +91,12 @@ impl Resolver<'_, '_> {
         let is_measure = matches!(self.names.place, Place::Measure { .. });
         if is_measure && normalised(ident) == WHY_COLUMN && self.names.schema.index_of(WHY_COLUMN).is_err() {
             return self.value(WHY_CALL.into(), None, Function::Why, None).map(Some);
+        }
+        if is_measure
+            && normalised(ident) == PLACE
+            && let Some(place) = self.names.schema.place()
+        {
+            return self.value(PLACE.into(), None, Function::Place, Some(place)).map(Some);
         }
         if is_measure && normalised(ident) == MATCH_TIME && self.names.schema.index_of(MATCH_TIME).is_err() {
             return Ok(None);

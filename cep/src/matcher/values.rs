@@ -12,6 +12,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_n
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::Result;
+use egret_core::row_place::{self, hash_of, made_of};
 use std::cmp::Ordering;
 
 /// What was computed about a chain.
@@ -220,6 +221,21 @@ fn cell(store: &Store, value: &RunValue, event: u32) -> Result<ArrayRef> {
     })
 }
 
+/// The places of matches: several that end with one event are told apart by all that they took.
+fn places(store: &Store, column: usize, chains: &[u32]) -> Result<ArrayRef> {
+    let place = |event: u32| {
+        let (cells, row) = store.cell(event, column);
+        row_place::values(cells)[row]
+    };
+    let of_chain = |&chain: &u32| {
+        let mut links = store.links_of(chain);
+        links.reverse();
+        let all = links.iter().map(|link| (place(link.event), u64::from(link.variable)));
+        made_of(links.first().map_or(0, |last| place(last.event)), hash_of(all))
+    };
+    Ok(row_place::column(chains.iter().map(of_chain).collect()))
+}
+
 /// The value for many chains, as a column.
 pub(crate) fn column(store: &mut Store, index: usize, value: &RunValue, chains: &[u32]) -> Result<ArrayRef> {
     match &value.function {
@@ -233,6 +249,7 @@ pub(crate) fn column(store: &mut Store, index: usize, value: &RunValue, chains: 
             let events = chains.iter().map(best).collect::<Result<Vec<_>>>()?;
             store.gather(value.column.unwrap_or_default(), &events)
         }
+        Function::Place => places(store, value.column.unwrap_or_default(), chains),
         Function::Other(function) => {
             let values = chains.iter().map(|&chain| aggregate(store, value, function, chain)).collect::<Result<Vec<_>>>()?;
             Ok(ScalarValue::iter_to_array(values)?)

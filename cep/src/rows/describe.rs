@@ -3,6 +3,7 @@
 use super::define::RowTerm;
 use super::pattern::{PatternExpr, show_name};
 use super::plan::{Equivalence, RowPlan};
+use egret_core::expr::Expression;
 
 impl RowPlan {
     /// One fact a line.
@@ -39,7 +40,8 @@ impl RowPlan {
                 format!("definitions read the variables of the match so far: ways to match are told apart by these, at most {most} a key")
             }
         });
-        let columns: Vec<String> = self.columns.iter().map(ToString::to_string).collect();
+        let is_place = |column: &&Expression| column.columns().iter().any(|column| self.input.place() == Some(*column));
+        let columns: Vec<String> = self.columns.iter().filter(|column| !is_place(column)).map(ToString::to_string).collect();
         lines.push(format!(
             "keeps {} of each row that a match may still need, at most {} rows a key",
             columns.join(", "),

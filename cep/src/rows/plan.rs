@@ -135,7 +135,12 @@ impl RowPlan {
             columns.of_input(0)?;
         }
         let read = columns.list.iter().chain(&defines.locals).chain(&defines.sides);
-        let asked = partition.iter().chain(order.iter().map(|(column, _)| column)).copied().chain(schema.event_time());
+        let asked = partition
+            .iter()
+            .chain(order.iter().map(|(column, _)| column))
+            .copied()
+            .chain(schema.event_time())
+            .chain(schema.place());
         let saved = inputs_of(read, schema).into_iter().chain(asked).collect::<BTreeSet<_>>().into_iter();
         let saved = saved.map(|column| Ok((column, columns.of_input(column)?))).collect::<Result<_>>()?;
         let tracked = Tracked::of(&defines.values);
@@ -186,14 +191,15 @@ impl RowPlan {
         self.spec.rows_per_match == RowsPerMatch::AllWithUnmatched
     }
 
-    /// Rows that tie in what the user orders by are ordered by all else that is read.
+    /// Rows that tie in what the user orders by are in the order of their places, or where they have none of all else that is read.
     fn complete_order(&mut self) {
         if self.order.is_empty() && self.input.event_time().is_none() {
             return;
         }
-        let rest = self.input_columns();
+        let rest: Vec<usize> = self.input.place().into_iter().chain(self.input_columns()).collect();
         let known: Vec<usize> = self.order.iter().map(|(column, _)| *column).collect();
-        self.order.extend(rest.into_iter().filter(|column| !known.contains(column)).map(|column| (column, false)));
+        let is_new = |(index, column): &(usize, &usize)| !known.contains(column) && !rest[..*index].contains(column);
+        self.order.extend(rest.iter().enumerate().filter(is_new).map(|(_, column)| (*column, false)));
     }
 }
 

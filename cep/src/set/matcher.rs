@@ -342,8 +342,9 @@ impl Operator for SetMatcher {
 
     fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         if let Some(time) = self.event_time() {
-            // Order among rows of one time is each pattern's own.
-            if let Some(rows) = self.order.release(watermark.0, time, &[])? {
+            // Rows of one time are in the order of their places; any other is each pattern's own.
+            let place: Vec<usize> = self.plan.rows.place().into_iter().collect();
+            if let Some(rows) = self.order.release(watermark.0, time, &place)? {
                 self.work_on(&rows, None)?;
             }
             self.release_restored(watermark.0)?;

@@ -155,10 +155,13 @@ pub(super) fn own_rows(of: &MemberPlan, rows: &RecordBatch, selection: &Selectio
     Ok(RecordBatch::try_new(Arc::clone(schema.arrow()), columns.collect::<Result<_>>()?)?)
 }
 
-/// The places of the selected rows in the pattern's own order, if that is not the one they are in: rows of one time are in
-/// order of what this pattern keeps of them.
+/// The positions of the selected rows in the pattern's own order, if that is not the one they are in: rows of one time may be in
+/// an order that it names, or have no places.
 fn in_order(of: &MemberPlan, shared: &SharedRows<'_>, selection: &Selection) -> Result<Option<Vec<u32>>> {
     let RowTimes::Own(times) = shared.times else { return Ok(None) };
+    if of.plan.rows.place().is_some_and(|place| of.plan.ties.first() == Some(&place)) {
+        return Ok(None);
+    }
     let time = |at: u32| times[selection.rows[at as usize] as usize];
     let has_ties = selection.rows.windows(2).any(|pair| times[pair[0] as usize] == times[pair[1] as usize]);
     if !has_ties {

@@ -175,7 +175,7 @@ fn of_cells(value: &RunValue, cells: &ArrayRef, schema: &Schema, column: usize) 
         }
         Function::Least => cell(best(cells, Ordering::Less)?),
         Function::Greatest => cell(best(cells, Ordering::Greater)?),
-        Function::Why => return Err(Error::bug("no condition asks why")),
+        Function::Why | Function::Place => return Err(Error::bug("no condition asks why, or for a place")),
         Function::Other(function) => aggregate(value, function, cells, schema, column)?,
     })
 }

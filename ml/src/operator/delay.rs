@@ -18,10 +18,23 @@ pub(crate) struct DelayedRows {
     rows: usize,
 }
 
+/// Some of the rows of a batch, before they wait.
+pub(crate) struct NewRows<'a> {
+    /// When labels are used.
+    pub(crate) due: &'a [i64],
+    /// The places of the rows, if they have them.
+    pub(crate) places: Option<&'a [i128]>,
+    /// The labels; NaN where there is none.
+    pub(crate) labels: &'a [f64],
+    pub(crate) features: &'a FeatureRows,
+}
+
 /// Rows with their labels, and the times at which these are used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct DueRows {
     due: Vec<i64>,
+    /// Which of the rows of one time comes first; nothing where rows have no places.
+    places: Vec<i128>,
     labels: Vec<f64>,
     features: FeatureRows,
     /// Rows before this are gone.
@@ -47,7 +60,7 @@ impl DelayedRows {
     }
 
     /// Takes rows; those whose label is NaN are left out.
-    pub(crate) fn push(&mut self, due: &[i64], labels: &[f64], features: &FeatureRows) {
+    pub(crate) fn push(&mut self, NewRows { due, places, labels, features }: NewRows<'_>) {
         let (mut start, rows) = (0, due.len());
         while start < rows {
             let bucket = self.bucket_of(due[start]);
@@ -55,7 +68,8 @@ impl DelayedRows {
             if end > start {
                 let empty = || DueRows::new(self.numeric_width, self.hashed_width);
                 let into = self.buckets.entry(bucket).or_insert_with(empty);
-                into.extend(&due[start..end], &labels[start..end], features.slice(start, end));
+                let places = places.map_or(&[][..], |places| &places[start..end]);
+                into.extend(&due[start..end], places, &labels[start..end], features.slice(start, end));
                 self.rows += end - start;
             }
             start = if end < rows && labels[end].is_nan() { end + 1 } else { end };
@@ -98,11 +112,13 @@ impl DelayedRows {
         for part in saved {
             let is_sound = part.features.is_sound(self.numeric_width, self.hashed_width)
                 && part.start == 0
-                && [part.due.len(), part.labels.len()] == [part.features.len(); 2];
+                && [part.due.len(), part.labels.len()] == [part.features.len(); 2]
+                && [0, part.due.len()].contains(&part.places.len());
             if !is_sound {
                 return Err(Error::state("the rows that wait for labels are damaged or of another model"));
             }
-            self.push(&part.due, &part.labels, &part.features);
+            let places = Some(part.places.as_slice()).filter(|places| !places.is_empty());
+            self.push(NewRows { due: &part.due, places, labels: &part.labels, features: &part.features });
         }
         Ok(())
     }
@@ -134,11 +150,12 @@ impl DueRows {
         (self.features.slice(start, end), &self.labels[start..end])
     }
 
-    fn extend(&mut self, due: &[i64], labels: &[f64], features: FeatureView<'_>) {
-        // Equal times are ordered by content later; while times only grow there is nothing to order.
+    fn extend(&mut self, due: &[i64], places: &[i128], labels: &[f64], features: FeatureView<'_>) {
+        // Equal times are ordered later; while times only grow there is nothing to order.
         let grows = self.due.last().is_none_or(|last| *last < due[0]) && due.is_sorted_by(|a, b| a < b);
         self.is_sorted &= grows;
         self.due.extend_from_slice(due);
+        self.places.extend_from_slice(places);
         self.labels.extend_from_slice(labels);
         self.features.extend(features);
     }
@@ -146,27 +163,36 @@ impl DueRows {
     fn copy(&self, start: usize, end: usize) -> Self {
         let mut copy = Self { is_sorted: self.is_sorted, ..Self::default() };
         copy.due.extend_from_slice(&self.due[start..end]);
+        copy.places.extend_from_slice(self.places.get(start..end).unwrap_or_default());
         copy.labels.extend_from_slice(&self.labels[start..end]);
         copy.features = self.features.clone_empty();
         copy.features.extend(self.features.slice(start, end));
         copy
     }
 
-    /// By time, ties by content.
+    /// By time, ties by place, or by content where rows have none.
     fn sort(&mut self) {
         if self.is_sorted {
             return;
         }
         let mut order: Vec<usize> = (self.start..self.due.len()).collect();
-        order.sort_by(|&a, &b| self.due[a].cmp(&self.due[b]).then_with(|| self.by_content(a, b)));
+        order.sort_by(|&a, &b| self.due[a].cmp(&self.due[b]).then_with(|| self.by_place(a, b)));
         let mut sorted = Self { is_sorted: true, ..Self::default() };
         sorted.features = self.features.clone_empty();
         for row in order {
             sorted.due.push(self.due[row]);
+            sorted.places.extend(self.places.get(row));
             sorted.labels.push(self.labels[row]);
             sorted.features.extend(self.features.slice(row, row + 1));
         }
         *self = sorted;
+    }
+
+    fn by_place(&self, a: usize, b: usize) -> Ordering {
+        match (self.places.get(a), self.places.get(b)) {
+            (Some(one), Some(other)) if one != other => one.cmp(other),
+            _ => self.by_content(a, b),
+        }
     }
 
     fn by_content(&self, a: usize, b: usize) -> Ordering {

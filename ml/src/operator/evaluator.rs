@@ -1,12 +1,13 @@
 //! The operator that measures: scored rows in, metrics out.
 
-use super::delay::{DelayedRows, DueRows};
+use super::delay::{DelayedRows, DueRows, NewRows};
 use super::labels::{self, count};
 use super::learner::{due_times, only_one};
 use crate::features::{FeatureColumn, FeatureKind, FeatureReader, FeatureRows};
 use crate::metrics::Evaluation;
 use crate::spec::ModelSpec;
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMillisecondBuilder};
+use egret_core::row_place::places_of;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -68,7 +69,9 @@ impl Operator for EvaluatorOperator {
         for (label, score) in labels.iter_mut().zip(self.scores.view().numeric()) {
             *label = if score.is_nan() { f64::NAN } else { *label };
         }
-        self.waiting.push(&due_times(times, batch.late(), self.spec.delay_ms()), &labels, &self.scores);
+        let due = due_times(times, batch.late(), self.spec.delay_ms());
+        let places = places_of(batch.rows());
+        self.waiting.push(NewRows { due: &due, places, labels: &labels, features: &self.scores });
         Ok(())
     }
 
@@ -141,7 +144,7 @@ impl Report {
 }
 
 /// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
-const SAVED_VERSION: u8 = 1;
+const SAVED_VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {

@@ -1,12 +1,13 @@
 //! The operator that learns: rows in, deltas out.
 
-use super::delay::{DelayedRows, DueRows};
+use super::delay::{DelayedRows, DueRows, NewRows};
 use super::labels::{self, count};
 use crate::Learner;
 use crate::features::FeatureRows;
 use crate::spec::ModelSpec;
 use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMillisecondBuilder};
 use egret_core::knowledge::MakerSteps;
+use egret_core::row_place::places_of;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -67,7 +68,9 @@ impl Operator for LearnerOperator {
         let missing = self.spec.reader().read(batch.rows(), &mut self.features)?;
         count(ctx.counters(), "feature values that are null", missing.nulls);
         count(ctx.counters(), "feature values that are not finite", missing.not_finite);
-        self.waiting.push(&due_times(times, batch.late(), self.spec.delay_ms()), &labels, &self.features);
+        let due = due_times(times, batch.late(), self.spec.delay_ms());
+        let places = places_of(batch.rows());
+        self.waiting.push(NewRows { due: &due, places, labels: &labels, features: &self.features });
         Ok(())
     }
 
@@ -150,7 +153,7 @@ impl Updates {
 }
 
 /// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
-const SAVED_VERSION: u8 = 1;
+const SAVED_VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {

@@ -42,6 +42,8 @@ pub enum NodeKind {
         watermark: Option<WatermarkStrategy>,
         /// The columns that are read, ascending indexes into the source's schema.
         columns: Vec<usize>,
+        /// Whether the rows get their places as one more column, the last: see [`crate::row_place`].
+        places: bool,
     },
     /// Transforms.
     Operator(Arc<dyn OperatorFactory>),
@@ -369,7 +371,7 @@ impl JobGraph {
 
     fn describe(node: &Node) -> Vec<String> {
         match &node.kind {
-            NodeKind::Source { source, watermark, columns } => {
+            NodeKind::Source { source, watermark, columns, places } => {
                 let mut lines = vec![source.describe()];
                 if let Some(strategy) = watermark {
                     lines.push(format!("watermark: latest event time less {} ms", strategy.delay_ms));
@@ -378,6 +380,9 @@ impl JobGraph {
                     let names: Vec<&str> =
                         columns.iter().map(|&column| source.schema().arrow().field(column).name().as_str()).collect();
                     lines.push(format!("reads only {}", names.join(", ")));
+                }
+                if *places {
+                    lines.push("gives each row its place, for the order of rows of one time".to_owned());
                 }
                 lines
             }

@@ -18,6 +18,7 @@ pub mod operators;
 pub mod place;
 pub mod process;
 pub mod row;
+pub mod row_place;
 mod schema;
 mod sink;
 mod source;

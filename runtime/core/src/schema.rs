@@ -1,5 +1,6 @@
 //! What a stream's rows look like.
 
+use crate::row_place::{PLACE, PLACE_TYPE};
 use crate::{Error, Result};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::fmt;
@@ -92,6 +93,20 @@ impl StreamSchema {
     /// The index of the event time column.
     pub fn event_time(&self) -> Option<usize> {
         self.event_time
+    }
+
+    /// The index of the column of places, if the rows have it: see [`crate::row_place`].
+    pub fn place(&self) -> Option<usize> {
+        let (column, field) = self.arrow.column_with_name(PLACE)?;
+        (*field.data_type() == PLACE_TYPE).then_some(column)
+    }
+
+    /// The columns without that of places, which nobody is shown.
+    #[must_use]
+    pub fn without_place(&self) -> Self {
+        let Some(place) = self.place() else { return self.clone() };
+        let columns: Vec<usize> = (0..self.arrow.fields().len()).filter(|column| *column != place).collect();
+        self.project(&columns).expect("the columns are those of the schema")
     }
 
     /// The index of a column.

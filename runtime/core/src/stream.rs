@@ -15,6 +15,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+mod places;
+
 /// A job under construction.
 #[derive(Clone, Default)]
 pub struct Job {
@@ -38,7 +40,7 @@ impl Job {
         }
         let columns = (0..schema.arrow().fields().len()).collect();
         let schema = if watermark.is_some() { schema } else { StreamSchema::from_arrow(Arc::clone(schema.arrow()), None)? };
-        let kind = NodeKind::Source { source, watermark, columns };
+        let kind = NodeKind::Source { source, watermark, columns, places: false };
         Ok(self.add(name, kind, Parallelism::EveryWorker, vec![OutputPort { name: None, schema }]))
     }
 

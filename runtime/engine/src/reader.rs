@@ -10,7 +10,9 @@ use crate::split_task::SplitTask;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::Schema;
 use egret_core::metrics::{Counters, Hold};
+use egret_core::row_place::place_field;
 use egret_core::{BadRow, Batch, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(crate) struct SourceTask {
     watch: Watch,
     wall: Arc<dyn Clock>,
     meets: Vec<Arc<Counters>>,
+    /// Whether rows get their places.
+    places: bool,
 }
 
 /// What a source task is made of.
@@ -60,6 +64,10 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) workers: usize,
     /// All splits, as they were listed for all workers.
     pub(crate) splits: &'a [SplitStart],
+    /// The ranks of these splits among all of the job.
+    pub(crate) ranks: &'a [u32],
+    /// Whether rows get their places, as one more column.
+    pub(crate) places: bool,
     /// Where a checkpoint says that splits are, by their ids then.
     pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
     /// How far event time has come.
@@ -108,6 +116,7 @@ impl SourceTask {
             watch: Watch::new(),
             wall: spec.wall,
             meets: spec.meets,
+            places: spec.places,
         })
     }
 
@@ -219,6 +228,7 @@ impl SourceTask {
         let event_time = self.event_time.as_ref().map(|(column, _)| *column);
         let (Some(column), true) = (event_time, self.strategy.is_some()) else {
             Counters::add(&self.counters.rows_out, rows.num_rows() as u64);
+            let rows = self.placed(split, rows)?;
             out.push(Outgoing::Rows(MAIN, Batch::from_parts(rows, event_time, None)));
             return Ok(());
         };
@@ -263,11 +273,25 @@ impl SourceTask {
             remark(&self.name, task, far, &self.counters);
         }
         if seen.bad.is_empty() {
-            return Ok(rows);
+            return self.placed(split, rows);
         }
         let place = |error: Error| error.context(format!("source '{}', split {}", self.name, task.id));
         task.reader.as_mut().map_or(Ok(()), |reader| reader.refuse(&rows, &seen.bad)).map_err(place)?;
-        without(&rows, &seen.bad)
+        without(&self.placed(split, rows)?, &seen.bad)
+    }
+
+    /// Counts rows that a split gave, and adds their places where these are asked for.
+    fn placed(&mut self, split: usize, rows: RecordBatch) -> Result<RecordBatch> {
+        let task = &mut self.splits[split];
+        let from = task.places.count(rows.num_rows());
+        if !self.places {
+            return Ok(rows);
+        }
+        let place = |error: Error| error.context(format!("source '{}', split {}", self.name, task.id));
+        let places = from.column(rows.num_rows()).map_err(place)?;
+        let fields = rows.schema_ref().fields().iter().map(|field| field.as_ref().clone()).chain([place_field()]);
+        let columns = rows.columns().iter().cloned().chain([places]).collect();
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?)
     }
 
     /// Says how far event time has come, and whether anybody is waited for.

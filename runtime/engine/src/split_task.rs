@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{Activity, SplitPosition};
 use crate::reader::SourceSpec;
+use egret_core::row_place::SplitPlaces;
 use egret_core::{EventTime, Result, SourceReader, SplitStart, SplitWatermark};
 
 /// A split that a worker reads.
@@ -20,6 +21,8 @@ pub(crate) struct SplitTask {
     /// When it was asked last, counted in polls.
     pub(crate) turn: u64,
     pub(crate) activity: Activity,
+    /// Which places its next rows have.
+    pub(crate) places: SplitPlaces,
 }
 
 impl SplitTask {
@@ -37,12 +40,14 @@ impl SplitTask {
             retry_at_ms: i64::MIN,
             turn: 0,
             activity: Activity::Active,
+            places: SplitPlaces { rank: spec.ranks.get(number).copied().unwrap_or_default(), rows: 0 },
         };
         let restored = spec.restored.zip(start.goes_on_from.as_ref()).and_then(|(restored, from)| restored.get(from));
         if let (Some(watermark), Some(restored)) = (&mut task.watermark, restored) {
             let passed = if restored.activity == Activity::Idle { passed_without(spec) } else { EventTime::MIN };
             watermark.resume(restored.latest, restored.floor.max(passed));
         }
+        task.places.rows = restored.map_or(0, |restored| restored.places.rows);
         if let Some(restored) = restored.filter(|_| start.ended) {
             (task.activity, task.end) = (Activity::Ended, restored.position.clone());
             return Ok(task);
@@ -82,6 +87,7 @@ impl SplitTask {
             latest: self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::latest),
             floor: self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::floor),
             activity: self.activity,
+            places: self.places,
         }
     }
 }

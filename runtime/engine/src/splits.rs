@@ -2,6 +2,9 @@
 //!
 //! A worker that listed for itself might see a file that another did not see yet, and then two of them would read one split, or
 //! none. So the first process lists, once, and tells the others; a worker takes its share by the place in the list.
+//!
+//! Each split has a rank among all of the job, by which rows of one event time are ordered: by the uid of its source, then as the
+//! source lists them. A checkpoint keeps the ranks; splits that it does not know come behind those that it does.
 
 use crate::checkpoint::Restored;
 use crate::processes::ProcessRole;
@@ -14,8 +17,11 @@ use std::sync::Arc;
 const SPLITS: &str = "splits";
 
 /// What is to be read of every source, by the number of its node.
-#[derive(Debug, Default)]
-pub(crate) struct SplitLists(Vec<Vec<SplitStart>>);
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct SplitLists {
+    starts: Vec<Vec<SplitStart>>,
+    ranks: Vec<Vec<u32>>,
+}
 
 /// A [`SplitStart`] as it is told to other processes.
 #[derive(Serialize, Deserialize)]
@@ -23,6 +29,7 @@ struct Told {
     id: String,
     goes_on_from: Option<String>,
     ended: bool,
+    rank: u32,
 }
 
 impl SplitLists {
@@ -43,7 +50,12 @@ impl SplitLists {
 
     /// What is to be read of a source.
     pub(crate) fn of(&self, node: NodeId) -> &[SplitStart] {
-        self.0.get(node.index()).map_or(&[], Vec::as_slice)
+        self.starts.get(node.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The ranks of these splits among all of the job.
+    pub(crate) fn ranks_of(&self, node: NodeId) -> &[u32] {
+        self.ranks.get(node.index()).map_or(&[], Vec::as_slice)
     }
 
     fn list(job: &JobGraph, restored: Option<&Restored>) -> Result<Self> {
@@ -55,22 +67,47 @@ impl SplitLists {
                 _ => Vec::new(),
             });
         }
-        Ok(Self(lists))
+        let ranks = ranks(job, restored, &lists);
+        Ok(Self { starts: lists, ranks })
     }
 
     fn told(&self) -> Vec<Vec<Told>> {
-        let tell = |start: &SplitStart| Told {
+        let tell = |(start, rank): (&SplitStart, &u32)| Told {
             id: start.split.id.clone(),
             goes_on_from: start.goes_on_from.clone(),
             ended: start.ended,
+            rank: *rank,
         };
-        self.0.iter().map(|list| list.iter().map(tell).collect()).collect()
+        self.starts.iter().zip(&self.ranks).map(|(list, ranks)| list.iter().zip(ranks).map(tell).collect()).collect()
     }
 
     fn hear(lists: Vec<Vec<Told>>) -> Self {
+        let ranks = lists.iter().map(|list| list.iter().map(|told| told.rank).collect()).collect();
         let hear = |told: Told| SplitStart { split: Split { id: told.id }, goes_on_from: told.goes_on_from, ended: told.ended };
-        Self(lists.into_iter().map(|list| list.into_iter().map(hear).collect()).collect())
+        Self { starts: lists.into_iter().map(|list| list.into_iter().map(hear).collect()).collect(), ranks }
     }
+}
+
+/// The rank of every split.
+fn ranks(job: &JobGraph, restored: Option<&Restored>, lists: &[Vec<SplitStart>]) -> Vec<Vec<u32>> {
+    let known = |uid: &str, start: &SplitStart| {
+        let positions = restored.and_then(|restored| restored.splits(uid))?;
+        Some(positions.get(start.goes_on_from.as_ref()?)?.places.rank)
+    };
+    let mut by_uid: Vec<_> = job.nodes().zip(lists).collect();
+    by_uid.sort_by_key(|((id, node), _)| (Arc::clone(&node.uid), *id));
+    let mut ranks: Vec<Vec<u32>> = vec![Vec::new(); lists.len()];
+    let mut next = restored.map_or(0, Restored::next_rank);
+    for ((id, node), starts) in by_uid {
+        let rank = |start: &SplitStart| {
+            known(&node.uid, start).unwrap_or_else(|| {
+                next = next.saturating_add(1);
+                next - 1
+            })
+        };
+        ranks[id.index()] = starts.iter().map(rank).collect();
+    }
+    ranks
 }
 
 fn list_source(source: &Arc<dyn Source>, uid: &str, restored: Option<&Restored>) -> Result<Vec<SplitStart>> {
@@ -100,15 +137,13 @@ mod tests {
             goes_on_from: from.map(str::to_owned),
             ended,
         };
-        let lists = SplitLists(vec![
-            vec![start("a", None, false), start("b.1", Some("b"), false)],
-            vec![],
-            vec![start("c", Some("c"), true)],
-        ]);
+        let starts =
+            vec![vec![start("a", None, false), start("b.1", Some("b"), false)], vec![], vec![start("c", Some("c"), true)]];
+        let lists = SplitLists { starts, ranks: vec![vec![7, 1], vec![], vec![0]] };
         role(0).tell(SPLITS, &lists.told());
         // Its own job has no source at all: what it reads is what it was told.
         let heard = SplitLists::of_job(&JobGraph::new(), None, Some(&role(1)))?;
-        assert_eq!(heard.0, lists.0);
+        assert_eq!(heard, lists);
         Ok(())
     }
 }

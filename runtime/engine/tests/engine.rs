@@ -143,7 +143,7 @@ where
     let source = job.add_node(Node {
         name: "numbers".into(),
         uid: "numbers".into(),
-        kind: NodeKind::Source { source, watermark, columns: vec![0, 1, 2] },
+        kind: NodeKind::Source { source, watermark, columns: vec![0, 1, 2], places: false },
         parallelism: Parallelism::EveryWorker,
         outputs: port.clone(),
     });

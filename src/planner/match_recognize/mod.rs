@@ -9,12 +9,14 @@ mod shape;
 use super::Build;
 use super::catalog::Relation;
 use super::enrich::{Ask, at};
-use super::names::{Diagnosed, from_error, unqualified};
+use super::names::{Diagnosed, from_error, quoted, unqualified};
+use super::places::placed_by_first;
 use super::query::{From, keep};
 use egret_cep::CompiledPattern;
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch};
+use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
+use egret_core::row_place::PLACE;
 use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, Stream, StreamSchema};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
@@ -39,6 +41,9 @@ fn is_over_rows(name: &str) -> bool {
     let plain = without_semantics(name);
     FUNCTIONS.contains(&plain) || aggregate_function(plain).is_some()
 }
+
+/// The measure of the place of a match's first row.
+const PLACE_FIRST: &str = "__place_first";
 
 /// The output with late rows.
 pub(super) const LATE: &str = "late";
@@ -80,6 +85,9 @@ impl Build<'_> {
         let stream = self.enrich(&from.relation, &clause.asks)?;
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let columns = names::checked(&clause, from, &stream, &relation)?;
+        // What another clause or statement looks at in order.
+        let places = stream.schema().place().is_some() && (self.keeps_places || query.matches_recognized().len() > 1);
+        let clause = if places { clause.with_places(query) } else { clause };
         let plan = self.row_plan(&clause, stream.schema(), &columns)?;
         self.warnings.extend(plan.warnings(&clause, !relation.bounded));
         let number = self.next_number();
@@ -91,10 +99,12 @@ impl Build<'_> {
         let id = self.ids.scoped(&format!("match_recognize{}", of_chain(from, query, &clause)));
         let Added { rows, late, overflow } = added.map_err(at(clause.syntax.span))?;
         let rows = rows.uid(&id);
+        let rows = if places { placed_by_first(&rows, PLACE_FIRST).map_err(at(clause.syntax.span))? } else { rows };
         // What graphs and models added to the input is no column of it.
         let hidden = |column: &str| stream.schema().index_of(column).is_ok() && !relation.visible.iter().any(|own| own == column);
         let mut rows = Relation::new(rows, relation.bounded);
         rows.visible.retain(|column| clause.is_measure(column) || !hidden(column));
+        rows.visible.retain(|column| column != PLACE_FIRST);
         let mut late = Relation::new(late, relation.bounded);
         late.visible.retain(|column| !hidden(column));
         let name = format!("(match {number})");
@@ -305,6 +315,18 @@ impl OperatorFactory for Explained {
 }
 
 impl Clause<'_> {
+    /// The clause with measures of the places of the match's first row, and of its last one if it gives one row.
+    fn with_places(mut self, query: &SqlQuery) -> Self {
+        let navigate = |function: &str| {
+            let call = parse_expression(&format!("{function}({})", quoted(PLACE))).ok()?;
+            Some(query.part(call, self.syntax.span))
+        };
+        let last = navigate("LAST").filter(|_| self.syntax.is_one_row()).map(|last| (PLACE.to_owned(), last));
+        let first = navigate("FIRST").map(|first| (PLACE_FIRST.to_owned(), first));
+        self.measures.extend(last.into_iter().chain(first));
+        self
+    }
+
     /// What a row must be to be taken for a variable.
     fn define(&self, variable: &str) -> Option<Expr> {
         self.defines.iter().find(|(name, _)| name == variable).map(|(_, sql)| sql.tree.clone())

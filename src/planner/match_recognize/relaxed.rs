@@ -22,10 +22,11 @@
 //! by side behind a gap.
 
 use super::shape::Step;
-use super::{Clause, KeyAndOrder, Reason, is_over_rows};
+use super::{Clause, KeyAndOrder, PLACE_FIRST, Reason, is_over_rows};
 use crate::planner::names::{object_name, quoted, unqualified};
 use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss};
 use egret_core::StreamSchema;
+use egret_core::row_place::PLACE;
 use egret_dsl::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator, Value,
 };
@@ -194,7 +195,22 @@ impl<'a> Shape<'a> {
         let partition: Vec<&str> = names.collect();
         let keys = partition.iter().map(|name| Ok(((*name).to_owned(), Expr::Identifier(quoted(name)))));
         let measures = self.clause.measures.iter();
-        keys.chain(measures.map(|(name, sql)| Ok((name.clone(), self.measure(&sql.tree, schema, &partition)?)))).collect()
+        let measure = |name: &str, tree: &Expr| match self.place_measure(name) {
+            Some(place) => Ok(place),
+            None => self.measure(tree, schema, &partition),
+        };
+        keys.chain(measures.map(|(name, sql)| Ok((name.clone(), measure(name, &sql.tree)?)))).collect()
+    }
+
+    /// A measure of places, which are those of the first and the last row.
+    fn place_measure(&self, name: &str) -> Option<Expr> {
+        let of = |take: Option<&Take>| Some(format!("{}.{}", quoted(&take?.variable), quoted(PLACE)));
+        let call = match name {
+            PLACE => format!("last({})", of(self.takes.last())?),
+            PLACE_FIRST => format!("first({})", of(self.takes.first())?),
+            _ => return None,
+        };
+        egret_cep::rows::parse_expression(&call).ok()
     }
 
     fn measure(&self, tree: &Expr, schema: &StreamSchema, partition: &[&str]) -> Result<Expr, Reason> {

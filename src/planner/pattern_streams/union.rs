@@ -6,10 +6,12 @@ use crate::planner::Build;
 use crate::planner::enrich::{Ask, at};
 use crate::planner::names::{Diagnosed, quoted, unknown_column, unknown_functions};
 use crate::planner::pattern::Texts;
+use crate::planner::places::{place_column, share_sources};
 use crate::planner::query::keep;
 use arrow::datatypes::DataType;
 use egret_cep::{Condition, StreamNames};
 use egret_core::expr::{Expression, Planner, Scope as Columns};
+use egret_core::row_place::{PLACE, PLACE_TYPE};
 use egret_core::{Error, Stream};
 use egret_dsl::sqlparser::ast::{BinaryOperator, Expr};
 use egret_dsl::{CreatePattern, Diagnostic, Name, Span, Sql};
@@ -31,12 +33,17 @@ pub(in crate::planner) struct United {
     time: String,
     /// The columns that all streams have: those of `PARTITION BY` and `ORDER BY`.
     shared: Vec<String>,
+    /// Whether rows of two streams can be made of the same rows.
+    shares_sources: bool,
 }
 
 impl United {
     /// What orders rows of one time behind the columns of `ORDER BY`.
-    pub(in crate::planner) fn number_column(&self) -> usize {
-        self.rows.schema().arrow().index_of(NUMBER).unwrap_or_default()
+    ///
+    /// Rows that are made of one input are in its order; else those of the stream come first that stands first behind `ON`.
+    pub(in crate::planner) fn ties(&self) -> Vec<usize> {
+        let number = self.rows.schema().arrow().index_of(NUMBER).unwrap_or_default();
+        self.rows.schema().place().filter(|_| self.shares_sources).into_iter().chain([number]).collect()
     }
 
     /// An error of the pattern engine with the columns' own names.
@@ -118,7 +125,9 @@ impl Build<'_> {
         let layout = Layout { time: &time, shared: &shared, tables: &tables, read: &read };
         let united = layout.unite(&rows, statement).map_err(at(statement.name.span))?;
         self.warn_of_unused_streams(statement, several);
-        Ok(United { rows: united, streams, shown, time, shared })
+        let shares_sources =
+            rows.iter().enumerate().any(|(number, one)| rows[..number].iter().any(|other| share_sources(one, other)));
+        Ok(United { rows: united, streams, shown, time, shared, shares_sources })
     }
 
     /// The rows of each stream, with the answers of graphs and models that are asked of them.
@@ -181,6 +190,7 @@ impl Build<'_> {
             let Some(name) = united.shown.get(own).and_then(|shown| shown.strip_prefix("{row.}")) else { continue };
             add(&format!("{}_{name}", several.streams[*number]), column(own, late).map_err(&place)?);
         }
+        columns.extend(place_column(late)?);
         let description = Some("late rows, with the name of their stream".to_owned());
         late.project_described(&format!("pattern {}: late rows", statement.name), columns, description).map_err(place)
     }
@@ -323,6 +333,10 @@ impl Layout<'_> {
                 let value = if stream == number { column(field.name(), rows)? } else { Expression::null(field.data_type())? };
                 columns.push((own_name(stream, field.name()), value));
             }
+        }
+        if self.tables.iter().any(|table| table.schema.place().is_some()) {
+            let place = schema.place().map(|_| column(PLACE, rows)).transpose()?;
+            columns.push((PLACE.to_owned(), place.map_or_else(|| Expression::null(&PLACE_TYPE), Ok)?));
         }
         Ok(columns)
     }

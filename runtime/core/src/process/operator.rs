@@ -18,7 +18,7 @@ pub struct ProcessFactory<F, M> {
     make: M,
     keys: Vec<KeyColumns>,
     event_times: Vec<Option<usize>>,
-    /// All columns of each input: rows of one time are in order of their content.
+    /// All columns of each input, first that of places: rows of one time are in order of these, or of their content.
     ties: Vec<Vec<usize>>,
     output: StreamSchema,
     layout: Vec<(String, String)>,
@@ -32,7 +32,8 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> ProcessFactory<F, M> {
     /// The output type's schema cannot be made.
     pub fn new(make: M, keys: Vec<KeyColumns>, inputs: &[&StreamSchema]) -> Result<Self> {
         let event_times = inputs.iter().map(|schema| schema.event_time()).collect();
-        let ties = inputs.iter().map(|schema| (0..schema.arrow().fields().len()).collect()).collect();
+        let ties = |schema: &&StreamSchema| schema.place().into_iter().chain(0..schema.arrow().fields().len()).collect();
+        let ties = inputs.iter().map(ties).collect();
         let layout = layout::<F>(&keys, inputs);
         Ok(Self { make, keys, event_times, ties, output: F::Out::schema()?, layout, _function: std::marker::PhantomData })
     }

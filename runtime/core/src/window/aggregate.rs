@@ -13,7 +13,7 @@ use arrow::compute::{SortOptions, take_arrays};
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment, Sort};
-use datafusion_expr::{AggregateUDF, Expr, GroupsAccumulator};
+use datafusion_expr::{AggregateUDF, EmitTo, Expr, GroupsAccumulator};
 use datafusion_physical_expr::PhysicalSortExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::Column;
@@ -24,7 +24,7 @@ use std::sync::{Arc, LazyLock};
 ///
 /// All aggregate functions of DataFusion can be used, with `DISTINCT`, `FILTER (WHERE ...)` and `ORDER BY` inside. Results
 /// depend on the rows alone: sums of floats are kept to twice their precision, and functions that depend on order
-/// (`first_value`, `array_agg`) read rows in order of event time, ties by content.
+/// (`first_value`, `array_agg`) read rows in order of event time, ties by their places, or by content where they have none.
 ///
 /// ```
 /// use egret_core::{StreamSchema, window::AggregateCall};
@@ -153,6 +153,11 @@ const ORDER_FREE: &[&str] = &[
     "regr_count",
 ];
 
+/// Whether an aggregate function, by its name, gives another result when it sees the rows in another order.
+pub fn depends_on_order(function: &str) -> bool {
+    !ORDER_FREE.contains(&function) && Statistic::of(function).is_none()
+}
+
 impl Aggregate {
     /// Binds a call to a stream's columns.
     ///
@@ -204,6 +209,18 @@ impl Aggregate {
                 Box::new(PerGroup::new(self.field.data_type().clone(), make))
             }
         })
+    }
+
+    /// The types of the columns of a group's state.
+    pub(super) fn state_types(&self) -> Result<Vec<DataType>> {
+        if let Method::Groups(expression) = &self.method
+            && matches!(expression.fun().name(), "first_value" | "last_value")
+        {
+            // Of no groups they have no state to look at.
+            return Ok(expression.state_fields()?.iter().map(|field| field.data_type().clone()).collect());
+        }
+        let states = self.accumulator()?.state(EmitTo::All)?;
+        Ok(states.iter().map(|column| column.data_type().clone()).collect())
     }
 
     /// Functions say only when their accumulator is made that they do not have one for a type: find out at once.
@@ -326,23 +343,26 @@ impl Binding<'_> {
         matches!(self.args.as_slice(), [argument] if check_key_type(argument.data_type()).is_ok())
     }
 
-    /// The event time column as an expression.
-    fn time(&self) -> Result<Option<Expression>> {
-        let Some(column) = self.schema.event_time() else { return Ok(None) };
-        let name = self.schema.arrow().field(column).name();
-        let column = Expr::Column(datafusion_common::Column::new_unqualified(name));
-        Ok(Some(Expression::new(column, &Scope::of_stream(self.schema)?)?))
+    /// The column of event time, and that of places if there is one, as expressions.
+    fn time_and_place(&self) -> Result<Vec<Expression>> {
+        let Some(time) = self.schema.event_time() else { return Ok(Vec::new()) };
+        let column = |column: usize| {
+            let name = self.schema.arrow().field(column).name();
+            let column = Expr::Column(datafusion_common::Column::new_unqualified(name));
+            Expression::new(column, &Scope::of_stream(self.schema)?)
+        };
+        std::iter::once(time).chain(self.schema.place()).map(column).collect()
     }
 
-    /// The first value by event time, ties by the value: DataFusion keeps the least (time, value) of each group.
+    /// The first value by event time, ties by the row's place, or by the value where rows have no places: DataFusion keeps the least
+    /// (time, place) of each group.
     fn first_or_last(&self) -> Result<(Method, Vec<InputColumn>)> {
-        let (Some(time), [argument]) = (self.time()?, self.args.as_slice()) else {
+        let (mut by, [argument]) = (self.time_and_place()?, self.args.as_slice()) else {
             return Err(Error::bug("first_value is planned over event time and one argument"));
         };
         let is_time =
             argument.physical().downcast_ref::<Column>().is_some_and(|column| Some(column.index()) == self.schema.event_time());
-        let mut by = vec![time];
-        if !is_time {
+        if !is_time && self.schema.place().is_none() {
             by.push(argument.clone());
         }
         let options = SortOptions::default();
@@ -359,7 +379,7 @@ impl Binding<'_> {
         let expression = self.build(false, if within_group { self.physical_order() } else { Vec::new() })?;
         let mut by = self.order.clone();
         if !distinct {
-            by.extend(self.time()?.map(|time| (time, SortOptions::default())));
+            by.extend(self.time_and_place()?.into_iter().map(|by| (by, SortOptions::default())));
         }
         let constants: Vec<Option<ScalarValue>> = self.args.iter().map(constant).collect();
         let kept =

@@ -5,6 +5,7 @@
 //! watermark they were behind; rows of panes that have been sent; all rows on a single worker; and all rows for a while after
 //! a pane in which keys hardly repeated.
 
+use super::aggregate::Aggregate;
 use super::groups::{Chunk, Groups};
 use super::keys::Expected;
 use super::operator::STATES_IN;
@@ -42,14 +43,15 @@ pub(super) struct StateColumns {
 
 impl StateColumns {
     pub(super) fn of(plan: &Plan) -> Result<Self> {
-        let empty = Groups::new(&plan.key_types, &plan.aggregates, Expected::default())?.freeze()?;
+        let empty = Groups::new(&plan.key_types, &[], Expected::default())?.freeze()?;
+        let states = plan.aggregates.iter().map(Aggregate::state_types).collect::<Result<Vec<_>>>()?;
         let mut types = vec![DataType::Int64];
         types.extend(empty.keys.iter().map(|column| column.data_type().clone()));
-        types.extend(empty.states.iter().flatten().map(|column| column.data_type().clone()));
+        types.extend(states.iter().flatten().cloned());
         let names =
             types.into_iter().enumerate().map(|(number, data_type)| Field::new(format!("state_{number}"), data_type, true));
         let schema = StreamSchema::new(names.collect(), None)?;
-        Ok(Self { schema, keys: empty.keys.len(), widths: empty.states.iter().map(Vec::len).collect() })
+        Ok(Self { schema, keys: empty.keys.len(), widths: states.iter().map(Vec::len).collect() })
     }
 
     fn pack(&self, start: i64, chunk: &Chunk) -> Result<Batch> {

@@ -41,7 +41,7 @@ mod snapshot;
 mod spans;
 mod spec;
 
-pub use aggregate::AggregateCall;
+pub use aggregate::{AggregateCall, depends_on_order};
 pub use local::{LocalWindowFactory, ROWS};
 pub use operator::{STATES_IN, WindowOperator};
 pub use spec::{LATE, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowFactory, WindowKind, WindowSpec};

@@ -239,7 +239,7 @@ impl WindowOperator {
         if due.is_empty() {
             return Ok(());
         }
-        let rows = ordered(self.plan.input.arrow(), &due, column)?;
+        let rows = ordered(&self.plan.input, &due, column)?;
         self.count(&rows, ctx)
     }
 
@@ -247,7 +247,7 @@ impl WindowOperator {
     fn release_late(&mut self, at: EventTime, parts: &[RecordBatch], ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let column = time_column(&plan);
-        let rows = ordered(plan.input.arrow(), parts, column)?;
+        let rows = ordered(&plan.input, parts, column)?;
         let prepared = plan.prepare(&rows)?;
         let times = millis(rows.column(column));
         let mut out = std::mem::take(&mut self.out);
@@ -304,9 +304,10 @@ fn time_column(plan: &Plan) -> usize {
     plan.input.event_time().expect("WindowFactory checked that there is event time")
 }
 
-fn ordered(schema: &arrow::datatypes::SchemaRef, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
-    let rows = concat_batches(schema, parts)?;
-    let order = UInt32Array::from(time_order(&rows, time, &[])?);
+fn ordered(schema: &crate::StreamSchema, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
+    let rows = concat_batches(schema.arrow(), parts)?;
+    let place: Vec<usize> = schema.place().into_iter().collect();
+    let order = UInt32Array::from(time_order(&rows, time, &place)?);
     Ok(take_record_batch(&rows, &order)?)
 }
 

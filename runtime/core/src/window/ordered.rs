@@ -1,8 +1,8 @@
 //! Aggregates whose result depends on the order of rows: the rows are kept, and put in order when the result is wanted.
 //!
 //! `array_agg`, `string_agg`, `nth_value`, percentile sketches, regressions: fed in order of arrival their results would change
-//! with batching and parallelism. Here they see a group's rows in the order the call asks for, then in order of event time,
-//! ties by content. That costs memory: all rows of a window are kept until it ends.
+//! with batching and parallelism. Here they see a group's rows in the order the call asks for, then in order of event time, then of
+//! their places, or by content where they have none. That costs memory: all rows of a window are kept until it ends.
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, concat, lexsort_to_indices, take_arrays};

@@ -145,6 +145,12 @@ impl Restored {
         self.splits.get(source)
     }
 
+    /// The rank that the next split gets which no checkpoint knows.
+    pub(crate) fn next_rank(&self) -> u32 {
+        let ranks = self.splits.values().flat_map(BTreeMap::values).map(|position| position.places.rank);
+        ranks.max().map_or(0, |last| last.saturating_add(1))
+    }
+
     /// What an instance takes up: its own state, and that of the backend. Of a sink the first instance publishes for all. To be
     /// called once for each instance.
     pub(crate) fn take(&self, node: &Node, info: &OperatorInfo) -> (Vec<Snapshot>, Vec<Snapshot>) {

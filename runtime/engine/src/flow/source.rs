@@ -42,7 +42,7 @@ pub(super) fn build<'scope>(
 ) -> Result<Stream<'scope, u64, Parcel>> {
     let node = shared.job.node(id);
     let worker = scope.index();
-    let NodeKind::Source { source, watermark, columns } = &node.kind else { unreachable!("the caller looked") };
+    let NodeKind::Source { source, watermark, columns, places } = &node.kind else { unreachable!("the caller looked") };
     let (splits, workers) = (shared.splits.of(id), shared.workers);
     let own_clock = || SourceClock::new(splits.len(), |split| split % workers == worker);
     let spec = SourceSpec {
@@ -54,6 +54,8 @@ pub(super) fn build<'scope>(
         worker,
         workers,
         splits,
+        ranks: shared.splits.ranks_of(id),
+        places: *places,
         restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
         clock: shared.clocks.get(&id).cloned().unwrap_or_else(own_clock),
         wall: Arc::clone(&shared.clock),

@@ -111,12 +111,13 @@ struct Setup {
     strategy: Option<WatermarkStrategy>,
     in_order: bool,
     restored: Option<BTreeMap<String, SplitPosition>>,
+    places: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let strategy = Some(WatermarkStrategy::ascending().idle_after(Duration::from_millis(100)));
-        Self { splits: 2, workers: 1, strategy, in_order: false, restored: None }
+        Self { splits: 2, workers: 1, strategy, in_order: false, restored: None, places: false }
     }
 }
 
@@ -146,6 +147,8 @@ impl Setup {
             worker,
             workers: self.workers,
             splits: &splits,
+            ranks: &[3, 1, 2],
+            places: self.places,
             restored: self.restored.as_ref(),
             clock: shared.clone(),
             wall: clock.clone(),
@@ -343,4 +346,48 @@ fn who_holds_the_watermark_back_is_said() {
     bench.give(1, &[&[]]);
     bench.read(80_000);
     assert!(bench.counters.holds().is_empty(), "it has ended");
+}
+
+/// The places of all rows that leave, with the split that each is of.
+fn places(bench: &mut Bench, now_ms: i64) -> Vec<(i64, i128)> {
+    let mut out = Vec::new();
+    for task in &mut bench.tasks {
+        while task.poll(10, now_ms, &mut out).unwrap() == Next::Again {}
+    }
+    let mut all = Vec::new();
+    for outgoing in out {
+        let Outgoing::Rows(_, batch) = outgoing else { continue };
+        let splits = batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+        all.extend(splits.into_iter().zip(egret_core::row_place::values(batch.column(2)).to_vec()));
+    }
+    all
+}
+
+#[test]
+fn rows_have_places_by_rank_and_by_number_whatever_the_batches_and_restarts() {
+    let times = |cuts: &[&[i64]]| -> Vec<Vec<i64>> { cuts.iter().map(|times| times.to_vec()).collect() };
+    let strategy = Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(3)).max_ahead(Duration::from_secs(60)));
+    let setup = |restored| Setup { strategy, places: true, restored, ..Setup::default() };
+    // The third row is late, and the fourth too far ahead: each has its number.
+    let rows = [10, 20, 1, 9_000_000, 21, 21];
+    let mut expected: Option<Vec<(i64, i128)>> = None;
+    for cut in 1..=rows.len() {
+        for stop in 0..=rows.len() {
+            let mut bench = setup(None).open();
+            let before: Vec<&[i64]> = rows[..stop].chunks(cut).collect();
+            let of_both = |bench: &Bench, times: Vec<Vec<i64>>| {
+                bench.scripts.iter().for_each(|script| script.lock().unwrap().extend(times.clone()))
+            };
+            of_both(&bench, times(&before));
+            let mut found = places(&mut bench, 0);
+            let restored = bench.tasks[0].positions().into_iter().map(|split| (split.id.clone(), split)).collect();
+            let mut bench = setup(Some(restored)).open();
+            of_both(&bench, times(&rows[stop..].chunks(cut).collect::<Vec<_>>()));
+            found.extend(places(&mut bench, 0));
+            // The first split has rank 3, the second 1.
+            found.sort_by_key(|(_, place)| *place);
+            assert_eq!(found.iter().map(|(split, _)| *split).collect::<Vec<_>>(), [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
+            assert_eq!(*expected.get_or_insert_with(|| found.clone()), found, "{cut} at a time, stopped behind {stop}");
+        }
+    }
 }

@@ -1,0 +1,56 @@
+//! Streams whose rows have their places as a column: for planners.
+
+use super::Stream;
+use crate::Result;
+use crate::job::NodeKind;
+use crate::operators::BatchFunction;
+use crate::row_place::{of_branch, place_field};
+use arrow::array::{ArrayRef, RecordBatch};
+use std::sync::Arc;
+
+impl Stream {
+    /// The rows of a source with their places as one more column: rows of one event time are in order of these, where an operator
+    /// is told so. Of any other stream the rows as they are.
+    ///
+    /// # Errors
+    /// A column has the name of places.
+    pub fn with_places(&self) -> Result<Self> {
+        let schema = self.schema.with_fields([place_field()])?;
+        let is_source = self.job.edit(|graph| {
+            let node = graph.node_mut(self.node);
+            let NodeKind::Source { places, .. } = &mut node.kind else { return false };
+            *places = true;
+            node.outputs[0].schema = schema.clone();
+            true
+        });
+        Ok(if is_source { Self { schema, ..self.clone() } } else { self.clone() })
+    }
+
+    /// The rows as one branch of several that are made of the same rows: their places differ from those of the other branches.
+    ///
+    /// # Errors
+    /// The operator cannot be added.
+    pub fn in_branch(&self, branch: u64) -> Result<Self> {
+        let Some(place) = self.schema.place() else { return Ok(self.clone()) };
+        self.with_column("branch", place, move |rows| Ok(of_branch(rows.column(place), branch)))
+    }
+
+    /// The rows with another column in the place of one of the same type: for planners.
+    ///
+    /// # Errors
+    /// The operator cannot be added.
+    pub fn with_column(
+        &self,
+        name: &'static str,
+        column: usize,
+        compute: impl Fn(&RecordBatch) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let schema = self.schema.clone();
+        let function = move |rows: &RecordBatch| -> Result<RecordBatch> {
+            let mut columns = rows.columns().to_vec();
+            columns[column] = compute(rows)?;
+            Ok(RecordBatch::try_new(rows.schema(), columns)?)
+        };
+        self.forward(name, Arc::new(BatchFunction::new(name, schema.clone(), function)), schema)
+    }
+}
