@@ -84,20 +84,24 @@ impl Build<'_> {
         let has_time = stream.schema().event_time().is_some();
         if has_time && self.needs_places(name) { stream.with_places() } else { Ok(stream) }
     }
-
-    /// The rows of both.
-    pub(super) fn union_all(&self, left: &Stream, right: &Stream) -> Result<Stream> {
-        let (left, right) = (with_or_without(left, right)?, with_or_without(right, left)?);
-        if left.schema().place().is_some() && share_sources(&left, &right) {
-            return left.in_branch(0)?.union(&[&right.in_branch(1)?]);
-        }
-        left.union(&[&right])
-    }
 }
 
-/// Rows with a column of places if the others have it, and they have not.
-fn with_or_without(rows: &Stream, others: &Stream) -> Result<Stream> {
-    if rows.schema().place().is_some() || others.schema().place().is_none() {
+/// The rows of all, in this order where they are made of the same rows.
+pub(super) fn union_all(streams: &[Stream]) -> Result<Stream> {
+    let mut all = streams.to_vec();
+    if streams.iter().any(|stream| stream.schema().place().is_some()) {
+        all = all.iter().map(with_place).collect::<Result<_>>()?;
+        if some_share_sources(streams) {
+            all = all.iter().zip(0..).map(|(stream, branch)| stream.in_branch(branch)).collect::<Result<_>>()?;
+        }
+    }
+    let (first, others) = all.split_first().ok_or_else(|| Error::bug("a union is one of queries"))?;
+    first.union(&others.iter().collect::<Vec<_>>())
+}
+
+/// Rows with a column of places, which is null where they have none.
+fn with_place(rows: &Stream) -> Result<Stream> {
+    if rows.schema().place().is_some() {
         return Ok(rows.clone());
     }
     let fields = rows.schema().arrow().fields();
@@ -107,10 +111,11 @@ fn with_or_without(rows: &Stream, others: &Stream) -> Result<Stream> {
     rows.project("rows without places", columns)
 }
 
-/// Whether rows of both can be made of the same rows.
-pub(super) fn share_sources(one: &Stream, other: &Stream) -> bool {
-    let of = |stream: &Stream| stream.job().edit(|graph| sources_above(graph, stream.origin().0));
-    !of(one).is_disjoint(&of(other))
+/// Whether rows of two of these can be made of the same rows.
+pub(super) fn some_share_sources(streams: &[Stream]) -> bool {
+    let sources = streams.iter().flat_map(|stream| stream.job().edit(|graph| sources_above(graph, stream.origin().0)));
+    let mut seen = BTreeSet::new();
+    sources.into_iter().any(|source| !seen.insert(source))
 }
 
 fn sources_above(graph: &JobGraph, node: NodeId) -> BTreeSet<NodeId> {

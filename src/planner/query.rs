@@ -4,7 +4,7 @@ use super::Build;
 use super::enrich::at;
 use super::identity::is_one_select;
 use super::names::{Columns, Diagnosed, compile, object_name, quoted};
-use super::places::place_column;
+use super::places::{place_column, union_all};
 use arrow::datatypes::DataType;
 use egret_core::Stream;
 use egret_core::expr::Expression;
@@ -52,10 +52,11 @@ impl Build<'_> {
         match body {
             SetExpr::Select(select) => self.in_branch(query, select, |build| build.select(query, select)),
             SetExpr::Query(inner) => self.query(&query.part(inner.clone(), query.span_of_node(inner.as_ref()))),
-            SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } => {
-                let (left, right) = (self.set_expr(query, left)?, self.set_expr(query, right)?);
-                let stream = self.union_all(&left.stream, &right.stream).map_err(at(query.span))?;
-                Ok(Rows { stream, bounded: left.bounded && right.bounded })
+            SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, .. } => {
+                let all = united(body).into_iter().map(|part| self.set_expr(query, part)).collect::<Diagnosed<Vec<_>>>()?;
+                let streams: Vec<Stream> = all.iter().map(|rows| rows.stream.clone()).collect();
+                let stream = union_all(&streams).map_err(at(query.span))?;
+                Ok(Rows { stream, bounded: all.iter().all(|rows| rows.bounded) })
             }
             other => Err(vec![
                 Diagnostic::error("this kind of query is not supported")
@@ -270,6 +271,16 @@ impl Build<'_> {
             }
         }
         Ok(items)
+    }
+}
+
+/// The queries between which UNION ALL stands, from left to right.
+fn united(body: &SetExpr) -> Vec<&SetExpr> {
+    match body {
+        SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } => {
+            united(left).into_iter().chain(united(right)).collect()
+        }
+        one => vec![one],
     }
 }
 

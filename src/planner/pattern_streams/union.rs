@@ -6,7 +6,7 @@ use crate::planner::Build;
 use crate::planner::enrich::{Ask, at};
 use crate::planner::names::{Diagnosed, quoted, unknown_column, unknown_functions};
 use crate::planner::pattern::Texts;
-use crate::planner::places::{place_column, share_sources};
+use crate::planner::places::{place_column, some_share_sources};
 use crate::planner::query::keep;
 use arrow::datatypes::DataType;
 use egret_cep::{Condition, StreamNames};
@@ -125,8 +125,7 @@ impl Build<'_> {
         let layout = Layout { time: &time, shared: &shared, tables: &tables, read: &read };
         let united = layout.unite(&rows, statement).map_err(at(statement.name.span))?;
         self.warn_of_unused_streams(statement, several);
-        let shares_sources =
-            rows.iter().enumerate().any(|(number, one)| rows[..number].iter().any(|other| share_sources(one, other)));
+        let shares_sources = some_share_sources(&rows);
         Ok(United { rows: united, streams, shown, time, shared, shares_sources })
     }
 

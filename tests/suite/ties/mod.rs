@@ -181,7 +181,8 @@ fn rows_of_views_of_one_input_are_in_its_order() {
 fn rows_of_both_sides_of_a_union_stand_side_by_side() {
     let union = |first: &str, second: &str| {
         format!(
-            "CREATE STREAM u AS SELECT {first}, 1 AS side FROM t UNION ALL SELECT {second}, 2 AS side FROM t;
+            "CREATE STREAM u AS SELECT {first}, 1 AS side FROM t UNION ALL SELECT {second}, 2 AS side FROM t
+               UNION ALL SELECT {first}, 3 AS side FROM t WHERE v > 0;
              CREATE PATTERN p ON u MATCH x y DEFINE x AS id >= 0, y AS id >= 0 SELECT x.id * 10 + x.side AS x, y.id * 10 + y.side AS y;
              INSERT INTO out SELECT x, y FROM p;"
         )
@@ -196,7 +197,8 @@ fn rows_of_both_sides_of_a_union_stand_side_by_side() {
         expected: |rows| {
             let mut rows = rows.to_vec();
             rows.sort();
-            let both: Vec<i64> = rows.iter().flat_map(|row| [row.id * 10 + 1, row.id * 10 + 2]).collect();
+            let both: Vec<i64> =
+                rows.iter().flat_map(|row| (1..=if row.v > 0 { 3 } else { 2 }).map(|side| row.id * 10 + side)).collect();
             both.windows(2).map(|pair| format!("x={} y={}", pair[0], pair[1])).collect()
         },
     };
