@@ -7,6 +7,7 @@ mod changed;
 mod checkpoints;
 mod closed_outputs;
 mod event_times;
+mod floats;
 mod language;
 mod lengths;
 mod match_recognize;

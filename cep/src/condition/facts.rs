@@ -8,6 +8,7 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::expr::InList;
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Operator};
+use egret_core::floats::{plain, plain32};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
@@ -249,8 +250,11 @@ fn is_comparison(operator: Operator) -> bool {
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq)
 }
 
+/// A constant that is not null; equal floats have one form, in which they compare and equal as conditions do.
 pub(crate) fn literal(part: &Expr) -> Option<ScalarValue> {
     match part {
+        Expr::Literal(ScalarValue::Float64(Some(value)), _) => Some(ScalarValue::Float64(Some(plain(*value)))),
+        Expr::Literal(ScalarValue::Float32(Some(value)), _) => Some(ScalarValue::Float32(Some(plain32(*value)))),
         Expr::Literal(value, _) if !value.is_null() => Some(value.clone()),
         _ => None,
     }

@@ -10,6 +10,7 @@ use super::{Conditions, Term};
 use arrow::array::{Array, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
 use datafusion_expr::Operator as Op;
+use egret_core::floats::plain;
 
 /// The bound of what waits for no row: only the greatest values reach it.
 pub(crate) const CLOSED: i32 = i32::MAX;
@@ -84,10 +85,10 @@ impl Gate {
         }
     }
 
-    /// The upper half of the integer that has the place of the float in the total order.
+    /// The upper half of the integer that has the float's place in the order of floats.
     #[inline]
     fn coarse(self, value: f64) -> i32 {
-        let bits = value.to_bits() as i64;
+        let bits = plain(value).to_bits() as i64;
         let upper = ((bits ^ (((bits >> 63) as u64) >> 1) as i64) >> 32) as i32;
         if self.rising { upper } else { !upper }
     }
@@ -102,8 +103,9 @@ mod tests {
     /// What meets a condition reaches its bound, whatever the values.
     #[test]
     fn no_row_that_matters_is_kept_out() {
-        let floats = [f64::NEG_INFINITY, -1e300, -2.5, -0.0, 0.0, 1e-300, 1.0, 1.0 + f64::EPSILON, 2.5, 1e17, f64::NAN];
-        let ints = [i64::MIN, -5, -1, 0, 1, 2, 1 << 53, (1 << 53) + 1, 1_700_000_040_000, 1_700_000_040_001, i64::MAX];
+        let floats =
+            [f64::NEG_INFINITY, -1e300, -2.5, -0.0, 0.0, 1e-300, 1.0, 1.0 + f64::EPSILON, 2.5, 1e17, f64::NAN, -f64::NAN];
+        let ints = [i64::MIN, -7, -5, -1, 0, 1, 2, 1 << 53, (1 << 53) + 1, 1_700_000_040_000, 1_700_000_040_001, i64::MAX];
         let nulls = [None];
         let columns = [
             (Column::Float(floats.into_iter().map(Some).chain(nulls).collect::<Float64Array>()), floats.map(Scalar::Float)),

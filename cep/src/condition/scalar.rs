@@ -1,13 +1,13 @@
 //! Single values and how they compare.
 //!
-//! Comparisons agree with Arrow's kernels: floats in IEEE total order, null with nothing.
+//! Comparisons agree with those of expressions: floats in the order of [`egret_core::floats`], null with nothing.
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use datafusion_common::ScalarValue;
 use datafusion_expr::Operator as Op;
-use egret_core::{Error, Result};
+use egret_core::{Error, Result, floats};
 use std::cmp::Ordering;
 
 /// A single value.
@@ -44,7 +44,7 @@ impl Column {
         Ok(match (self, with) {
             (_, Scalar::Null) => None,
             (Self::Int(column), Scalar::Int(value)) => column.is_valid(row).then(|| column.value(row).cmp(value)),
-            (Self::Float(column), Scalar::Float(value)) => column.is_valid(row).then(|| column.value(row).total_cmp(value)),
+            (Self::Float(column), Scalar::Float(value)) => column.is_valid(row).then(|| floats::order(column.value(row), *value)),
             (Self::Other(column), with) => compare_other(column, row, with)?,
             (column, with) => return Err(Error::bug(format!("{column:?} cannot be compared with {with:?}"))),
         })
@@ -118,6 +118,15 @@ pub(crate) fn read(column: &ArrayRef, row: usize) -> Result<Scalar> {
         Kind::Text => Scalar::Text(text(column, row).unwrap_or_default().into()),
         _ => Scalar::Other(Box::new(ScalarValue::try_from_array(column, row)?)),
     })
+}
+
+/// How two values that can be ordered compare; others count as equal.
+pub(crate) fn order(one: &Scalar, other: &Scalar) -> Ordering {
+    match (one, other) {
+        (Scalar::Int(one), Scalar::Int(other)) => one.cmp(other),
+        (Scalar::Float(one), Scalar::Float(other)) => floats::order(*one, *other),
+        _ => Ordering::Equal,
+    }
 }
 
 /// Whether a comparison holds, given how the sides compare.

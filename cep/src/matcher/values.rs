@@ -6,7 +6,7 @@
 use super::slab::NONE;
 use super::store::Store;
 use crate::condition::names::zero;
-use crate::condition::scalar::{Kind, Scalar, kind, read};
+use crate::condition::scalar::{self, Kind, Scalar, kind, read};
 use crate::value::{Function, RunValue};
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_null_array};
 use datafusion_common::ScalarValue;
@@ -101,11 +101,7 @@ fn order(store: &Store, column: usize, one: u32, other: u32) -> Result<Ordering>
         let (cells, row) = store.cell(event, column);
         read(cells, row)
     };
-    Ok(match (value(one)?, value(other)?) {
-        (Scalar::Int(one), Scalar::Int(other)) => one.cmp(&other),
-        (Scalar::Float(one), Scalar::Float(other)) => one.total_cmp(&other),
-        _ => Ordering::Equal,
-    })
+    Ok(scalar::order(&value(one)?, &value(other)?))
 }
 
 fn event_value(store: &Store, value: &RunValue, event: u32) -> Result<Scalar> {

@@ -6,7 +6,7 @@
 use super::plan::{Equivalence, RowPlan};
 use super::store::{RowRef, RowStore};
 use super::value::Fold;
-use crate::condition::scalar::{Scalar, read};
+use crate::condition::scalar::{self, Scalar, read};
 use arrow::array::{Array, ArrayRef};
 use egret_core::Result;
 use std::cmp::Ordering;
@@ -110,11 +110,7 @@ impl Folded {
 }
 
 fn order(one: (&ArrayRef, usize), other: (&ArrayRef, usize)) -> Result<Ordering> {
-    Ok(match (read(one.0, one.1)?, read(other.0, other.1)?) {
-        (Scalar::Int(one), Scalar::Int(other)) => one.cmp(&other),
-        (Scalar::Float(one), Scalar::Float(other)) => one.total_cmp(&other),
-        _ => Ordering::Equal,
-    })
+    Ok(scalar::order(&read(one.0, one.1)?, &read(other.0, other.1)?))
 }
 
 /// The links of a partition.

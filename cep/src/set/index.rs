@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn rows(random: &mut Random, count: usize) -> RecordBatch {
-        let special = [f64::NAN, -0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY, -1.5, 2.0];
+        let special = [f64::NAN, -f64::NAN, -0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY, -1.5, 2.0];
         let float = |random: &mut Random| match random.below(4) {
             0 => special[random.below(special.len())],
             _ => random.between(-40, 40) as f64 / 4.0,

@@ -7,6 +7,7 @@ use arrow::datatypes::{
     UInt32Type,
 };
 use datafusion_common::ScalarValue;
+use egret_core::floats::plain;
 
 /// Whether a column's values have places among the integers.
 pub(super) fn is_ordered(data_type: &DataType) -> bool {
@@ -34,10 +35,10 @@ pub(super) fn place_of(value: &ScalarValue) -> Option<i64> {
     })
 }
 
-/// The place of a float in the order in which conditions compare floats: the total one, in which both zeros are the same.
+/// The place of a float in the order of floats, in which both zeros are the same and NaN comes last.
 #[inline]
 pub(super) fn float(value: f64) -> i64 {
-    let bits = (value + 0.0).to_bits() as i64;
+    let bits = plain(value).to_bits() as i64;
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 

@@ -4,7 +4,7 @@ use super::TracedEvent;
 use crate::automaton::ConditionId;
 use crate::compiled::Plan;
 use crate::condition::names::zero;
-use crate::condition::scalar::{Scalar, read};
+use crate::condition::scalar::{self, Scalar, read};
 use crate::local::Masks;
 use crate::value::{Function, RunValue};
 use crate::why::report::{show_time, values_of};
@@ -186,11 +186,7 @@ fn best(cells: &ArrayRef, wanted: Ordering) -> Result<Option<usize>> {
     for place in (0..cells.len()).filter(|&place| cells.is_valid(place)) {
         let order = match best {
             None => wanted,
-            Some(best) => match (read(cells, place)?, read(cells, best)?) {
-                (Scalar::Int(one), Scalar::Int(other)) => one.cmp(&other),
-                (Scalar::Float(one), Scalar::Float(other)) => one.total_cmp(&other),
-                _ => Ordering::Equal,
-            },
+            Some(best) => scalar::order(&read(cells, place)?, &read(cells, best)?),
         };
         if order == wanted {
             best = Some(place);

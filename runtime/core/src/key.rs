@@ -3,10 +3,11 @@
 //! # Format
 //! The hash is part of the on-disk format: xxh3 (64 bit, seed 0) over the canonical encoding of the key's columns, one after
 //! the other. A value is a byte `1` and then: integers and dates, timestamps and lengths of time as 8 bytes little endian (sign extended); booleans as
-//! one byte; floats as 8 bytes of the f64's bits, little endian (-0.0 as 0.0); strings and binaries as their length in 8 bytes
+//! one byte; floats as 8 bytes of the f64's bits, little endian (-0.0 as 0.0, every NaN as the one of bits 0x7ff8000000000000); strings and binaries as their length in 8 bytes
 //! little endian, then their bytes. A null is a byte `0`. A key of a single non-null integer column has the same hash whatever
 //! the width of the column, so a stream of `INT` and one of `BIGINT` meet.
 
+use crate::floats::plain;
 use crate::{Error, Result};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array, LargeStringArray,
@@ -92,8 +93,8 @@ fn fixed_value(column: &ArrayRef, row: usize) -> Result<u64> {
         DataType::Duration(TimeUnit::Millisecond) => at!(DurationMillisecondType),
         DataType::Duration(TimeUnit::Microsecond) => at!(DurationMicrosecondType),
         DataType::Duration(TimeUnit::Nanosecond) => at!(DurationNanosecondType),
-        DataType::Float64 => (column.as_primitive::<Float64Type>().value(row) + 0.0).to_bits(),
-        DataType::Float32 => (f64::from(column.as_primitive::<Float32Type>().value(row)) + 0.0).to_bits(),
+        DataType::Float64 => plain(column.as_primitive::<Float64Type>().value(row)).to_bits(),
+        DataType::Float32 => plain(f64::from(column.as_primitive::<Float32Type>().value(row))).to_bits(),
         other => return Err(key_type_error(other)),
     })
 }

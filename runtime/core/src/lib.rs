@@ -7,6 +7,7 @@
 pub mod batch;
 mod error;
 pub mod expr;
+pub mod floats;
 pub mod ipc;
 pub mod job;
 pub mod key;

@@ -37,6 +37,7 @@ impl Expression {
             &datafusion_expr::physical_planning_context::PhysicalPlanningContext::default(),
         )?;
         let arrow = scope.df().as_arrow();
+        let physical = super::floats::compared_by_value(physical, arrow)?;
         let (data_type, nullable) = (physical.data_type(arrow)?, physical.nullable(arrow)?);
         let columns = datafusion_physical_expr::utils::collect_columns(&physical).iter().map(|column| column.index()).collect();
         Ok(Self { logical, physical, data_type, nullable, columns })

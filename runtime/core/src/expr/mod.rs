@@ -5,6 +5,7 @@
 //! scalar function that DataFusion has can be used.
 
 mod compiled;
+mod floats;
 mod functions;
 mod lengths;
 mod plan;

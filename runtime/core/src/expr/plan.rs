@@ -102,7 +102,8 @@ impl Planner {
         let options = ParserOptions::default().with_map_string_types_to_utf8view(false);
         let planner = SqlToRel::new_with_options(&self.provider, options);
         let expr = planner.sql_to_expr(tree.clone(), scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
-        super::lengths::plan(unnormalize_col(expr), scope)
+        let expr = super::lengths::plan(unnormalize_col(expr), scope)?;
+        Ok(super::floats::written_out(expr, scope.df())?)
     }
 
     /// The Arrow type of a SQL type.
@@ -133,6 +134,8 @@ impl Planner {
 /// Coerces types and folds constants.
 pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
     let coerced = coerce(expr, scope)?;
+    let fold = |constant| simplifier(scope).simplify(constant);
+    let coerced = super::floats::constants_plain(coerced, scope.df(), fold).map_err(friendly)?;
     simplifier(scope).simplify(coerced).map_err(friendly)
 }
 

@@ -2,9 +2,11 @@
 
 use super::distinct::DistinctCounts;
 use super::exact::{ExactSums, Statistic};
+use super::extremes::extremes;
 use super::ordered::{OrderedCall, OrderedRows};
 use super::per_group::PerGroup;
 use crate::expr::{Expression, Planner, Scope, coerce, parse_expression};
+use crate::floats::plain_column;
 use crate::key::check_key_type;
 use crate::layout::type_name;
 use crate::{Error, Result, StreamSchema};
@@ -17,6 +19,7 @@ use datafusion_expr::{AggregateUDF, EmitTo, Expr, GroupsAccumulator};
 use datafusion_physical_expr::PhysicalSortExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::Column;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -107,6 +110,8 @@ pub(super) struct Aggregate {
 #[derive(Debug)]
 enum InputColumn {
     Expression(Expression),
+    /// The same with one form for equal floats.
+    Plain(Expression),
     /// Any column without nulls will do: for `count(*)`.
     Ones,
 }
@@ -115,6 +120,8 @@ enum InputColumn {
 enum Method {
     Exact(Statistic),
     Distinct(DataType),
+    /// The least (`Less`) or the greatest of floats.
+    Extreme(Ordering, DataType),
     Groups(AggregateFunctionExpr),
     PerGroup(Arc<AggregateFunctionExpr>),
     Ordered(Arc<OrderedCall>),
@@ -186,7 +193,7 @@ impl Aggregate {
     /// The types of what goes in and of what comes out.
     pub(super) fn types(&self) -> String {
         let name = |input: &InputColumn| match input {
-            InputColumn::Expression(expression) => type_name(expression.data_type()),
+            InputColumn::Expression(expression) | InputColumn::Plain(expression) => type_name(expression.data_type()),
             InputColumn::Ones => "rows".to_owned(),
         };
         let inputs: Vec<String> = self.inputs.iter().map(name).collect();
@@ -198,6 +205,9 @@ impl Aggregate {
         Ok(match &self.method {
             Method::Exact(statistic) => Box::new(ExactSums::new(*statistic)),
             Method::Distinct(data_type) => Box::new(DistinctCounts::new(data_type)),
+            Method::Extreme(wanted, data_type) => {
+                extremes(data_type, *wanted).ok_or_else(|| Error::bug(format!("{data_type} is no float")))?
+            }
             Method::Groups(expression) => expression.create_groups_accumulator()?,
             Method::PerGroup(expression) => {
                 let expression = Arc::clone(expression);
@@ -228,7 +238,7 @@ impl Aggregate {
         match &self.method {
             Method::PerGroup(expression) => expression.create_accumulator().map(drop)?,
             Method::Ordered(call) => call.expression.create_accumulator().map(drop)?,
-            Method::Exact(_) | Method::Distinct(_) | Method::Groups(_) => self.accumulator().map(drop)?,
+            Method::Exact(_) | Method::Distinct(_) | Method::Extreme(..) | Method::Groups(_) => self.accumulator().map(drop)?,
         }
         Ok(())
     }
@@ -237,6 +247,7 @@ impl Aggregate {
     pub(super) fn arguments(&self, rows: &arrow::array::RecordBatch) -> Result<Arguments> {
         let column = |input: &InputColumn| match input {
             InputColumn::Expression(expression) => expression.evaluate(rows),
+            InputColumn::Plain(expression) => Ok(plain_column(&expression.evaluate(rows)?)),
             InputColumn::Ones => Ok(ones(rows.num_rows())),
         };
         let values = self.inputs.iter().map(column).collect::<Result<_>>()?;
@@ -247,7 +258,7 @@ impl Aggregate {
     pub(super) fn has_small_state(&self) -> bool {
         const GROWING: [&str; 3] = ["median", "percentile_cont", "count"];
         match &self.method {
-            Method::Exact(_) => true,
+            Method::Exact(_) | Method::Extreme(..) => true,
             Method::Groups(expression) => {
                 let is_plain_count = expression.fun().name() == "count" && !expression.is_distinct();
                 is_plain_count || !GROWING.contains(&expression.fun().name())
@@ -297,12 +308,16 @@ impl Binding<'_> {
             _ if name == "count" && distinct && self.counts_one_key() => {
                 (Method::Distinct(self.args[0].data_type().clone()), self.arguments())
             }
+            _ if matches!(name, "min" | "max") && field.data_type().is_floating() => {
+                let wanted = if name == "min" { Ordering::Less } else { Ordering::Greater };
+                (Method::Extreme(wanted, field.data_type().clone()), self.arguments())
+            }
             _ if matches!(name, "first_value" | "last_value") && self.order.is_empty() && self.schema.event_time().is_some() => {
                 self.first_or_last()?
             }
             _ if ORDER_FREE.contains(&name) && (!distinct || name == "count") => {
                 let expression = if within_group { self.build(distinct, self.physical_order())? } else { expression };
-                (direct(expression), self.arguments())
+                (direct(expression), plain(self.arguments()))
             }
             _ => self.ordered(distinct, within_group)?,
         };
@@ -391,9 +406,22 @@ impl Binding<'_> {
         }
         let kept_types = columns.iter().map(|column| column.data_type().clone()).collect();
         let sorts = distinct || !order.is_empty();
+        let is_list =
+            matches!(self.func.name(), "array_agg" | "nth_value" | "first_value" | "last_value") && self.order.is_empty();
         let call = OrderedCall { expression, order, kept_types, constants, distinct, sorts };
-        Ok((Method::Ordered(Arc::new(call)), columns.into_iter().map(InputColumn::Expression).collect()))
+        let inputs: Vec<InputColumn> = columns.into_iter().map(InputColumn::Expression).collect();
+        // What only fills an array or a text is kept as it was given.
+        Ok((Method::Ordered(Arc::new(call)), if distinct || !is_list { plain(inputs) } else { inputs }))
     }
+}
+
+/// Inputs whose equal floats are to have one form.
+fn plain(inputs: Vec<InputColumn>) -> Vec<InputColumn> {
+    let one = |input: InputColumn| match input {
+        InputColumn::Expression(expression) if expression.data_type().is_floating() => InputColumn::Plain(expression),
+        other => other,
+    };
+    inputs.into_iter().map(one).collect()
 }
 
 fn direct(expression: AggregateFunctionExpr) -> Method {

@@ -1,13 +1,13 @@
 //! Keys to dense numbers.
 
 use super::integers::{Integers, fits_i64};
+use crate::floats::plain_column;
 use crate::key::encode_key;
 use crate::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, interleave, take_arrays};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::DataType;
 use hashbrown::HashTable;
-use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Gives each key it sees the next number: 0, 1, 2, ...
@@ -128,17 +128,7 @@ impl Interner {
 
 /// The key columns with one form for equal floats: what is shown must not depend on which came first.
 pub(super) fn canonical(columns: Vec<ArrayRef>) -> Vec<ArrayRef> {
-    let plain =
-        |column: ArrayRef| -> ArrayRef {
-            match column.data_type() {
-                DataType::Float64 => Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| value + 0.0))
-                    as Arc<Float64Array>,
-                DataType::Float32 => Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| value + 0.0))
-                    as Arc<Float32Array>,
-                _ => column,
-            }
-        };
-    columns.into_iter().map(plain).collect()
+    columns.iter().map(plain_column).collect()
 }
 
 /// Keys of any columns, by their encoding.

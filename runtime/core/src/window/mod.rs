@@ -28,6 +28,7 @@ mod counts;
 mod distinct;
 mod emit;
 mod exact;
+mod extremes;
 mod groups;
 mod integers;
 mod keys;
