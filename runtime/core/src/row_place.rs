@@ -5,8 +5,8 @@
 //! on order ([`Stream::with_places`](crate::Stream::with_places)), that planners hand on, and that nobody is shown.
 //!
 //! # What is in it
-//! 124 bits, as a decimal, so that it is compared, filtered and sent like any other column: 22 bits the rank of the split, 40 bits the
-//! number of the row, 62 bits what tells rows apart that were made of one row: 0 for the row itself.
+//! 126 bits, as a decimal, so that it is compared, filtered and sent like any other column: 22 bits the rank of the split, 40 bits the
+//! number of the row, 64 bits what tells rows apart that were made of one row: 0 for the row itself.
 //!
 //! A row that is made of others has the place of the last of them. Several can be made of one: their order is fixed by what else they
 //! were made of, as a hash, so that it is the same however and wherever they were made.
@@ -25,8 +25,7 @@ pub const PLACE_TYPE: DataType = DataType::Decimal128(38, 0);
 
 const SPLIT_BITS: u32 = 22;
 const ROW_BITS: u32 = 40;
-const MADE_BITS: u32 = 62;
-const MADE_MASK: u64 = (1 << MADE_BITS) - 1;
+const MADE_BITS: u32 = 64;
 
 /// The column as a field.
 pub fn place_field() -> Field {
@@ -62,15 +61,20 @@ impl SplitPlaces {
         if self.rows + rows as u64 > 1 << ROW_BITS {
             return Err(Error::job(format!("it has more than {} rows", 1_u64 << ROW_BITS)).help("cut it into several"));
         }
-        let first = i128::from(self.rank) << (ROW_BITS + MADE_BITS) | i128::from(self.rows) << MADE_BITS;
-        let places = (0..rows).map(|row| first + ((row as i128) << MADE_BITS));
-        Ok(column(places.collect()))
+        let first = u64::from(self.rank) << ROW_BITS | self.rows;
+        Ok(column((first..first + rows as u64).map(of_row).collect()))
     }
 }
 
 /// The place of a row that was made of others: that of the last one, and a hash of what else it was made of.
 pub fn made_of(last: i128, hash: u64) -> i128 {
-    last & !i128::from(MADE_MASK) | i128::from(hash & MADE_MASK)
+    last & !i128::from(u64::MAX) | i128::from(hash)
+}
+
+/// The place of a row itself, from the rank of its split and its number.
+#[inline]
+fn of_row(row: u64) -> i128 {
+    i128::from(row) << MADE_BITS
 }
 
 /// A hash of what a row was made of: of places, and of what they were taken for.
@@ -89,7 +93,7 @@ pub fn hash_of(parts: impl IntoIterator<Item = (i128, u64)>) -> u64 {
 /// # Panics
 /// A column holds no places.
 pub fn from_first_to_last(last: &ArrayRef, first: &ArrayRef) -> ArrayRef {
-    let begins = |first: i128| match first as u64 & MADE_MASK {
+    let begins = |first: i128| match first as u64 {
         0 => (first >> MADE_BITS) as u64,
         _ => hash_of([(first, 0)]),
     };
@@ -104,7 +108,7 @@ pub fn from_first_to_last(last: &ArrayRef, first: &ArrayRef) -> ArrayRef {
 /// # Panics
 /// The column holds no places.
 pub fn of_branch(places: &ArrayRef, branch: u64) -> ArrayRef {
-    let of = |&place: &i128| match place as u64 & MADE_MASK {
+    let of = |&place: &i128| match place as u64 {
         0 => made_of(place, branch),
         _ => made_of(place, hash_of([(place, branch)])),
     };
@@ -113,7 +117,7 @@ pub fn of_branch(places: &ArrayRef, branch: u64) -> ArrayRef {
 
 /// The places of rows that are numbered among themselves, and made of no row in particular.
 pub fn of_numbers(numbers: &[i64]) -> ArrayRef {
-    column(numbers.iter().map(|&number| i128::from(number.max(0)) << MADE_BITS).collect())
+    column(numbers.iter().map(|&number| of_row(number.max(0).unsigned_abs())).collect())
 }
 
 /// The places of a batch's rows, if it has them.

@@ -127,6 +127,58 @@ fn list_source(source: &Arc<dyn Source>, uid: &str, restored: Option<&Restored>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::{Activity, SplitPosition};
+    use egret_core::metrics::Counters;
+    use egret_core::row_place::SplitPlaces;
+    use egret_core::{EventTime, SourceReader, StreamSchema};
+
+    /// A source of splits that go on by their ids.
+    struct Listed(StreamSchema, Vec<&'static str>);
+
+    impl Source for Listed {
+        fn schema(&self) -> &StreamSchema {
+            &self.0
+        }
+        fn is_bounded(&self) -> bool {
+            true
+        }
+        fn splits(&self) -> Result<Vec<Split>> {
+            Ok(self.1.iter().map(|id| Split { id: (*id).to_owned() }).collect())
+        }
+        fn open(&self, _: &Split, _: &[usize], _: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {
+            Err(Error::bug("nothing is read here"))
+        }
+        fn describe(&self) -> String {
+            "a list".into()
+        }
+    }
+
+    fn job(sources: &[(&str, &[&'static str])]) -> Result<JobGraph> {
+        let job = egret_core::stream::Job::new();
+        for (uid, splits) in sources {
+            let schema = StreamSchema::new(vec![StreamSchema::time_field("at")], Some("at"))?;
+            job.source(uid, Arc::new(Listed(schema, splits.to_vec())), None)?;
+        }
+        Ok(job.graph())
+    }
+
+    #[test]
+    fn ranks_are_by_source_and_list_and_stay_what_they_were() -> Result<()> {
+        let fresh = SplitLists::list(&job(&[("z", &["1", "10", "2"]), ("a", &["x"])])?, None)?;
+        assert_eq!(fresh.ranks, [vec![1, 2, 3], vec![0]]);
+        let position = |id: &str, rank| SplitPosition {
+            id: id.to_owned(),
+            position: Vec::new(),
+            latest: EventTime::MIN,
+            floor: EventTime::MIN,
+            activity: Activity::Active,
+            places: SplitPlaces { rank, rows: 5 },
+        };
+        let restored = Restored::of_splits("z", [position("1", 1), position("10", 2), position("2", 3)]);
+        let after = SplitLists::list(&job(&[("z", &["0", "1", "10", "2"]), ("a", &["x", "y"])])?, Some(&restored))?;
+        assert_eq!(after.ranks, [vec![6, 1, 2, 3], vec![4, 5]], "what is new comes behind");
+        Ok(())
+    }
 
     #[test]
     fn other_processes_take_the_list_of_the_first() -> Result<()> {

@@ -5,6 +5,7 @@ use egret::Program;
 use egret::core::row_place::PLACE;
 use egret::memory::{MemorySink, MemorySource};
 use egret_testkit::Random;
+use std::process::Command;
 use std::sync::Arc;
 
 const RISK: &str = "CREATE MODEL risk ON t FEATURES v, kind, id LABEL key = 1 DELAYED BY INTERVAL '0' SECOND
@@ -121,5 +122,61 @@ CREATE PATTERN p ON w MATCH s e DEFINE s AS kind = 'a', e AS kind = 'b' SELECT s
         let text = format!("{JOB} TEST 'order' FOR p {given} {expect};");
         let report = Program::new("job", &text).test("").unwrap_or_else(|errors| panic!("{errors}"));
         assert!(report.tests.iter().all(|outcome| outcome.passed()), "{text}\n{report:?}");
+    }
+}
+
+#[test]
+fn files_are_in_the_order_of_their_names_for_all_processes() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = random_rows(&mut Random::new(5), 3, 3);
+    for split in 0..3 {
+        let line = |row: &Row| {
+            let (minute, second) = (row.second / 60, row.second % 60);
+            format!("{},{},{},{},2024-01-01T00:{minute:02}:{second:02}Z\n", row.id, row.key, row.kind, row.v)
+        };
+        let lines: String = rows.iter().filter(|row| row.split == split).map(line).collect();
+        std::fs::write(folder.path().join(format!("in-{split}.csv")), format!("id,key,kind,v,at\n{lines}")).unwrap();
+    }
+    let stream = STREAM.replacen("connector = 'memory'", "connector = 'file', path = 'in-*.csv'", 1);
+    let stream = stream.replace("connector = 'memory'", "connector = 'file', path = 'out.csv'");
+    let text = format!(
+        "{stream} CREATE PATTERN p ON t {} SELECT s.kind AS k, s.id AS s, e.id AS e; INSERT INTO out SELECT s, e FROM p;",
+        super::PAIR
+    );
+    std::fs::write(folder.path().join("job.egret"), text).unwrap();
+    let mut expected: Vec<String> = super::pairs(&rows).iter().map(|(s, e)| format!("{},{}", s.id, e.id)).collect();
+    expected.sort();
+    for args in
+        [["--workers", "1", "--processes", "1"], ["--workers", "3", "--processes", "1"], ["--workers", "1", "--processes", "2"]]
+    {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_egret"));
+        let output = program.args(["run", "job.egret"]).args(args).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let written = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
+        let mut lines: Vec<&str> = written.lines().skip(1).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, expected, "{args:?}");
+    }
+}
+
+#[test]
+fn keys_that_were_put_aside_have_an_order_that_is_not_what_is_selected() {
+    let rows = random_rows(&mut Random::new(2), 2, 3);
+    let aside = |select: &str| {
+        format!(
+            "CREATE PATTERN p ON t PARTITION BY key, v MATCH s ->> e DEFINE s AS kind = 'a', e AS kind = 'x'
+               WITHIN INTERVAL '9' SECOND SELECT s.id AS s WITH (max_partial_matches = 1);
+             CREATE STREAM o AS SELECT {select} FROM p.overflow;
+             CREATE PATTERN q ON o MATCH x y DEFINE x AS key >= 0, y AS key >= 0
+               SELECT x.key * 10 + x.v AS x, y.key * 10 + y.v AS y;
+             INSERT INTO out SELECT x, y FROM q;"
+        )
+    };
+    let expected = lines(&aside("key, v, at"), &rows, How::PLAIN);
+    assert!(expected.len() > 5, "{expected:?}");
+    for select in ["5 - v AS u, at, key, v", "at, 3 - key AS w, v, key"] {
+        for workers in 1..=3 {
+            assert_eq!(lines(&aside(select), &rows, How { workers, ..How::PLAIN }), expected, "{select}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Filter and projection by expression: stateless, a column at a time. Late rows stay late.
 
 use crate::expr::Expression;
+use crate::row_place::PLACE;
 use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use std::any::Any;
@@ -97,7 +98,7 @@ impl OperatorFactory for ProjectFactory {
         if let Some(description) = &self.description {
             return vec![description.clone()];
         }
-        let columns = self.columns.iter().zip(self.output.arrow().fields());
+        let columns = self.columns.iter().zip(self.output.arrow().fields()).filter(|(_, field)| field.name() != PLACE);
         let texts: Vec<String> = columns
             .map(|(column, field)| {
                 let text = column.to_string();

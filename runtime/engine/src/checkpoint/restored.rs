@@ -145,6 +145,15 @@ impl Restored {
         self.splits.get(source)
     }
 
+    /// Splits of a source alone.
+    #[cfg(test)]
+    pub(crate) fn of_splits(uid: &str, positions: impl IntoIterator<Item = SplitPosition>) -> Self {
+        let mut restored = Self::default();
+        let positions = positions.into_iter().map(|position| (position.id.clone(), position)).collect();
+        restored.splits.insert(uid.to_owned(), positions);
+        restored
+    }
+
     /// The rank that the next split gets which no checkpoint knows.
     pub(crate) fn next_rank(&self) -> u32 {
         let ranks = self.splits.values().flat_map(BTreeMap::values).map(|position| position.places.rank);
