@@ -25,7 +25,7 @@ struct Countries;
 
 /// The slot of the keyed state.
 const LAST: ValueState<(String, i64)> = ValueState::new(0);
-const HOUR_MS: i64 = 3_600_000;
+const HOUR_US: i64 = 3_600_000_000;
 
 impl ProcessFunction for Countries {
     type In = Txn;
@@ -40,14 +40,14 @@ impl ProcessFunction for Countries {
             ctx.emit(Hop { card: row.card, from: country, to: row.country.clone(), minutes, txn: row.id, at: row.at });
         }
         LAST.set(ctx, &(row.country, row.at.0))?;
-        ctx.event_timer(row.at.plus_ms(HOUR_MS));
+        ctx.event_timer(row.at.plus_us(HOUR_US));
         Ok(())
     }
 
     /// After an hour without use nothing is left to remember.
     fn on_timer(&mut self, time: EventTime, ctx: &mut ProcessContext<'_, Hop>) -> Result<()> {
         if let Some((_, at)) = LAST.get(ctx)?
-            && at + HOUR_MS <= time.0
+            && at + HOUR_US <= time.0
         {
             LAST.clear(ctx)?;
         }
@@ -68,12 +68,12 @@ fn main() -> Result<()> {
 
     let spend = WindowSpec {
         keys: KeyColumns::new(Vec::new()),
-        kind: WindowKind::Tumbling { size_ms: 60_000 },
+        kind: WindowKind::Tumbling { size_us: 60_000_000 },
         aggregates: vec![
             AggregateCall::parse("total", "sum(amount)", txn.schema())?,
             AggregateCall::parse("payments", "count(*)", txn.schema())?,
         ],
-        allowed_lateness_ms: 0,
+        allowed_lateness_us: 0,
     };
     let (big_minutes, hops) = (MemorySink::new(), MemorySink::new());
     by_card.window(spend)?.filter("total > 400 AND payments > 1")?.sink("big minutes", Arc::new(big_minutes.clone()))?;

@@ -5,7 +5,7 @@
 //! `signals`: rows go through an operator that does nothing, over a chain or an exchange, with and without watermarks; the
 //! difference is what ticks and watermarks cost.
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use clap::Parser;
 use egret::core::job::{Edge, Node, NodeKind, OutputPort, Parallelism, Partitioning};
@@ -212,7 +212,7 @@ impl SourceReader for Reader {
         let count = left.min(rows_max as i64);
         let ids: Vec<i64> = (0..count).map(|n| self.next + n * self.stride).collect();
         self.next += count * self.stride;
-        let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(ids.clone()));
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(ids.clone()));
         let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids)), times];
         Ok(Poll::Rows(RecordBatch::try_new(Arc::clone(self.schema.arrow()), columns)?))
     }

@@ -2,7 +2,7 @@
 
 use crate::generator::mix;
 use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use egret::core::metrics::Counters;
 use egret::core::{Batch, Committable, Epoch, Result, Sink, SinkContext, SinkWriter, StreamSchema};
 use std::sync::Arc;
@@ -98,6 +98,7 @@ fn integers(column: &ArrayRef) -> Vec<u64> {
     } else if let Some(values) = column.as_primitive_opt::<Int32Type>() {
         values.values().iter().map(|value| *value as u64).collect()
     } else {
-        column.as_primitive::<TimestampMillisecondType>().values().iter().map(|value| *value as u64).collect()
+        // In milliseconds, as the figures are that this is compared with.
+        column.as_primitive::<TimestampMicrosecondType>().values().iter().map(|value| (*value / 1_000) as u64).collect()
     }
 }

@@ -1,9 +1,9 @@
 //! The transactions of the benchmark workloads: a function of the row's number, so any part can be made anywhere.
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret::core::metrics::Counters;
-use egret::core::{Error, Poll, Result, Source, SourceReader, Split, StreamSchema};
+use egret::core::{Error, EventTime, Poll, Result, Source, SourceReader, Split, StreamSchema};
 use std::sync::Arc;
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -85,7 +85,7 @@ impl Transactions {
             1 => Arc::new(Int64Array::from_iter_values(numbers.map(|i| self.card(i) as i64))),
             2 => Arc::new(Float64Array::from_iter_values(numbers.map(Self::amount))),
             3 => Arc::new(Int32Array::from_iter_values(numbers.map(|i| self.country(i)))),
-            _ => Arc::new(TimestampMillisecondArray::from(self.times(from, stride, count))),
+            _ => Arc::new(TimestampMicrosecondArray::from(self.times(from, stride, count))),
         }
     }
 
@@ -109,7 +109,7 @@ impl Transactions {
                 place = ((i % block) * 617 + offset) % block;
                 step = (617 * stride) % block;
             }
-            times.push(FIRST_MS + ((blk * block + place) * self.step / self.per) as i64);
+            times.push(EventTime::from_millis(FIRST_MS + ((blk * block + place) * self.step / self.per) as i64).0);
         }
         times
     }

@@ -1,10 +1,10 @@
 //! Every card once, with a small amount, so that each has one open partial match; then time moves on and all of them expire.
 
 use crate::generator::Transactions;
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::SchemaRef;
 use egret::core::metrics::Counters;
-use egret::core::{Error, Poll, Result, Source, SourceReader, Split, StreamSchema};
+use egret::core::{Error, EventTime, Poll, Result, Source, SourceReader, Split, StreamSchema};
 use std::sync::Arc;
 
 const FIRST_MS: i64 = 1_700_000_040_000;
@@ -67,7 +67,7 @@ impl Reader {
             1 => Arc::new(Int64Array::from_iter_values(events.map(|event| (event * 7_368_787 + 12_345) % self.cards))),
             2 => Arc::new(Float64Array::from_iter_values(events.map(|event| if event < self.cards { 5.0 } else { 50.0 }))),
             3 => Arc::new(Int32Array::from_iter_values(events.map(|event| (event % 50) as i32))),
-            _ => Arc::new(TimestampMillisecondArray::from_iter_values(events.map(time))),
+            _ => Arc::new(TimestampMicrosecondArray::from_iter_values(events.map(|event| EventTime::from_millis(time(event)).0))),
         }
     }
 }

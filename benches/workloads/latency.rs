@@ -5,7 +5,7 @@
 //! that was held up catches up. Samples of the first five seconds are left out.
 
 use crate::generator::Transactions;
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef};
 use egret::core::metrics::Counters;
 use egret::core::{
@@ -96,11 +96,11 @@ impl Paced {
         (u128::from(event) * 1_000_000 / u128::from(self.rate)) as i64
     }
 
-    fn column(&self, column: usize, count: usize, (start_us, start_ms): (i64, i64), now_us: i64) -> ArrayRef {
+    fn column(&self, column: usize, count: usize, (start_us, wall_us): (i64, i64), now_us: i64) -> ArrayRef {
         let due = (0..count as u64).map(|n| self.due_us(self.next + n * self.stride));
         match column {
             0..4 => self.transactions.column(column, self.next, self.stride, count),
-            4 => Arc::new(TimestampMillisecondArray::from_iter_values(due.map(|due| start_ms + due / 1_000))),
+            4 => Arc::new(TimestampMicrosecondArray::from_iter_values(due.map(|due| wall_us + due))),
             5 => Arc::new(Int64Array::from_iter_values(due.map(|due| start_us + due))),
             _ => Arc::new(Int64Array::from_value(now_us, count)),
         }
@@ -113,8 +113,8 @@ impl SourceReader for Paced {
             return Ok(Poll::End);
         }
         let now = now_us();
-        let wall_ms = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-        let start = *self.start.get_or_insert_with(|| (now, wall_ms()));
+        let wall_us = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as i64;
+        let start = *self.start.get_or_insert_with(|| (now, wall_us()));
         let passed = now - start.0;
         let next_due = self.due_us(self.next);
         if next_due > passed {

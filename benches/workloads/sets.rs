@@ -3,10 +3,10 @@
 //! Rows are made once and given again and again, with new numbers and times, so that what is measured is the matching.
 
 use crate::generator::mix;
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use egret::core::metrics::Counters;
-use egret::core::{Error, Poll, Result, Source, SourceReader, Split, StreamSchema};
+use egret::core::{Error, EventTime, Poll, Result, Source, SourceReader, Split, StreamSchema};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -119,9 +119,9 @@ impl SourceReader for Reader {
         let column = |&column: &usize| -> ArrayRef {
             match column {
                 0 => Arc::new(Int64Array::from_iter_values(numbers.clone())),
-                column if column > COLUMNS + 1 => {
-                    Arc::new(TimestampMillisecondArray::from_iter_values(numbers.clone().map(|number| FIRST_MS + number)))
-                }
+                column if column > COLUMNS + 1 => Arc::new(TimestampMicrosecondArray::from_iter_values(
+                    numbers.clone().map(|number| EventTime::from_millis(FIRST_MS + number).0),
+                )),
                 column => Arc::clone(&made[column - 1]),
             }
         };

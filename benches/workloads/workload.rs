@@ -227,16 +227,16 @@ impl Workload {
                 .enumerate()
                 .map(|(n, call)| AggregateCall::parse(&format!("{name}{n}"), call, txn.schema()))
                 .collect::<Result<_>>()?;
-            Ok(WindowSpec { keys: KeyColumns::new(Vec::new()), kind, aggregates, allowed_lateness_ms: 0 })
+            Ok(WindowSpec { keys: KeyColumns::new(Vec::new()), kind, aggregates, allowed_lateness_us: 0 })
         };
-        let sliding = WindowKind::Sliding { size_ms: 60_000, slide_ms: 10_000 };
+        let sliding = WindowKind::Sliding { size_us: 60_000_000, slide_us: 10_000_000 };
         let result = match self {
             Self::W1 | Self::Keys => crate::patterns::match_w1(&txn)?,
             Self::W1b => crate::patterns::match_w1b(&txn)?,
             Self::W2 => txn
                 .select(&["card_id", "amount", "ts"])?
                 .key_by(&["card_id"])?
-                .window(window(WindowKind::Tumbling { size_ms: 10_000 }, "a", &["sum(amount)", "count(*)"])?)?
+                .window(window(WindowKind::Tumbling { size_us: 10_000_000 }, "a", &["sum(amount)", "count(*)"])?)?
                 .select(&["card_id", "window_start", "a0", "a1"])?,
             Self::W3card => txn.key_by(&["card_id"])?.window(window(sliding, "a", &["avg(amount)"])?)?.select(&[
                 "card_id",

@@ -4,7 +4,7 @@
 //! first, and bytes per open partial match. Kept one by one, the same
 //! pattern gets ten seconds of input, which says enough. With an argument: the pattern of that name alone.
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret_cep::{AfterMatch, CompiledPattern, Pattern, measures};
 use egret_core::metrics::Counters;
@@ -30,7 +30,7 @@ fn rows(schema: &StreamSchema, ids: Range<i64>) -> Result<Batch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(ids())),
         Arc::new(Int64Array::from_iter_values(ids().map(|id| i64::from(id % 1_000 == 999)))),
-        Arc::new(TimestampMillisecondArray::from_iter_values(ids())),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(ids().map(|id| EventTime::from_millis(id).0))),
     ];
     Batch::new(RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?, schema)
 }
@@ -65,7 +65,7 @@ fn measure(name: &str, compiled: &CompiledPattern, batches: i64, size: i64) -> R
             for (_, batch) in prefilter.call(|operator, ctx| operator.process(0, rows, ctx))? {
                 matcher.call(|operator, ctx| operator.process(0, batch, ctx))?;
             }
-            let sent = matcher.call(|operator, ctx| operator.on_watermark(EventTime((batch + 1) * size), ctx))?;
+            let sent = matcher.call(|operator, ctx| operator.on_watermark(EventTime::from_millis((batch + 1) * size), ctx))?;
             matches += sent.iter().map(|(_, batch)| batch.num_rows()).sum::<usize>();
         }
         took.push(start.elapsed());

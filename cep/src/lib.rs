@@ -40,12 +40,12 @@
 //! let measures = measures(&[("card", "card"), ("tests", "count(small)"), ("amount", "big.amount")])?;
 //! let compiled = CompiledPattern::compile(&pattern, &schema, vec![0], vec![], measures)?;
 //! assert_eq!(compiled.output_schema().arrow().field(3).name(), "match_time");
-//! # use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray};
+//! # use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 //! # use std::sync::Arc;
 //! let columns: Vec<ArrayRef> = vec![
 //!     Arc::new(Int64Array::from(vec![7, 7, 7])),
 //!     Arc::new(Float64Array::from(vec![1.0, 3.0, 250.0])),
-//!     Arc::new(TimestampMillisecondArray::from(vec![1_000, 2_000, 3_000])),
+//!     Arc::new(TimestampMicrosecondArray::from(vec![1_000_000, 2_000_000, 3_000_000])),
 //! ];
 //! let found = compiled.match_rows(&RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?)?;
 //! assert_eq!(found.matches.num_rows(), 1);

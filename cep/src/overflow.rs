@@ -1,7 +1,7 @@
 //! Keys that had too many partial matches: what is told of them, as rows and as remarks.
 
 use crate::matcher::Key;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field};
 use egret_core::key::decode_key;
@@ -95,7 +95,7 @@ impl OverflowTable {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let numbers = |of: fn(&Overflowed) -> u64| Arc::new(all.iter().map(|one| number(of(one))).collect::<Int64Array>());
         let times =
-            |of: fn(&Overflowed) -> Option<i64>| Arc::new(all.iter().map(of).collect::<TimestampMillisecondArray>()) as ArrayRef;
+            |of: fn(&Overflowed) -> Option<i64>| Arc::new(all.iter().map(of).collect::<TimestampMicrosecondArray>()) as ArrayRef;
         let texts = |of: fn(&Overflowed) -> &str| Arc::new(StringArray::from_iter_values(all.iter().map(of)));
         columns.extend([
             numbers(|one| one.open),

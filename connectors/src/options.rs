@@ -232,6 +232,7 @@ fn number_and_unit(text: &str) -> Option<(f64, String)> {
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
     let seconds = match unit.as_str() {
+        "us" | "microsecond" | "microseconds" => 0.000_001,
         "ms" | "millisecond" | "milliseconds" => 0.001,
         "s" | "sec" | "second" | "seconds" => 1.0,
         "m" | "min" | "minute" | "minutes" => 60.0,

@@ -1,6 +1,6 @@
-//! Lengths of time: from `INTERVAL '1.5' HOUR` to milliseconds.
+//! Lengths of time: from `INTERVAL '1.5' HOUR` to microseconds.
 //!
-//! A length is exact. Months and years have no fixed length, and what is finer than a millisecond is finer than event time:
+//! A length is exact. Months and years have no fixed length, and what is finer than a microsecond is finer than event time:
 //! both are refused rather than rounded.
 
 use sqlparser::ast::{DateTimeField, Expr, Interval, Value};
@@ -38,8 +38,8 @@ pub(crate) fn duration(expr: &Expr, span: Span) -> Result<DurationLit, Diagnosti
 }
 
 fn exact(microseconds: Result<i128, Refusal>, span: Span) -> Result<DurationLit, Diagnostic> {
-    match microseconds.and_then(whole_milliseconds) {
-        Ok(ms) => Ok(DurationLit { ms, span }),
+    match microseconds.and_then(in_reach) {
+        Ok(us) => Ok(DurationLit { us, span }),
         Err(Refusal { why, help }) => {
             Err(Diagnostic::error("this is not a length of time that Egret can use").label(span, why).help(help))
         }
@@ -61,12 +61,9 @@ impl Refusal {
     }
 }
 
-fn whole_milliseconds(microseconds: i128) -> Result<u64, Refusal> {
-    if microseconds % 1_000 != 0 {
-        return Err(Refusal::new("not a whole number of milliseconds", "event time has milliseconds: use a multiple of one"));
-    }
-    let ms = i64::try_from(microseconds / 1_000).map_err(|_| Refusal::too_long())?;
-    u64::try_from(ms).map_err(|_| Refusal::new("negative", "a length of time cannot be less than nothing"))
+fn in_reach(microseconds: i128) -> Result<u64, Refusal> {
+    let us = i64::try_from(microseconds).map_err(|_| Refusal::too_long())?;
+    u64::try_from(us).map_err(|_| Refusal::new("negative", "a length of time cannot be less than nothing"))
 }
 
 fn microseconds(interval: &Interval) -> Result<i128, Refusal> {
@@ -105,7 +102,7 @@ fn unit(name: &str) -> Result<i128, Refusal> {
         _ => {
             let help = match suggest(singular, UNITS.iter().map(|(unit, _)| unit)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "the units are millisecond, second, minute, hour, day and week".to_owned(),
+                None => "the units are microsecond, millisecond, second, minute, hour, day and week".to_owned(),
             };
             Refusal::new(format!("`{name}` is no unit of time"), help)
         }
@@ -147,13 +144,13 @@ fn amount(text: &str, unit: i128) -> Result<i128, Refusal> {
         return Err(Refusal::too_long());
     }
     if fraction.len() > 15 {
-        return Err(Refusal::new("not a whole number of milliseconds", "use fewer digits after the point"));
+        return Err(Refusal::new("not a whole number of microseconds", "use fewer digits after the point"));
     }
     let scale = 10i128.pow(u32::try_from(fraction.len()).expect("at most fifteen digits"));
     let number = |part: &str| if part.is_empty() { Ok(0) } else { part.parse::<i128>().map_err(|_| no_number()) };
     let scaled = (number(whole)? * scale + number(fraction)?).checked_mul(unit).ok_or_else(Refusal::too_long)?;
     if scaled % scale != 0 {
-        return Err(Refusal::new("not a whole number of milliseconds", "event time has milliseconds: use a multiple of one"));
+        return Err(Refusal::new("not a whole number of microseconds", "event time has microseconds: use a multiple of one"));
     }
     Ok(if negative { -(scaled / scale) } else { scaled / scale })
 }

@@ -197,7 +197,7 @@ impl Call<'_> {
 
     fn length(&self, expr: &Expr) -> Result<DurationLit, Diagnostic> {
         let length = duration(expr, self.place(expr))?;
-        match length.ms {
+        match length.us {
             0 => Err(self.wrong(length.span, "must be longer than nothing")),
             _ => Ok(length),
         }

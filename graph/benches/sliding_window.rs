@@ -8,7 +8,7 @@
 //! * `operator`: [`GraphOperator`] and a [`GraphReader`] as in a job: rows in, updates out and applied, cards looked up.
 //! * `edits`: 100 edits a time (50 insertions, 50 deletions) of a graph of a million edges, told one by one.
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret_core::knowledge::KnowledgeReader;
 use egret_core::metrics::Counters;
@@ -90,7 +90,7 @@ fn operator(edges: u64, cards: u64) -> Result<()> {
         ],
         Some("at"),
     )?;
-    let spec = Arc::new(GraphSpec::new("ring", 0, 1, Some(edges as i64), 1_000, &schema)?);
+    let spec = Arc::new(GraphSpec::new("ring", 0, 1, Some(edges as i64 * 1_000), 1_000_000, &schema)?);
     let lookups = vec![spec.lookup("size", 0, &schema)?, spec.lookup("component", 0, &schema)?];
     let (mut follower, mut reader) = (GraphOperator::new(Arc::clone(&spec))?, GraphReader::new(Arc::clone(&spec), lookups));
     let (info, counters) = (OperatorInfo::alone("ring"), Counters::default());
@@ -105,14 +105,16 @@ fn operator(edges: u64, cards: u64) -> Result<()> {
         let columns = vec![
             column(cards, &mut random),
             column(cards / 5, &mut random),
-            Arc::new(TimestampMillisecondArray::from_iter_values((first..first + ROWS).map(|at| at as i64))),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(
+                (first..first + ROWS).map(|at| EventTime::from_millis(at as i64).0),
+            )),
         ];
         let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?;
         let (mut state, mut wake_at, mut output) = (NoState, None, Vec::new());
         let mut ctx = Context::new(&mut output, &info, &counters, &mut state, &mut wake_at, EventTime::MIN, 0);
         let start = Instant::now();
         follower.process(0, Batch::from_parts(rows.clone(), Some(2), None), &mut ctx)?;
-        follower.on_watermark(EventTime((first + ROWS) as i64), &mut ctx)?;
+        follower.on_watermark(EventTime::from_millis((first + ROWS) as i64), &mut ctx)?;
         let followed = Instant::now();
         for (_, update) in &output {
             updates += update.num_rows();

@@ -49,7 +49,7 @@ impl GraphOperator {
     /// The step is not positive.
     pub fn new(spec: Arc<GraphSpec>) -> Result<Self> {
         Ok(Self {
-            steps: MakerSteps::new(spec.step_ms())?,
+            steps: MakerSteps::new(spec.step_us())?,
             graph: EvolvingGraph::new(spec.kinds()),
             spec,
             pending: BTreeMap::new(),
@@ -97,7 +97,7 @@ impl GraphOperator {
         let mut out = UpdateWriter::new(self.spec.update_schema());
         let mut over = [0; 2];
         while let Some(step) = self.next_step().filter(|&step| step < complete.0 || complete == EventTime::MAX) {
-            let version = step.saturating_add(self.steps.step_ms());
+            let version = step.saturating_add(self.steps.step_us());
             let mut edges = self.pending.remove(&step).unwrap_or_default();
             self.pending_edges -= edges.len();
             for edge in edges.iter().filter(|edge| edge.is_over(version)) {
@@ -167,7 +167,7 @@ impl Operator for GraphOperator {
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
         let saved = Saved {
-            step_ms: self.steps.step_ms(),
+            step_us: self.steps.step_us(),
             kinds: self.spec.kinds(),
             done_below: self.done_below.0,
             steps: self.pending.iter().map(|(&step, edges)| (step, edges.len() as u64)).collect(),
@@ -184,7 +184,7 @@ impl Operator for GraphOperator {
         }
         let place = |error: Error| error.context(format!("graph '{}'", self.spec.name()));
         let saved = Saved::decode(bytes).map_err(place)?;
-        if (saved.step_ms, saved.kinds) != (self.steps.step_ms(), self.spec.kinds()) {
+        if (saved.step_us, saved.kinds) != (self.steps.step_us(), self.spec.kinds()) {
             return Err(place(
                 Error::job("its state was kept with another step or with ends of other types")
                     .help("give the graph a new name to start it afresh"),
@@ -214,7 +214,7 @@ const SAVED_VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    step_ms: i64,
+    step_us: i64,
     kinds: [KeyKind; 2],
     done_below: i64,
     /// Steps with edges that wait, and how many; the edges are in the graph's part.

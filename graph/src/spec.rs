@@ -8,7 +8,7 @@ use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
 use egret_core::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
 use egret_core::layout::type_name;
-use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
+use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::sync::Arc;
 
 /// What can be asked of a vertex.
@@ -101,8 +101,8 @@ impl End {
 ///     ],
 ///     Some("at"),
 /// )?;
-/// let week_ms = 7 * 24 * 3_600_000;
-/// let ring = GraphSpec::new("ring", 0, 1, Some(week_ms), 1_000, &txn)?;
+/// let week_us = 7 * 24 * 3_600_000_000;
+/// let ring = GraphSpec::new("ring", 0, 1, Some(week_us), 1_000_000, &txn)?;
 ///
 /// let size = ring.lookup("size", 0, &txn)?;
 /// let (_join, enriched) = ring.reader_factory(vec![size], &["ring_size".to_owned()], &txn)?;
@@ -117,15 +117,15 @@ pub struct GraphSpec {
     name: String,
     ends: [End; 2],
     same_kind: bool,
-    expire_after_ms: Option<i64>,
-    step_ms: i64,
+    expire_after_us: Option<i64>,
+    step_us: i64,
     rows: StreamSchema,
     update_schema: StreamSchema,
 }
 
 impl GraphSpec {
-    /// A graph whose edges go from the values of one column of `rows` to those of another, each for `expire_after_ms` from
-    /// its event time, or for ever. Its versions are `step_ms` apart.
+    /// A graph whose edges go from the values of one column of `rows` to those of another, each for `expire_after_us` from
+    /// its event time, or for ever. Its versions are `step_us` apart.
     ///
     /// # Errors
     /// The two columns are one, or cannot be keys; the rows have no event time; a duration is not positive.
@@ -133,12 +133,12 @@ impl GraphSpec {
         name: &str,
         from: usize,
         to: usize,
-        expire_after_ms: Option<i64>,
-        step_ms: i64,
+        expire_after_us: Option<i64>,
+        step_us: i64,
         rows: &StreamSchema,
     ) -> Result<Self> {
         let build = || {
-            MakerSteps::new(step_ms)?;
+            MakerSteps::new(step_us)?;
             if rows.event_time().is_none() {
                 return Err(Error::job("rows without event time cannot be edges: they come and expire in event time")
                     .help("declare WATERMARK FOR a column of the stream"));
@@ -148,16 +148,16 @@ impl GraphSpec {
                 return Err(Error::job(format!("every edge goes from '{column}' to '{column}', from a vertex to itself"))
                     .help("name two columns, such as EDGE card TO device"));
             }
-            if let Some(duration) = expire_after_ms.filter(|&duration| duration <= 0) {
-                return Err(Error::job(format!("edges expire after {duration} ms: there would never be any"))
+            if let Some(duration) = expire_after_us.filter(|&duration| duration <= 0) {
+                return Err(Error::job(format!("edges expire after {}: there would never be any", Length(duration)))
                     .help("use a positive interval, such as EXPIRE AFTER INTERVAL '7' DAY"));
             }
             Ok(Self {
                 name: name.to_owned(),
                 ends: [End::new(rows, from)?, End::new(rows, to)?],
                 same_kind: false,
-                expire_after_ms,
-                step_ms,
+                expire_after_us,
+                step_us,
                 rows: rows.clone(),
                 update_schema: update_schema()?,
             })
@@ -189,8 +189,8 @@ impl GraphSpec {
     }
 
     /// How far its versions are apart, in event time.
-    pub fn step_ms(&self) -> i64 {
-        self.step_ms
+    pub fn step_us(&self) -> i64 {
+        self.step_us
     }
 
     /// The rows that its edges come from.
@@ -234,7 +234,7 @@ impl GraphSpec {
             Ok(Box::new(GraphReader::new(Arc::clone(&spec), lookups.clone())) as Box<dyn KnowledgeReader>)
         });
         let (layout, answers) = (self.state_facts(), names.len());
-        Ok((Arc::new(KnowledgeJoinFactory::new(make, output.clone(), self.step_ms, facts, layout, answers)?), output))
+        Ok((Arc::new(KnowledgeJoinFactory::new(make, output.clone(), self.step_us, facts, layout, answers)?), output))
     }
 
     /// The lookup that `graph.answer(column)` means. A column that has the name of one end of the edges is that end;
@@ -266,14 +266,14 @@ impl GraphSpec {
     /// What `explain` says about it, one fact a line.
     pub fn describe(&self) -> Vec<String> {
         let [from, to] = &self.ends;
-        let lives = match self.expire_after_ms {
+        let lives = match self.expire_after_us {
             Some(duration) => format!("each lives {}", duration_text(duration)),
             None => "they never expire".into(),
         };
         let kinds = if self.same_kind { ", one kind of vertex" } else { "" };
         vec![
             format!("connected components of edges {} to {}{kinds}; {lives}", from.name, to.name),
-            format!("a version every {} of event time", duration_text(self.step_ms)),
+            format!("a version every {} of event time", duration_text(self.step_us)),
         ]
     }
 
@@ -288,19 +288,19 @@ impl GraphSpec {
     pub fn warnings(&self, unbounded: bool) -> Vec<String> {
         let [from, to] = &self.ends;
         let mut warnings = Vec::new();
-        if unbounded && self.expire_after_ms.is_none() {
+        if unbounded && self.expire_after_us.is_none() {
             warnings.push(format!(
                 "graph '{}' never forgets an edge: memory grows with every new '{}' and '{}', on every worker, and components only \
                  grow together; add EXPIRE AFTER",
                 self.name, from.name, to.name
             ));
         }
-        if let Some(duration) = self.expire_after_ms.filter(|&duration| duration < self.step_ms) {
+        if let Some(duration) = self.expire_after_us.filter(|&duration| duration < self.step_us) {
             warnings.push(format!(
                 "graph '{}': edges live {}, less than the step of {} between versions, so most are never seen",
                 self.name,
                 duration_text(duration),
-                duration_text(self.step_ms)
+                duration_text(self.step_us)
             ));
         }
         warnings
@@ -333,7 +333,7 @@ impl GraphSpec {
 
     /// When an edge of this event time expires.
     pub(crate) fn expiry(&self, event_time: i64) -> i64 {
-        self.expire_after_ms.map_or(crate::components::NEVER, |duration| event_time.saturating_add(duration))
+        self.expire_after_us.map_or(crate::components::NEVER, |duration| event_time.saturating_add(duration))
     }
 
     pub(crate) fn place(&self) -> String {
@@ -404,12 +404,13 @@ impl GraphSpec {
 }
 
 /// A duration in the largest unit that it is a whole number of.
-fn duration_text(duration_ms: i64) -> String {
-    const UNITS: [(i64, &str); 4] = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
-    match UNITS.iter().find(|(unit_ms, _)| duration_ms % unit_ms == 0) {
-        Some((unit_ms, unit)) if duration_ms == *unit_ms => format!("1 {unit}"),
-        Some((unit_ms, unit)) => format!("{} {unit}s", duration_ms / unit_ms),
-        None => format!("{duration_ms} ms"),
+fn duration_text(duration_us: i64) -> String {
+    const UNITS: [(i64, &str); 4] =
+        [(86_400_000_000, "day"), (3_600_000_000, "hour"), (60_000_000, "minute"), (1_000_000, "second")];
+    match UNITS.iter().find(|(unit_us, _)| duration_us % unit_us == 0) {
+        Some((unit_us, unit)) if duration_us == *unit_us => format!("1 {unit}"),
+        Some((unit_us, unit)) => format!("{} {unit}s", duration_us / unit_us),
+        None => Length(duration_us).to_string(),
     }
 }
 
@@ -427,7 +428,7 @@ impl OperatorFactory for GraphFactory {
     }
 
     fn state_layouts(&self) -> Vec<StateLayout> {
-        let step = ("version step".to_owned(), format!("{} ms", self.spec.step_ms));
+        let step = ("version step".to_owned(), Length(self.spec.step_us).to_string());
         StateLayout::own(self.spec.state_facts().into_iter().chain([step]))
     }
 }

@@ -6,7 +6,7 @@ mod versions;
 
 use crate::spec::{GraphSpec, Lookup};
 use crate::{GraphOperator, GraphReader, Side};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::job::Partitioning;
 use egret_core::knowledge::KnowledgeReader;
 use egret_core::metrics::Counters;
@@ -15,14 +15,14 @@ use egret_testkit::{Case, Harness, Input, Random, check_law, show, table};
 use std::sync::Arc;
 use std::time::Instant;
 
-const STEP_MS: i64 = 10;
+const STEP_US: i64 = 10;
 
 fn columns() -> StreamSchema {
     table("card:int device:text at:time").schema
 }
 
-fn ring(expire_after_ms: Option<i64>) -> GraphSpec {
-    GraphSpec::new("ring", 0, 1, expire_after_ms, STEP_MS, &columns()).unwrap()
+fn ring(expire_after_us: Option<i64>) -> GraphSpec {
+    GraphSpec::new("ring", 0, 1, expire_after_us, STEP_US, &columns()).unwrap()
 }
 
 fn harness(spec: &GraphSpec) -> Harness {
@@ -34,7 +34,7 @@ fn txn(rows: &[(Option<i64>, Option<&str>, i64)]) -> RecordBatch {
     let columns_of: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|row| row.0).collect::<Int64Array>()),
         Arc::new(rows.iter().map(|row| row.1).collect::<StringArray>()),
-        Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.2))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.2))),
     ];
     RecordBatch::try_new(columns().arrow().clone(), columns_of).unwrap()
 }
@@ -144,10 +144,10 @@ fn an_update_says_what_is_different() {
 #[test]
 fn steps_without_edges_cost_nothing() {
     let start = Instant::now();
-    let century_ms = 100 * 365 * 86_400_000;
-    let mut harness = harness(&ring(Some(century_ms / 2)));
-    harness.feed(0, on_time(txn(&[(Some(1), Some("a"), 0), (Some(2), Some("a"), century_ms)]))).unwrap();
-    harness.watermark(0, EventTime(century_ms)).unwrap();
+    let century_us = 100 * 365 * 86_400_000_000;
+    let mut harness = harness(&ring(Some(century_us / 2)));
+    harness.feed(0, on_time(txn(&[(Some(1), Some("a"), 0), (Some(2), Some("a"), century_us)]))).unwrap();
+    harness.watermark(0, EventTime(century_us)).unwrap();
     assert_eq!(harness.state_size().keys, 2, "the second edge waits, the first one is over");
     harness.finish().unwrap();
     assert_eq!(harness.state_size().keys, 0);
@@ -189,7 +189,7 @@ fn two_columns_of_one_kind() {
                        5 5 3
                        4 6 4",
     );
-    let spec = GraphSpec::new("money", 0, 1, None, STEP_MS, &money.schema).unwrap().same_kind().unwrap();
+    let spec = GraphSpec::new("money", 0, 1, None, STEP_US, &money.schema).unwrap().same_kind().unwrap();
     assert_eq!(spec.answers().len(), 2);
     let mut harness = Harness::new(spec.operator_factory(), vec![Partitioning::Gather], 1).unwrap();
     harness.feed(0, money.batch()).unwrap();

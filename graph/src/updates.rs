@@ -20,7 +20,7 @@ use crate::census::{ComponentChange, Facts};
 use crate::components::Change;
 use crate::vertices::{Side, Vertices};
 use arrow::array::{
-    Array, AsArray, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch, TimestampMillisecondBuilder, UInt8Array,
+    Array, AsArray, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch, TimestampMicrosecondBuilder, UInt8Array,
     UInt8Builder, UInt64Array, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Int64Type, UInt8Type, UInt64Type};
@@ -48,7 +48,7 @@ pub(crate) fn update_schema() -> Result<StreamSchema> {
 pub(crate) struct UpdateWriter {
     schema: StreamSchema,
     rows: usize,
-    version_time: TimestampMillisecondBuilder,
+    version_time: TimestampMicrosecondBuilder,
     side: UInt8Builder,
     key: BinaryBuilder,
     component: UInt64Builder,
@@ -62,7 +62,7 @@ impl UpdateWriter {
         Self {
             schema: schema.clone(),
             rows: 0,
-            version_time: TimestampMillisecondBuilder::new(),
+            version_time: TimestampMicrosecondBuilder::new(),
             side: UInt8Builder::new(),
             key: BinaryBuilder::new(),
             component: UInt64Builder::new(),

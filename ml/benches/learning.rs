@@ -3,7 +3,7 @@
 //! Row by row: predict, then learn, as prequential evaluation does. As a job: the rows go through the learner, the join
 //! that scores them, and the evaluator, with labels that come a minute late.
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
 use egret_ml::{ArgValue, FeatureColumn, ModelSpec};
@@ -35,7 +35,7 @@ fn uniform(row: usize, column: usize) -> f64 {
 }
 
 fn rows(numeric: usize, categories: usize) -> RecordBatch {
-    let at: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(0..ROWS as i64));
+    let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(0..ROWS as i64));
     let mut columns = vec![("at".to_owned(), at)];
     for column in 0..numeric {
         let values = Float64Array::from_iter_values((0..ROWS).map(|row| 100.0 * uniform(row, column)));
@@ -79,7 +79,8 @@ fn row_by_row(model: &ModelSpec, rows: &RecordBatch) -> Result<f64> {
 /// The rows spread over event time, so many a second.
 fn job(model: &ModelSpec, rows: &RecordBatch, rows_a_second: i64) -> Result<f64> {
     let mut columns = rows.columns().to_vec();
-    columns[0] = Arc::new(TimestampMillisecondArray::from_iter_values((0..ROWS as i64).map(|row| row * 1_000 / rows_a_second)));
+    columns[0] =
+        Arc::new(TimestampMicrosecondArray::from_iter_values((0..ROWS as i64).map(|row| row * 1_000_000 / rows_a_second)));
     let rows = RecordBatch::try_new(rows.schema(), columns)?;
     let scored = model.scored_schema()?;
     let score = scored.arrow().fields().len() - 1;

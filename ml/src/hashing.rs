@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn times_are_no_categories() {
-        let times: ArrayRef = Arc::new(arrow::array::TimestampMillisecondArray::from(vec![1]));
+        let times: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![1]));
         assert!(CategoryHash::new("at", 8).append(&times, |_, _| ()).is_err());
     }
 }

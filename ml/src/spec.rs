@@ -7,9 +7,9 @@ use crate::metrics::MetricKind;
 use crate::operator::{EvaluatorOperator, LearnerOperator, ScorerReader, check_label_type};
 use crate::options::{ArgValue, Options, Range, nearest};
 use arrow::datatypes::{DataType, Field};
-use egret_core::knowledge::{DEFAULT_STEP_MS, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
+use egret_core::knowledge::{DEFAULT_STEP_US, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
 use egret_core::layout::KEPT;
-use egret_core::{Error, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
+use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, micros_of};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ pub struct ModelSpec {
     rows: StreamSchema,
     features: Vec<FeatureColumn>,
     label: usize,
-    delay_ms: i64,
-    step_ms: i64,
+    delay_us: i64,
+    step_us: i64,
     linear: LinearConfig,
     reader: FeatureReader,
     metrics: Vec<MetricKind>,
@@ -91,8 +91,8 @@ impl ModelSpec {
                 name: name.to_owned(),
                 rows: rows.clone(),
                 label,
-                delay_ms: i64::try_from(delay.as_millis()).unwrap_or(i64::MAX),
-                step_ms: DEFAULT_STEP_MS,
+                delay_us: micros_of(delay),
+                step_us: DEFAULT_STEP_US,
                 linear,
                 reader,
                 features,
@@ -110,9 +110,9 @@ impl ModelSpec {
     ///
     /// # Errors
     /// The step is not positive.
-    pub fn with_step_ms(mut self, step_ms: i64) -> Result<Self> {
-        MakerSteps::new(step_ms).map_err(|error| error.context(format!("model '{}'", self.name)))?;
-        self.step_ms = step_ms;
+    pub fn with_step_us(mut self, step_us: i64) -> Result<Self> {
+        MakerSteps::new(step_us).map_err(|error| error.context(format!("model '{}'", self.name)))?;
+        self.step_us = step_us;
         Ok(self)
     }
 
@@ -170,7 +170,7 @@ impl ModelSpec {
 
     /// What the learner's state depends on: the model, and the steps in which it gives deltas.
     fn learner_facts(&self) -> Vec<(String, String)> {
-        self.state_facts().into_iter().chain([("version step".to_owned(), format!("{} ms", self.step_ms))]).collect()
+        self.state_facts().into_iter().chain([("version step".to_owned(), Length(self.step_us).to_string())]).collect()
     }
 
     /// What the evaluator's state depends on: the label, and the curve of scores where a metric needs it. A curve that was kept and
@@ -223,13 +223,13 @@ impl ModelSpec {
     }
 
     /// How long after a row its label is used.
-    pub fn delay_ms(&self) -> i64 {
-        self.delay_ms
+    pub fn delay_us(&self) -> i64 {
+        self.delay_us
     }
 
     /// How long a version lasts.
-    pub fn step_ms(&self) -> i64 {
-        self.step_ms
+    pub fn step_us(&self) -> i64 {
+        self.step_us
     }
 
     /// What is measured.
@@ -295,7 +295,7 @@ impl ModelSpec {
         let spec = Arc::new(self.clone());
         let facts = vec![format!("adds the score of model {}", self.name)];
         let make_reader = Arc::new(move |_: &OperatorInfo| Ok(Box::new(ScorerReader::new(Arc::clone(&spec))) as _));
-        Ok(Arc::new(KnowledgeJoinFactory::new(make_reader, output, self.step_ms, facts, self.state_facts(), 1)?))
+        Ok(Arc::new(KnowledgeJoinFactory::new(make_reader, output, self.step_us, facts, self.state_facts(), 1)?))
     }
 
     /// Makes the evaluator of scored rows that have the score and the label in these columns. Wire the scored rows to it by
@@ -312,7 +312,7 @@ impl ModelSpec {
         let names: Vec<&str> = self.metrics.iter().map(|metric| metric.name()).collect();
         let facts = vec![
             format!("test-then-train: {} of model {}, every {} labelled rows", names.join(", "), self.name, self.every_rows),
-            format!("labels come {} ms after their row", self.delay_ms),
+            format!("labels come {} after their row", Length(self.delay_us)),
         ];
         let make =
             move |spec: &Arc<Self>| Ok(Box::new(EvaluatorOperator::new(Arc::clone(spec), score, label)) as Box<dyn Operator>);
@@ -335,7 +335,7 @@ impl ModelSpec {
             lines.push(format!("categories, hashed into {} weights: {categories}", self.linear.coordinates));
         }
         let label = self.rows.arrow().field(self.label).name();
-        lines.push(format!("learns {label} {} ms after the row, a version every {} ms", self.delay_ms, self.step_ms));
+        lines.push(format!("learns {label} {} after the row, a version every {}", Length(self.delay_us), Length(self.step_us)));
         lines
     }
 }

@@ -83,7 +83,7 @@ fn line(metrics: &JobMetrics, latest: EventTime, rate: &mut Rate) -> String {
     let watermark = watermarks.filter(|watermark| *watermark > EventTime::MIN).min().unwrap_or(EventTime::MIN);
     let mut parts = vec![format!("{} rows, {}/s", count(rows), count(rate.update(rows) as u64))];
     if watermark > EventTime::MIN && watermark < EventTime::MAX {
-        parts.push(format!("watermark {watermark} ({:.1} s behind)", (latest.0.saturating_sub(watermark.0)) as f64 / 1_000.0));
+        parts.push(format!("watermark {watermark} ({:.1} s behind)", (latest.0.saturating_sub(watermark.0)) as f64 / 1e6));
     }
     let holds = metrics.nodes.iter().flat_map(|(name, counters)| counters.holds().into_iter().map(move |hold| (name, hold)));
     if let Some((name, hold)) = holds.min_by_key(|(_, hold)| hold.at) {

@@ -38,7 +38,7 @@ pub(super) fn show_samples(file: &Path, samples: &[String]) -> u8 {
 }
 
 fn describe(name: &str, estimate: &Estimate) -> String {
-    let Estimate { rows, rows_used, matches, open_peak, keys_peak, bytes_peak, span_ms, .. } = estimate;
+    let Estimate { rows, rows_used, matches, open_peak, keys_peak, bytes_peak, span_us, .. } = estimate;
     let dropped = 100.0 * (rows - rows_used) as f64 / (*rows).max(1) as f64;
     let open = open_peak.map_or("more than a key may have".to_owned(), |open| format!("at most {}", count(open)));
     let a_key = bytes_peak / (*keys_peak).max(1);
@@ -47,7 +47,7 @@ fn describe(name: &str, estimate: &Estimate) -> String {
          \x20 open partial matches: {open}, of at most {} keys\n\
          \x20 state: at most {}, about {} a key\n",
         count(*rows),
-        show_duration(*span_ms),
+        show_duration(*span_us),
         count(*matches),
         count(*keys_peak),
         bytes(*bytes_peak),
@@ -75,15 +75,15 @@ fn advice(name: &str, estimate: &Estimate) -> Vec<String> {
             count(*open)
         ));
     }
-    match estimate.within_ms {
+    match estimate.within_us {
         None if estimate.open_at_end > 0 => all.push(format!(
             "{} partial matches are open at the end of the sample, and there is no WITHIN to end them: more input keeps more",
             count(estimate.open_at_end)
         )),
-        Some(within) if estimate.span_ms < within && estimate.rows > 0 => all.push(format!(
+        Some(within) if estimate.span_us < within && estimate.rows > 0 => all.push(format!(
             "the sample is shorter than WITHIN {}: up to {:.0} times as much may be open",
             show_duration(within),
-            (within as f64 / estimate.span_ms.max(1) as f64).ceil()
+            (within as f64 / estimate.span_us.max(1) as f64).ceil()
         )),
         _ => {}
     }

@@ -19,7 +19,7 @@ pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
     let how = if report.stopped { "stopped" } else { "done" };
     line(&mut text, &format!("{how}: {} rows in {seconds:.2} s, {}/s", count(read), count((read as f64 / seconds) as u64)));
     for node in rows(job, report, |kind| matches!(kind, NodeKind::Source { .. })) {
-        let watermark = EventTime(node.watermark_ms);
+        let watermark = EventTime(node.watermark_us);
         let until = if watermark == EventTime::MIN || watermark == EventTime::MAX {
             String::new()
         } else {
@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn what_was_waited_for_at_the_end_is_said() {
-        let hold = Hold { split: "g/b.jsonl".into(), at: EventTime::MIN, reached: EventTime(1_000), since: EventTime(5_000) };
+        let hold =
+            Hold { split: "g/b.jsonl".into(), at: EventTime::MIN, reached: EventTime(1_000_000), since: EventTime(5_000_000) };
         let source = NodeReport { name: "t".into(), holds: vec![hold], ..NodeReport::default() };
         let text = losses(&JobReport { nodes: vec![source], ..JobReport::default() });
         assert_eq!(

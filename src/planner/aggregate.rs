@@ -75,7 +75,7 @@ impl Build<'_> {
             keys: KeyColumns::new(keys.iter().map(|(column, _)| *column).collect()),
             kind,
             aggregates,
-            allowed_lateness_ms: 0,
+            allowed_lateness_us: 0,
         };
         let windows = add_window(&input, spec, &keys).map_err(at(window.span))?.uid(&self.ids.scoped("window"));
         self.behind_window(from, &windows, &keys, &items, having.as_ref())
@@ -99,11 +99,11 @@ impl Build<'_> {
                     .help(format!("write `{time}`")),
             ]);
         }
-        let ms = |duration: egret_dsl::DurationLit| i64::try_from(duration.ms).unwrap_or(i64::MAX);
+        let us = |duration: egret_dsl::DurationLit| i64::try_from(duration.us).unwrap_or(i64::MAX);
         Ok(match window.kind {
-            egret_dsl::WindowKind::Tumble { size } => WindowKind::Tumbling { size_ms: ms(size) },
-            egret_dsl::WindowKind::Hop { slide, size } => WindowKind::Sliding { size_ms: ms(size), slide_ms: ms(slide) },
-            egret_dsl::WindowKind::Session { gap } => WindowKind::Session { gap_ms: ms(gap) },
+            egret_dsl::WindowKind::Tumble { size } => WindowKind::Tumbling { size_us: us(size) },
+            egret_dsl::WindowKind::Hop { slide, size } => WindowKind::Sliding { size_us: us(size), slide_us: us(slide) },
+            egret_dsl::WindowKind::Session { gap } => WindowKind::Session { gap_us: us(gap) },
             egret_dsl::WindowKind::Cumulate { .. } => {
                 return Err(vec![
                     Diagnostic::error("CUMULATE windows are not supported yet")

@@ -5,12 +5,10 @@ use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error};
 use egret_core::Stream;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
+use egret_core::knowledge::DEFAULT_STEP_US;
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{CreateGraph, Diagnostic, Name, Span, Sql, suggest};
 use egret_graph::GraphSpec;
-
-/// How fine the versions of a graph are unless it says otherwise.
-const DEFAULT_STEP_MS: i64 = 1_000;
 
 /// A graph of the program.
 pub(crate) struct GraphEntry {
@@ -44,8 +42,8 @@ impl Build<'_> {
             .filter_map(|end| super::query::keep(end_column(end, &stream, &visible), &mut wrong))
             .collect();
         let [(from, from_name), (to, to_name)] = ends.as_slice() else { return Err(wrong) };
-        let expire = statement.expire_after.map(|duration| i64::try_from(duration.ms).unwrap_or(i64::MAX));
-        let step = statement.step.map_or(DEFAULT_STEP_MS, |step| i64::try_from(step.ms).unwrap_or(i64::MAX));
+        let expire = statement.expire_after.map(|duration| i64::try_from(duration.us).unwrap_or(i64::MAX));
+        let step = statement.step.map_or(DEFAULT_STEP_US, |step| i64::try_from(step.us).unwrap_or(i64::MAX));
         let span = statement.from.span.to(statement.to.span);
         let mut spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema()).map_err(at(span))?;
         let kind_of =

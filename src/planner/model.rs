@@ -213,12 +213,12 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     let using = &statement.using;
     let args: Vec<(String, ArgValue)> =
         using.args.iter().map(|argument| (argument.name.text.clone(), arg_value(&argument.value.kind))).collect();
-    let delay = Duration::from_millis(statement.label_delay.ms);
+    let delay = Duration::from_micros(statement.label_delay.us);
     let spec = ModelSpec::new(&statement.name.text, schema, features, label, delay, &using.algorithm.text, &args)
         .map_err(|error| vec![from_error(&error, argument_span(statement, &error))])?;
     let spec = spec.made_of(made_of(statement));
     let spec = match statement.step {
-        Some(step) => spec.with_step_ms(i64::try_from(step.ms).unwrap_or(i64::MAX)).map_err(at(step.span))?,
+        Some(step) => spec.with_step_us(i64::try_from(step.us).unwrap_or(i64::MAX)).map_err(at(step.span))?,
         None => spec,
     };
     let metrics: Vec<&str> = statement.evaluate.iter().map(|metric| metric.text.as_str()).collect();
@@ -252,6 +252,6 @@ fn arg_value(literal: &LiteralKind) -> ArgValue {
         LiteralKind::Integer(number) => ArgValue::Number(*number as f64),
         LiteralKind::Float(number) => ArgValue::Number(*number),
         LiteralKind::Boolean(flag) => ArgValue::Boolean(*flag),
-        LiteralKind::Duration(ms) => ArgValue::Number(*ms as f64),
+        LiteralKind::Duration(us) => ArgValue::Number(*us as f64 / 1e3),
     }
 }

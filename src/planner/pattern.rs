@@ -234,7 +234,7 @@ fn describe(statement: &CreatePattern, texts: &Conditions<'_>) -> Pattern {
     };
     Pattern {
         elements,
-        within_ms: statement.within.map(millis),
+        within_us: statement.within.map(micros),
         within_events: statement.within_events.map(|events| events.count),
         after_match: match statement.after_match.as_ref().map(|after| &after.skip) {
             None | Some(Skip::NoSkip) => AfterMatch::NoSkip,
@@ -247,8 +247,8 @@ fn describe(statement: &CreatePattern, texts: &Conditions<'_>) -> Pattern {
     }
 }
 
-fn millis(window: DurationLit) -> i64 {
-    i64::try_from(window.ms).unwrap_or(i64::MAX)
+fn micros(window: DurationLit) -> i64 {
+    i64::try_from(window.us).unwrap_or(i64::MAX)
 }
 
 fn sequence(steps: &[PatternNode], texts: &Conditions<'_>) -> Vec<Element> {
@@ -279,7 +279,7 @@ fn element(node: &PatternNode, texts: &Conditions<'_>) -> Element {
         item,
         quantifier: node.quantifier.as_ref().map(quantifier).unwrap_or_default(),
         until: until.and_then(|until| texts.of_until(until)),
-        within_previous_ms: node.within_previous.map(millis),
+        within_previous_us: node.within_previous.map(micros),
     }
 }
 
@@ -290,7 +290,7 @@ fn quantifier(quantifier: &egret_dsl::Quantifier) -> egret_cep::Quantifier {
         optional: quantifier.optional,
         greedy: quantifier.greedy,
         inner: inner(quantifier.inner),
-        window_ms: quantifier.window.map(millis),
+        window_us: quantifier.window.map(micros),
     }
 }
 

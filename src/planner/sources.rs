@@ -161,8 +161,8 @@ fn watermark(statement: &CreateStream) -> Diagnosed<Option<WatermarkStrategy>> {
             ]),
         };
     };
-    let delay = watermark.delay_ms().map_err(|diagnostic| vec![diagnostic])?;
-    let mut strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(delay));
+    let delay = watermark.delay_us().map_err(|diagnostic| vec![diagnostic])?;
+    let mut strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(delay));
     (strategy.idle_after, strategy.max_ahead) = (idle, ahead);
     Ok(Some(strategy))
 }
@@ -170,17 +170,17 @@ fn watermark(statement: &CreateStream) -> Diagnosed<Option<WatermarkStrategy>> {
 /// An option that is a length of time.
 fn length(options: &Options, name: &str) -> Diagnosed<Option<Duration>> {
     let Some(entry) = options.get(name) else { return Ok(None) };
-    let ms = entry.value.as_duration_ms().or_else(|| parse_duration_ms(&entry.value.to_string()));
+    let us = entry.value.as_duration_us().or_else(|| parse_duration_us(&entry.value.to_string()));
     let wrong = || {
         let write = if name == IDLE { "write INTERVAL '10' SECOND or '10 s'" } else { "write INTERVAL '1' DAY or '1 day'" };
         vec![Diagnostic::error(format!("`{name}` is not a length of time")).label(entry.value.span, write)]
     };
-    ms.map(|ms| Some(Duration::from_millis(ms))).ok_or_else(wrong)
+    us.map(|us| Some(Duration::from_micros(us))).ok_or_else(wrong)
 }
 
-fn parse_duration_ms(text: &str) -> Option<u64> {
+fn parse_duration_us(text: &str) -> Option<u64> {
     let options = egret_connectors::Options::new([("duration", text)]);
-    options.duration("duration").ok().flatten().and_then(|duration| u64::try_from(duration.as_millis()).ok())
+    options.duration("duration").ok().flatten().and_then(|duration| u64::try_from(duration.as_micros()).ok())
 }
 
 fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String> {
@@ -210,8 +210,8 @@ fn given(options: &Options, ours: &[&str]) -> egret_connectors::Options {
 
 /// The options that are not ours, as text.
 fn entries(options: &Options, ours: &[&str]) -> Vec<(String, String)> {
-    let text = |entry: &OptionEntry| match entry.value.as_duration_ms() {
-        Some(ms) => format!("{ms} ms"),
+    let text = |entry: &OptionEntry| match entry.value.as_duration_us() {
+        Some(us) => egret_core::Length(i64::try_from(us).unwrap_or(i64::MAX)).to_string(),
         None => entry.value.to_string(),
     };
     let entries = options.entries.iter().filter(|entry| !ours.contains(&entry.key.text.as_str()));

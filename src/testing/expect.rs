@@ -6,7 +6,8 @@
 use super::value::{Clock, same, time, value};
 use crate::memory::MemorySink;
 use crate::planner::names::unknown_column;
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use egret_core::{EventTime, StreamSchema};
 use egret_dsl::{Diagnostic, ExpectKind, ExpectedColumn, Program, Span, Test};
@@ -273,6 +274,9 @@ impl Table {
 fn show(value: &ArrayRef) -> String {
     if value.is_null(0) {
         return "null".into();
+    }
+    if let Some(time) = value.as_primitive_opt::<TimestampMicrosecondType>() {
+        return format!("'{}'", EventTime(time.value(0)));
     }
     let options = FormatOptions::default().with_timestamp_format(Some("%Y-%m-%d %H:%M:%S%.3f"));
     let shown = match ArrayFormatter::try_new(value.as_ref(), &options) {

@@ -5,7 +5,7 @@ use super::value::{Clock, time, value};
 use super::{MemorySource, Sources};
 use crate::planner::names::unknown_column;
 use crate::planner::{self, Given as Planned};
-use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, new_null_array};
 use arrow::compute::concat;
 use egret_connectors::Registry;
 use egret_core::{EventTime, Source, StreamSchema};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How long after the row before a row comes that says no time.
-const PACE_MS: i64 = 1_000;
+const PACE_US: i64 = 1_000_000;
 
 /// What a test's job reads.
 pub(super) struct GivenRows {
@@ -172,7 +172,7 @@ fn values(
     let now = match at.and_then(|at| row.values.get(at)) {
         Some(written) => time(written, *clock)?,
         None if number == 0 => EventTime(clock.start),
-        None => EventTime(clock.last + PACE_MS),
+        None => EventTime(clock.last + PACE_US),
     };
     if number == 0 && is_first {
         clock.start = now.0;
@@ -180,7 +180,7 @@ fn values(
     }
     let column = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| {
         if schema.event_time() == Some(index) {
-            return Ok(Arc::new(TimestampMillisecondArray::from(vec![now.0])) as ArrayRef);
+            return Ok(Arc::new(TimestampMicrosecondArray::from(vec![now.0])) as ArrayRef);
         }
         let written = place(field.name()).and_then(|place| row.values.get(place));
         let filled = match written {

@@ -1,15 +1,15 @@
 //! Values of tests: constants, made to fit a column.
 
 use crate::planner::names::from_error;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Float64Type, Schema, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Float64Type, Schema, TimeUnit, TimestampMicrosecondType};
 use egret_core::expr::{Planner, Scope};
 use egret_core::{EventTime, Result};
 use egret_dsl::{Diagnostic, Sql, TestValue};
 use std::sync::Arc;
 
-/// The times that a value can be relative to, in milliseconds since 1970.
+/// The times that a value can be relative to, in microseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     /// The time of the first row of the test.
@@ -20,21 +20,21 @@ pub(super) struct Clock {
 
 impl Clock {
     /// 2024-01-01 00:00:00 UTC: when a test begins that says no time.
-    pub(super) const BEGINNING: Self = Self { start: 1_704_067_200_000, last: 1_704_067_200_000 };
+    pub(super) const BEGINNING: Self = Self { start: 1_704_067_200_000_000, last: 1_704_067_200_000_000 };
 }
 
 /// The value as an array of one element of type `wanted`.
 pub(super) fn value(value: &TestValue, wanted: &DataType, clock: Clock) -> Result<ArrayRef, Diagnostic> {
     let sql = match value {
         TestValue::Sql(sql) => sql,
-        TestValue::After { ms, span } | TestValue::FromStart { ms, span } => {
+        TestValue::After { us, span } | TestValue::FromStart { us, span } => {
             let from = if matches!(value, TestValue::After { .. }) { clock.last } else { clock.start };
-            let DataType::Timestamp(TimeUnit::Millisecond, None) = wanted else {
+            let DataType::Timestamp(TimeUnit::Microsecond, None) = wanted else {
                 return Err(Diagnostic::error("a time cannot be a value of this column")
                     .label(*span, format!("the column is of type {wanted}")));
             };
-            let time = from.saturating_add(i64::try_from(*ms).unwrap_or(i64::MAX));
-            return Ok(Arc::new(TimestampMillisecondArray::from(vec![time])));
+            let time = from.saturating_add(i64::try_from(*us).unwrap_or(i64::MAX));
+            return Ok(Arc::new(TimestampMicrosecondArray::from(vec![time])));
         }
     };
     if let Some((_, span)) = sql.identifiers().first() {
@@ -54,7 +54,7 @@ pub(super) fn time(what: &TestValue, clock: Clock) -> Result<EventTime, Diagnost
     let column = value(what, &egret_core::TIME_TYPE, clock)?;
     match column.is_null(0) {
         true => Err(Diagnostic::error("this is no time").label(what.span(), "null")),
-        false => Ok(EventTime(column.as_primitive::<TimestampMillisecondType>().value(0))),
+        false => Ok(EventTime(column.as_primitive::<TimestampMicrosecondType>().value(0))),
     }
 }
 

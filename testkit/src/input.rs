@@ -3,7 +3,7 @@
 use crate::table::Table;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::job::Partitioning;
 use egret_core::{EventTime, KeyColumns, SplitWatermark, StreamSchema, WatermarkStrategy};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Input {
     pub(crate) schema: StreamSchema,
     pub(crate) partitioning: Partitioning,
     pub(crate) splits: Vec<InputSplit>,
-    delay_ms: i64,
+    delay_us: i64,
     pending: Vec<(RecordBatch, bool)>,
 }
 
@@ -38,7 +38,7 @@ impl Input {
     /// An input without rows yet, gathered in one instance.
     pub fn new(schema: &StreamSchema) -> Self {
         let (splits, pending) = (Vec::new(), Vec::new());
-        Self { schema: schema.clone(), partitioning: Partitioning::Gather, splits, delay_ms: 0, pending }
+        Self { schema: schema.clone(), partitioning: Partitioning::Gather, splits, delay_us: 0, pending }
     }
 
     /// An input with the rows of a table as its one split, gathered in one instance.
@@ -66,8 +66,8 @@ impl Input {
 
     /// How far rows may be out of order without being late; 0 unless said otherwise.
     #[must_use]
-    pub fn out_of_order_by(mut self, delay_ms: i64) -> Self {
-        self.delay_ms = delay_ms;
+    pub fn out_of_order_by(mut self, delay_us: i64) -> Self {
+        self.delay_us = delay_us;
         self
     }
 
@@ -109,7 +109,7 @@ impl Input {
     pub(crate) fn finished(&self) -> Self {
         let mut done = self.clone();
         for (rows, idle) in done.pending.drain(..) {
-            done.splits.push(InputSplit::new(&self.schema, rows, self.delay_ms, idle));
+            done.splits.push(InputSplit::new(&self.schema, rows, self.delay_us, idle));
         }
         done
     }
@@ -117,7 +117,7 @@ impl Input {
 
 fn times(schema: &StreamSchema, rows: &RecordBatch) -> Vec<i64> {
     let column = schema.event_time().expect("watermarks need event time");
-    millis(rows.column(column)).to_vec()
+    micros(rows.column(column)).to_vec()
 }
 
 impl InputSplit {
@@ -129,11 +129,11 @@ impl InputSplit {
         bounds.min().unwrap_or(EventTime::MAX)
     }
 
-    fn new(schema: &StreamSchema, rows: RecordBatch, delay_ms: i64, idle: bool) -> Self {
+    fn new(schema: &StreamSchema, rows: RecordBatch, delay_us: i64, idle: bool) -> Self {
         assert_eq!(rows.schema().fields(), schema.arrow().fields(), "the rows of a split have other columns than their input");
         let (mut late, mut watermark) = (vec![None; rows.num_rows()], vec![EventTime::MIN; rows.num_rows()]);
         if let Some(column) = schema.event_time() {
-            let delay = Duration::from_millis(delay_ms.try_into().expect("a delay is not negative"));
+            let delay = Duration::from_micros(delay_us.try_into().expect("a delay is not negative"));
             let mut maker = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(delay));
             for row in 0..rows.num_rows() {
                 maker.split(rows.slice(row, 1), column, |batch| late[row] = batch.late()).expect("one row can be cut");

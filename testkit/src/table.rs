@@ -1,11 +1,11 @@
 //! Rows as a small text, and back.
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::{Batch, StreamSchema, TIME_TYPE};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Table {
 
 /// Reads a table: a header of `name:type`, then one row a line, values apart by spaces.
 ///
-/// Types: `int` (64 bit), `int32`, `float`, `text`, `bool`, `timestamp`, and `time`: a timestamp in milliseconds without nulls,
+/// Types: `int` (64 bit), `int32`, `float`, `text`, `bool`, `timestamp`, and `time`: a timestamp in microseconds without nulls,
 /// the first of which is event time. `null` is null; a text with spaces is put in single quotes.
 ///
 /// ```
@@ -66,7 +66,7 @@ pub fn rows(text: &str) -> RecordBatch {
     table(text).rows
 }
 
-/// Prints batches of one schema as a text table, in order. Event times are milliseconds; a late row says so at its end.
+/// Prints batches of one schema as a text table, in order. Event times are microseconds; a late row says so at its end.
 ///
 /// # Panics
 /// The batches differ in their columns.
@@ -95,7 +95,7 @@ pub fn row_texts(batch: &Batch) -> Vec<Vec<String>> {
 
 fn column_texts(column: &ArrayRef, options: &FormatOptions<'_>) -> Vec<String> {
     if column.data_type() == &TIME_TYPE {
-        let times = millis(column);
+        let times = micros(column);
         return (0..column.len()).map(|row| if column.is_null(row) { "null".into() } else { times[row].to_string() }).collect();
     }
     let formatter = ArrayFormatter::try_new(column, options).expect("every Arrow type can be printed");
@@ -182,7 +182,7 @@ fn column(field: &Field, cells: &[Option<&str>]) -> ArrayRef {
         DataType::Float64 => Arc::new(Float64Array::from(parse::<f64>(field, cells))),
         DataType::Boolean => Arc::new(BooleanArray::from(parse::<bool>(field, cells))),
         DataType::Utf8 => Arc::new(StringArray::from(cells.to_vec())),
-        _ => Arc::new(TimestampMillisecondArray::from(parse::<i64>(field, cells))),
+        _ => Arc::new(TimestampMicrosecondArray::from(parse::<i64>(field, cells))),
     }
 }
 

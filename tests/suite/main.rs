@@ -11,6 +11,7 @@ mod floats;
 mod language;
 mod lengths;
 mod match_recognize;
+mod microseconds;
 mod one_instance;
 mod outputs;
 mod outputs_killed;

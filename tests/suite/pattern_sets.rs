@@ -1,6 +1,6 @@
 //! Several patterns over one stream run as one operator, and each finds what it finds alone.
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret::Program;
 use egret::core::{JobGraph, StreamSchema};
@@ -43,7 +43,7 @@ fn rows() -> MemorySource {
         Arc::new(Int64Array::from_iter_values(0..count)),
         Arc::new(Float64Array::from_iter_values((0..count).map(|_| random.between(0, 400) as f64 / 4.0))),
         Arc::new(StringArray::from_iter_values((0..count).map(|_| ["DE", "FR"][random.below(2)]))),
-        Arc::new(TimestampMillisecondArray::from_iter_values((0..count).map(|id| id * 10 - random.between(0, 300)))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values((0..count).map(|id| (id * 10 - random.between(0, 300)) * 1_000))),
     ];
     MemorySource::new(schema.clone(), RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap()).unwrap()
 }

@@ -5,8 +5,8 @@
 //! the events: `a1` has the kind a and the time 1 s, `b4=7` also the value 7. Each other line is what stands behind `MATCH` in a
 //! pattern, ` => ` and what is found. A variable of one letter takes the events of its kind unless the line says otherwise.
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, TimestampMillisecondArray};
-use arrow::datatypes::{DataType, Field, Int64Type, TimestampMillisecondType};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Int64Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use egret::core::StreamSchema;
 use egret::dsl::{PatternItem, PatternNode, Statement, parse};
@@ -124,7 +124,7 @@ fn source(events: &[Event]) -> MemorySource {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(events.iter().map(|event| &event.kind))),
         Arc::new(Float64Array::from_iter(events.iter().map(|event| event.value))),
-        Arc::new(TimestampMillisecondArray::from_iter_values(events.iter().map(|event| event.at * 1_000))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(events.iter().map(|event| event.at * 1_000_000))),
     ];
     MemorySource::new(schema.clone(), RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap()).unwrap()
 }
@@ -159,9 +159,9 @@ fn show(sink: &MemorySink, events: &[Event], none: &str) -> String {
     for batch in sink.batches() {
         let (decided, variables) = batch.rows().columns().split_last().expect("the time is a column");
         for row in 0..batch.num_rows() {
-            let mut times: Vec<i64> = variables.iter().flat_map(|column| list(column, row)).map(|ms| ms / 1_000).collect();
+            let mut times: Vec<i64> = variables.iter().flat_map(|column| list(column, row)).map(|us| us / 1_000_000).collect();
             times.sort_unstable();
-            matches.push((decided.as_primitive::<TimestampMillisecondType>().value(row) / 1_000, times));
+            matches.push((decided.as_primitive::<TimestampMicrosecondType>().value(row) / 1_000_000, times));
         }
     }
     matches.sort();

@@ -127,7 +127,7 @@ impl Builder {
                 self.repeat(&element.quantifier, until, None, |builder| builder.all_of(parts, inner_link(*link)))?
             }
         };
-        if let Some(limit) = element.within_previous_ms {
+        if let Some(limit) = element.within_previous_us {
             self.limit(first_node, limit);
         }
         for entry in &mut part.entries {
@@ -155,7 +155,7 @@ impl Builder {
             let mut part = copy(self)?;
             // A repetition takes at least one event; one of an empty body takes none and is the same as fewer repetitions.
             let required = if part.skips.is_empty() { min } else { 1 };
-            let window = quantifier.window_ms.filter(|_| number <= required);
+            let window = quantifier.window_us.filter(|_| number <= required);
             let looped = Self::inner_entries(&part.entries, inner, window);
             self.connect(&last_exits, &looped);
             let is_last = number == copies;
@@ -232,7 +232,7 @@ impl Builder {
         let condition =
             self.condition(ConditionSource { variable: Some(variable), is_until: false, condition: condition.clone() })?;
         let obstacle = Obstacle { condition, once: element.link == Link::NotNext, release: None, is_greedy: false };
-        let pending = Pending { at_deadline: element.link == Link::NotFollowedBy, gap: element.within_previous_ms };
+        let pending = Pending { at_deadline: element.link == Link::NotFollowedBy, gap: element.within_previous_us };
         for way in whole.exits.iter_mut().map(|exit| &mut exit.way).chain(&mut whole.skips) {
             push_new(&mut way.guards, obstacle.clone());
             way.pending = Some(way.pending.map_or(pending, |before| before.and(pending)));

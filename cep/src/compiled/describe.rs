@@ -4,6 +4,7 @@ use super::{Overflow, Plan};
 use crate::automaton::ConditionId;
 use crate::condition::{Condition, Term};
 use crate::matcher::why_one_by_one;
+use egret_core::Length;
 
 impl Plan {
     /// What the prefilter does.
@@ -28,10 +29,10 @@ impl Plan {
             None => "in order of arrival".into(),
         };
         lines.push(format!("{by}, {order}"));
-        lines.push(match (self.within_ms, self.within_events) {
-            (Some(ms), None) => format!("within {ms} ms"),
+        lines.push(match (self.within_us, self.within_events) {
+            (Some(us), None) => format!("within {}", Length(us)),
             (None, Some(events)) => format!("within {events} events of the key"),
-            (Some(ms), Some(events)) => format!("within {ms} ms and {events} events of the key"),
+            (Some(us), Some(events)) => format!("within {} and {events} events of the key", Length(us)),
             (None, None) => "no window".into(),
         });
         for (number, condition) in self.conditions.list.iter().enumerate() {

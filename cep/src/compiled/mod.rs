@@ -199,9 +199,9 @@ impl CompiledPattern {
         &self.plan.text
     }
 
-    /// The window, in milliseconds.
-    pub fn within_ms(&self) -> Option<i64> {
-        self.plan.within_ms
+    /// The window, in microseconds.
+    pub fn within_us(&self) -> Option<i64> {
+        self.plan.within_us
     }
 
     /// The columns of the stream that all events of a match share.

@@ -53,7 +53,7 @@ pub(crate) struct Plan {
     pub(crate) keys: Vec<usize>,
     /// Of the matcher's input: what orders events of one time, complete.
     pub(crate) ties: Vec<usize>,
-    pub(crate) within_ms: Option<i64>,
+    pub(crate) within_us: Option<i64>,
     pub(crate) within_events: Option<u64>,
     pub(crate) skip: Skip,
     pub(crate) skip_miss: SkipMiss,
@@ -148,7 +148,7 @@ impl Plan {
             partition: given,
             keys: columns.keys,
             ties: columns.ties,
-            within_ms: pattern.within_ms,
+            within_us: pattern.within_us,
             within_events: pattern.within_events,
             skip,
             skip_miss: pattern.skip_miss,

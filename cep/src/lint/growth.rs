@@ -6,7 +6,7 @@ use crate::compiled::Plan;
 
 /// A pattern without a window on an input without end.
 pub(super) fn unbounded(plan: &Plan, unbounded: bool) -> Vec<Finding> {
-    if !unbounded || plan.within_ms.is_some() || plan.within_events.is_some() || !waits(plan) {
+    if !unbounded || plan.within_us.is_some() || plan.within_events.is_some() || !waits(plan) {
         return Vec::new();
     }
     let message = format!(

@@ -3,7 +3,7 @@
 use crate::matcher::{Kept, Probe};
 use crate::{CompiledPattern, Overflow};
 use arrow::array::RecordBatch;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Error, EventTime, NoState, Operator, OperatorInfo, Result};
 
@@ -29,10 +29,10 @@ pub struct Estimate {
     pub most: Option<(String, u64)>,
     /// Partial matches that are open behind the last row.
     pub open_at_end: u64,
-    /// From the first to the last row, in milliseconds of event time.
-    pub span_ms: i64,
-    /// The pattern's window, in milliseconds.
-    pub within_ms: Option<i64>,
+    /// From the first to the last row, in microseconds of event time.
+    pub span_us: i64,
+    /// The pattern's window, in microseconds.
+    pub within_us: Option<i64>,
 }
 
 impl CompiledPattern {
@@ -46,8 +46,8 @@ impl CompiledPattern {
         let filtered = self.prefiltered(rows)?;
         let used: usize = filtered.iter().map(RecordBatch::num_rows).sum();
         let mut estimate = Estimate { rows: rows.num_rows() as u64, rows_used: used as u64, ..Estimate::default() };
-        let (points, span_ms) = self.points(rows)?;
-        (estimate.span_ms, estimate.within_ms) = (span_ms, self.within_ms());
+        let (points, span_us) = self.points(rows)?;
+        (estimate.span_us, estimate.within_us) = (span_us, self.within_us());
         estimate.matches = self.walk(&filtered, &points, |kept| {
             estimate.keys_peak = estimate.keys_peak.max(kept.keys);
             estimate.bytes_peak = estimate.bytes_peak.max(kept.bytes);
@@ -94,7 +94,7 @@ impl CompiledPattern {
     fn points(&self, rows: &RecordBatch) -> Result<(Vec<i64>, i64)> {
         let no_time = || Error::job("the stream has no event time: how long partial matches are kept depends on the clock");
         let time = self.plan().input.event_time().ok_or_else(no_time)?;
-        let mut times = millis(rows.column(time)).to_vec();
+        let mut times = micros(rows.column(time)).to_vec();
         times.sort_unstable();
         let step = times.len().div_ceil(POINTS).max(1);
         let mut points: Vec<i64> =

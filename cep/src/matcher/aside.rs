@@ -30,12 +30,12 @@ pub(crate) struct Aside {
 impl Aside {
     /// Since an event at a time; `None` of a pattern without a window.
     fn since(plan: &Plan, time: i64) -> Option<Self> {
-        if plan.within_ms.is_none() && plan.within_events.is_none() {
+        if plan.within_us.is_none() && plan.within_events.is_none() {
             return None;
         }
         // The window's first event is the one that was too many.
         let left = plan.within_events.map(|events| events - 1);
-        Some(Self { until: plan.within_ms.map_or(i64::MAX, |within| time.saturating_add(within)), left })
+        Some(Self { until: plan.within_us.map_or(i64::MAX, |within| time.saturating_add(within)), left })
     }
 
     /// What a plan of other windows makes of it.

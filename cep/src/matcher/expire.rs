@@ -31,7 +31,7 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) fn new(plan: &Plan) -> Self {
         let gaps = plan.automaton.gaps.clone();
-        Self { within: plan.within_ms, queues: vec![VecDeque::new(); gaps.len() + 1], gaps }
+        Self { within: plan.within_us, queues: vec![VecDeque::new(); gaps.len() + 1], gaps }
     }
 
     /// A key has a new partial match. Times never go back.
@@ -95,7 +95,7 @@ impl Deadlines {
 
 /// When something of a partial match ends; `i64::MAX` is never.
 pub(super) fn deadline(plan: &Plan, run: &Run) -> i64 {
-    let whole = plan.within_ms.map_or(i64::MAX, |within| run.start_time.saturating_add(within));
+    let whole = plan.within_us.map_or(i64::MAX, |within| run.start_time.saturating_add(within));
     let node = &plan.automaton.nodes[run.node as usize];
     if !node.has_gap {
         return whole;
@@ -116,7 +116,7 @@ pub(super) enum Expired {
 
 /// Lets time reach `now`, the deadline of a partial match; `complete` gets the match if time completes one.
 pub(super) fn expire(plan: &Plan, run: &mut Run, now: i64, complete: impl FnMut(Held)) -> Expired {
-    let over = plan.within_ms.is_some_and(|within| run.start_time.saturating_add(within) <= now);
+    let over = plan.within_us.is_some_and(|within| run.start_time.saturating_add(within) <= now);
     end(plan, run, now, over, complete)
 }
 

@@ -196,7 +196,7 @@ impl Matcher {
         if self.plan.rows.event_time().is_none()
             && let Some(next) = self.state.next_deadline()
         {
-            ctx.wake_at(next);
+            ctx.wake_at(EventTime(next).millis_up());
         }
     }
 

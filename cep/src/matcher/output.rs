@@ -6,7 +6,7 @@ use crate::compiled::Plan;
 use crate::overflow::Overflows;
 use crate::value::Function;
 use crate::why::report::{Outcome, report};
-use arrow::array::{ArrayRef, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
 use egret_core::{Batch, MAIN, Result};
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl Output {
                 _ => values::column(store, value, &plan.values[value], &collected.chains),
             };
             let columns = plan.measures.values.iter().map(column).collect::<Result<Vec<ArrayRef>>>()?;
-            let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(std::mem::take(&mut collected.times)));
+            let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(std::mem::take(&mut collected.times)));
             let rows = plan.measures.evaluate(times, columns)?;
             collected.ends.clear();
             collected.chains.drain(..).for_each(|chain| store.release(chain));

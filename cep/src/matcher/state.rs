@@ -14,9 +14,9 @@ use crate::condition::gate::CLOSED;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use egret_core::TimeOrder;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Error, Result, StateSize};
+use egret_core::{Batch, Error, EventTime, Result, StateSize};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) struct State {
     pub(super) windows: CountWindows,
     /// How many partial matches were dropped because their key had too many.
     pub(crate) dropped: u64,
-    clock_ms: i64,
+    clock: i64,
     /// Everything before this time was looked at.
     pub(crate) reached: i64,
     /// While state is taken up: what is over then is shown at this time at the earliest.
@@ -108,7 +108,7 @@ impl State {
             sets_bytes: 0,
             windows: CountWindows::default(),
             dropped: 0,
-            clock_ms: i64::MIN,
+            clock: i64::MIN,
             reached: i64::MIN,
             not_before: i64::MIN,
         }
@@ -119,7 +119,7 @@ impl State {
         let stored = rows.project(&plan.stored)?;
         let keys = RowKeys::of(&rows, &plan.keys)?;
         let time_column = plan.rows.event_time().filter(|_| now.is_none()).map(|column| rows.column(column).clone());
-        let times = match time_column.as_ref().map(millis) {
+        let times = match time_column.as_ref().map(micros) {
             Some(times) => RowTimes::Own(times),
             None => RowTimes::Now(now.unwrap_or_default()),
         };
@@ -466,10 +466,10 @@ impl State {
         }
     }
 
-    /// A clock that does not go back.
+    /// The clock on the wall in microseconds; it does not go back.
     pub(super) fn clock_at(&mut self, now_ms: i64) -> i64 {
-        self.clock_ms = self.clock_ms.max(now_ms);
-        self.clock_ms
+        self.clock = self.clock.max(EventTime::from_millis(now_ms).0);
+        self.clock
     }
 
     pub(crate) fn next_deadline(&self) -> Option<i64> {

@@ -2,12 +2,13 @@
 
 use super::{AfterMatch, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss};
 use datafusion_sql::sqlparser::ast;
+use egret_core::micros_of;
 use std::time::Duration;
 
 impl Pattern {
     /// A pattern of these elements, without a window.
     pub fn new(elements: Vec<Element>) -> Self {
-        Self { elements, within_ms: None, within_events: None, after_match: AfterMatch::NoSkip, skip_miss: SkipMiss::Ignore }
+        Self { elements, within_us: None, within_events: None, after_match: AfterMatch::NoSkip, skip_miss: SkipMiss::Ignore }
     }
 
     /// Starts a pattern with any event, called `variable`.
@@ -181,7 +182,7 @@ impl Pattern {
     /// Each required repetition comes within `window` of the event before it.
     #[must_use]
     pub fn repetitions_within(self, window: Duration) -> Self {
-        self.quantify(|quantifier| quantifier.window_ms = Some(millis(window)))
+        self.quantify(|quantifier| quantifier.window_us = Some(micros_of(window)))
     }
 
     /// The event that ends the repetitions.
@@ -193,13 +194,13 @@ impl Pattern {
     /// The element's event comes within `window` of the event before it.
     #[must_use]
     pub fn within_previous(self, window: Duration) -> Self {
-        self.change(|element| element.within_previous_ms = Some(millis(window)))
+        self.change(|element| element.within_previous_us = Some(micros_of(window)))
     }
 
     /// The whole match, from its first to its last event, takes less than this.
     #[must_use]
     pub fn within(mut self, window: Duration) -> Self {
-        self.within_ms = Some(millis(window));
+        self.within_us = Some(micros_of(window));
         self
     }
 
@@ -219,7 +220,7 @@ impl Pattern {
     /// Each event comes within `window` of the event before it; an absence at the end is proved when so much time has passed.
     #[must_use]
     pub fn within_between(mut self, window: Duration) -> Self {
-        limit_gaps(&mut self.elements, millis(window), true);
+        limit_gaps(&mut self.elements, micros_of(window), true);
         self
     }
 
@@ -266,34 +267,30 @@ impl Element {
     }
 
     fn once(link: Link, item: Item) -> Self {
-        Self { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None }
+        Self { link, item, quantifier: Quantifier::default(), until: None, within_previous_us: None }
     }
 }
 
 /// Limits the gap before every event of the elements, and how long an absence at their end lasts.
-fn limit_gaps(elements: &mut [Element], window_ms: i64, at_end: bool) {
+fn limit_gaps(elements: &mut [Element], window_us: i64, at_end: bool) {
     let count = elements.len();
     for (index, element) in elements.iter_mut().enumerate() {
         let at_end = at_end && index + 1 == count;
         if index > 0 && element.link.is_negation() && !(at_end && element.link == Link::NotFollowedBy) {
             continue;
         }
-        element.within_previous_ms = Some(element.within_previous_ms.map_or(window_ms, |own| own.min(window_ms)));
+        element.within_previous_us = Some(element.within_previous_us.map_or(window_us, |own| own.min(window_us)));
         let repeats = element.quantifier.repeats();
         match &mut element.item {
             Item::Variable { .. } => {}
-            Item::Group(inner) => limit_gaps(inner, window_ms, at_end && !repeats),
+            Item::Group(inner) => limit_gaps(inner, window_us, at_end && !repeats),
             Item::Alternatives(sequences) => {
-                sequences.iter_mut().for_each(|inner| limit_gaps(inner, window_ms, at_end && !repeats));
+                sequences.iter_mut().for_each(|inner| limit_gaps(inner, window_us, at_end && !repeats));
             }
             // Any part but the last has others behind it, so that an absence at its end is not at the end.
-            Item::AllOf { parts, .. } => parts.iter_mut().for_each(|inner| limit_gaps(inner, window_ms, false)),
+            Item::AllOf { parts, .. } => parts.iter_mut().for_each(|inner| limit_gaps(inner, window_us, false)),
         }
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Both conditions. A text that does not parse stays alone, so that compiling reports it.

@@ -25,7 +25,7 @@ pub struct Pattern {
     /// The elements, in order.
     pub elements: Vec<Element>,
     /// The window: the last event's time less the first's must be *less than* this.
-    pub within_ms: Option<i64>,
+    pub within_us: Option<i64>,
     /// The window in events: a match lies within so many events of its key, one behind the other, from its first event to its
     /// last. All events of the key count, whether or not they fit anything; late rows do not.
     pub within_events: Option<u64>,
@@ -48,7 +48,7 @@ pub struct Element {
     pub until: Option<Condition>,
     /// The gap between the previous event of the match and this element's event must be less than this. Of a negation at the
     /// end: how long the event must stay absent.
-    pub within_previous_ms: Option<i64>,
+    pub within_previous_us: Option<i64>,
 }
 
 /// What stands at a step.
@@ -135,12 +135,12 @@ pub struct Quantifier {
     /// How the repetitions follow each other.
     pub inner: Inner,
     /// Each required event must come less than this behind the previous event of the match.
-    pub window_ms: Option<i64>,
+    pub window_us: Option<i64>,
 }
 
 impl Default for Quantifier {
     fn default() -> Self {
-        Self { min: 1, max: Some(1), optional: false, greedy: false, inner: Inner::Relaxed, window_ms: None }
+        Self { min: 1, max: Some(1), optional: false, greedy: false, inner: Inner::Relaxed, window_us: None }
     }
 }
 

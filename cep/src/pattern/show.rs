@@ -8,7 +8,7 @@ use std::fmt;
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.elements.as_slice() {
-            [Element { item: Item::Alternatives(sequences), quantifier, until: None, within_previous_ms: None, .. }]
+            [Element { item: Item::Alternatives(sequences), quantifier, until: None, within_previous_us: None, .. }]
                 if *quantifier == Quantifier::default() =>
             {
                 show_alternatives(f, sequences)
@@ -71,17 +71,25 @@ fn show_element(f: &mut fmt::Formatter<'_>, element: &Element) -> fmt::Result {
     if let Some(until) = &element.until {
         write!(f, " UNTIL ({until})")?;
     }
-    if let Some(ms) = element.quantifier.window_ms {
-        write!(f, " REQUIRED WITHIN INTERVAL '{ms}' MILLISECOND OF PREVIOUS")?;
+    if let Some(window_us) = element.quantifier.window_us {
+        write!(f, " REQUIRED WITHIN {} OF PREVIOUS", interval(window_us))?;
     }
-    match element.within_previous_ms {
-        Some(ms) => write!(f, " WITHIN INTERVAL '{ms}' MILLISECOND OF PREVIOUS"),
+    match element.within_previous_us {
+        Some(window_us) => write!(f, " WITHIN {} OF PREVIOUS", interval(window_us)),
         None => Ok(()),
     }
 }
 
+/// A length of time as it is written in a pattern.
+fn interval(us: i64) -> String {
+    match us % 1_000 {
+        0 => format!("INTERVAL '{}' MILLISECOND", us / 1_000),
+        _ => format!("INTERVAL '{us}' MICROSECOND"),
+    }
+}
+
 fn is_plain(element: &Element) -> bool {
-    element.quantifier == Quantifier::default() && element.until.is_none() && element.within_previous_ms.is_none()
+    element.quantifier == Quantifier::default() && element.until.is_none() && element.within_previous_us.is_none()
 }
 
 fn show_alternatives(f: &mut fmt::Formatter<'_>, sequences: &[Vec<Element>]) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! What makes a pattern wrong before its conditions are even read.
 
 use super::{AfterMatch, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX};
-use egret_core::{Error, Result};
+use egret_core::{Error, Length, Result};
 
 impl Pattern {
     /// Checks everything that does not depend on the stream's columns.
@@ -9,7 +9,7 @@ impl Pattern {
     /// # Errors
     /// The pattern makes no sense; the message names the variable.
     pub fn validate(&self) -> Result<()> {
-        positive(self.within_ms, "the pattern's window")?;
+        positive(self.within_us, "the pattern's window")?;
         if self.within_events == Some(0) {
             return Err(Error::job("the pattern's window is 0 events long").help("a window has room for one event at least"));
         }
@@ -22,12 +22,12 @@ impl Pattern {
 
     /// A negation at the end needs something that proves it.
     fn check_end(&self) -> Result<()> {
-        if self.within_ms.is_some() || self.within_events.is_some() {
+        if self.within_us.is_some() || self.within_events.is_some() {
             return Ok(());
         }
         let mut trailing = Vec::new();
         trailing_negations(&self.elements, &mut trailing);
-        let open = |element: &&&Element| element.link == Link::NotFollowedBy && element.within_previous_ms.is_none();
+        let open = |element: &&&Element| element.link == Link::NotFollowedBy && element.within_previous_us.is_none();
         match trailing.iter().find(open) {
             Some(element) => Err(Error::job(format!(
                 "'{}' must not come at the end of the pattern, but nothing says until when",
@@ -43,7 +43,7 @@ impl Pattern {
             let last = at_end && index + 1 == elements.len();
             if element.link.is_negation()
                 && index > 0
-                && element.within_previous_ms.is_some()
+                && element.within_previous_us.is_some()
                 && (!last || element.link == Link::NotNext)
             {
                 return Err(Error::job(format!(
@@ -114,8 +114,8 @@ fn check_sequence(elements: &[Element], what: &str, outer: u64, names: &mut Vec<
 }
 
 fn check_element(element: &Element, negated: bool, outer: u64, names: &mut Vec<(String, bool)>) -> Result<()> {
-    positive(element.within_previous_ms, "its window")?;
-    positive(element.quantifier.window_ms, "the window between repetitions")?;
+    positive(element.within_previous_us, "its window")?;
+    positive(element.quantifier.window_us, "the window between repetitions")?;
     if negated {
         check_negation(element)?;
     }
@@ -165,7 +165,7 @@ fn check_negation(element: &Element) -> Result<()> {
 
 /// How many copies of the element the automaton has, those of outer groups multiplied.
 fn check_quantifier(element: &Element, outer: u64) -> Result<u64> {
-    let Quantifier { min, max, optional, greedy, inner, window_ms } = element.quantifier;
+    let Quantifier { min, max, optional, greedy, inner, window_us } = element.quantifier;
     let shown = match max {
         Some(max) if max == min => format!("{{{min}}}"),
         Some(max) => format!("{{{min},{max}}}"),
@@ -194,15 +194,15 @@ fn check_quantifier(element: &Element, outer: u64) -> Result<u64> {
             return Err(Error::job(wrong).help("leave GREEDY out, or repeat a single variable strictly or relaxed"));
         }
     }
-    if !repeats && (element.until.is_some() || window_ms.is_some()) {
+    if !repeats && (element.until.is_some() || window_us.is_some()) {
         return Err(Error::job("UNTIL and a window between repetitions need a repetition").help("repeat it with {n,}, + or *"));
     }
     Ok(copies)
 }
 
-fn positive(window_ms: Option<i64>, what: &str) -> Result<()> {
-    match window_ms {
-        Some(ms) if ms <= 0 => Err(Error::job(format!("{what} is {ms} ms long")).help("a window is longer than nothing")),
+fn positive(window_us: Option<i64>, what: &str) -> Result<()> {
+    match window_us {
+        Some(us) if us <= 0 => Err(Error::job(format!("{what} is {} long", Length(us))).help("a window is longer than nothing")),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, concat_batches, take_record_batch};
 use egret_core::Result;
 use egret_core::TimeOrder;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use std::cmp::Ordering;
 
 /// Rows whose turn has not come.
@@ -31,7 +31,7 @@ impl Arrivals {
     pub(crate) fn release(&mut self, plan: &RowPlan, watermark: i64) -> Result<Option<RecordBatch>> {
         let Some(time) = plan.input.event_time() else { return Ok(None) };
         let Some(rows) = self.by_time.release(watermark, time, &[])? else { return Ok(None) };
-        let times = millis(rows.column(time));
+        let times = micros(rows.column(time));
         let mut same: Vec<std::ops::Range<usize>> = Vec::new();
         let mut from = 0;
         for group in times.chunk_by(|one, other| one == other) {

@@ -104,7 +104,7 @@ impl Partition {
         let (store, rows) = (search.store, &self.rows);
         let time = |position: u64| rows.get(position).filter(|_| plan.time.is_some()).map(|at| store.time(at));
         let (next, since, at) = (at + 1, time(since), time(at));
-        let until = at.zip(plan.spec.within_ms).map(|(at, within)| at.saturating_add(within));
+        let until = at.zip(plan.spec.within_us).map(|(at, within)| at.saturating_add(within));
         let note = match until {
             Some(until) => format!("they are dropped, and it is put aside until {}", EventTime(until)),
             None => "they are dropped, and it begins afresh with its next row, as there is no WITHIN".to_owned(),

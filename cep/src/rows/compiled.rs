@@ -34,11 +34,11 @@ use std::sync::Arc;
 /// ];
 /// spec.measures = vec![(parse_expression("LAST(down.price)")?, "bottom".into()), (parse_expression("up.price")?, "up".into())];
 /// let compiled = CompiledRowPattern::compile(&spec, &schema, vec![], vec![(1, false)])?;
-/// # use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+/// # use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 /// # use arrow::datatypes::Int64Type;
 /// # use std::sync::Arc;
 /// # let prices: ArrayRef = Arc::new(Int64Array::from(vec![20, 15, 11, 23, 22]));
-/// # let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![1, 2, 3, 4, 5]));
+/// # let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1, 2, 3, 4, 5]));
 /// # let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), vec![prices, times])?;
 /// // Prices 20, 15, 11, 23, 22 fall and rise.
 /// let found = compiled.match_rows(&rows)?;

@@ -3,6 +3,7 @@
 use super::define::RowTerm;
 use super::pattern::{PatternExpr, show_name};
 use super::plan::{Equivalence, RowPlan};
+use egret_core::Length;
 use egret_core::expr::Expression;
 
 impl RowPlan {
@@ -17,8 +18,8 @@ impl RowPlan {
             (None, true) => format!("{by}, in order of arrival"),
             (None, false) => format!("{by}, in order of {}, at the end of the input", self.names(&order[..1])),
         });
-        if let Some(ms) = self.spec.within_ms {
-            lines.push(format!("within {ms} ms"));
+        if let Some(us) = self.spec.within_us {
+            lines.push(format!("within {}", Length(us)));
         }
         lines.extend(self.defines.locals.iter().map(|local| format!("a column at a time: {local}")));
         for (define, name) in self.defines.list.iter().zip(&self.variables.names) {
@@ -92,7 +93,7 @@ impl RowPlan {
             );
         } else if self.automaton.has_end_anchor {
             warnings.push("the row pattern asks for the last row of a partition ($), and the input has no end: all rows since a start are kept. Leave out $".into());
-        } else if self.spec.within_ms.is_none() && self.may_go_on() {
+        } else if self.spec.within_us.is_none() && self.may_go_on() {
             warnings.push(format!(
                 "the row pattern has no window: {} may take any number of rows, and the rows of a match that has begun are kept until it is decided; \
                  the input has no end, so state may grow without bound. Give the pattern WITHIN",

@@ -67,7 +67,7 @@ impl Gate {
         let Some(at) = rows.get(self.position) else { return };
         let position = self.position;
         self.position += 1;
-        if let Some(within) = plan.spec.within_ms {
+        if let Some(within) = plan.spec.within_us {
             self.close_before(store.time(at), within, store, rows, origin);
         }
         scratch.step += 1;
@@ -112,7 +112,7 @@ impl Gate {
     /// The first start from `origin` on that may still match, when none has; rows that come have the time `now` or a later one.
     pub(crate) fn first_open(&mut self, plan: &RowPlan, store: &RowStore, rows: &PartitionRows, origin: u64, now: i64) -> u64 {
         // A match that ends with the partition takes no more rows.
-        if let (Some(within), false) = (plan.spec.within_ms, plan.automaton.has_end_anchor) {
+        if let (Some(within), false) = (plan.spec.within_us, plan.automaton.has_end_anchor) {
             self.close_before(now, within, store, rows, origin);
         }
         let open_from = self.open_from.max(origin);

@@ -200,7 +200,7 @@ impl Partition {
 
     /// Whether WITHIN ends the match before the row at a position.
     pub(super) fn is_over(&self, search: &Search<'_>, position: u64) -> bool {
-        let (Some(within), true) = (search.plan.spec.within_ms, self.started) else { return false };
+        let (Some(within), true) = (search.plan.spec.within_us, self.started) else { return false };
         let time = |position: u64| self.rows.get(position).map_or(i64::MAX, |at| search.store.time(at));
         time(position).saturating_sub(time(self.origin)) >= within
     }
@@ -215,7 +215,7 @@ impl Partition {
         if self.aside.is_some() {
             return self.aside;
         }
-        let within = search.plan.spec.within_ms.filter(|_| !search.plan.automaton.has_end_anchor)?;
+        let within = search.plan.spec.within_us.filter(|_| !search.plan.automaton.has_end_anchor)?;
         Some(search.store.time(self.rows.get(self.origin)?).saturating_add(within))
     }
 

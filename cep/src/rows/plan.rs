@@ -183,7 +183,7 @@ impl RowPlan {
 
     /// Whether the starts of matches are looked for all at once: threads of different starts have the same future.
     pub(crate) fn is_shared(&self) -> bool {
-        self.equivalence == Equivalence::Place && self.spec.within_ms.is_none()
+        self.equivalence == Equivalence::Place && self.spec.within_us.is_none()
     }
 
     /// Whether rows of no match are shown.
@@ -300,7 +300,7 @@ fn check_columns(spec: &RowPattern, schema: &StreamSchema, partition: &[usize], 
             return Err(Error::job(format!("ORDER BY does not begin with the event time {name}, ascending"))
                 .help(format!("write ORDER BY {name}, ...; other columns may follow, DESC if you like")));
         }
-        (None, _) if spec.within_ms.is_some() => {
+        (None, _) if spec.within_us.is_some() => {
             return Err(Error::job("WITHIN needs event time, and the stream has none").help("declare one with WATERMARK"));
         }
         _ => {}
@@ -356,7 +356,7 @@ pub(crate) fn validate(spec: &RowPattern) -> Result<Vec<String>> {
     {
         return Err(Error::job(format!("AFTER MATCH SKIP TO {name}: there is no variable '{name}' in the pattern")).help(known()));
     }
-    if spec.within_ms.is_some_and(|ms| ms <= 0) {
+    if spec.within_us.is_some_and(|us| us <= 0) {
         return Err(Error::job("WITHIN is not longer than nothing").help("give a positive interval"));
     }
     let mut excludes = false;

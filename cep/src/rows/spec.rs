@@ -21,8 +21,8 @@ pub struct RowPattern {
     pub rows_per_match: RowsPerMatch,
     /// Where the search goes on behind a match.
     pub after_match: RowSkip,
-    /// `WITHIN`: the event time of a match's last row is less than this after that of its first. Milliseconds.
-    pub within_ms: Option<i64>,
+    /// `WITHIN`: the event time of a match's last row is less than this after that of its first. Microseconds.
+    pub within_us: Option<i64>,
 }
 
 impl RowPattern {
@@ -35,7 +35,7 @@ impl RowPattern {
             measures: Vec::new(),
             rows_per_match: RowsPerMatch::One,
             after_match: RowSkip::PastLastRow,
-            within_ms: None,
+            within_us: None,
         }
     }
 }

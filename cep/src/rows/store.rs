@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{interleave, interleave_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::expr::Expression;
 use egret_core::{Error, Result};
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl RowStore {
 
     /// The event time of a row; of a stream without, 0.
     pub(crate) fn time(&self, at: RowRef) -> i64 {
-        self.time.map_or(0, |time| millis(self.segment(at).rows.column(time))[at.row as usize])
+        self.time.map_or(0, |time| micros(self.segment(at).rows.column(time))[at.row as usize])
     }
 
     /// A stored column of some rows; null where there is none. `fresh` are the columns of the segment that comes next.

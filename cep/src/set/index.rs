@@ -261,7 +261,7 @@ impl<'a> Sample<'a> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use arrow::array::{ArrayRef, Float32Array, Float64Array, Int32Array, StringArray, TimestampMillisecondArray};
+    use arrow::array::{ArrayRef, Float32Array, Float64Array, Int32Array, StringArray, TimestampMicrosecondArray};
     use arrow::datatypes::{DataType, Field};
     use egret_core::StreamSchema;
     use egret_core::expr::Expression;
@@ -291,7 +291,7 @@ mod tests {
             Arc::new(Float32Array::from(y)),
             Arc::new(Int32Array::from(n)),
             Arc::new(StringArray::from(kind)),
-            Arc::new(TimestampMillisecondArray::from(at)),
+            Arc::new(TimestampMicrosecondArray::from(at)),
         ];
         RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
     }

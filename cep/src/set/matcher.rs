@@ -8,7 +8,7 @@ use crate::compiled::{MATCHES, matches_of};
 use crate::matcher::{DROPPED, RowKeys, RowTimes, TIMED_OUT};
 use arrow::array::{AsArray, RecordBatch};
 use egret_core::TimeOrder;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::{
     Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
     StateSize,
@@ -62,7 +62,7 @@ pub(super) struct SetMatcher {
     touched: Vec<u32>,
     /// Room for masks.
     masks: Vec<Vec<u64>>,
-    clock_ms: i64,
+    clock: i64,
     /// Everything before this time was looked at.
     reached: i64,
     size: StateSize,
@@ -93,7 +93,7 @@ impl SetMatcher {
             held: BTreeSet::new(),
             touched: Vec::new(),
             masks: vec![Vec::new(); words],
-            clock_ms: i64::MIN,
+            clock: i64::MIN,
             reached: i64::MIN,
             size: StateSize::default(),
             counted: [0; 3],
@@ -140,7 +140,7 @@ impl SetMatcher {
         self.select(rows);
         let keys = RowKeys::of(rows, &plan.keys)?;
         let times = match (now, self.event_time()) {
-            (None, Some(time)) => RowTimes::Own(millis(rows.column(time))),
+            (None, Some(time)) => RowTimes::Own(micros(rows.column(time))),
             (now, _) => RowTimes::Now(now.unwrap_or_default()),
         };
         // Few of many patterns have rows to look at: only what these store is put together.
@@ -288,7 +288,7 @@ impl SetMatcher {
         if self.event_time().is_none()
             && let Some(&Reverse((next, _))) = self.due.peek()
         {
-            ctx.wake_at(next);
+            ctx.wake_at(EventTime(next).millis_up());
         }
     }
 
@@ -333,8 +333,8 @@ impl Operator for SetMatcher {
             self.order.add(batch.into_rows(), time);
             return Ok(());
         }
-        self.clock_ms = self.clock_ms.max(ctx.processing_time_ms());
-        let now = self.clock_ms;
+        self.clock = self.clock.max(EventTime::from_millis(ctx.processing_time_ms()).0);
+        let now = self.clock;
         self.work_on(batch.rows(), Some(now))?;
         self.advance_to(now.saturating_add(1))?;
         self.send(ctx)
@@ -364,8 +364,8 @@ impl Operator for SetMatcher {
         if self.event_time().is_some() {
             return Ok(());
         }
-        self.clock_ms = self.clock_ms.max(now_ms);
-        self.advance_to(self.clock_ms.saturating_add(1))?;
+        self.clock = self.clock.max(EventTime::from_millis(now_ms).0);
+        self.advance_to(self.clock.saturating_add(1))?;
         self.send(ctx)
     }
 

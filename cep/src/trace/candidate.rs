@@ -255,7 +255,7 @@ impl Partial {
 
     fn deadline(&self, world: &World<'_>) -> i64 {
         let (first, last) = (world.times[self.taken[0].event], world.times[self.taken[self.taken.len() - 1].event]);
-        let whole = world.plan.within_ms.map_or(i64::MAX, |within| first.saturating_add(within));
+        let whole = world.plan.within_us.map_or(i64::MAX, |within| first.saturating_add(within));
         let edges = world.plan.automaton.nodes[self.node].edges.iter().enumerate();
         let gaps = edges.filter(|(number, _)| self.is_open(*number)).filter_map(|(_, edge)| edge.gap);
         gaps.map(|gap| last.saturating_add(gap)).fold(whole, i64::min)
@@ -264,7 +264,7 @@ impl Partial {
     /// Lets time reach the deadline. Says whether that completes a match.
     fn expire_at(&mut self, world: &World<'_>, deadline: i64) -> bool {
         let first = world.times[self.taken[0].event];
-        let over = world.plan.within_ms.is_some_and(|within| first.saturating_add(within) <= deadline);
+        let over = world.plan.within_us.is_some_and(|within| first.saturating_add(within) <= deadline);
         self.end_at(world, (deadline, None), over)
     }
 

@@ -48,9 +48,9 @@ pub struct Trace {
 pub struct TracedEvent {
     /// Which row it is of those given.
     pub row: usize,
-    /// Its time, in milliseconds since 1970; a stream may have none.
+    /// Its time, in microseconds since 1970; a stream may have none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub at_ms: Option<i64>,
+    pub at_us: Option<i64>,
     /// The same in ISO 8601.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
@@ -74,8 +74,8 @@ pub struct TracedStep {
 pub struct TracedMatch {
     /// What it took.
     pub steps: Vec<TracedStep>,
-    /// When it was decided, in milliseconds; of a stream without event time the number of the event.
-    pub decided_ms: i64,
+    /// When it was decided, in microseconds; of a stream without event time the number of the event.
+    pub decided_us: i64,
     /// The skip that followed, in words.
     pub skip: String,
 }
@@ -99,9 +99,9 @@ pub struct Candidate {
     pub steps_missing: usize,
     /// The last event it looked at.
     pub last: usize,
-    /// When it ended, in milliseconds, if it did.
+    /// When it ended, in microseconds, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_ms: Option<i64>,
+    pub ended_us: Option<i64>,
     /// What kept the partial match that came furthest from going on, a way on each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stops: Vec<Stop>,
@@ -134,9 +134,9 @@ pub struct Stop {
     /// The event that did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<usize>,
-    /// The time that did, in milliseconds.
+    /// The time that did, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub at_ms: Option<i64>,
+    pub at_us: Option<i64>,
     /// The variable of the negation, of the greedy repetition or of the UNTIL that closed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -190,14 +190,14 @@ pub struct NearMiss {
 
 impl CompiledPattern {
     /// Traces the pattern over rows that are all there is of one key, in any order; the rows have the columns of the stream the
-    /// pattern was compiled for. Starts after `until_ms` are left out.
+    /// pattern was compiled for. Starts after `until_us` are left out.
     ///
     /// ```
     /// use arrow::datatypes::{DataType, Field};
     /// use egret_cep::trace::{Fate, Reason};
     /// use egret_cep::{CompiledPattern, Pattern, measures};
     /// use egret_core::StreamSchema;
-    /// # use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
+    /// # use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
     /// # use std::sync::Arc;
     /// let schema = StreamSchema::new(
     ///     vec![Field::new("amount", DataType::Float64, false), StreamSchema::time_field("at")],
@@ -207,7 +207,7 @@ impl CompiledPattern {
     /// let compiled = CompiledPattern::compile(&pattern, &schema, vec![], vec![], measures(&[("at", "big.at")])?)?;
     /// # let columns: Vec<ArrayRef> = vec![
     /// #     Arc::new(Float64Array::from(vec![4.0, 20.0])),
-    /// #     Arc::new(TimestampMillisecondArray::from(vec![1_000, 2_000])),
+    /// #     Arc::new(TimestampMicrosecondArray::from(vec![1_000_000, 2_000_000])),
     /// # ];
     /// # let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?;
     /// // Amounts of 4 and 20:
@@ -221,14 +221,14 @@ impl CompiledPattern {
     /// # Errors
     /// A condition cannot be computed; there are too many partial matches of one start; the pattern has windows but its stream no
     /// event time, so that they were about the clock on the wall; the window counts events.
-    pub fn trace(&self, rows: &RecordBatch, until_ms: Option<i64>) -> Result<Trace> {
+    pub fn trace(&self, rows: &RecordBatch, until_us: Option<i64>) -> Result<Trace> {
         let plan = self.plan();
-        if plan.input.event_time().is_none() && (plan.within_ms.is_some() || !plan.automaton.gaps.is_empty()) {
+        if plan.input.event_time().is_none() && (plan.within_us.is_some() || !plan.automaton.gaps.is_empty()) {
             return Err(Error::job("the pattern's windows follow the clock on the wall, so what they did cannot be traced")
                 .help("give the stream event time: WATERMARK FOR <time column> AS <time column>"));
         }
         let world = World::new(plan, rows)?;
-        skips::follow(&world, until_ms, STEPS_MAX)
+        skips::follow(&world, until_us, STEPS_MAX)
     }
 
     /// The columns of the stream that a trace shows and reads: the key, what orders events, what conditions read.

@@ -63,12 +63,12 @@ pub(super) fn candidate(
         steps: Vec::new(),
         steps_missing: 0,
         last: followed.last,
-        ended_ms: None,
+        ended_us: None,
         stops: Vec::new(),
     };
     if let Some(&first) = candidate.matches.first() {
         candidate.steps.clone_from(&all[first].steps);
-        candidate.ended_ms = Some(all[first].decided_ms);
+        candidate.ended_us = Some(all[first].decided_us);
         candidate.last = candidate.steps.last().map_or(start, |step| step.event);
         return Ok(candidate);
     }
@@ -80,7 +80,7 @@ pub(super) fn candidate(
     candidate.steps = steps(world, &furthest.taken)?;
     candidate.steps_missing = distances[furthest.node];
     candidate.discarded_by = cut.map(|end| end.number);
-    candidate.ended_ms = cut.map(|end| end.moment.0).or(furthest.ended.map(|(time, _)| time));
+    candidate.ended_us = cut.map(|end| end.moment.0).or(furthest.ended.map(|(time, _)| time));
     candidate.stops = stops(world, furthest, followed.last, cut)?;
     let timed_out = furthest.closed.iter().any(|closed| matches!(closed, Some(Closed::Within { .. } | Closed::Gap { .. })));
     candidate.fate = match (cut, furthest.ended) {
@@ -131,7 +131,7 @@ fn stop(
 ) -> Result<Stop> {
     let taken = &partial.taken;
     let after = taken[taken.len() - 1].event;
-    let (reason, event, at_ms, by) = match closed {
+    let (reason, event, at_us, by) = match closed {
         None | Some(Closed::Took) => match cut {
             Some(end) => (Reason::Skip, end.moment.1, Some(end.moment.0), None),
             None => (Reason::EndOfInput, None, None, None),
@@ -150,7 +150,7 @@ fn stop(
         variable: None,
         reason,
         event,
-        at_ms,
+        at_us,
         by: by.map(|condition| world.plan.condition_name(condition).to_owned()),
         conditions: Vec::new(),
         wanted: Vec::new(),

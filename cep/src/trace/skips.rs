@@ -19,7 +19,7 @@ struct Accepted {
 }
 
 /// Follows every start up to a time, as far as the steps reach.
-pub(super) fn follow(world: &World<'_>, until_ms: Option<i64>, steps_max: u64) -> Result<Trace> {
+pub(super) fn follow(world: &World<'_>, until_us: Option<i64>, steps_max: u64) -> Result<Trace> {
     let automaton = &world.plan.automaton;
     let mut trace = Trace {
         variables: automaton
@@ -38,7 +38,7 @@ pub(super) fn follow(world: &World<'_>, until_ms: Option<i64>, steps_max: u64) -
     let distances = outcome::distances(automaton);
     let (mut accepted, mut steps, mut not_starts): (Vec<Accepted>, u64, Vec<usize>) = (Vec::new(), 0, Vec::new());
     for start in 0..world.len() {
-        if until_ms.is_some_and(|until| world.times[start] > until) || steps > steps_max {
+        if until_us.is_some_and(|until| world.times[start] > until) || steps > steps_max {
             trace.untraced_from = Some(start);
             break;
         }
@@ -86,7 +86,7 @@ fn accept(
         let has_time = world.plan.input.event_time().is_some();
         let times: Vec<Option<i64>> = one.taken.iter().map(|taken| has_time.then(|| world.times[taken.event])).collect();
         let skip = show_skip(world.plan, &variables, &times);
-        matches.push(TracedMatch { steps: outcome::steps(world, &one.taken)?, decided_ms: one.moment.0, skip });
+        matches.push(TracedMatch { steps: outcome::steps(world, &one.taken)?, decided_us: one.moment.0, skip });
     }
     Ok(places)
 }

@@ -13,7 +13,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, UInt3
 use arrow::compute::{SortColumn, lexsort_to_indices, take, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::{Error, Result};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl<'a> World<'a> {
         let order = order(plan, rows)?;
         let rows = take_record_batch(rows, &order)?;
         let times = match plan.input.event_time() {
-            Some(column) => millis(rows.column(column)).to_vec(),
+            Some(column) => micros(rows.column(column)).to_vec(),
             None => (0..rows.num_rows() as i64).collect(),
         };
         let shown = plan.show_conditions()?;
@@ -94,9 +94,9 @@ impl<'a> World<'a> {
     pub(super) fn traced_events(&self) -> Result<Vec<TracedEvent>> {
         let has_time = self.plan.input.event_time().is_some();
         let event = |event: usize| {
-            let at_ms = has_time.then(|| self.times[event]);
+            let at_us = has_time.then(|| self.times[event]);
             let values = values_of(self.plan, &self.shown, &mut self.facts(Some(event), &[]))?;
-            Ok(TracedEvent { row: self.origins[event], at_ms, at: at_ms.map(show_time), values })
+            Ok(TracedEvent { row: self.origins[event], at_us, at: at_us.map(show_time), values })
         };
         (0..self.len()).map(event).collect()
     }

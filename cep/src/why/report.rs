@@ -7,7 +7,8 @@ use crate::compiled::{Plan, Skip};
 use crate::matcher::{ChainFacts, Store};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use egret_core::{Error, Result};
+use egret_core::calendar::write_timestamp;
+use egret_core::{Error, EventTime, Result};
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
@@ -118,14 +119,14 @@ pub(crate) fn report(plan: &Plan, store: &mut Store, chain: u32, outcome: Outcom
 /// The window of the pattern.
 fn whole_window(plan: &Plan) -> Option<String> {
     let events = plan.within_events.map(|count| format!("{count} events"));
-    let windows: Vec<String> = plan.within_ms.map(show_duration).into_iter().chain(events).collect();
+    let windows: Vec<String> = plan.within_us.map(show_duration).into_iter().chain(events).collect();
     (!windows.is_empty()).then(|| windows.join(" and "))
 }
 
 /// The time of the event at hand.
 fn time_of(plan: &Plan, facts: &mut dyn Facts) -> Result<Option<i64>> {
     let Some(column) = plan.input.event_time() else { return Ok(None) };
-    Ok(facts.column(column)?.map(|cell| egret_core::batch::millis(&cell)[0]))
+    Ok(facts.column(column)?.map(|cell| egret_core::batch::micros(&cell)[0]))
 }
 
 /// The columns of the event at hand that conditions read.
@@ -251,7 +252,7 @@ fn path(automaton: &Automaton, variables: &[usize]) -> Vec<usize> {
 
 fn show_within(plan: &Plan, times: &[Option<i64>]) -> Option<String> {
     let took = times.last().copied().flatten()? - times.first().copied().flatten()?;
-    plan.within_ms.map(|within| format!("{} of {}", show_duration(took), show_duration(within)))
+    plan.within_us.map(|within| format!("{} of {}", show_duration(took), show_duration(within)))
 }
 
 /// What a match does to others, in words.
@@ -278,16 +279,20 @@ pub(crate) fn show_skip(plan: &Plan, variables: &[usize], times: &[Option<i64>])
     }
 }
 
-/// A time in milliseconds since 1970, in ISO 8601: `2024-03-01T10:00:00.000Z`.
+/// A time in microseconds since 1970, in ISO 8601: `2024-03-01T10:00:00.000Z`.
 pub fn show_time(time: i64) -> String {
-    let column: ArrayRef = std::sync::Arc::new(arrow::array::TimestampMillisecondArray::from(vec![time]));
-    plain(&column, 0).unwrap_or_else(|_| time.to_string())
+    let mut text = Vec::new();
+    match write_timestamp(time, &mut text) {
+        true => String::from_utf8_lossy(&text).into_owned(),
+        false => EventTime(time).to_string(),
+    }
 }
 
-/// A length of time in milliseconds, in words: `1 h 30 min`.
-pub fn show_duration(ms: i64) -> String {
-    const UNITS: [(i64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
-    let mut rest = ms.max(0);
+/// A length of time in microseconds, in words: `1 h 30 min`.
+pub fn show_duration(us: i64) -> String {
+    const UNITS: [(i64, &str); 6] =
+        [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms"), (1, "us")];
+    let mut rest = us.max(0);
     let mut words = Vec::new();
     for (unit, name) in UNITS {
         if rest >= unit {

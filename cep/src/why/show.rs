@@ -1,12 +1,13 @@
 //! Conditions as they can be read, with the values that made them true or false.
 
+use super::show_time;
 use crate::automaton::{ConditionId, ConditionSource, Variable};
 use crate::compiled::Streams;
 use crate::condition::names::{Names, Place};
 use crate::condition::wide_schema;
 use crate::value::{Function, RunValue, values_read};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_sql::sqlparser::ast::{self, BinaryOperator, Ident};
 use egret_core::expr::{Expression, Planner, Rewrite, Scope, any_part, rewrite};
@@ -219,6 +220,9 @@ pub(crate) fn show_value(values: &ArrayRef, row: usize) -> Result<String> {
 
 /// A value as plain text, times in ISO 8601.
 pub(crate) fn plain(values: &ArrayRef, row: usize) -> Result<String> {
+    if let Some(times) = values.as_primitive_opt::<TimestampMicrosecondType>().filter(|times| times.is_valid(row)) {
+        return Ok(show_time(times.value(row)));
+    }
     const TIME: &str = "%Y-%m-%dT%H:%M:%S%.3fZ";
     let options = FormatOptions::default().with_null("null").with_timestamp_format(Some(TIME));
     Ok(ArrayFormatter::try_new(values.as_ref(), &options)?.value(row).to_string())

@@ -2,10 +2,10 @@
 
 use crate::chained::chained;
 use crate::row_cases;
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss, measures};
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::job::Partitioning;
 use egret_core::{Batch, Error, EventTime, KeyColumns, Result, StreamSchema};
 use egret_testkit::{Harness, Random};
@@ -97,6 +97,9 @@ impl Report {
         list.push(text);
     }
 }
+
+/// Microseconds of a millisecond.
+const MILLI: i64 = 1_000;
 
 /// What came out.
 #[derive(Debug, Default, PartialEq)]
@@ -202,8 +205,8 @@ impl<'a> Feed<'a> {
 
     fn all(&mut self, rows: &RecordBatch, schema: &StreamSchema) -> Result<()> {
         let time = schema.event_time().ok_or_else(|| Error::bug("events have a time"))?;
-        let times = millis(rows.column(time)).to_vec();
-        let delay = self.case["watermark_delay_ms"].as_i64().unwrap_or(0);
+        let times = micros(rows.column(time)).to_vec();
+        let delay = millis(&self.case["watermark_delay_ms"]).unwrap_or(0);
         let mut latest = i64::MIN;
         let mut from = 0;
         while from < times.len() {
@@ -222,7 +225,7 @@ impl<'a> Feed<'a> {
             }
         }
         // Time stops at the last event, or where the case says.
-        let end = self.case["final_time"].as_i64().unwrap_or(latest);
+        let end = millis(&self.case["final_time"]).unwrap_or(latest);
         self.harness.watermark(0, EventTime(end + 1))
     }
 
@@ -232,13 +235,18 @@ impl<'a> Feed<'a> {
             for row in 0..batch.num_rows() {
                 let found = read_match(batch.rows(), names, row);
                 let time = batch.event_times().map_or(0, |times| times[row]);
-                if port == 0 { outcome.matches.push(found) } else { outcome.timed_out.push((found, time)) }
+                if port == 0 { outcome.matches.push(found) } else { outcome.timed_out.push((found, time / MILLI)) }
             }
         }
         outcome.matches.sort();
         outcome.timed_out.sort();
         Ok(outcome)
     }
+}
+
+/// A time or a length of time: cases have milliseconds.
+pub(crate) fn millis(value: &Value) -> Option<i64> {
+    value.as_i64().map(|millis| millis * MILLI)
 }
 
 /// Reads the lists of event ids of a match.
@@ -258,8 +266,8 @@ fn events(case: &Value) -> Result<(StreamSchema, RecordBatch)> {
     let whole = |field: &str| -> ArrayRef { Arc::new(Int64Array::from_iter(events.iter().map(|event| event[field].as_i64()))) };
     let float = |field: &str| -> ArrayRef { Arc::new(Float64Array::from_iter(events.iter().map(|event| event[field].as_f64()))) };
     let text = |field: &str| -> ArrayRef { Arc::new(StringArray::from_iter(events.iter().map(|event| event[field].as_str()))) };
-    let times = events.iter().map(|event| event["ts"].as_i64().unwrap_or_default());
-    let times: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(times));
+    let times = events.iter().map(|event| millis(&event["ts"]).unwrap_or_default());
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(times));
     let mut fields = vec![Field::new("id", DataType::Int64, true), StreamSchema::time_field("ts")];
     let mut columns = vec![whole("id"), times];
     let optional = [
@@ -281,7 +289,7 @@ fn events(case: &Value) -> Result<(StreamSchema, RecordBatch)> {
 /// The pattern of a case.
 fn pattern(json: &Value) -> Result<Pattern> {
     let mut pattern = Pattern::new(sequence(&json["sequence"])?);
-    pattern.within_ms = json["within_ms"].as_i64();
+    pattern.within_us = millis(&json["within_ms"]);
     let strategy = json["after_match"].as_str().unwrap_or("no_skip");
     let target = |prefix: &str| strategy.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(')')).map(str::to_owned);
     pattern.after_match = match strategy {
@@ -319,7 +327,7 @@ fn element(json: &Value) -> Result<Element> {
         None => Item::Variable { name: json["var"].as_str().unwrap_or_default().to_owned(), condition: condition("where") },
     };
     let quantifier = json.get("quantifier").filter(|quantifier| !quantifier.is_null()).map(quantifier).unwrap_or_default();
-    Ok(Element { link, item, quantifier, until: condition("until"), within_previous_ms: json["within_previous_ms"].as_i64() })
+    Ok(Element { link, item, quantifier, until: condition("until"), within_previous_us: millis(&json["within_previous_ms"]) })
 }
 
 fn quantifier(json: &Value) -> Quantifier {
@@ -334,7 +342,7 @@ fn quantifier(json: &Value) -> Quantifier {
             Some("any") => Inner::Any,
             _ => Inner::Relaxed,
         },
-        window_ms: json["window_ms"].as_i64(),
+        window_us: millis(&json["window_ms"]),
     }
 }
 

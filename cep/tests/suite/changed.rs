@@ -11,7 +11,7 @@ use crate::naive::{
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use egret_cep::{AfterMatch, CompiledPattern, Item, MATCH_TIME, Overflow, Pattern, measures};
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::job::Partitioning;
 use egret_core::{EventTime, MAIN, Result, StreamSchema};
 use egret_testkit::{Harness, Random, Table, show_sorted, table};
@@ -63,7 +63,7 @@ fn one_after_the_other(old: &[Rule], new: &[Rule], from: usize) -> Vec<Rule> {
 
 fn found(harness: &mut Harness, names: &[String]) -> Vec<Found> {
     let of_batch = |rows: &RecordBatch| -> Vec<Found> {
-        let times = millis(rows.column_by_name(MATCH_TIME).unwrap()).to_vec();
+        let times = micros(rows.column_by_name(MATCH_TIME).unwrap()).to_vec();
         (0..rows.num_rows()).map(|row| (read_match(rows, names, row), times[row])).collect()
     };
     harness.take(MAIN).iter().flat_map(|batch| of_batch(batch.rows())).collect()
@@ -106,7 +106,7 @@ fn check(seed: u64) -> usize {
     second.finish().unwrap();
     all.extend(found(&mut second, &names));
     let rules = one_after_the_other(&rules, &later, cut);
-    let definition = Definition { rules: &rules, within_ms: old.within_ms, within_events: old.within_events, events: &events };
+    let definition = Definition { rules: &rules, within_us: old.within_us, within_events: old.within_events, events: &events };
     let expected: Vec<Found> =
         skip(definition.matches(), &old.after_match).iter().map(|(taken, moment)| as_found(taken, *moment)).collect();
     let (expected, all) = (comparable(expected, &old.after_match), comparable(all, &old.after_match));
@@ -170,8 +170,8 @@ fn sets_become_runs_where_a_condition_now_reads_earlier_events() {
 
 #[test]
 fn options_that_sets_cannot_have_take_them_apart() {
-    let old = bound(&steps("amount < 10").within(Duration::from_millis(5_000)), &COLUMNS);
-    let pattern = |within: u64| bound(&steps("amount < 10").within(Duration::from_millis(within)), &COLUMNS);
+    let old = bound(&steps("amount < 10").within(Duration::from_micros(5_000)), &COLUMNS);
+    let pattern = |within: u64| bound(&steps("amount < 10").within(Duration::from_micros(within)), &COLUMNS);
     let dropping = old.clone().with_max_partial_matches(10);
     assert_eq!(ids(&mut many_open(&old, &dropping.clone().with_overflow(Overflow::DropOldest)).unwrap()), 10);
     assert_eq!(ids(&mut many_open(&old, &dropping.with_overflow(Overflow::DropNew)).unwrap()), 10);
@@ -191,7 +191,7 @@ fn options_that_sets_cannot_have_take_them_apart() {
 fn a_shorter_window_shows_nothing_behind_the_watermark() {
     let silence = |within: u64| {
         let pattern = Pattern::begin("a").filter("amount > 50").not_followed_by("b").filter("amount < 10");
-        bound(&pattern.within(Duration::from_millis(within)), &[("a", "a.id")]).with_timed_out(true)
+        bound(&pattern.within(Duration::from_micros(within)), &[("a", "a.id")]).with_timed_out(true)
     };
     // The harness refuses matches whose time the watermark has passed.
     let mut second = many_open(&silence(5_000), &silence(500)).unwrap();

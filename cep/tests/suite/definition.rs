@@ -44,7 +44,7 @@ pub(crate) type Moment = (i64, Option<usize>);
 /// A pattern and a stream, in order.
 pub(crate) struct Definition<'a> {
     pub(crate) rules: &'a [Rule],
-    pub(crate) within_ms: Option<i64>,
+    pub(crate) within_us: Option<i64>,
     pub(crate) within_events: Option<u64>,
     pub(crate) events: &'a [Event],
 }
@@ -81,7 +81,7 @@ impl Definition<'_> {
     fn is_right(&self, taken: &[Taken]) -> bool {
         let (first, last) = (taken[0], taken[taken.len() - 1]);
         let span = self.events[last.event].at - self.events[first.event].at;
-        self.within_ms.is_none_or(|within| span < within)
+        self.within_us.is_none_or(|within| span < within)
             && self.within_events.is_none_or(|count| last.event - first.event < count as usize)
             && (0..taken.len()).all(|index| {
                 let (before, next) = (&taken[..index], taken[index]);
@@ -135,10 +135,10 @@ impl Definition<'_> {
     /// The windows of the element, and of the repetitions it must have.
     fn is_in_time(&self, before: &[Taken], next: Taken) -> bool {
         let gap = self.events[next.event].at - self.events[before[before.len() - 1].event].at;
-        let Element { quantifier, within_previous_ms, .. } = &self.rules[next.element].element;
+        let Element { quantifier, within_previous_us, .. } = &self.rules[next.element].element;
         let number = 1 + before.iter().filter(|taken| taken.element == next.element).count();
-        let window = quantifier.window_ms.filter(|_| number <= quantifier.min.max(1) as usize);
-        within_previous_ms.is_none_or(|most| gap < most) && window.is_none_or(|most| gap < most)
+        let window = quantifier.window_us.filter(|_| number <= quantifier.min.max(1) as usize);
+        within_previous_us.is_none_or(|most| gap < most) && window.is_none_or(|most| gap < most)
     }
 
     /// No event that ends the repetition lies before its next event, or is it.
@@ -201,8 +201,8 @@ impl Definition<'_> {
             return Some((self.events[last.event].at, Some(last.event)));
         }
         let negations: Vec<usize> = (last.element + 1..self.rules.len()).filter(|&element| self.is_negation(element)).collect();
-        let whole = self.within_ms.map(|within| self.events[first.event].at + within);
-        let own = ends.iter().filter_map(|element| element.within_previous_ms).map(|own| self.events[last.event].at + own);
+        let whole = self.within_us.map(|within| self.events[first.event].at + within);
+        let own = ends.iter().filter_map(|element| element.within_previous_us).map(|own| self.events[last.event].at + own);
         let deadline = own.chain(whole).min();
         let in_time = self.events.iter().take_while(|event| deadline.is_none_or(|deadline| event.at < deadline)).count();
         let in_window = self.within_events.map_or(usize::MAX, |count| first.event + count as usize);

@@ -1,7 +1,7 @@
 //! Patterns held to the law: same input, same matches, however the rows are cut, wherever there is a restore.
 
 use crate::chained::{chained, key_columns};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret_cep::{AfterMatch, CompiledPattern, Overflow, Pattern, measures};
 use egret_core::job::Partitioning;
@@ -11,7 +11,7 @@ use egret_testkit::{Case, Input, Random, check_law, table};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) const DELAY_MS: i64 = 25;
+pub(crate) const DELAY_US: i64 = 25;
 
 pub(crate) fn schema() -> StreamSchema {
     table("card:int kind:text amount:float id:int at:time").schema
@@ -33,7 +33,7 @@ pub(crate) fn random_rows(seed: u64, count: usize) -> RecordBatch {
         Arc::new(StringArray::from(kinds)),
         Arc::new(Float64Array::from(amounts)),
         Arc::new(Int64Array::from(ids)),
-        Arc::new(TimestampMillisecondArray::from(times)),
+        Arc::new(TimestampMicrosecondArray::from(times)),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
@@ -52,7 +52,7 @@ fn check(name: &str, pattern: &Pattern, keys: &[&str], columns: &[(&str, &str)])
 fn check_compiled(name: &str, compiled: &CompiledPattern, keys: &[&str]) {
     let schema = schema();
     let partitioning = if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(key_columns(compiled, &schema)) };
-    let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_MS);
+    let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_US);
     let one = input.clone().split(random_rows(1, 150));
     let matches = check_law(&Case::new(name, chained(compiled)).input(one));
     assert!(!matches.is_empty(), "the pattern '{name}' has no match, so nothing was tested");
@@ -60,8 +60,8 @@ fn check_compiled(name: &str, compiled: &CompiledPattern, keys: &[&str]) {
     check_law(&Case::new(&format!("{name}, three splits"), chained(compiled)).input(three).seeds(24));
 }
 
-fn millis(count: u64) -> Duration {
-    Duration::from_millis(count)
+fn micros(count: u64) -> Duration {
+    Duration::from_micros(count)
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn strict_and_keyed() {
 fn relaxed_and_repeated() {
     let pattern = Pattern::begin("small").filter("amount < 15").times(2).followed_by("big").filter("amount > 30");
     let columns = [("card", "card"), ("all", "array_agg(small.id)"), ("big", "big.id")];
-    let window = millis(120);
+    let window = micros(120);
     check("repeated", &pattern.clone().within(window), &["card"], &columns);
     let skips = [
         ("to next", AfterMatch::SkipToNext),
@@ -93,49 +93,49 @@ fn relaxed_and_repeated() {
 #[test]
 fn repeated_without_end() {
     let greedy = Pattern::begin("in").filter("kind = 'in'").followed_by("more").filter("amount > 12").one_or_more().greedy();
-    let pattern = greedy.followed_by("out").filter("kind = 'out'").within(millis(60));
+    let pattern = greedy.followed_by("out").filter("kind = 'out'").within(micros(60));
     let columns = [("first", "first(more.amount)"), ("count", "count(more)"), ("out", "out.id")];
     check("greedy", &pattern, &["card"], &columns);
     let until = Pattern::begin("in").filter("kind = 'in'").followed_by_any("more").filter("amount > 12").one_or_more();
-    let pattern = until.until("kind = 'pay'").followed_by("out").filter("kind = 'out'").within(millis(60));
+    let pattern = until.until("kind = 'pay'").followed_by("out").filter("kind = 'out'").within(micros(60));
     check("until", &pattern, &["card"], &columns);
 }
 
 #[test]
 fn aggregates_over_earlier_events() {
     let pattern = Pattern::begin("few").filter("amount < 20").times_or_more(2).followed_by("big");
-    let pattern = pattern.filter("amount > 3 * avg(few.amount) AND id <> first(few.id)").within(millis(80));
+    let pattern = pattern.filter("amount > 3 * avg(few.amount) AND id <> first(few.id)").within(micros(80));
     let columns = [("card", "card"), ("count", "count(few)"), ("spent", "sum(few.amount)"), ("most", "max(few.amount)")];
     check("aggregates", &pattern, &["card"], &columns);
     let median = Pattern::begin("few").filter("amount < 20").times(3).next("big").filter("amount > median(few.amount)");
     check("any aggregate", &median, &["card"], &[("median", "median(few.amount)"), ("kinds", "count(DISTINCT few.kind)")]);
     let own =
         Pattern::begin("up").filter("amount > 5").followed_by("more").filter("amount > last(more.amount) OR count(more) = 0");
-    let pattern = own.times(3).within(millis(90)).after_match(AfterMatch::SkipPastLastEvent);
+    let pattern = own.times(3).within(micros(90)).after_match(AfterMatch::SkipPastLastEvent);
     check("its own events", &pattern, &["card"], &[("all", "array_agg(more.amount)"), ("up", "up.id")]);
 }
 
 #[test]
 fn saying_why() {
     let pattern = Pattern::begin("few").filter("amount < 20").times_or_more(2).not_followed_by("pay").filter("kind = 'pay'");
-    let pattern = pattern.followed_by("big").filter("amount > 3 * avg(few.amount)").within(millis(80));
+    let pattern = pattern.followed_by("big").filter("amount > 3 * avg(few.amount)").within(micros(80));
     check("why", &pattern.after_match(AfterMatch::SkipPastLastEvent), &["card"], &[("card", "card"), ("why", "why()")]);
 }
 
 #[test]
 fn negations() {
     let between = Pattern::begin("in").filter("kind = 'in'").not_followed_by("pay").filter("kind = 'pay' AND amount > in.amount");
-    let pattern = between.followed_by("out").filter("kind = 'out'").within(millis(100));
+    let pattern = between.followed_by("out").filter("kind = 'out'").within(micros(100));
     check("a negation between", &pattern, &["card"], &[("in", "in.id"), ("out", "out.id")]);
     let at_end = Pattern::begin("in").filter("kind = 'in'").followed_by("out").filter("kind = 'out'");
     let absent = at_end.not_followed_by("pay").filter("kind = 'pay'");
     let columns = [("in", "in.id"), ("out", "out.id"), ("decided", "match_time")];
-    check("a negation at the end", &absent.clone().within(millis(40)), &["card"], &columns);
-    let skipping = absent.clone().within(millis(40)).after_match(AfterMatch::SkipPastLastEvent);
+    check("a negation at the end", &absent.clone().within(micros(40)), &["card"], &columns);
+    let skipping = absent.clone().within(micros(40)).after_match(AfterMatch::SkipPastLastEvent);
     check("a negation at the end that skips", &skipping, &["card"], &columns);
-    check("a negation with its own window", &absent.within_previous(millis(20)), &["card"], &columns);
+    check("a negation with its own window", &absent.within_previous(micros(20)), &["card"], &columns);
     let next = Pattern::begin("in").filter("kind = 'in'").one_or_more().not_next("pay").filter("kind = 'pay'");
-    check("not next at the end", &next.within(millis(50)), &["card"], &[("count", "count(in)"), ("last", "last(in.id)")]);
+    check("not next at the end", &next.within(micros(50)), &["card"], &[("count", "count(in)"), ("last", "last(in.id)")]);
 }
 
 #[test]
@@ -143,17 +143,17 @@ fn without_partition() {
     let pattern =
         Pattern::begin("in").filter("kind = 'in'").next("then").followed_by("same").filter("card = in.card AND id > then.id");
     let columns = [("in", "in.id"), ("then", "then.id"), ("same", "same.id"), ("card", "same.card")];
-    check("all rows together", &pattern.within(millis(30)), &[], &columns);
+    check("all rows together", &pattern.within(micros(30)), &[], &columns);
 }
 
 #[test]
 fn groups_and_gaps() {
-    let inner = Pattern::begin("in").filter("kind = 'in'").followed_by("out").filter("kind = 'out'").within_previous(millis(50));
+    let inner = Pattern::begin("in").filter("kind = 'in'").followed_by("out").filter("kind = 'out'").within_previous(micros(50));
     let pattern = Pattern::begin_group(inner).times_between(1, 2).followed_by("pay").filter("kind = 'pay'").optional();
     let columns = [("ins", "array_agg(in.id)"), ("outs", "array_agg(out.id)"), ("pay", "pay.id")];
-    check("groups", &pattern.within(millis(90)), &["card"], &columns);
-    let gaps = Pattern::begin("few").filter("amount < 25").times(3).repetitions_within(millis(30));
-    check("gaps", &gaps.followed_by("pay").filter("kind = 'pay'").within_previous(millis(40)), &["card"], &[("pay", "pay.id")]);
+    check("groups", &pattern.within(micros(90)), &["card"], &columns);
+    let gaps = Pattern::begin("few").filter("amount < 25").times(3).repetitions_within(micros(30));
+    check("gaps", &gaps.followed_by("pay").filter("kind = 'pay'").within_previous(micros(40)), &["card"], &[("pay", "pay.id")]);
 }
 
 #[test]
@@ -161,19 +161,19 @@ fn choices_orders_and_windows_in_events() {
     let kind = |name: &str, kind: &str| Pattern::begin(name).filter(format!("kind = '{kind}'").as_str());
     let either = Pattern::any_of([kind("in", "in").followed_by("more").filter("amount > in.amount"), kind("out", "out")]);
     let columns = [("in", "in.id"), ("more", "more.id"), ("out", "out.id"), ("pay", "pay.id")];
-    check("alternatives", &either.clone().followed_by("pay").filter("kind = 'pay'").within(millis(60)), &["card"], &columns);
+    check("alternatives", &either.clone().followed_by("pay").filter("kind = 'pay'").within(micros(60)), &["card"], &columns);
     let events = either.followed_by("pay").filter("kind = 'pay'").within_events(6);
     check("a window in events", &events, &["card"], &columns);
     let gone = kind("in", "in").not_followed_by("out").filter("kind = 'out'").within_events(4);
     check("an absence in a window of events", &gone, &["card"], &[("in", "in.id")]);
     let all = Pattern::all_of([kind("in", "in").times(2), kind("out", "out"), kind("pay", "pay")]);
     let columns = [("in", "array_agg(in.id)"), ("out", "out.id"), ("pay", "pay.id")];
-    check("any order", &all.within(millis(80)).after_match(AfterMatch::SkipPastLastEvent), &["card"], &columns);
+    check("any order", &all.within(micros(80)).after_match(AfterMatch::SkipPastLastEvent), &["card"], &columns);
 }
 
 #[test]
 fn what_is_dropped_does_not_depend_on_batches() {
-    let pattern = Pattern::begin("a").filter("amount < 30").followed_by_any("b").filter("amount > 20").within(millis(100));
+    let pattern = Pattern::begin("a").filter("amount < 30").followed_by_any("b").filter("amount > 20").within(micros(100));
     for overflow in [Overflow::DropOldest, Overflow::DropNew] {
         let compiled = compile(&pattern, &["card"], &[("a", "a.id"), ("b", "b.id")]);
         let bounded = compiled.clone().with_max_partial_matches(3).with_overflow(overflow);
@@ -226,7 +226,7 @@ fn kept_as_sets() {
     for (name, pattern) in patterns {
         let columns: Vec<_> = columns.iter().filter(|(column, _)| name != "negated" || *column != "bs").copied().collect();
         for skip in [AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent] {
-            let pattern = pattern.clone().within(millis(60)).after_match(skip.clone());
+            let pattern = pattern.clone().within(micros(60)).after_match(skip.clone());
             let compiled = compile(&pattern, &["card"], &columns).with_timed_out(false);
             let (rows, name) = (random_rows(11, 400), format!("{name}, {skip:?}, as sets"));
             let sorted = |compiled: &CompiledPattern| {
@@ -251,14 +251,14 @@ fn sets_are_small() {
     const STARTS: i64 = 200_000;
     let fields = vec![Field::new("id", DataType::Int64, false), StreamSchema::time_field("at")];
     let schema = StreamSchema::new(fields, Some("at")).unwrap();
-    let pattern = Pattern::begin("a").followed_by("z").filter("id < 0").within(Duration::from_secs(3_600));
+    let pattern = Pattern::begin("a").followed_by("z").filter("id < 0").within(Duration::from_millis(3_600));
     let measures = measures(&[("first", "a.id"), ("z", "z.id")]).unwrap();
     let compiled = CompiledPattern::compile(&pattern, &schema, vec![], vec![], measures).unwrap();
     let mut run = chained(&compiled.with_max_partial_matches(1 << 20)).create(&OperatorInfo::alone("small")).unwrap();
     let mut call = |time: i64, rows: std::ops::Range<i64>| {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(rows.clone())),
-            Arc::new(TimestampMillisecondArray::from_iter_values(rows)),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(rows)),
         ];
         let batch = Batch::new(RecordBatch::try_new(Arc::clone(schema.arrow()), columns).unwrap(), &schema).unwrap();
         let (info, counters) = (OperatorInfo::alone("small"), Counters::default());
@@ -277,7 +277,7 @@ fn sets_are_small() {
 
 #[test]
 fn late_rows_with_all_columns() {
-    let pattern = Pattern::begin("a").filter("amount < 15").followed_by("b").filter("amount > 30").within(millis(50));
+    let pattern = Pattern::begin("a").filter("amount < 15").followed_by("b").filter("amount > 30").within(micros(50));
     let compiled = compile(&pattern, &["card"], &[("a", "a.amount"), ("b", "b.amount")]).with_late_at_prefilter(true);
     check_compiled("late at the prefilter", &compiled, &["card"]);
 }

@@ -1,6 +1,6 @@
 //! What lint says of patterns is so: of some by hand, and of random ones on random events.
 
-use arrow::array::{AsArray, Int64Array, TimestampMillisecondArray};
+use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::record_batch::RecordBatch;
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, Quantifier, measures};
@@ -100,7 +100,7 @@ fn random_pattern(random: &mut Random) -> Pattern {
         let condition = |random: &mut Random| Condition::from(CONDITIONS[random.below(CONDITIONS.len())]);
         let own = random.below(8) > 0;
         let item = Item::Variable { name: format!("v{index}"), condition: own.then(|| condition(random)) };
-        let mut element = Element { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None };
+        let mut element = Element { link, item, quantifier: Quantifier::default(), until: None, within_previous_us: None };
         if !link.is_negation() && random.chance(50) {
             let (min, max) = [(1, None), (2, None), (1, Some(2)), (1, Some(1))][random.below(4)];
             element.quantifier = Quantifier {
@@ -109,7 +109,7 @@ fn random_pattern(random: &mut Random) -> Pattern {
                 optional: random.below(4) == 0,
                 greedy: max != Some(1) && random.chance(50),
                 inner: if random.chance(50) { Inner::Relaxed } else { Inner::Strict },
-                window_ms: None,
+                window_us: None,
             };
             if max != Some(1) && random.below(4) == 0 {
                 element.until = Some(condition(random));
@@ -117,7 +117,7 @@ fn random_pattern(random: &mut Random) -> Pattern {
         }
         elements.push(element);
     }
-    Pattern { within_ms: Some(6), ..Pattern::new(elements) }
+    Pattern { within_us: Some(6), ..Pattern::new(elements) }
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_is_said_of_random_patterns_is_so() {
         for _ in 0..4 {
             let events = 2 + random.below(9);
             let x = Int64Array::from_iter((0..events).map(|_| (random.below(10) > 0).then(|| random.between(1, 5))));
-            let at = TimestampMillisecondArray::from_iter_values(0..events as i64);
+            let at = TimestampMicrosecondArray::from_iter_values(0..events as i64);
             let rows = RecordBatch::try_new(Arc::clone(schema().arrow()), vec![Arc::new(x), Arc::new(at)]).unwrap();
             let found = compiled.match_rows(&rows).unwrap();
             assert!(!never || found.matches.num_rows() == 0, "seed {seed}: {pattern} has a match in {rows:?}\n{findings:#?}");

@@ -2,10 +2,10 @@
 
 use crate::cases::{Match, compile, read_match};
 use crate::definition::{Definition, Event, Moment, Rule, Taken, Wanted};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, MATCH_TIME, Overflow, Pattern, Quantifier};
 use egret_core::StreamSchema;
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_testkit::{Random, table};
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch
         Arc::new(Int64Array::from_iter_values(order.iter().map(|&event| event as i64))),
         Arc::new(StringArray::from_iter_values(order.iter().map(|&event| events[event].kind.to_string()))),
         Arc::new(Int64Array::from_iter_values(order.iter().map(|&event| events[event].amount))),
-        Arc::new(TimestampMillisecondArray::from_iter_values(order.iter().map(|&event| events[event].at))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(order.iter().map(|&event| events[event].at))),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
@@ -96,7 +96,7 @@ fn random_variable(random: &mut Random, before: &[Rule]) -> Rule {
         optional: random.chance(30) || min == 0,
         greedy: inner != Inner::Any && random.chance(30),
         inner,
-        window_ms: (repeats && random.chance(15)).then(|| random.between(1, 8)),
+        window_us: (repeats && random.chance(15)).then(|| random.between(1, 8)),
     };
     let until = (repeats && random.chance(25)).then(|| random_wanted(random, before, true));
     let element = Element {
@@ -104,7 +104,7 @@ fn random_variable(random: &mut Random, before: &[Rule]) -> Rule {
         item,
         quantifier,
         until: until.as_ref().map(condition),
-        within_previous_ms: random.chance(15).then(|| random.between(1, 10)),
+        within_previous_us: random.chance(15).then(|| random.between(1, 10)),
     };
     Rule { id: before.len(), element, wanted, until }
 }
@@ -113,7 +113,7 @@ fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
     let wanted = random_wanted(random, before, false);
     let item = Item::Variable { name: format!("x{}", before.len()), condition: Some(condition(&wanted)) };
     let link = [Link::NotNext, Link::NotFollowedBy][random.below(2)];
-    let element = Element { link, item, quantifier: Quantifier::default(), until: None, within_previous_ms: None };
+    let element = Element { link, item, quantifier: Quantifier::default(), until: None, within_previous_us: None };
     Rule { id: before.len(), element, wanted, until: None }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern
     let at_end = rules.last_mut().filter(|rule| rule.element.link == Link::NotFollowedBy);
     let needs_window = at_end.is_some();
     if let Some(rule) = at_end {
-        rule.element.within_previous_ms = random.chance(30).then(|| random.between(1, 12));
+        rule.element.within_previous_us = random.chance(30).then(|| random.between(1, 12));
     }
     let elements = rules.iter().map(|rule| rule.element.clone()).collect();
     with_windows(random, Pattern::new(elements), needs_window)
@@ -131,7 +131,7 @@ pub(crate) fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern
 fn with_windows(random: &mut Random, mut pattern: Pattern, needs_window: bool) -> Pattern {
     pattern.within_events = random.chance(20).then(|| random.between(1, 7) as u64);
     let needs_window = needs_window && pattern.within_events.is_none();
-    pattern.within_ms = (needs_window || random.chance(40)).then(|| random.between(1, 16));
+    pattern.within_us = (needs_window || random.chance(40)).then(|| random.between(1, 16));
     pattern.after_match =
         [AfterMatch::NoSkip, AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent][random.below(4)].clone();
     pattern
@@ -167,7 +167,7 @@ pub(crate) fn as_found(taken: &[Taken], moment: Moment) -> Found {
 
 pub(crate) fn engine_matches(compiled: &CompiledPattern, names: &[String], rows: &RecordBatch) -> Vec<Found> {
     let found = compiled.match_rows(rows).unwrap().matches;
-    let times = millis(found.column_by_name(MATCH_TIME).unwrap()).to_vec();
+    let times = micros(found.column_by_name(MATCH_TIME).unwrap()).to_vec();
     (0..found.num_rows()).map(|row| (read_match(&found, names, row), times[row])).collect()
 }
 
@@ -196,7 +196,7 @@ fn random_patterns_match_as_defined() {
         for _ in 0..STREAMS {
             let events = random_events(&mut random);
             let definition =
-                Definition { rules: &rules, within_ms: pattern.within_ms, within_events: pattern.within_events, events: &events };
+                Definition { rules: &rules, within_us: pattern.within_us, within_events: pattern.within_events, events: &events };
             let expected = skip(definition.matches(), &pattern.after_match);
             let expected: Vec<Found> = expected.iter().map(|(taken, moment)| as_found(taken, *moment)).collect();
             let found = engine_matches(&compiled, &names, &record_batch(&events, &mut random));
@@ -224,7 +224,7 @@ fn sets_give_what_one_by_one_gives() {
         let mut random = Random::new(seed);
         let mut rules = random_rules(&mut random);
         let mut pattern = random_pattern(&mut random, &mut rules);
-        pattern.within_ms = pattern.within_ms.map(|within| within * 3);
+        pattern.within_us = pattern.within_us.map(|within| within * 3);
         let (compiled, names) = compile(&pattern, &schema(), vec![], vec![0]).unwrap();
         let compiled = compiled.with_timed_out(false).with_max_partial_matches(2_000).with_overflow(Overflow::Fail);
         let events: Vec<Event> = (0..5)
@@ -264,8 +264,8 @@ fn choices_and_orders_match_as_defined() {
             let events = random_events(&mut random);
             let mut found: Vec<(Vec<Taken>, Moment)> = Vec::new();
             for rules in &choices {
-                let Pattern { within_ms, within_events, .. } = pattern;
-                let definition = Definition { rules, within_ms, within_events, events: &events };
+                let Pattern { within_us, within_events, .. } = pattern;
+                let definition = Definition { rules, within_us, within_events, events: &events };
                 let named = |taken: Taken| Taken { element: rules[taken.element].id, ..taken };
                 found.extend(
                     definition.matches().into_iter().map(|(taken, moment)| (taken.into_iter().map(named).collect(), moment)),

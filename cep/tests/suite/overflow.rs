@@ -1,7 +1,7 @@
 //! Keys with too many partial matches: they are put aside, and all others go on.
 
 use crate::chained::{chained, key_columns};
-use crate::law::{DELAY_MS, random_rows, schema};
+use crate::law::{DELAY_US, random_rows, schema};
 use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowsPerMatch, parse_expression};
 use egret_cep::{AfterMatch, CompiledPattern, OVERFLOWED, Overflow, Pattern, measures};
 use egret_core::job::Partitioning;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 const MEASURES: [(&str, &str); 3] = [("card", "card"), ("a", "array_agg(a.id)"), ("b", "b.id")];
 
-fn millis(count: u64) -> Duration {
-    Duration::from_millis(count)
+fn micros(count: u64) -> Duration {
+    Duration::from_micros(count)
 }
 
 /// Events of kind `in` and one behind them of kind `out`.
@@ -52,10 +52,10 @@ fn many() -> arrow::array::RecordBatch {
 #[test]
 fn a_key_with_too_many_is_put_aside_until_its_window_has_passed() {
     for sets_from in [0, 32] {
-        let found = compile(&in_out().within(millis(100)), 5).with_sets_from(sets_from).match_rows(&many()).unwrap();
+        let found = compile(&in_out().within(micros(100)), 5).with_sets_from(sets_from).match_rows(&many()).unwrap();
         let told = texts(&found.overflow, "at");
         assert_eq!(told.len(), 1, "{told:?}");
-        let note = "its partial matches are dropped, and it is put aside until 1970-01-01 00:00:00.113";
+        let note = "its partial matches are dropped, and it is put aside until 1970-01-01 00:00:00.000113";
         // One by one there are 6 with the third event; as sets there are six entries, too.
         assert_eq!(told[0], format!("7 6 10 13 6 113 put_aside {note}"));
         // At 112 the key is still aside, at 113 it is not; the other key finds what it finds.
@@ -79,7 +79,7 @@ fn without_a_window_it_begins_afresh_and_a_window_in_events_counts() {
 fn matches_that_are_complete_are_told() {
     // Of the key's first event a match waits for what began before it.
     let pattern = Pattern::begin("a").filter("kind = 'in'").followed_by("b").filter("kind = 'out' AND amount >= a.amount");
-    let compiled = compile(&pattern.within(millis(100)).after_match(AfterMatch::SkipPastLastEvent), 2);
+    let compiled = compile(&pattern.within(micros(100)).after_match(AfterMatch::SkipPastLastEvent), 2);
     let rows = rows(
         "card:int kind:text amount:float id:int at:time
          7        in        9            1      10
@@ -97,12 +97,12 @@ fn matches_that_are_complete_are_told() {
 #[test]
 fn what_is_dropped_is_said() {
     let told = |overflow: Overflow| {
-        let compiled = compile(&in_out().within(millis(100)), 5).with_overflow(overflow);
+        let compiled = compile(&in_out().within(micros(100)), 5).with_overflow(overflow);
         texts(&compiled.match_rows(&many()).unwrap().overflow, "at")
     };
-    let oldest = "1 that began first are dropped: a match that follows begins at 1970-01-01 00:00:00.010 or later, and may be shorter than it was";
+    let oldest = "1 that began first are dropped: a match that follows begins at 1970-01-01 00:00:00.000010 or later, and may be shorter than it was";
     assert_eq!(told(Overflow::DropOldest), [format!("7 6 10 13 1 null drop_oldest {oldest}")]);
-    let newest = "1 that began last are dropped: of what began after 1970-01-01 00:00:00.012 there may be no match";
+    let newest = "1 that began last are dropped: of what began after 1970-01-01 00:00:00.000012 there may be no match";
     assert_eq!(told(Overflow::DropNew), [format!("7 6 10 13 1 null drop_new {newest}")]);
     let error = compile(&in_out(), 5).with_overflow(Overflow::Fail).match_rows(&many()).unwrap_err().to_string();
     assert!(error.contains("the key 7 has more than 5 partial matches"), "{error}");
@@ -128,7 +128,7 @@ fn columns_of_the_key_keep_their_names_and_values() {
 
 #[test]
 fn a_key_that_is_aside_costs_little_and_goes() {
-    let compiled = compile(&in_out().within(millis(100)), 5);
+    let compiled = compile(&in_out().within(micros(100)), 5);
     let by_key = Partitioning::Hash(key_columns(&compiled, &schema()));
     let mut harness = Harness::new(chained(&compiled), vec![by_key], 1).unwrap();
     harness.feed(0, Batch::new(many().slice(0, 4), &schema()).unwrap()).unwrap();
@@ -147,7 +147,7 @@ fn check(name: &str, compiled: &CompiledPattern) {
     let told = compiled.match_rows(&random_rows(1, 150)).unwrap();
     let (matches, overflows) = (told.matches.num_rows(), told.overflow.num_rows());
     assert!(matches > 0 && overflows > 0, "{name}: {matches} matches, {overflows} times too many");
-    let input = Input::new(&schema()).out_of_order_by(DELAY_MS);
+    let input = Input::new(&schema()).out_of_order_by(DELAY_US);
     let input = input.partitioned(Partitioning::Hash(key_columns(compiled, &schema())));
     check_law(&Case::new(name, chained(compiled)).input(input.clone().split(random_rows(1, 150))));
     let three = input.split(random_rows(2, 70)).split(random_rows(3, 60)).idle_split(random_rows(4, 20));
@@ -163,20 +163,20 @@ fn what_is_put_aside_does_not_depend_on_batches_or_restarts() {
     let absent = small().followed_by("b").filter("amount > 20").not_followed_by("c").filter("kind = 'pay'");
     let skip = |pattern: &Pattern, skip: AfterMatch| pattern.clone().after_match(skip);
     for (name, pattern, most) in [
-        ("any", any.clone().within(millis(60)), 4),
+        ("any", any.clone().within(micros(60)), 4),
         ("any, in events", any.clone().within_events(9), 4),
-        ("any, in both", any.clone().within_events(9).within(millis(30)), 4),
+        ("any, in both", any.clone().within_events(9).within(micros(30)), 4),
         ("any, without a window", any.clone(), 5),
-        ("any, to next", skip(&any.within(millis(60)), AfterMatch::SkipToNext), 4),
-        ("its own events", own.clone().within(millis(80)), 9),
-        ("its own events, past the last", skip(&own.within(millis(80)), AfterMatch::SkipPastLastEvent), 6),
-        ("an absence", absent.within(millis(60)), 3),
+        ("any, to next", skip(&any.within(micros(60)), AfterMatch::SkipToNext), 4),
+        ("its own events", own.clone().within(micros(80)), 9),
+        ("its own events, past the last", skip(&own.within(micros(80)), AfterMatch::SkipPastLastEvent), 6),
+        ("an absence", absent.within(micros(60)), 3),
     ] {
         check(name, &compile(&pattern, most).with_timed_out(true));
     }
     for skips in [AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent] {
         for sets_from in [0, 3] {
-            let pattern = skip(&many.clone().within(millis(60)), skips.clone());
+            let pattern = skip(&many.clone().within(micros(60)), skips.clone());
             check(&format!("sets from {sets_from}, {skips:?}"), &compile(&pattern, 7).with_sets_from(sets_from));
             let pattern = skip(&many, skips.clone());
             check(&format!("sets from {sets_from}, no window, {skips:?}"), &compile(&pattern, 9).with_sets_from(sets_from));
@@ -187,7 +187,7 @@ fn what_is_put_aside_does_not_depend_on_batches_or_restarts() {
 #[test]
 fn a_row_that_completes_too_many_matches_of_sets() {
     let pattern = Pattern::begin("a").filter("kind = 'in'").one_or_more().allow_combinations();
-    let pattern = pattern.followed_by("b").filter("kind = 'out'").within(millis(100));
+    let pattern = pattern.followed_by("b").filter("kind = 'out'").within(micros(100));
     let (few, lines) = (compile(&pattern, 50).with_sets_from(0), many());
     // 2^6 - 1 ways to take some of six events; as sets these are few.
     let six: String = (0..6).map(|n| format!("7 in 1 {n} {n}\n")).collect();
@@ -201,13 +201,13 @@ fn a_row_that_completes_too_many_matches_of_sets() {
     assert!(error.contains("one event of the key 7 completes more than 50 matches"), "{error}");
 }
 
-fn row_pattern(pattern: &str, within_ms: Option<i64>, most: usize, shown: RowsPerMatch) -> CompiledRowPattern {
+fn row_pattern(pattern: &str, within_us: Option<i64>, most: usize, shown: RowsPerMatch) -> CompiledRowPattern {
     let mut spec = RowPattern::new(PatternExpr::parse(pattern).unwrap());
     let define = |(name, condition): (&str, &str)| (name.to_owned(), parse_expression(condition).unwrap());
     // Which rows were taken as x tells the ways apart.
     spec.defines = [("X", "amount > 0"), ("B", "kind = 'out' AND amount > LAST(x.amount, 1)")].map(define).into();
     spec.measures = vec![(parse_expression("FIRST(id)").unwrap(), "first".into())];
-    (spec.within_ms, spec.rows_per_match) = (within_ms, shown);
+    (spec.within_us, spec.rows_per_match) = (within_us, shown);
     let schema = schema();
     let order = vec![(schema.index_of("at").unwrap(), false), (schema.index_of("id").unwrap(), false)];
     CompiledRowPattern::compile(&spec, &schema, vec![0], order).unwrap().with_max_ways_per_key(most)
@@ -219,7 +219,7 @@ fn a_partition_with_too_many_ways_is_put_aside() {
         for shown in [RowsPerMatch::One, RowsPerMatch::AllShowEmpty, RowsPerMatch::AllWithUnmatched] {
             let compiled = row_pattern("(a | x)+ b", within, most, shown);
             let name = format!("ways, {within:?}, {shown:?}");
-            let input = Input::new(&schema()).out_of_order_by(DELAY_MS).partitioned(Partitioning::Hash(compiled.key_columns()));
+            let input = Input::new(&schema()).out_of_order_by(DELAY_US).partitioned(Partitioning::Hash(compiled.key_columns()));
             let shown = check_law(&Case::new(&name, compiled.factory()).input(input.clone().split(random_rows(1, 150))));
             assert!(!shown.is_empty(), "{name} shows nothing");
             let mut harness = Harness::new(compiled.factory(), vec![Partitioning::Hash(compiled.key_columns())], 1).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::cases::Shape;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::array::{TimestampMillisecondArray, UInt64Array};
+use arrow::array::{TimestampMicrosecondArray, UInt64Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
@@ -104,7 +104,7 @@ pub(crate) fn feed(
         harness.feed(0, Batch::new(take_record_batch(rows, &indexes)?, schema)?)?;
         from += some;
         if let (Some(time), true) = (schema.event_time(), random.chance(70)) {
-            let times = egret_core::batch::millis(rows.column(time));
+            let times = egret_core::batch::micros(rows.column(time));
             let least = order[from..].iter().map(|&row| times[row]).min();
             least.map_or(Ok(()), |least| harness.watermark(0, EventTime(least)))?;
         }
@@ -160,7 +160,7 @@ pub(crate) fn row_pattern(sql: &Value) -> Result<RowPattern> {
         (_, _, Some(variable)) => RowSkip::ToLast(variable),
         _ => return Err(Error::data(format!("unknown after_match '{skip}'"))),
     };
-    spec.within_ms = sql["within_ms"].as_i64();
+    spec.within_us = super::cases::millis(&sql["within_ms"]);
     Ok(spec)
 }
 
@@ -200,10 +200,10 @@ fn with_event_time(case: &Value, schema: &StreamSchema, rows: &RecordBatch) -> R
     let mut sorted: Vec<usize> = (0..rows.num_rows()).collect();
     sorted.sort_by(compare);
     let mut times = vec![0; sorted.len()];
-    sorted.iter().enumerate().for_each(|(place, &row)| times[row] = place as i64);
+    sorted.iter().enumerate().for_each(|(place, &row)| times[row] = place as i64 * 1_000);
     let fields = schema.arrow().fields().iter().map(|field| field.as_ref().clone()).chain([StreamSchema::time_field(PLACE)]);
     let schema = StreamSchema::new(fields.collect(), Some(PLACE))?;
-    let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(times));
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times));
     let columns = rows.columns().iter().cloned().chain([times]).collect();
     Ok((schema.clone(), RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?))
 }

@@ -83,7 +83,7 @@ pub(crate) struct Clause {
     pub(crate) measures: Vec<Value>,
     pub(crate) rows_per_match: RowsPerMatch,
     pub(crate) after_match: RowSkip,
-    pub(crate) within_ms: Option<i64>,
+    pub(crate) within_us: Option<i64>,
 }
 
 /// A row of the output: the id of the row shown, and the measures.
@@ -210,7 +210,7 @@ impl Search<'_> {
 
     fn take(&mut self, name: &str, at: usize, excluded: bool, behind: &mut Behind<'_>) -> bool {
         let Some(row) = self.rows.get(at) else { return false };
-        if self.clause.within_ms.is_some_and(|within| row.at - self.rows[self.start].at >= within) {
+        if self.clause.within_us.is_some_and(|within| row.at - self.rows[self.start].at >= within) {
             return false;
         }
         self.matched.push(Matched { position: at, variable: name.to_owned(), excluded });

@@ -93,7 +93,7 @@ fn names_and_numbers() {
         &RowPattern { after_match: RowSkip::ToLast("C".into()), ..plain("a b") },
         "AFTER MATCH SKIP TO C: there is no variable",
     );
-    refused(&RowPattern { within_ms: Some(0), ..plain("a b") }, "WITHIN");
+    refused(&RowPattern { within_us: Some(0), ..plain("a b") }, "WITHIN");
     let unmatched = RowPattern { rows_per_match: RowsPerMatch::AllWithUnmatched, ..plain("a {- b -}") };
     refused(&unmatched, "rows are excluded with {- -} while unmatched rows are to be shown");
     refused(&plain("((a{100}){100}){100}"), "the row pattern is too large");
@@ -120,7 +120,7 @@ fn order_and_time() {
     assert!(error(vec![(2, false)]).contains("ORDER BY does not begin with the event time at"), "{}", error(vec![(2, false)]));
     assert!(error(vec![(3, true)]).contains("ascending"), "{}", error(vec![(3, true)]));
     let timeless = table("key:int v:int").schema;
-    let within = RowPattern { within_ms: Some(5), ..plain("a b") };
+    let within = RowPattern { within_us: Some(5), ..plain("a b") };
     let text = CompiledRowPattern::compile(&within, &timeless, vec![0], vec![])
         .err()
         .map_or_else(String::new, |error| error.to_string());
@@ -136,7 +136,7 @@ fn what_never_matches_or_grows_is_warned_of() {
     let grows = plain("a b* c");
     assert!(warnings(&grows, true).contains("B* may take any number of rows"), "{}", warnings(&grows, true));
     assert_eq!(warnings(&grows, false), "");
-    assert_eq!(warnings(&RowPattern { within_ms: Some(5), ..grows }, true), "");
+    assert_eq!(warnings(&RowPattern { within_us: Some(5), ..grows }, true), "");
     assert_eq!(warnings(&plain("a b{1,3} c"), true), "");
     assert!(warnings(&plain("a b $"), true).contains("last row of a partition"), "{}", warnings(&plain("a b $"), true));
 }

@@ -1,12 +1,12 @@
 //! Row patterns held to the law: same input, same rows, however these are cut, wherever there is a restore.
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::{StreamSchema, job::Partitioning};
 use egret_testkit::{Case, Input, Random, check_law, table};
 use std::sync::Arc;
 
-const DELAY_MS: i64 = 25;
+const DELAY_US: i64 = 25;
 
 fn schema() -> StreamSchema {
     table("card:int kind:text amount:float id:int at:time").schema
@@ -28,7 +28,7 @@ fn random_rows(seed: u64, count: usize) -> RecordBatch {
         Arc::new(StringArray::from(kinds)),
         Arc::new(Float64Array::from(amounts)),
         Arc::new(Int64Array::from(ids)),
-        Arc::new(TimestampMillisecondArray::from(times)),
+        Arc::new(TimestampMicrosecondArray::from(times)),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
@@ -53,7 +53,7 @@ fn check(name: &str, spec: &RowPattern, keys: &[&str]) {
         let compiled = CompiledRowPattern::compile(&spec, &schema, columns(keys), order).unwrap();
         let keys = compiled.key_columns();
         let partitioning = if keys.indexes().is_empty() { Partitioning::Gather } else { Partitioning::Hash(keys) };
-        let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_MS);
+        let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_US);
         let one = input.clone().split(random_rows(1, 150));
         let name = format!("{name}, {rows_per_match:?}");
         let shown = check_law(&Case::new(&name, compiled.factory()).input(one).seeds(24));
@@ -75,7 +75,7 @@ fn conditions_about_rows() {
     check("down and up together", &down_up, &[]);
     let to_next = RowPattern { after_match: RowSkip::ToNextRow, ..down_up.clone() };
     check("down and up, to the next row", &to_next, &["card"]);
-    let within = RowPattern { within_ms: Some(60), ..down_up };
+    let within = RowPattern { within_us: Some(60), ..down_up };
     check("down and up within", &within, &["card"]);
 }
 
@@ -87,7 +87,7 @@ fn rows_ahead_and_behind() {
         &["NEXT(B.amount, 2)", "PREV(FIRST(A.id), 3)", "LAST(A.amount, 1)", "NEXT(CLASSIFIER())"],
     );
     check("ahead", &ahead, &["card"]);
-    check("ahead within", &RowPattern { within_ms: Some(80), ..ahead }, &["card"]);
+    check("ahead within", &RowPattern { within_us: Some(80), ..ahead }, &["card"]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn conditions_about_the_match() {
     check("sums", &sums, &["card"]);
     check(
         "sums within, to the next row",
-        &RowPattern { within_ms: Some(50), after_match: RowSkip::ToNextRow, ..sums },
+        &RowPattern { within_us: Some(50), after_match: RowSkip::ToNextRow, ..sums },
         &["card"],
     );
     let labels = RowPattern {
@@ -119,7 +119,7 @@ fn conditions_about_the_match() {
             &["CLASSIFIER(U)", "FIRST(CLASSIFIER())", "LAST(A.id, 1)", "COUNT(U.*)", "C.id"],
         )
     };
-    check("labels", &RowPattern { within_ms: Some(100), ..labels }, &["card"]);
+    check("labels", &RowPattern { within_us: Some(100), ..labels }, &["card"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Row patterns on endless and on hostile input: when matches leave, what is kept, and where the bounds are.
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::job::Partitioning;
 use egret_core::{Batch, EventTime, MAIN, Result, StreamSchema};
@@ -39,7 +39,7 @@ fn rows(kinds: &str, from: i64) -> RecordBatch {
         Arc::new(Int64Array::from_iter_values(all().map(|_| 7))),
         Arc::new(StringArray::from_iter_values(kinds.chars().map(|kind| kind.to_string()))),
         Arc::new(Int64Array::from_iter_values(all())),
-        Arc::new(TimestampMillisecondArray::from_iter_values(all())),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(all())),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
@@ -84,7 +84,7 @@ fn a_match_leaves_as_soon_as_no_later_row_can_change_it() {
 
 #[test]
 fn time_ends_what_within_forbids() {
-    let greedy = RowPattern { within_ms: Some(3), ..spec("a b*", &KINDS, &ENDS) };
+    let greedy = RowPattern { within_us: Some(3), ..spec("a b*", &KINDS, &ENDS) };
     assert_eq!(as_they_come(&greedy, "abbbb"), ["", "", "0-2", "", "", ""], "the watermark passes the window");
     let looks_on = spec("a b", &KINDS, &[("FIRST(v)", "first"), ("NEXT(LAST(v), 2)", "next")]);
     assert_eq!(as_they_come(&looks_on, "abxy"), ["", "", "", "0-3", ""], "a measure waits for the row that it reads");
@@ -94,7 +94,7 @@ fn time_ends_what_within_forbids() {
 
 #[test]
 fn nothing_is_kept_of_what_cannot_match() {
-    let compiled = compile(&RowPattern { within_ms: Some(100), ..spec("a x*? b", &KINDS, &ENDS) }, true);
+    let compiled = compile(&RowPattern { within_us: Some(100), ..spec("a x*? b", &KINDS, &ENDS) }, true);
     let mut harness = harness(&compiled);
     let mut most = 0;
     for part in 0..200 {
@@ -123,7 +123,7 @@ fn patterns_that_explode_elsewhere_take_linear_time() {
     ] {
         let compiled = compile(&spec(pattern, &KINDS, &ENDS), false);
         assert_eq!(compiled.match_rows(&rows).unwrap().num_rows(), 0, "{pattern}");
-        let within = compile(&RowPattern { within_ms: Some(2_000), ..spec(pattern, &KINDS, &ENDS) }, false);
+        let within = compile(&RowPattern { within_us: Some(2_000), ..spec(pattern, &KINDS, &ENDS) }, false);
         assert_eq!(within.match_rows(&rows).unwrap().num_rows(), 0, "{pattern} within 2000 ms");
     }
 }
@@ -135,7 +135,7 @@ fn conditions_over_the_match_are_bounded() {
     // Ways to match that agree in sums are one.
     let sums =
         spec("(a | x)+ y", &[("A", "COUNT(*) > 0"), ("X", "v > FIRST(v)"), ("Y", "SUM(v) < 0 AND COUNT(*) > 2900")], &ENDS);
-    assert_eq!(found(&compile(&RowPattern { within_ms: Some(40), ..sums }, false)).unwrap(), 0);
+    assert_eq!(found(&compile(&RowPattern { within_us: Some(40), ..sums }, false)).unwrap(), 0);
     // Here all of them differ.
     let labels = spec("(a | x)* y", &[("Y", "LAST(A.v, 1) > LAST(X.v, 2) AND kind = 'b'")], &ENDS);
     let compiled = compile(&labels, false).with_max_ways_per_key(5_000);

@@ -3,7 +3,7 @@
 use crate::cases::Shape;
 use crate::row_cases::{feed, value};
 use crate::row_definition::{Aggregate, Clause, Condition, Found, Place, Read, Row, Shown, Value};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::{Result, StreamSchema};
 use egret_testkit::{Random, table};
@@ -37,7 +37,7 @@ fn record_batch(rows: &[Row], random: &mut Random) -> RecordBatch {
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.id))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.kind.to_string()))),
         Arc::new(rows.iter().map(|row| row.v).collect::<Int64Array>()),
-        Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.at))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.at))),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
@@ -187,8 +187,8 @@ fn random_clause(random: &mut Random) -> Clause {
         8 => RowSkip::ToFirst(target()),
         _ => RowSkip::ToLast(names.sets[names.sets.len() - 1].clone()),
     };
-    let within_ms = random.chance(35).then(|| random.between(1, 12));
-    Clause { pattern, subset, defines, measures, rows_per_match, after_match, within_ms }
+    let within_us = random.chance(35).then(|| random.between(1, 12));
+    Clause { pattern, subset, defines, measures, rows_per_match, after_match, within_us }
 }
 
 /// The clause for the engine; its first measure is the id of the row shown.
@@ -202,7 +202,7 @@ fn compile(clause: &Clause) -> Result<CompiledRowPattern> {
         spec.measures.push((parse_expression(&measure.sql())?, format!("m{index}")));
     }
     (spec.rows_per_match, spec.after_match) = (clause.rows_per_match, clause.after_match.clone());
-    spec.within_ms = clause.within_ms;
+    spec.within_us = clause.within_us;
     let schema = schema();
     CompiledRowPattern::compile(&spec, &schema, vec![], vec![(schema.index_of("at")?, false), (0, false)])
 }
@@ -265,7 +265,7 @@ fn check(seed: u64, clause: &Clause, compiled: &CompiledRowPattern, rows: &[Row]
             measures.join(", "),
             clause.rows_per_match,
             clause.after_match,
-            clause.within_ms,
+            clause.within_us,
             clause.subset,
         );
     }

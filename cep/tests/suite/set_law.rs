@@ -1,7 +1,7 @@
 //! Sets of patterns: each gives exactly what it gives alone, however the rows are cut, wherever there is a restore.
 
 use crate::chained::{both, chained, key_columns};
-use crate::law::{DELAY_MS, random_rows, schema};
+use crate::law::{DELAY_US, random_rows, schema};
 use egret_cep::{AfterMatch, CompiledPattern, Pattern, PatternSet, measures};
 use egret_core::OperatorFactory;
 use egret_core::job::Partitioning;
@@ -42,9 +42,9 @@ fn pattern(random: &mut Random, sparse: bool) -> Pattern {
         pattern = pattern.filter(condition(random, true));
     }
     if random.chance(20) {
-        pattern = pattern.not_followed_by("d").filter(condition(random, false)).within(Duration::from_millis(60));
+        pattern = pattern.not_followed_by("d").filter(condition(random, false)).within(Duration::from_micros(60));
     } else if random.chance(80) {
-        pattern = pattern.within(Duration::from_millis(random.between(10, 120) as u64));
+        pattern = pattern.within(Duration::from_micros(random.between(10, 120) as u64));
     }
     pattern.after_match(
         [AfterMatch::NoSkip, AfterMatch::NoSkip, AfterMatch::SkipToNext, AfterMatch::SkipPastLastEvent][random.below(4)].clone(),
@@ -87,7 +87,7 @@ fn check(seed: u64, count: usize, keys: &[usize], sparse: bool) -> usize {
     let set = PatternSet::new(named).unwrap();
     let partitioning =
         if keys.is_empty() { Partitioning::Gather } else { Partitioning::Hash(key_columns(&patterns[0], &schema())) };
-    let input = Input::new(&schema()).partitioned(partitioning).out_of_order_by(DELAY_MS);
+    let input = Input::new(&schema()).partitioned(partitioning).out_of_order_by(DELAY_US);
     let input = input.split(random_rows(seed + 1, 110)).split(random_rows(seed + 2, 60));
     let together = run(both(set.prefilter_factory(), set.matcher_factory()), &input);
     let mut found = 0;

@@ -16,7 +16,7 @@ fn traced_matches(trace: &Trace, rows: &RecordBatch) -> Vec<Found> {
         for step in &of.steps {
             found.entry(step.variable.clone()).or_default().push(ids.value(trace.events[step.event].row));
         }
-        (found, of.decided_ms)
+        (found, of.decided_us)
     };
     trace.matches.iter().map(found).collect()
 }
@@ -108,22 +108,22 @@ fn every_way_to_stop_has_its_reason() {
     let strict = first(&ab().next("c").filter(of_kind("c")));
     assert_eq!(told(&strict), (Fate::Stopped, 2, vec![(Some("c"), Reason::Strict, Some(2))]));
     assert_eq!(strict.stops[0].conditions, ["c.kind 'x' = 'c'"]);
-    assert_eq!((strict.steps_missing, strict.last, strict.ended_ms), (1, 2, Some(20)));
+    assert_eq!((strict.steps_missing, strict.last, strict.ended_us), (1, 2, Some(20)));
 
     let negated = first(&ab().not_followed_by("n").filter(of_kind("x")).followed_by("c").filter(of_kind("c")));
     assert_eq!(told(&negated), (Fate::Stopped, 2, vec![(Some("c"), Reason::Negation, Some(2))]));
     assert_eq!((negated.stops[0].by.as_deref(), &*negated.stops[0].conditions[0]), (Some("n"), "n.kind 'x' = 'x'"));
 
-    let within = first(&ab().followed_by("d").filter("kind = 'd' AND card = 7").within(Duration::from_millis(35)));
+    let within = first(&ab().followed_by("d").filter("kind = 'd' AND card = 7").within(Duration::from_micros(35)));
     assert_eq!(told(&within), (Fate::TimedOut, 2, vec![(Some("d"), Reason::Within, None)]));
-    assert_eq!((within.stops[0].at_ms, within.stops[0].looked_at), (Some(35), 2));
+    assert_eq!((within.stops[0].at_us, within.stops[0].looked_at), (Some(35), 2));
     assert_eq!(within.stops[0].near[0].failed, ["d.kind 'x' = 'd'"]);
     assert_eq!(within.stops[0].near[0].held, ["d.card 7 = 7"]);
     assert_eq!(within.stops[0].wanted, ["d.kind = 'd'", "d.card = 7"]);
 
-    let gap = first(&ab().followed_by("c").filter(of_kind("c")).within_previous(Duration::from_millis(15)));
+    let gap = first(&ab().followed_by("c").filter(of_kind("c")).within_previous(Duration::from_micros(15)));
     assert_eq!(told(&gap), (Fate::TimedOut, 2, vec![(Some("c"), Reason::Gap, None)]));
-    assert_eq!(gap.stops[0].at_ms, Some(25));
+    assert_eq!(gap.stops[0].at_us, Some(25));
 
     let waiting = first(&ab().followed_by("d").filter(of_kind("d")));
     assert_eq!(told(&waiting), (Fate::Waiting, 2, vec![(Some("d"), Reason::EndOfInput, None)]));

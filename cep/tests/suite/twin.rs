@@ -1,7 +1,7 @@
 //! The slow and obvious twin of the benchmarks' patterns: two small payments and a big one, by nested loops.
 
 use crate::chained::chained;
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::Int64Type;
 use egret_cep::{AfterMatch, CompiledPattern, Pattern, measures};
 use egret_core::job::Partitioning;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SEEDS: u64 = 300;
-const WINDOW_MS: i64 = 600;
-const DELAY_MS: i64 = 40;
+const WINDOW_US: i64 = 600;
+const DELAY_US: i64 = 40;
 
 /// A payment.
 #[derive(Clone, Debug)]
@@ -73,10 +73,10 @@ fn match_from(payments: &[&Payment], last: Last) -> Option<(usize, Ids)> {
     let average = (first.amount? + second.amount?) / 2.0;
     let last_at = (second_at + 1..payments.len()).find(|&index| last(payments[index], second, average))?;
     let end = payments[last_at];
-    (end.at - first.at < WINDOW_MS).then_some((last_at + 1, (first.id, second.id, end.id)))
+    (end.at - first.at < WINDOW_US).then_some((last_at + 1, (first.id, second.id, end.id)))
 }
 
-/// Random payments in order of arrival, out of order by less than [`DELAY_MS`].
+/// Random payments in order of arrival, out of order by less than [`DELAY_US`].
 fn random_payments(random: &mut Random) -> Vec<Payment> {
     let (count, step) = (random.below(120) + 1, random.between(1, 60));
     let mut payments: Vec<(i64, Payment)> = (0..count as i64)
@@ -90,7 +90,7 @@ fn random_payments(random: &mut Random) -> Vec<Payment> {
             let country = (!random.chance(5)).then(|| random.between(0, 3));
             // Events of the same time are in order of their ids.
             let at = id * step / 2;
-            (at + random.between(0, DELAY_MS), Payment { id, card: random.between(0, 3), amount, country, at })
+            (at + random.between(0, DELAY_US), Payment { id, card: random.between(0, 3), amount, country, at })
         })
         .collect();
     payments.sort_by_key(|(arrival, _)| *arrival);
@@ -107,7 +107,7 @@ fn record_batch(payments: &[Payment]) -> RecordBatch {
         Arc::new(Int64Array::from_iter_values(payments.iter().map(|payment| payment.card))),
         Arc::new(Float64Array::from_iter(payments.iter().map(|payment| payment.amount))),
         Arc::new(Int64Array::from_iter(payments.iter().map(|payment| payment.country))),
-        Arc::new(TimestampMillisecondArray::from_iter_values(payments.iter().map(|payment| payment.at))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(payments.iter().map(|payment| payment.at))),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
@@ -118,7 +118,7 @@ fn compile(last: &str) -> CompiledPattern {
         .times(2)
         .followed_by("big")
         .filter(last)
-        .within(Duration::from_millis(WINDOW_MS as u64))
+        .within(Duration::from_micros(WINDOW_US as u64))
         .after_match(AfterMatch::SkipPastLastEvent);
     let columns = measures(&[("a", "first(small.id)"), ("b", "last(small.id)"), ("c", "big.id")]).unwrap();
     CompiledPattern::compile(&pattern, &schema(), vec![1], vec![0], columns).unwrap()
@@ -134,7 +134,7 @@ fn engine_matches(compiled: &CompiledPattern, payments: &[Payment], random: &mut
         harness.feed(0, Batch::new(record_batch(now), &schema()).unwrap()).unwrap();
         latest = now.iter().map(|payment| payment.at).fold(latest, i64::max);
         if random.chance(60) {
-            harness.watermark(0, EventTime(latest - DELAY_MS)).unwrap();
+            harness.watermark(0, EventTime(latest - DELAY_US)).unwrap();
         }
         if random.chance(10) {
             let snapshot = harness.snapshot().unwrap();

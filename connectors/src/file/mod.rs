@@ -41,6 +41,7 @@ mod input;
 mod kept;
 mod new_files;
 mod parquet_read;
+mod parquet_write;
 mod part;
 mod pool;
 mod published;

@@ -12,9 +12,9 @@ use crate::format::timestamp::parse_timestamp;
 use crate::format::{JsonEncoder, TimestampUnit};
 use crate::mark::{Held, Mark};
 use crate::options::nearest;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
-use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
 use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema};
@@ -344,15 +344,19 @@ fn to_type(from: &ArrayRef, to: &DataType, unit: TimestampUnit) -> Result<ArrayR
     if !matches!(to, DataType::Timestamp(..)) {
         return Ok(cast(from, to)?);
     }
-    let times: TimestampMillisecondArray = match from.data_type() {
+    let times: TimestampMicrosecondArray = match from.data_type() {
         DataType::Timestamp(_, zone) => {
-            let millis = cast(from, &DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))?;
-            millis.as_primitive::<TimestampMillisecondType>().clone().with_timezone_opt(None::<Arc<str>>)
+            // A cast of nanoseconds cuts toward 1970.
+            let times = match from.as_primitive_opt::<TimestampNanosecondType>() {
+                Some(nanos) => Arc::new(nanos.unary::<_, TimestampMicrosecondType>(|nanos| nanos.div_euclid(1_000))),
+                None => cast(from, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?,
+            };
+            times.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>)
         }
         DataType::Date32 | DataType::Date64 => cast(from, to)?.as_primitive().clone(),
         integer if integer.is_integer() => {
             let values = cast(from, &DataType::Int64)?;
-            values.as_primitive::<Int64Type>().iter().map(|value| value.and_then(|value| unit.to_millis(value))).collect()
+            values.as_primitive::<Int64Type>().iter().map(|value| value.and_then(|value| unit.to_micros(value))).collect()
         }
         _ => {
             let texts = cast(from, &DataType::Utf8)?;

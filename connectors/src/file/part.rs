@@ -1,6 +1,7 @@
 //! A file that is being written under a hidden name.
 
 use super::config::{Compression, FileFormat, FileSinkConfig};
+use super::parquet_write::{file_rows, file_schema};
 use crate::format::{CsvEncoder, JsonEncoder};
 use crate::io_error::io_error;
 use arrow::array::RecordBatch;
@@ -34,7 +35,7 @@ pub(crate) struct Part {
 enum Content {
     Json(JsonEncoder, TextFile),
     Csv { encoder: CsvEncoder, file: TextFile, header: bool },
-    Parquet(Box<ArrowWriter<Hashed>>),
+    Parquet { writer: Box<ArrowWriter<Hashed>>, schema: SchemaRef },
 }
 
 impl Part {
@@ -76,8 +77,9 @@ impl Part {
                     .set_compression(compression)
                     .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
                     .build();
-                let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties));
-                Content::Parquet(Box::new(writer.map_err(|error| parquet_error(path, error))?))
+                let schema = file_schema(schema);
+                let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties));
+                Content::Parquet { writer: Box::new(writer.map_err(|error| parquet_error(path, error))?), schema }
             }
         };
         Ok(Self {
@@ -127,8 +129,8 @@ impl Part {
                 self.bytes += (file.buffer.len() - before) as u64;
                 file.write_full().map_err(|error| io_error("write", &self.path, &error))
             }
-            Content::Parquet(writer) => {
-                writer.write(rows).map_err(|error| parquet_error(&self.path, error))?;
+            Content::Parquet { writer, schema } => {
+                writer.write(&file_rows(rows, schema)?).map_err(|error| parquet_error(&self.path, error))?;
                 self.bytes = (writer.bytes_written() + writer.in_progress_size()) as u64;
                 Ok(())
             }
@@ -166,7 +168,7 @@ impl Part {
         let failed = |error: io::Error| io_error("write", &self.path, &error);
         let written = match self.content.take().expect("a part is finished once") {
             Content::Json(_, file) | Content::Csv { file, .. } => file.finish().map_err(failed)?,
-            Content::Parquet(writer) => writer.into_inner().map_err(|error| parquet_error(&self.path, error))?,
+            Content::Parquet { writer, .. } => writer.into_inner().map_err(|error| parquet_error(&self.path, error))?,
         };
         if self.is_temporary {
             written.file.sync_all().map_err(failed)?;

@@ -4,7 +4,7 @@ use super::number::{parse_f32, parse_f64, parse_i64};
 use super::timestamp::{TIMESTAMP_FORMATS, TimestampUnit, parse_date, parse_timestamp};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    RecordBatchOptions, StringArray, TimestampMillisecondArray,
+    RecordBatchOptions, StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
@@ -97,7 +97,7 @@ impl Values {
             DataType::Boolean => Self::Boolean(Vec::new()),
             DataType::Utf8 => Self::Utf8(Texts::new()),
             DataType::Date32 => Self::Date(Vec::new()),
-            DataType::Timestamp(TimeUnit::Millisecond, None) => Self::Timestamp(Vec::new()),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => Self::Timestamp(Vec::new()),
             _ => return None,
         })
     }
@@ -142,7 +142,7 @@ impl Values {
             Self::Float32(values) => Arc::new(Float32Array::new(next(values).into(), nulls)),
             Self::Float64(values) => Arc::new(Float64Array::new(next(values).into(), nulls)),
             Self::Date(values) => Arc::new(Date32Array::new(next(values).into(), nulls)),
-            Self::Timestamp(values) => Arc::new(TimestampMillisecondArray::new(next(values).into(), nulls)),
+            Self::Timestamp(values) => Arc::new(TimestampMicrosecondArray::new(next(values).into(), nulls)),
             Self::Boolean(values) => Arc::new(BooleanArray::new(BooleanBuffer::from(next(values)), nulls)),
             Self::Utf8(texts) => {
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(next(&mut texts.offsets)));

@@ -6,7 +6,7 @@
 use super::CsvConfig;
 use super::timestamp::{write_date, write_timestamp};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Date32Type, FieldRef, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Date32Type, FieldRef, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use egret_core::Result;
 use std::io::Write;
@@ -73,7 +73,7 @@ impl CsvEncoder {
             Cells::Float64(values) => write!(out, "{}", values[row])?,
             Cells::Timestamp(values) => {
                 if !write_timestamp(values[row], out) {
-                    write!(out, "{}", values[row])?;
+                    write!(out, "{}", values[row].div_euclid(1_000))?;
                 }
             }
             Cells::Date(values) => {
@@ -119,8 +119,8 @@ impl<'a> Cells<'a> {
         Ok(match column.data_type() {
             DataType::Int64 => Self::Int64(column.as_primitive::<Int64Type>().values()),
             DataType::Float64 => Self::Float64(column.as_primitive::<Float64Type>().values()),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => {
-                Self::Timestamp(column.as_primitive::<TimestampMillisecondType>().values())
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                Self::Timestamp(column.as_primitive::<TimestampMicrosecondType>().values())
             }
             DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Utf8 => Self::Utf8(column.as_string()),

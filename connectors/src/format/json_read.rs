@@ -194,7 +194,7 @@ fn parse_plain(text: &[u8], values: &mut Values, unit: TimestampUnit) -> Option<
             }
             _ => {
                 let (value, length) = scan_int(text)?;
-                values.push(unit.to_millis(value)?);
+                values.push(unit.to_micros(value)?);
                 Some(length)
             }
         },

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Date32Type, FieldRef, Float32Type, Float64Type, TimeUnit};
 use arrow::datatypes::{
-    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::json::writer::{EncoderOptions, NullableEncoder, make_encoder};
 use egret_core::Result;
@@ -129,8 +129,8 @@ impl<'a> Cells<'a> {
             DataType::UInt64 => CellValues::UInt64(column.as_primitive::<UInt64Type>().values()),
             DataType::Float32 => CellValues::Float32(column.as_primitive::<Float32Type>().values()),
             DataType::Float64 => CellValues::Float64(column.as_primitive::<Float64Type>().values()),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => {
-                CellValues::Timestamp(column.as_primitive::<TimestampMillisecondType>().values())
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                CellValues::Timestamp(column.as_primitive::<TimestampMicrosecondType>().values())
             }
             DataType::Date32 => CellValues::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Boolean => CellValues::Boolean(column.as_boolean().values()),
@@ -157,7 +157,9 @@ impl<'a> Cells<'a> {
             CellValues::UInt64(values) => write_int(values[row], out),
             CellValues::Float32(values) => write_float(values[row], values[row].is_finite(), out),
             CellValues::Float64(values) => write_float(values[row], values[row].is_finite(), out),
-            CellValues::Timestamp(values) => quoted(out, |out| write_timestamp(values[row], out), || values[row]),
+            CellValues::Timestamp(values) => {
+                quoted(out, |out| write_timestamp(values[row], out), || values[row].div_euclid(1_000))
+            }
             CellValues::Date(values) => quoted(out, |out| write_date(values[row], out), || i64::from(values[row])),
             CellValues::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
             CellValues::Utf8(values) => JsonEncoder::write_string(values.value(row), out),

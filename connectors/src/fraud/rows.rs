@@ -1,9 +1,9 @@
 //! The transactions as Arrow rows.
 
 use super::{FraudSimulator, Transaction};
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
-use egret_core::StreamSchema;
+use egret_core::{EventTime, StreamSchema};
 use std::sync::Arc;
 
 impl FraudSimulator {
@@ -51,7 +51,7 @@ impl Iterator for RecordBatches {
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.terminal))),
             Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.amount))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.country))),
-            Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.at_ms))),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| EventTime::from_millis(row.at_ms).0))),
             Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.scenario.is_some())))),
             Arc::new(StringArray::from_iter(rows.iter().map(|row| row.scenario))),
         ];

@@ -6,16 +6,17 @@ use crate::format::timestamp::parse_timestamp;
 use crate::options::{OptionError, Options, nearest};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    RecordBatchOptions, StringArray, TimestampMillisecondArray,
+    RecordBatchOptions, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, TimeUnit};
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::{Error, EventTime, Length, Result, StreamSchema};
 use std::sync::Arc;
 use std::time::Duration;
 
-const DAY_MS: i64 = 86_400_000;
+/// A day, in microseconds.
+const DAY: i64 = 86_400_000_000;
 /// 2024-01-01T00:00:00Z.
-const START_MS: i64 = 1_704_067_200_000;
+const START: EventTime = EventTime::from_millis(1_704_067_200_000);
 
 /// Numbers are the row's number, strings `<column>-<number>`, booleans whether the number is odd, times the start plus the
 /// number times a step.
@@ -24,8 +25,8 @@ const START_MS: i64 = 1_704_067_200_000;
 /// named the numbers start again from 0 after so many rows, as in `cycle = 'card:1000, device:300'`.
 pub struct Sequence {
     schema: StreamSchema,
-    start_ms: i64,
-    step_ms: i64,
+    start: EventTime,
+    step_us: i64,
     /// For each column after how many rows its values start again.
     cycles: Vec<Option<u64>>,
 }
@@ -38,13 +39,13 @@ impl Sequence {
     pub fn new(schema: StreamSchema) -> Result<Self> {
         crate::format::column::check_types(&schema)?;
         let cycles = vec![None; schema.arrow().fields().len()];
-        Ok(Self { schema, start_ms: START_MS, step_ms: 1, cycles })
+        Ok(Self { schema, start: START, step_us: 1_000, cycles })
     }
 
-    /// Where times start, and how far apart they are.
+    /// Where times start, and how far apart they are, in microseconds.
     #[must_use]
-    pub fn with_times(mut self, start_ms: i64, step_ms: i64) -> Self {
-        (self.start_ms, self.step_ms) = (start_ms, step_ms);
+    pub fn with_times(mut self, start: EventTime, step_us: i64) -> Self {
+        (self.start, self.step_us) = (start, step_us);
         self
     }
 
@@ -62,7 +63,7 @@ impl Sequence {
         let field = self.schema.arrow().field(column);
         let cycle = self.cycles[column];
         let numbers = rows.iter().map(move |number| cycle.map_or(number, |cycle| number % cycle));
-        let times = numbers.clone().map(|number| self.start_ms.wrapping_add(self.step_ms.wrapping_mul(number as i64)));
+        let times = numbers.clone().map(|number| self.start.0.wrapping_add(self.step_us.wrapping_mul(number as i64)));
         Ok(match field.data_type() {
             DataType::Int8 => Arc::new(Int8Array::from_iter_values(numbers.map(|number| number as i8))),
             DataType::Int16 => Arc::new(Int16Array::from_iter_values(numbers.map(|number| number as i16))),
@@ -72,8 +73,8 @@ impl Sequence {
             DataType::Float64 => Arc::new(Float64Array::from_iter_values(numbers.map(|number| number as f64))),
             DataType::Boolean => Arc::new(BooleanArray::from_iter(numbers.map(|number| Some(number % 2 == 1)))),
             DataType::Utf8 => Arc::new(StringArray::from_iter_values(numbers.map(|number| format!("{}-{number}", field.name())))),
-            DataType::Date32 => Arc::new(Date32Array::from_iter_values(times.map(|time| time.div_euclid(DAY_MS) as i32))),
-            DataType::Timestamp(TimeUnit::Millisecond, None) => Arc::new(TimestampMillisecondArray::from_iter_values(times)),
+            DataType::Date32 => Arc::new(Date32Array::from_iter_values(times.map(|time| time.div_euclid(DAY) as i32))),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => Arc::new(TimestampMicrosecondArray::from_iter_values(times)),
             other => {
                 return Err(Error::bug(format!("types were checked when the sequence was made, and {other} is none of them")));
             }
@@ -97,8 +98,8 @@ impl RowGenerator for Sequence {
         let cycles = fields.filter_map(|(field, cycle)| Some(format!("{}:{}", field.name(), (*cycle)?)));
         let facts = [
             ("kind", "sequence".to_owned()),
-            ("start", egret_core::EventTime(self.start_ms).to_string()),
-            ("step", format!("{} ms", self.step_ms)),
+            ("start", self.start.to_string()),
+            ("step", Length(self.step_us).to_string()),
             ("cycle", cycles.collect::<Vec<_>>().join(", ")),
         ];
         facts.map(|(name, value)| (name.to_owned(), value)).into()
@@ -111,9 +112,9 @@ impl RowGenerator for Sequence {
 
 /// The factory of `kind = 'sequence'`.
 pub(crate) fn sequence_from_options(options: &Options, schema: &StreamSchema) -> Result<Arc<dyn RowGenerator>, OptionError> {
-    let start_ms = match options.get("start") {
-        None => START_MS,
-        Some(text) => parse_timestamp(text.as_bytes(), TimestampUnit::Millisecond).ok_or_else(|| {
+    let start = match options.get("start") {
+        None => START,
+        Some(text) => parse_timestamp(text.as_bytes(), TimestampUnit::Millisecond).map(EventTime).ok_or_else(|| {
             OptionError::of(
                 "start",
                 Error::job(format!("'{text}' is not a timestamp")).help("write it like 2024-05-31T14:00:00Z"),
@@ -121,8 +122,8 @@ pub(crate) fn sequence_from_options(options: &Options, schema: &StreamSchema) ->
         })?,
     };
     let step = options.duration("step")?.unwrap_or(Duration::from_millis(1));
-    let step_ms = i64::try_from(step.as_millis()).map_err(|_| OptionError::of("step", Error::job("the step is too long")))?;
-    let mut sequence = Sequence::new(schema.clone())?.with_times(start_ms, step_ms);
+    let step_us = i64::try_from(step.as_micros()).map_err(|_| OptionError::of("step", Error::job("the step is too long")))?;
+    let mut sequence = Sequence::new(schema.clone())?.with_times(start, step_us);
     for rule in options.get("cycle").into_iter().flat_map(|rules| rules.split(',')) {
         sequence = add_cycle(sequence, rule.trim())?;
     }

@@ -3,10 +3,10 @@
 //! The first rows are held until there are enough of them, or nothing more comes, and set the widths of the columns. After
 //! that widths stay; a value that is wider makes its column wider from there on. Numbers stand at the right.
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use egret_core::Result;
+use egret_core::{EventTime, Result};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Rows that set the widths.
@@ -63,6 +63,9 @@ impl TablePrinter {
             rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<Vec<_>, _>>()?;
         for row in 0..rows.num_rows() {
             let cells = formatters.iter().zip(rows.columns()).map(|(formatter, column)| {
+                if let Some(time) = column.as_primitive_opt::<TimestampMicrosecondType>().filter(|times| times.is_valid(row)) {
+                    return Ok(EventTime(time.value(row)).to_string());
+                }
                 let text = formatter.value(row).try_to_string()?;
                 Ok(cut(match column.data_type() {
                     DataType::Float32 | DataType::Float64 if column.is_valid(row) => short_float(text),

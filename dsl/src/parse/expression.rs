@@ -138,8 +138,8 @@ fn unknown_type(tree: &DataType) -> Option<String> {
     }
 }
 
-/// `INTERVAL '10' MINUTE`; `least_ms` is 1 where nothing is too short.
-pub(crate) fn interval<'a>(least_ms: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, DurationLit> {
+/// `INTERVAL '10' MINUTE`; `least_us` is 1 where nothing is too short.
+pub(crate) fn interval<'a>(least_us: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, DurationLit> {
     move |input| {
         if !input.starts_with("INTERVAL") {
             let help = match (input.first(), input.nth(1).and_then(Token::word)) {
@@ -156,7 +156,7 @@ pub(crate) fn interval<'a>(least_ms: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, D
         let (count, tree) = hand_over(slice, for_sqlparser(slice), |parser| parser.parse_prefix())?;
         let rest = input.skip(count);
         let length = duration::duration(&tree, input.until(rest).span()).map_err(|wrong| nom::Err::Failure(wrong.into()))?;
-        if length.ms < least_ms {
+        if length.us < least_us {
             let wrong = Diagnostic::error("this length of time is nothing").label(length.span, "must be longer than nothing");
             return Problem::from(wrong).fail();
         }

@@ -47,7 +47,7 @@ use tokens::{File, Parsed, Tokens};
 /// let (program, diagnostics) = parse(text);
 /// assert!(diagnostics.is_empty());
 /// let Statement::CreatePattern(pattern) = &program.statements[1] else { panic!("a pattern") };
-/// assert_eq!(pattern.within.expect("it has one").ms, 600_000);
+/// assert_eq!(pattern.within.expect("it has one").us, 600_000_000);
 /// let condition = pattern.defines[1].condition.as_ref().expect("it has one");
 /// let (_, average) = &condition.functions()[0];
 /// assert_eq!(average.of(text), "avg");

@@ -120,7 +120,7 @@ pub(crate) fn literal(input: Tokens<'_>) -> Parsed<'_, Literal> {
         SqlToken::Word(_) if token.is_word("true") => LiteralKind::Boolean(true),
         SqlToken::Word(_) if token.is_word("false") => LiteralKind::Boolean(false),
         SqlToken::Word(_) if token.is_word("interval") => {
-            return map(interval(0), |length| Literal { kind: LiteralKind::Duration(length.ms), span: length.span }).parse(input);
+            return map(interval(0), |length| Literal { kind: LiteralKind::Duration(length.us), span: length.span }).parse(input);
         }
         SqlToken::Word(_) => {
             return missing()

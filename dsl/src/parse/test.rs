@@ -112,24 +112,24 @@ fn expected_column(input: Tokens<'_>) -> Parsed<'_, ExpectedColumn> {
 /// An expression, `+ 5 MINUTE` or `START + 5 MINUTE`.
 fn test_value(input: Tokens<'_>) -> Parsed<'_, TestValue> {
     if input.starts_with("START") {
-        let (rest, ms) = match input.nth(1) {
+        let (rest, us) = match input.nth(1) {
             Some(token) if token.is(&SqlToken::Plus) => cut(length).parse(input.skip(2))?,
             _ => (input.skip(1), 0),
         };
-        return Ok((rest, TestValue::FromStart { ms, span: input.until(rest).span() }));
+        return Ok((rest, TestValue::FromStart { us, span: input.until(rest).span() }));
     }
     let is_plus = input.first().is_some_and(|token| token.is(&SqlToken::Plus));
     if is_plus && (input.skip(1).starts_with("INTERVAL") || input.nth(2).and_then(Token::word).is_some()) {
-        let (rest, ms) = cut(length).parse(input.skip(1))?;
-        return Ok((rest, TestValue::After { ms, span: input.until(rest).span() }));
+        let (rest, us) = cut(length).parse(input.skip(1))?;
+        return Ok((rest, TestValue::After { us, span: input.until(rest).span() }));
     }
     map(expression, TestValue::Sql).parse(input)
 }
 
-/// `5 MINUTE`, `1 HOUR 30 MINUTE` or an interval, in milliseconds.
+/// `5 MINUTE`, `1 HOUR 30 MINUTE` or an interval, in microseconds.
 fn length(input: Tokens<'_>) -> Parsed<'_, u64> {
     if input.starts_with("INTERVAL") {
-        return map(interval(0), |length| length.ms).parse(input);
+        return map(interval(0), |length| length.us).parse(input);
     }
     let (mut rest, mut text) = (input, String::new());
     while let (Some(SqlToken::Number(number, _)), Some(unit)) =
@@ -142,7 +142,7 @@ fn length(input: Tokens<'_>) -> Parsed<'_, u64> {
         return Problem::thing(input, "a length of time").help("write it as in `+ 5 MINUTE`").fail();
     }
     match duration::of_words(&text, input.until(rest).span()) {
-        Ok(length) => Ok((rest, length.ms)),
+        Ok(length) => Ok((rest, length.us)),
         Err(wrong) => Problem::from(wrong).fail(),
     }
 }

@@ -7,8 +7,8 @@ use crate::{Name, Span};
 /// A length of time: `INTERVAL '10' MINUTE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DurationLit {
-    /// How long, in milliseconds.
-    pub ms: u64,
+    /// How long, in microseconds.
+    pub us: u64,
     /// Where it stands.
     pub span: Span,
 }
@@ -33,7 +33,7 @@ pub enum LiteralKind {
     Float(f64),
     /// `true`
     Boolean(bool),
-    /// `INTERVAL '5' SECOND`, in milliseconds
+    /// `INTERVAL '5' SECOND`, in microseconds
     Duration(u64),
 }
 
@@ -71,10 +71,10 @@ impl Literal {
         }
     }
 
-    /// The length of time in milliseconds, if it is one.
-    pub fn as_duration_ms(&self) -> Option<u64> {
+    /// The length of time in microseconds, if it is one.
+    pub fn as_duration_us(&self) -> Option<u64> {
         match self.kind {
-            LiteralKind::Duration(ms) => Some(ms),
+            LiteralKind::Duration(us) => Some(us),
             _ => None,
         }
     }
@@ -91,7 +91,7 @@ impl Literal {
     }
 }
 
-/// The bare value: a text without its quotes, a length of time in milliseconds.
+/// The bare value: a text without its quotes, a length of time in microseconds.
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -99,7 +99,7 @@ impl fmt::Display for Literal {
             LiteralKind::Integer(number) => write!(f, "{number}"),
             LiteralKind::Float(number) => write!(f, "{number}"),
             LiteralKind::Boolean(flag) => write!(f, "{flag}"),
-            LiteralKind::Duration(ms) => write!(f, "{ms}"),
+            LiteralKind::Duration(us) => write!(f, "{us}"),
         }
     }
 }

@@ -86,7 +86,7 @@ impl<T> Sql<T> {
     /// The length of time that an `INTERVAL` of the tree stands for.
     ///
     /// # Errors
-    /// The expression is no `INTERVAL`, or its length is not a whole number of milliseconds.
+    /// The expression is no `INTERVAL`, or its length is not a whole number of microseconds.
     pub fn duration(&self, expr: &Expr) -> Result<DurationLit, Diagnostic> {
         crate::duration::duration(expr, self.span_of_expr(expr))
     }

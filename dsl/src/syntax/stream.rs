@@ -44,15 +44,15 @@ pub struct Watermark {
 }
 
 impl Watermark {
-    /// How far the watermark stays behind the newest event, in milliseconds: 5000 for `at - INTERVAL '5' SECOND`, 0 for `at`.
+    /// How far the watermark stays behind the newest event, in microseconds: 5000000 for `at - INTERVAL '5' SECOND`, 0 for `at`.
     ///
     /// # Errors
     /// The expression is anything else.
-    pub fn delay_ms(&self) -> Result<u64, Diagnostic> {
+    pub fn delay_us(&self) -> Result<u64, Diagnostic> {
         match &self.expr.tree {
             expr if self.is_column(expr) => Ok(0),
             Expr::BinaryOp { left, op: BinaryOperator::Minus, right } if self.is_column(left) => {
-                self.expr.duration(right).map(|delay| delay.ms)
+                self.expr.duration(right).map(|delay| delay.us)
             }
             _ => Err(Diagnostic::error("this watermark cannot be followed")
                 .label(self.expr.span, "neither the column nor the column minus a length of time")

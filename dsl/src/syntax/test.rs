@@ -44,17 +44,17 @@ pub struct GivenRow {
 pub enum TestValue {
     /// An expression without columns.
     Sql(Sql),
-    /// `+ 5 MINUTE`: so many milliseconds after the row before; in an expectation, after the last row.
+    /// `+ 5 MINUTE`: so many microseconds after the row before; in an expectation, after the last row.
     After {
         /// How long after.
-        ms: u64,
+        us: u64,
         /// All of it.
         span: Span,
     },
-    /// `START + 5 MINUTE`: so many milliseconds after the first row.
+    /// `START + 5 MINUTE`: so many microseconds after the first row.
     FromStart {
         /// How long after.
-        ms: u64,
+        us: u64,
         /// All of it.
         span: Span,
     },

@@ -62,7 +62,7 @@ fn every_part_is_read() {
     assert_eq!(pattern.span_at(pattern.text.find("gap").unwrap()).of(WHOLE), "gap");
     assert_eq!(pattern.span_at(pattern.text.find('|').unwrap()).of(WHOLE), "|");
     assert_eq!(pattern.span_at(pattern.text.len()).of(WHOLE), ")");
-    assert_eq!(clause.within.unwrap().ms, 600_000);
+    assert_eq!(clause.within.unwrap().us, 600_000_000);
     let subsets: Vec<_> = clause.subsets.iter().map(|s| (s.name.text.as_str(), names(&s.variables))).collect();
     assert_eq!(subsets, [("u", "small big".to_owned()), ("v", "gap".to_owned())]);
     let defines: Vec<_> = clause.defines.iter().map(|d| (d.variable.text.as_str(), d.condition.tree.to_string())).collect();

@@ -27,10 +27,10 @@ fn window(table: &str) -> Option<Result<String, String>> {
         Ok(call) => {
             assert!(call.span.of(&text).ends_with(')'), "{}", call.span.of(&text));
             let kind = match call.kind {
-                WindowKind::Tumble { size } => format!("tumble {}", size.ms),
-                WindowKind::Hop { slide, size } => format!("hop {} {}", slide.ms, size.ms),
-                WindowKind::Session { gap } => format!("session {}", gap.ms),
-                WindowKind::Cumulate { step, size } => format!("cumulate {} {}", step.ms, size.ms),
+                WindowKind::Tumble { size } => format!("tumble {}", size.us),
+                WindowKind::Hop { slide, size } => format!("hop {} {}", slide.us, size.us),
+                WindowKind::Session { gap } => format!("session {}", gap.us),
+                WindowKind::Cumulate { step, size } => format!("cumulate {} {}", step.us, size.us),
             };
             let name = |name: Option<Name>| name.map_or("-".to_owned(), |name| name.text);
             assert_eq!(call.stream.span.of(&text).to_lowercase(), call.stream.text);
@@ -43,15 +43,15 @@ fn window(table: &str) -> Option<Result<String, String>> {
 #[test]
 fn windows_in_every_spelling() {
     let good = |table: &str, expected: &str| assert_eq!(window(table), Some(Ok(expected.to_owned())), "{table}");
-    good("TUMBLE(txn, at, INTERVAL '10' SECOND)", "tumble 10000 txn at -");
-    good("tumble(Txn, INTERVAL '10' SECOND) AS w", "tumble 10000 txn - w");
-    good("TABLE(TUMBLE(TABLE txn, DESCRIPTOR(at), INTERVAL '10' SECOND)) w", "tumble 10000 txn at w");
-    good("TUMBLE(TABLE txn, DESCRIPTOR(at), INTERVAL '10' SECOND)", "tumble 10000 txn at -");
-    good("TABLE(TUMBLE(DATA => TABLE txn, TIMECOL => DESCRIPTOR(at), SIZE => INTERVAL '1' MINUTE))", "tumble 60000 txn at -");
-    good("HOP(DATA => txn, SIZE => INTERVAL '1' MINUTE, SLIDE => INTERVAL '5' SECOND)", "hop 5000 60000 txn - -");
-    good("HOP(txn, at, INTERVAL '5' SECOND, INTERVAL '1' MINUTE)", "hop 5000 60000 txn at -");
-    good("SESSION(txn, at, INTERVAL '30 minutes')", "session 1800000 txn at -");
-    good("CUMULATE(txn, at, INTERVAL '1' HOUR, INTERVAL '1' DAY)", "cumulate 3600000 86400000 txn at -");
+    good("TUMBLE(txn, at, INTERVAL '10' SECOND)", "tumble 10000000 txn at -");
+    good("tumble(Txn, INTERVAL '10' SECOND) AS w", "tumble 10000000 txn - w");
+    good("TABLE(TUMBLE(TABLE txn, DESCRIPTOR(at), INTERVAL '10' SECOND)) w", "tumble 10000000 txn at w");
+    good("TUMBLE(TABLE txn, DESCRIPTOR(at), INTERVAL '10' SECOND)", "tumble 10000000 txn at -");
+    good("TABLE(TUMBLE(DATA => TABLE txn, TIMECOL => DESCRIPTOR(at), SIZE => INTERVAL '1' MINUTE))", "tumble 60000000 txn at -");
+    good("HOP(DATA => txn, SIZE => INTERVAL '1' MINUTE, SLIDE => INTERVAL '5' SECOND)", "hop 5000000 60000000 txn - -");
+    good("HOP(txn, at, INTERVAL '5' SECOND, INTERVAL '1' MINUTE)", "hop 5000000 60000000 txn at -");
+    good("SESSION(txn, at, INTERVAL '30 minutes')", "session 1800000000 txn at -");
+    good("CUMULATE(txn, at, INTERVAL '1' HOUR, INTERVAL '1' DAY)", "cumulate 3600000000 86400000000 txn at -");
     assert_eq!(window("txn"), None);
     assert_eq!(window("generate_series(1, 2)"), None);
     assert_eq!(window("(SELECT 1)"), None);

@@ -31,7 +31,7 @@ fn a_stream() {
     assert_eq!(columns[1], ("At", "TIMESTAMP(3)".to_owned(), false));
     assert_eq!(columns.len(), 5);
     let watermark = stream.watermark.unwrap();
-    assert_eq!(watermark.delay_ms().unwrap(), 1500);
+    assert_eq!(watermark.delay_us().unwrap(), 1_500_000);
     let values: Vec<(String, LiteralKind)> =
         stream.options.entries.iter().map(|entry| (entry.key.text.clone(), entry.value.kind.clone())).collect();
     assert_eq!(
@@ -41,7 +41,7 @@ fn a_stream() {
             ("retry.max".to_owned(), LiteralKind::Integer(-5)),
             ("rate".to_owned(), LiteralKind::Float(0.5)),
             ("flag".to_owned(), LiteralKind::Boolean(true)),
-            ("idle".to_owned(), LiteralKind::Duration(60_000)),
+            ("idle".to_owned(), LiteralKind::Duration(60_000_000)),
             ("format".to_owned(), LiteralKind::String("it's".to_owned())),
         ]
     );
@@ -53,11 +53,11 @@ fn watermarks() {
     let delay = |expr: &str| {
         let text = format!("CREATE STREAM t (at TIMESTAMP, other TIMESTAMP, WATERMARK FOR at AS {expr})");
         let Statement::CreateStream(stream) = one(&text) else { panic!() };
-        stream.watermark.unwrap().delay_ms().map_err(|wrong| wrong.message)
+        stream.watermark.unwrap().delay_us().map_err(|wrong| wrong.message)
     };
     assert_eq!(delay("at"), Ok(0));
-    assert_eq!(delay("AT - INTERVAL '5' SECOND"), Ok(5000));
-    assert_eq!(delay("(at) - (INTERVAL '2 minutes 1 second')"), Ok(121_000));
+    assert_eq!(delay("AT - INTERVAL '5' SECOND"), Ok(5_000_000));
+    assert_eq!(delay("(at) - (INTERVAL '2 minutes 1 second')"), Ok(121_000_000));
     assert_eq!(delay("other"), Err("this watermark cannot be followed".to_owned()));
     assert_eq!(delay("at + INTERVAL '5' SECOND"), Err("this watermark cannot be followed".to_owned()));
     assert_eq!(delay("at - 5"), Err("expected a length of time".to_owned()));
@@ -72,8 +72,8 @@ fn a_graph_and_a_model() {
         panic!()
     };
     assert_eq!((graph.from.text.as_str(), graph.to.text.as_str()), ("lower(card)", "device || 'x'"));
-    assert_eq!(graph.expire_after.unwrap().ms, 7 * 86_400_000);
-    assert_eq!(graph.step.unwrap().ms, 500);
+    assert_eq!(graph.expire_after.unwrap().us, 7 * 86_400_000_000);
+    assert_eq!(graph.step.unwrap().us, 500_000);
     assert_eq!(graph.compute.len(), 2);
 
     let Statement::CreateGraph(graph) = one("CREATE GRAPH g ON t EDGE payer AS account TO payee AS account COMPUTE components")
@@ -93,7 +93,7 @@ fn a_graph_and_a_model() {
         features,
         [Some("amount".to_owned()), Some("country".to_owned()), Some("half".to_owned()), Some("label".to_owned())]
     );
-    assert_eq!((model.label.text.as_str(), model.label_delay.ms, model.every), ("fraud = 1", 0, Some(10)));
+    assert_eq!((model.label.text.as_str(), model.label_delay.us, model.every), ("fraud = 1", 0, Some(10)));
     assert_eq!(model.using.args[0].value.as_f64(), Some(-0.5));
 }
 
@@ -227,20 +227,20 @@ fn after_match() {
 
 #[test]
 fn lengths_of_time() {
-    let ms = |text: &str| {
+    let us = |text: &str| {
         let sql = parse_expression(text).unwrap();
-        sql.duration(&sql.tree).map(|length| length.ms).map_err(|wrong| wrong.labels[0].1.clone())
+        sql.duration(&sql.tree).map(|length| length.us).map_err(|wrong| wrong.labels[0].1.clone())
     };
-    assert_eq!(ms("INTERVAL '10' MINUTE"), Ok(600_000));
-    assert_eq!(ms("INTERVAL '1.5' HOURS"), Ok(5_400_000));
-    assert_eq!(ms("INTERVAL 7 DAY"), Ok(604_800_000));
-    assert_eq!(ms("INTERVAL '1' WEEK"), Ok(604_800_000));
-    assert_eq!(ms("INTERVAL '1 Day 2 hours 0.25 seconds'"), Ok(93_600_250));
-    assert_eq!(ms("INTERVAL '3000' MICROSECOND"), Ok(3));
-    assert_eq!(ms("INTERVAL '.5' SECOND"), Ok(500));
+    assert_eq!(us("INTERVAL '10' MINUTE"), Ok(600_000_000));
+    assert_eq!(us("INTERVAL '1.5' HOURS"), Ok(5_400_000_000));
+    assert_eq!(us("INTERVAL 7 DAY"), Ok(604_800_000_000));
+    assert_eq!(us("INTERVAL '1' WEEK"), Ok(604_800_000_000));
+    assert_eq!(us("INTERVAL '1 Day 2 hours 0.25 seconds'"), Ok(93_600_250_000));
+    assert_eq!(us("INTERVAL '3000' MICROSECOND"), Ok(3_000));
+    assert_eq!(us("INTERVAL '.5' SECOND"), Ok(500_000));
     for (text, why) in [
         ("INTERVAL '1' MONTH", "a month has no fixed length"),
-        ("INTERVAL '0.0001' SECOND", "not a whole number of milliseconds"),
+        ("INTERVAL '0.0000001' SECOND", "not a whole number of microseconds"),
         ("INTERVAL '-1' SECOND", "negative"),
         ("INTERVAL 'x' SECOND", "`x` is not a number"),
         ("INTERVAL '.' SECOND", "`.` is not a number"),
@@ -253,7 +253,7 @@ fn lengths_of_time() {
         ("INTERVAL (1 + 1) SECOND", "not written out"),
         ("5", "this is none"),
     ] {
-        assert_eq!(ms(text), Err(why.to_owned()), "{text}");
+        assert_eq!(us(text), Err(why.to_owned()), "{text}");
     }
 }
 
@@ -274,15 +274,15 @@ fn tests_have_rows_and_expectations() {
     assert_eq!(rows.stream.as_ref().map(|name| name.text.as_str()), Some("txn"));
     assert_eq!((rows.columns.len(), rows.rows.len()), (5, 2));
     assert!(rows.rows.iter().all(|row| row.values.len() == 5));
-    assert!(matches!(rows.rows[1].values[4], TestValue::After { ms: 5_400_000, .. }));
-    assert!(matches!(others.rows[0].values[0], TestValue::FromStart { ms: 300_000, .. }));
-    assert!(matches!(others.rows[1].values[0], TestValue::FromStart { ms: 0, .. }));
+    assert!(matches!(rows.rows[1].values[4], TestValue::After { us: 5_400_000_000, .. }));
+    assert!(matches!(others.rows[0].values[0], TestValue::FromStart { us: 300_000_000, .. }));
+    assert!(matches!(others.rows[1].values[0], TestValue::FromStart { us: 0, .. }));
     let [found, none, timeout] = test.expects.as_slice() else { panic!() };
     let ExpectKind::Match(columns) = &found.kind else { panic!() };
     assert_eq!(columns[1].column.text, "Probes");
     let TestValue::Sql(sum) = &columns[1].value else { panic!() };
     assert_eq!(sum.text, "1 + 1");
-    assert!(matches!(none.kind, ExpectKind::NoMatch(Some(TestValue::After { ms: 5_000, .. }))));
+    assert!(matches!(none.kind, ExpectKind::NoMatch(Some(TestValue::After { us: 5_000_000, .. }))));
     assert!(matches!(&timeout.kind, ExpectKind::Timeout(columns) if columns.is_empty()));
     assert_eq!(none.span.of(super::EXAMPLE), "EXPECT NO MATCH BY + 5 SECOND");
     assert_eq!(rows.rows[0].span.of(super::EXAMPLE), "(1, 7, 5.0, 'DE', '2024-03-01')");

@@ -52,7 +52,7 @@ fn warnings_say_what_grows() {
     assert!(ring(None).warnings(false).is_empty() && ring(Some(100)).warnings(true).is_empty());
     assert!(ring(Some(3)).warnings(false)[0].contains("most are never seen"));
     assert_eq!(
-        GraphSpec::new("ring", 0, 1, Some(7 * 86_400_000), 1_000, &columns()).unwrap().describe(),
+        GraphSpec::new("ring", 0, 1, Some(7 * 86_400_000_000), 1_000_000, &columns()).unwrap().describe(),
         ["connected components of edges card to device; each lives 7 days", "a version every 1 second of event time"]
     );
 }
@@ -82,7 +82,7 @@ fn damaged_state_is_refused() {
         let _ = restore(&changed);
     }
     let longer = ring(Some(50));
-    let longer = GraphSpec::new("ring", 0, 1, Some(50), longer.step_ms() * 2, &columns()).unwrap();
+    let longer = GraphSpec::new("ring", 0, 1, Some(50), longer.step_us() * 2, &columns()).unwrap();
     let part = Snapshot { operator: vec![whole.clone()], ..Snapshot::default() };
     says(longer.operator_factory().create(&info).unwrap().restore(vec![part]), &["another step"]);
 

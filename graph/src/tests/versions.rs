@@ -80,7 +80,7 @@ fn check(seed: u64, expire: Option<i64>) {
     let spec = Arc::new(ring(expire));
     let (mut harness, mut rows) = (harness(&spec), Vec::new());
     let mut split = egret_core::SplitWatermark::new(&egret_core::WatermarkStrategy::bounded_out_of_orderness(
-        std::time::Duration::from_millis(random.between(0, 30) as u64),
+        std::time::Duration::from_micros(random.between(0, 30) as u64),
     ));
     let mut batches = Vec::new();
     split.split(random_rows(&mut random, 150), 2, |batch| batches.push(batch)).unwrap();
@@ -90,7 +90,7 @@ fn check(seed: u64, expire: Option<i64>) {
     }
     harness.finish().unwrap();
     let updates = egret_core::batch::concat(&harness.take(MAIN)).unwrap().unwrap().into_rows();
-    let versions = egret_core::batch::millis(updates.column(0)).to_vec();
+    let versions = egret_core::batch::micros(updates.column(0)).to_vec();
     assert!(versions.is_sorted());
     check_that_every_row_says_something_new(&updates);
 
@@ -99,7 +99,7 @@ fn check(seed: u64, expire: Option<i64>) {
     let devices = ["pixel", "iphone", "device-number-1", "device-number-2", "", "é", "unknown"].map(Some);
     let devices: Vec<Option<&str>> = devices.into_iter().chain([None]).cycle().take(cards.len()).collect();
     let mut applied = 0;
-    for version in (-80..=versions.last().unwrap() + 30).step_by(STEP_MS as usize) {
+    for version in (-80..=versions.last().unwrap() + 30).step_by(STEP_US as usize) {
         let end = versions.partition_point(|&step| step < version);
         reader.apply(&updates.slice(applied, end - applied)).unwrap();
         applied = end;
@@ -128,7 +128,7 @@ fn check(seed: u64, expire: Option<i64>) {
 fn check_that_every_row_says_something_new(updates: &RecordBatch) {
     let schema = ring(None).update_schema().clone();
     let rows = UpdateRows::new(updates, &schema).unwrap();
-    let versions = egret_core::batch::millis(updates.column(0));
+    let versions = egret_core::batch::micros(updates.column(0));
     let (mut vertices, mut components) = (BTreeMap::new(), BTreeMap::new());
     let mut said = BTreeSet::new();
     for (row, &version) in versions.iter().enumerate() {

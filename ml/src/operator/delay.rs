@@ -12,7 +12,7 @@ const BUCKETS: i64 = 512;
 /// Rows by the time at which their label is used.
 pub(crate) struct DelayedRows {
     buckets: BTreeMap<i64, DueRows>,
-    span_ms: i64,
+    span_us: i64,
     numeric_width: usize,
     hashed_width: usize,
     rows: usize,
@@ -43,10 +43,10 @@ pub(crate) struct DueRows {
 }
 
 impl DelayedRows {
-    /// No rows. A bucket never cuts a step of `step_ms`.
-    pub(crate) fn new(delay_ms: i64, step_ms: i64, numeric_width: usize, hashed_width: usize) -> Self {
-        let span_ms = step_ms.saturating_mul((delay_ms / step_ms / BUCKETS).max(1));
-        Self { buckets: BTreeMap::new(), span_ms, numeric_width, hashed_width, rows: 0 }
+    /// No rows. A bucket never cuts a step of `step_us`.
+    pub(crate) fn new(delay_us: i64, step_us: i64, numeric_width: usize, hashed_width: usize) -> Self {
+        let span_us = step_us.saturating_mul((delay_us / step_us / BUCKETS).max(1));
+        Self { buckets: BTreeMap::new(), span_us, numeric_width, hashed_width, rows: 0 }
     }
 
     /// How many rows wait.
@@ -77,7 +77,7 @@ impl DelayedRows {
     }
 
     fn bucket_of(&self, due: i64) -> i64 {
-        EventTime(due).floor_to(self.span_ms).0
+        EventTime(due).floor_to(self.span_us).0
     }
 
     /// Takes out the first rows whose time is below `limit`, in order; `MAX` takes all. `None` when there are no more.

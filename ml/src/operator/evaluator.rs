@@ -6,14 +6,14 @@ use super::learner::{due_times, only_one};
 use crate::features::{FeatureColumn, FeatureKind, FeatureReader, FeatureRows};
 use crate::metrics::Evaluation;
 use crate::spec::ModelSpec;
-use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMillisecondBuilder};
+use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMicrosecondBuilder};
 use egret_core::row_place::places_of;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Rows wait in buckets at least this wide.
-const BUCKET_MS: i64 = 1_000;
+const BUCKET_US: i64 = 1_000_000;
 
 /// Compares the scores that rows got with their labels, when these are due, and emits the metrics over all rows so far after
 /// every so many rows and at the end of the input. Runs as one instance.
@@ -37,7 +37,7 @@ impl EvaluatorOperator {
         let score = FeatureColumn { name: spec.name().to_owned(), column: score, kind: FeatureKind::Numeric };
         let reader = FeatureReader::new(&[score], 0);
         Self {
-            waiting: DelayedRows::new(spec.delay_ms(), BUCKET_MS, 1, 0),
+            waiting: DelayedRows::new(spec.delay_us(), BUCKET_US, 1, 0),
             scores: reader.empty_rows(),
             evaluation: Evaluation::new(spec.metrics()),
             last_due: EventTime::MIN.0,
@@ -69,7 +69,7 @@ impl Operator for EvaluatorOperator {
         for (label, score) in labels.iter_mut().zip(self.scores.view().numeric()) {
             *label = if score.is_nan() { f64::NAN } else { *label };
         }
-        let due = due_times(times, batch.late(), self.spec.delay_ms());
+        let due = due_times(times, batch.late(), self.spec.delay_us());
         let places = places_of(batch.rows());
         self.waiting.push(NewRows { due: &due, places, labels: &labels, features: &self.scores });
         Ok(())
@@ -112,7 +112,7 @@ impl Operator for EvaluatorOperator {
 
 /// Rows of metrics on their way out.
 struct Report {
-    at: TimestampMillisecondBuilder,
+    at: TimestampMicrosecondBuilder,
     rows: Int64Builder,
     values: Vec<Float64Builder>,
 }
@@ -120,7 +120,7 @@ struct Report {
 impl Report {
     fn new(metrics: usize) -> Self {
         Self {
-            at: TimestampMillisecondBuilder::new(),
+            at: TimestampMicrosecondBuilder::new(),
             rows: Int64Builder::new(),
             values: (0..metrics).map(|_| Float64Builder::new()).collect(),
         }

@@ -5,7 +5,7 @@ use super::labels::{self, count};
 use crate::Learner;
 use crate::features::FeatureRows;
 use crate::spec::ModelSpec;
-use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMillisecondBuilder};
+use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMicrosecondBuilder};
 use egret_core::knowledge::MakerSteps;
 use egret_core::row_place::places_of;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
@@ -35,10 +35,10 @@ impl LearnerOperator {
     /// The model's step is not positive.
     pub fn new(spec: Arc<ModelSpec>) -> Result<Self> {
         let reader = spec.reader();
-        let steps = MakerSteps::new(spec.step_ms())?;
+        let steps = MakerSteps::new(spec.step_us())?;
         Ok(Self {
             learner: spec.learner(),
-            waiting: DelayedRows::new(spec.delay_ms(), spec.step_ms(), reader.numeric_width(), reader.hashed_width()),
+            waiting: DelayedRows::new(spec.delay_us(), spec.step_us(), reader.numeric_width(), reader.hashed_width()),
             features: reader.empty_rows(),
             steps,
             spec,
@@ -68,7 +68,7 @@ impl Operator for LearnerOperator {
         let missing = self.spec.reader().read(batch.rows(), &mut self.features)?;
         count(ctx.counters(), "feature values that are null", missing.nulls);
         count(ctx.counters(), "feature values that are not finite", missing.not_finite);
-        let due = due_times(times, batch.late(), self.spec.delay_ms());
+        let due = due_times(times, batch.late(), self.spec.delay_us());
         let places = places_of(batch.rows());
         self.waiting.push(NewRows { due: &due, places, labels: &labels, features: &self.features });
         Ok(())
@@ -114,9 +114,9 @@ impl Operator for LearnerOperator {
 }
 
 /// When labels are used: after the delay, and for late rows not before the watermark they were behind.
-pub(super) fn due_times(times: &[i64], late: Option<EventTime>, delay_ms: i64) -> Vec<i64> {
+pub(super) fn due_times(times: &[i64], late: Option<EventTime>, delay_us: i64) -> Vec<i64> {
     let earliest = late.unwrap_or(EventTime::MIN);
-    times.iter().map(|&time| EventTime(time).plus_ms(delay_ms).max(earliest).0).collect()
+    times.iter().map(|&time| EventTime(time).plus_us(delay_us).max(earliest).0).collect()
 }
 
 /// The state of an operator that runs as one instance.
@@ -132,7 +132,7 @@ pub(super) fn only_one<'a>(parts: &'a [Snapshot], operator: &str) -> Result<Opti
 /// Deltas on their way out.
 #[derive(Default)]
 struct Updates {
-    versions: TimestampMillisecondBuilder,
+    versions: TimestampMicrosecondBuilder,
     deltas: BinaryBuilder,
     bytes: usize,
 }

@@ -17,9 +17,9 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Cuts every split's rows into rounds of so many rows; `delay_ms` is how far rows may be out of order.
-    pub(super) fn new(splits: &[RecordBatch], rows_a_round: usize, delay_ms: u64) -> Self {
-        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(delay_ms));
+    /// Cuts every split's rows into rounds of so many rows; `delay_us` is how far rows may be out of order.
+    pub(super) fn new(splits: &[RecordBatch], rows_a_round: usize, delay_us: u64) -> Self {
+        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(delay_us));
         let cut = |rows: &RecordBatch| {
             let mut watermark = SplitWatermark::new(&strategy);
             let starts = (0..rows.num_rows()).step_by(rows_a_round);

@@ -21,8 +21,8 @@ fn together(batches: &[egret_core::Batch]) -> RecordBatch {
 
 #[test]
 fn the_operators_of_a_model_keep_the_law() {
-    for (delay_ms, optimizer) in [(0, "sgd"), (30, "ftrl"), (10_000, "adagrad")] {
-        let model = model(delay_ms, optimizer);
+    for (delay_us, optimizer) in [(0, "sgd"), (30, "ftrl"), (10_000, "adagrad")] {
+        let model = model(delay_us, optimizer);
         let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
         let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema)));
         let updates = Input::new(model.update_schema()).partitioned(Partitioning::Broadcast).split(together(&updates));

@@ -13,7 +13,7 @@ mod simulation;
 mod twins;
 
 use crate::{ArgValue, FeatureColumn, ModelSpec};
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use egret_core::StreamSchema;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl From<bool> for ArgValue {
 
 /// Rows `at`, the columns, and the label `y` behind.
 fn rows_of(columns: Vec<(String, ArrayRef)>, labels: Vec<f64>) -> RecordBatch {
-    let at: ArrayRef = Arc::new(TimestampMillisecondArray::from_iter_values(0..labels.len() as i64));
+    let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(0..labels.len() as i64));
     let label: ArrayRef = Arc::new(Float64Array::from(labels));
     let all = std::iter::once(("at".to_owned(), at)).chain(columns).chain([("y".to_owned(), label)]);
     RecordBatch::try_from_iter(all).unwrap()

@@ -79,7 +79,7 @@ fn evaluation_is_checked_too() {
     assert!(message(&["roc_auk"], 10).contains("did you mean 'roc_auc'?"));
     assert!(message(&["f1", "f1"], 10).contains("two columns are named 'f1'"));
     assert!(message(&["f1"], 0).contains("every 0 rows"));
-    assert!(model.clone().with_step_ms(0).is_err());
+    assert!(model.clone().with_step_us(0).is_err());
     let model = model.with_evaluation(&["Recall", "log_loss"], 10).unwrap();
     let names: Vec<&str> = model.metrics_schema().arrow().fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(names, ["at", "rows", "recall", "log_loss"]);

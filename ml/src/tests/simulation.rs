@@ -6,15 +6,15 @@ use super::random::Random;
 use crate::metrics::{Evaluation, MetricKind};
 use crate::{FeatureColumn, ModelSpec};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use egret_core::{Batch, EventTime, StreamSchema};
 use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-const STEP_MS: i64 = 20;
+const STEP_US: i64 = 20;
 pub(super) const LABEL: usize = 5;
 const EVERY: u64 = 50;
 
@@ -34,7 +34,7 @@ pub(super) fn random_split(random: &mut Random, first_id: i64, rows: usize) -> R
     }
     let ids = Int64Array::from_iter_values(first_id..first_id + rows as i64);
     let columns: Vec<(&str, ArrayRef, bool)> = vec![
-        ("at", Arc::new(TimestampMillisecondArray::from(times)), false),
+        ("at", Arc::new(TimestampMicrosecondArray::from(times)), false),
         ("id", Arc::new(ids), true),
         ("amount", Arc::new(Float64Array::from(amounts)), true),
         ("hour", Arc::new(Int64Array::from(hours)), true),
@@ -44,13 +44,13 @@ pub(super) fn random_split(random: &mut Random, first_id: i64, rows: usize) -> R
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-pub(super) fn model(delay_ms: u64, optimizer: &str) -> ModelSpec {
+pub(super) fn model(delay_us: u64, optimizer: &str) -> ModelSpec {
     let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
     let features = (2..5).map(|column| FeatureColumn::of(&schema, column).unwrap()).collect();
     let options = [option("optimizer", optimizer), option("hash_bits", 8.0)];
-    ModelSpec::new("risk", &schema, features, LABEL, Duration::from_millis(delay_ms), "logistic_regression", &options)
+    ModelSpec::new("risk", &schema, features, LABEL, Duration::from_micros(delay_us), "logistic_regression", &options)
         .unwrap()
-        .with_step_ms(STEP_MS)
+        .with_step_us(STEP_US)
         .unwrap()
         .with_evaluation(&MetricKind::ALL.map(MetricKind::name), EVERY)
         .unwrap()
@@ -75,8 +75,8 @@ fn plain_rows(input: &Input, model: &ModelSpec) -> Vec<Row> {
             let (time, labels) = (EventTime(one.event_times().unwrap()[0]), one.column(LABEL).as_boolean());
             rows.push(Row {
                 id: one.column(1).as_primitive::<Int64Type>().value(0),
-                version: batch.late().unwrap_or(time).floor_to(STEP_MS),
-                due: time.plus_ms(model.delay_ms()).max(batch.late().unwrap_or(EventTime::MIN)),
+                version: batch.late().unwrap_or(time).floor_to(STEP_US),
+                due: time.plus_us(model.delay_us()).max(batch.late().unwrap_or(EventTime::MIN)),
                 features,
                 label: labels.is_valid(0).then(|| f64::from(u8::from(labels.value(0)))),
             });
@@ -99,7 +99,7 @@ fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, u64)> {
     to_score.sort_by_key(|row| row.version);
     let (mut learner, mut learned, mut scores) = (model.learner(), 0, Vec::new());
     for row in to_score {
-        while to_learn.get(learned).is_some_and(|due| due.due.floor_to(STEP_MS) < row.version) {
+        while to_learn.get(learned).is_some_and(|due| due.due.floor_to(STEP_US) < row.version) {
             learner.learn(to_learn[learned].features.view(), &[to_learn[learned].label.unwrap()]);
             learned += 1;
         }
@@ -141,7 +141,7 @@ fn metrics_of(batches: &[Batch]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
     let mut rows = Vec::new();
     for batch in batches {
         let (at, count) =
-            (batch.column(0).as_primitive::<TimestampMillisecondType>(), batch.column(1).as_primitive::<Int64Type>());
+            (batch.column(0).as_primitive::<TimestampMicrosecondType>(), batch.column(1).as_primitive::<Int64Type>());
         rows.extend((0..batch.num_rows()).map(|row| {
             let value = |metric: usize| {
                 let column = batch.column(2 + metric).as_primitive::<Float64Type>();
@@ -168,7 +168,7 @@ fn a_job_with_delayed_labels_is_the_plain_loop() {
         for parallelism in 1..=3 {
             let mut job = Job::new(&model, LABEL, parallelism);
             job.run(&input, &mut random);
-            let place = format!("seed {seed}, {optimizer}, delay {}, parallelism {parallelism}", model.delay_ms());
+            let place = format!("seed {seed}, {optimizer}, delay {}, parallelism {parallelism}", model.delay_us());
             assert_eq!(scores_of(&job.scored), scores, "{place}");
             assert_eq!(metrics_of(&job.metrics), metrics, "{place}");
             assert_eq!(job.waiting().0, 0, "{place}");
@@ -192,7 +192,7 @@ fn state_is_one_delay_of_rows_however_long_the_input() {
     for second in 0..50_i64 {
         let mut columns = random_split(&mut Random(second as u64), 0, rows_a_second).columns().to_vec();
         let times = (0..rows_a_second as i64).map(|row| second * 1_000 + row * 1_000 / rows_a_second as i64);
-        columns[0] = Arc::new(TimestampMillisecondArray::from_iter_values(times));
+        columns[0] = Arc::new(TimestampMicrosecondArray::from_iter_values(times));
         let rows = RecordBatch::try_new(random_split(&mut Random(0), 0, 1).schema(), columns).unwrap();
         job.learn_only(Batch::from_parts(rows, Some(0), None), EventTime((second + 1) * 1_000));
         sizes.push(job.waiting());

@@ -3,14 +3,14 @@
 use crate::{Error, EventTime, Result, StreamSchema};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use std::sync::Arc;
 
 /// Rows of a stream.
 ///
 /// # Contract
 /// * The columns are those of the stream's [`StreamSchema`].
-/// * Event time is a column of `Timestamp(Millisecond)` without nulls.
+/// * Event time is a column of `Timestamp(Microsecond)` without nulls.
 /// * All rows of a batch are on time or all are late. Whether a row is late is decided once, where its split makes the
 ///   watermark, row by row, from the input alone: so it does not depend on batching, parallelism or the speed of anything.
 ///   A late batch carries that watermark; an operator that still wants the rows (allowed lateness) compares with it.
@@ -64,9 +64,9 @@ impl Batch {
         self.event_time
     }
 
-    /// Event times in milliseconds, one a row; `None` for a stream without event time.
+    /// Event times in microseconds, one a row; `None` for a stream without event time.
     pub fn event_times(&self) -> Option<&[i64]> {
-        self.event_time.map(|column| millis(self.rows.column(column)))
+        self.event_time.map(|column| micros(self.rows.column(column)))
     }
 
     /// The watermark these rows were behind when they were read, or `None` if they are on time.
@@ -112,15 +112,15 @@ impl Batch {
     }
 }
 
-/// The milliseconds of a `Timestamp(Millisecond)` or `Int64` column.
+/// The microseconds of a `Timestamp(Microsecond)` or `Int64` column.
 ///
 /// # Panics
 /// The column has another type: the planner checks it.
-pub fn millis(column: &ArrayRef) -> &[i64] {
-    if let Some(times) = column.as_primitive_opt::<TimestampMillisecondType>() {
+pub fn micros(column: &ArrayRef) -> &[i64] {
+    if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
         return times.values();
     }
-    column.as_primitive_opt::<Int64Type>().expect("event time is checked to be Timestamp(Millisecond) by StreamSchema").values()
+    column.as_primitive_opt::<Int64Type>().expect("event time is checked to be Timestamp(Microsecond) by StreamSchema").values()
 }
 
 /// Puts batches of one schema together.
@@ -144,7 +144,7 @@ pub fn concat(batches: &[Batch]) -> Result<Option<Batch>> {
 /// # Errors
 /// A column cannot be ordered.
 pub fn time_order(rows: &RecordBatch, event_time: usize, ties: &[usize]) -> Result<Vec<u32>> {
-    let times = millis(rows.column(event_time));
+    let times = micros(rows.column(event_time));
     let mut order: Vec<u32> = (0..u32::try_from(times.len()).map_err(|_| Error::bug("over 4 billion rows to sort"))?).collect();
     order.sort_by_key(|&row| times[row as usize]);
     let tied = order.windows(2).any(|pair| times[pair[0] as usize] == times[pair[1] as usize]);
@@ -188,16 +188,16 @@ pub fn append_columns(batch: &Batch, schema: &StreamSchema, columns: Vec<ArrayRe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int64Array, TimestampMillisecondArray};
+    use arrow::array::{Int64Array, TimestampMicrosecondArray};
     use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
     fn rows(times: &[i64], ids: &[i64]) -> RecordBatch {
         let schema = Schema::new(vec![
-            Field::new("at", DataType::Timestamp(TimeUnit::Millisecond, None), false),
+            Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), false),
             Field::new("id", DataType::Int64, false),
         ]);
         let columns: Vec<ArrayRef> =
-            vec![Arc::new(TimestampMillisecondArray::from(times.to_vec())), Arc::new(Int64Array::from(ids.to_vec()))];
+            vec![Arc::new(TimestampMicrosecondArray::from(times.to_vec())), Arc::new(Int64Array::from(ids.to_vec()))];
         RecordBatch::try_new(Arc::new(schema), columns).expect("two columns")
     }
 

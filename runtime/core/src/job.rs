@@ -2,7 +2,7 @@
 
 use crate::key::{DEFAULT_MAX_PARALLELISM, KeyColumns};
 use crate::place::{Place, check_places};
-use crate::{Error, OperatorFactory, Result, Sink, Source, StreamSchema, WatermarkStrategy};
+use crate::{Error, Length, OperatorFactory, Result, Sink, Source, StreamSchema, WatermarkStrategy};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -374,7 +374,7 @@ impl JobGraph {
             NodeKind::Source { source, watermark, columns, places } => {
                 let mut lines = vec![source.describe()];
                 if let Some(strategy) = watermark {
-                    lines.push(format!("watermark: latest event time less {} ms", strategy.delay_ms));
+                    lines.push(format!("watermark: latest event time less {}", Length(strategy.delay_us)));
                 }
                 if columns.len() < source.schema().arrow().fields().len() {
                     let names: Vec<&str> =

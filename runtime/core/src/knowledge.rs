@@ -23,15 +23,15 @@ pub use join::{KnowledgeJoin, KnowledgeJoinFactory, MakeReader};
 pub use reading::{Part, Reading, Segment};
 
 use crate::operator::StateSize;
-use crate::{Error, EventTime, Result};
+use crate::{Error, EventTime, Length, Result};
 use arrow::array::{ArrayRef, RecordBatch};
 use reading::Answers;
 
 /// The name of the event-time column of a stream of updates.
 pub const VERSION_TIME: &str = "version_time";
 
-/// The step of event time unless the job says otherwise.
-pub const DEFAULT_STEP_MS: i64 = 1_000;
+/// The step of event time unless the job says otherwise: a second.
+pub const DEFAULT_STEP_US: i64 = 1_000_000;
 
 /// One replica of something that changes with event time.
 pub trait KnowledgeReader {
@@ -98,41 +98,43 @@ pub trait KnowledgeReader {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MakerSteps {
-    step_ms: i64,
+    step_us: i64,
 }
 
 impl MakerSteps {
-    /// Steps of this length.
+    /// Steps of this length, in microseconds.
     ///
     /// # Errors
     /// It is not positive.
-    pub fn new(step_ms: i64) -> Result<Self> {
-        if step_ms <= 0 {
-            return Err(Error::job(format!("a version step of {step_ms} ms")).help("use a positive interval, such as '1' SECOND"));
+    pub fn new(step_us: i64) -> Result<Self> {
+        if step_us <= 0 {
+            return Err(
+                Error::job(format!("a version step of {}", Length(step_us))).help("use a positive interval, such as '1' SECOND")
+            );
         }
-        Ok(Self { step_ms })
+        Ok(Self { step_us })
     }
 
-    /// The length of a step.
-    pub fn step_ms(self) -> i64 {
-        self.step_ms
+    /// The length of a step, in microseconds.
+    pub fn step_us(self) -> i64 {
+        self.step_us
     }
 
     /// The step that a time lies in, by its start: the `version_time` of an update made of this time, the version that a row
     /// of this time reads.
     pub fn of(self, time: EventTime) -> EventTime {
-        time.floor_to(self.step_ms)
+        time.floor_to(self.step_us)
     }
 
     /// Everything with event time below this is in a complete step. `MAX` when the input has ended: then everything is,
     /// events at `MAX` too.
     pub fn complete_below(self, watermark: EventTime) -> EventTime {
-        watermark.floor_to(self.step_ms)
+        watermark.floor_to(self.step_us)
     }
 
     /// What the maker forwards once it has emitted the updates of the complete steps.
     pub fn output_watermark(self, watermark: EventTime) -> EventTime {
-        watermark.floor_to(self.step_ms)
+        watermark.floor_to(self.step_us)
     }
 }
 

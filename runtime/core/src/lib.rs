@@ -5,6 +5,7 @@
 //! `runtime/engine`.
 
 pub mod batch;
+pub mod calendar;
 mod error;
 pub mod expr;
 pub mod floats;
@@ -41,6 +42,6 @@ pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
 pub use source::{BadRow, Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
 pub use state::{Frozen, KeyedState, NoState};
 pub use stream::{KeyedStream, Stream};
-pub use time::{EngineTime, Epoch, EventTime};
+pub use time::{EngineTime, Epoch, EventTime, Length, micros_of};
 pub use time_order::TimeOrder;
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

@@ -4,7 +4,7 @@ use crate::{Error, EventTime, Result, StreamSchema, TIME_TYPE};
 #[doc(no_inline)]
 pub use arrow::array::RecordBatch;
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use std::sync::Arc;
 
 /// A struct that is a row of a stream. Made by [`crate::row!`].
@@ -101,7 +101,7 @@ macro_rules! primitive_value {
 primitive_value!(i64, Int64Type, |v| v, |v| v, DataType::Int64);
 primitive_value!(i32, Int32Type, |v| v, |v| v, DataType::Int32);
 primitive_value!(f64, Float64Type, |v| v, |v| v, DataType::Float64);
-primitive_value!(EventTime, TimestampMillisecondType, EventTime, |v: EventTime| v.0, TIME_TYPE);
+primitive_value!(EventTime, TimestampMicrosecondType, EventTime, |v: EventTime| v.0, TIME_TYPE);
 
 macro_rules! array_value {
     ($rust:ty, $array:ty, $as:expr, $to:expr, $type:expr) => {

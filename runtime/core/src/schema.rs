@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The type of every event time column.
-pub const TIME_TYPE: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
+pub const TIME_TYPE: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
 /// The columns of a stream and which of them is event time.
 ///
@@ -28,7 +28,7 @@ impl StreamSchema {
     /// Columns, and the name of the event time column.
     ///
     /// # Errors
-    /// Two columns have one name; event time is not a column, or not a timestamp in milliseconds.
+    /// Two columns have one name; event time is not a column, or not a timestamp in microseconds.
     pub fn new(fields: Vec<Field>, event_time: Option<&str>) -> Result<Self> {
         for (index, field) in fields.iter().enumerate() {
             if fields[..index].iter().any(|other| other.name() == field.name()) {
@@ -48,7 +48,7 @@ impl StreamSchema {
     /// An Arrow schema, and the index of the event time column.
     ///
     /// # Errors
-    /// Event time is not a timestamp in milliseconds.
+    /// Event time is not a timestamp in microseconds.
     pub fn from_arrow(arrow: SchemaRef, event_time: Option<usize>) -> Result<Self> {
         if let Some(column) = event_time {
             let field = arrow.field(column);

@@ -132,9 +132,9 @@ impl Stream {
     ///     # use egret_core::window::{WindowKind, WindowSpec}; use egret_core::KeyColumns;
     ///     let spec = WindowSpec {
     ///         keys: KeyColumns::new(vec![]),
-    ///         kind: WindowKind::Tumbling { size_ms: 60_000 },
+    ///         kind: WindowKind::Tumbling { size_us: 60_000_000 },
     ///         aggregates: vec![],
-    ///         allowed_lateness_ms: 0,
+    ///         allowed_lateness_us: 0,
     ///     };
     ///     Ok(txn.key_by(&["card"])?.window(spec)?.uid("transactions a minute"))
     /// }

@@ -1,9 +1,14 @@
 //! Three times, three types: event time, watermark (an event time too, named where it is used) and engine time.
 
+use crate::calendar::write_timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
-/// When something happened: milliseconds since 1970-01-01T00:00:00 UTC.
+/// Microseconds of a millisecond.
+pub(crate) const MILLI: i64 = 1_000;
+
+/// When something happened: microseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventTime(pub i64);
 
@@ -13,23 +18,44 @@ impl EventTime {
     /// After every event. A watermark of `MAX` says that the input has ended.
     pub const MAX: Self = Self(i64::MAX);
     /// The earliest event time of a row: the first moment of the year 0001.
-    pub const FIRST: Self = Self(-62_135_596_800_000);
+    pub const FIRST: Self = Self(-62_135_596_800_000_000);
     /// The latest event time of a row: the last moment of the year 9999.
-    pub const LAST: Self = Self(253_402_300_799_999);
+    pub const LAST: Self = Self(253_402_300_799_999_999);
+
+    /// A time in microseconds since 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// A time in milliseconds since 1970; one that is out of reach is `MIN` or `MAX`.
+    ///
+    /// ```
+    /// use egret_core::EventTime;
+    /// assert_eq!(EventTime::from_millis(-1), EventTime::from_micros(-1_000));
+    /// assert_eq!(EventTime::from_millis(i64::MAX), EventTime::MAX);
+    /// ```
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(MILLI))
+    }
+
+    /// Milliseconds since 1970, rounded up: the first on a clock of milliseconds that is not before this time.
+    pub const fn millis_up(self) -> i64 {
+        self.0.div_euclid(MILLI) + (self.0.rem_euclid(MILLI) > 0) as i64
+    }
 
     /// This time plus a duration, staying within `MIN..=MAX`.
     #[must_use]
-    pub fn plus_ms(self, duration_ms: i64) -> Self {
-        Self(self.0.saturating_add(duration_ms))
+    pub fn plus_us(self, duration_us: i64) -> Self {
+        Self(self.0.saturating_add(duration_us))
     }
 
     /// This time less a duration; `MIN` and `MAX` stay what they are.
     #[must_use]
-    pub fn minus_ms(self, duration_ms: i64) -> Self {
-        if self == Self::MAX { self } else { Self(self.0.saturating_sub(duration_ms)) }
+    pub fn minus_us(self, duration_us: i64) -> Self {
+        if self == Self::MAX { self } else { Self(self.0.saturating_sub(duration_us)) }
     }
 
-    /// The start of the step of `step_ms` milliseconds that this time lies in.
+    /// The start of the step of `step_us` microseconds that this time lies in.
     ///
     /// ```
     /// use egret_core::EventTime;
@@ -37,25 +63,54 @@ impl EventTime {
     /// assert_eq!(EventTime(-1).floor_to(1_000), EventTime(-1_000));
     /// ```
     #[must_use]
-    pub fn floor_to(self, step_ms: i64) -> Self {
+    pub fn floor_to(self, step_us: i64) -> Self {
         if self == Self::MAX || self == Self::MIN {
             return self;
         }
-        Self(self.0.saturating_sub(self.0.rem_euclid(step_ms)))
+        Self(self.0.saturating_sub(self.0.rem_euclid(step_us)))
     }
 }
 
+/// As `2024-03-01 10:00:00.000`, with six digits behind the point where three do not say it.
 impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::MIN => write!(f, "-"),
             Self::MAX => write!(f, "end"),
-            Self(ms) => match arrow::temporal_conversions::timestamp_ms_to_datetime(ms) {
-                Some(time) => write!(f, "{}", time.format("%Y-%m-%d %H:%M:%S%.3f")),
-                None => write!(f, "{ms} ms"),
-            },
+            Self(micros) => {
+                let mut text = Vec::new();
+                if !write_timestamp(micros, &mut text) {
+                    return write!(f, "{} since 1970", Length(micros));
+                }
+                let text = String::from_utf8_lossy(&text);
+                f.write_str(&text.replace('T', " ").replace('Z', ""))
+            }
         }
     }
+}
+
+/// A length of time in microseconds, to be written: `60000 ms`, or `1500 us` where it is not whole milliseconds.
+///
+/// ```
+/// use egret_core::Length;
+/// assert_eq!((Length(60_000_000).to_string(), Length(1_500).to_string()), ("60000 ms".to_owned(), "1500 us".to_owned()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Length(pub i64);
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 % MILLI {
+            0 => write!(f, "{} ms", self.0 / MILLI),
+            _ => write!(f, "{} us", self.0),
+        }
+    }
+}
+
+/// A length of time in microseconds; the longest there is if it is longer.
+pub const fn micros_of(duration: Duration) -> i64 {
+    let micros = duration.as_micros();
+    if micros > i64::MAX as u128 { i64::MAX } else { micros as i64 }
 }
 
 /// The number of a checkpoint.

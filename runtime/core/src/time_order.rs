@@ -4,7 +4,7 @@
 //! batches and merges them the same way. Columns are compared only where times are equal.
 
 use crate::Result;
-use crate::batch::millis;
+use crate::batch::micros;
 use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, interleave_record_batch, take_record_batch};
 use std::cmp::Ordering;
@@ -28,15 +28,15 @@ struct Waiting {
 /// Rows that the watermark has not passed. Every operator that waits for the watermark to put rows in order can keep them here.
 ///
 /// ```
-/// use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMillisecondArray};
-/// use arrow::datatypes::TimestampMillisecondType;
+/// use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray};
+/// use arrow::datatypes::TimestampMicrosecondType;
 /// use egret_core::TimeOrder;
-/// let at = |times: &[i64]| std::sync::Arc::new(TimestampMillisecondArray::from(times.to_vec())) as ArrayRef;
+/// let at = |times: &[i64]| std::sync::Arc::new(TimestampMicrosecondArray::from(times.to_vec())) as ArrayRef;
 /// let mut waiting = TimeOrder::default();
 /// waiting.add(RecordBatch::try_from_iter([("at", at(&[5, 2, 9]))])?, 0);
 /// waiting.add(RecordBatch::try_from_iter([("at", at(&[3]))])?, 0);
 /// let passed = waiting.release(6, 0, &[])?.expect("three rows");
-/// assert_eq!(passed.column(0).as_primitive::<TimestampMillisecondType>().values(), &[2, 3, 5]);
+/// assert_eq!(passed.column(0).as_primitive::<TimestampMicrosecondType>().values(), &[2, 3, 5]);
 /// assert_eq!(waiting.rows()?[0].num_rows(), 1);
 /// # Ok::<(), egret_core::Error>(())
 /// ```
@@ -53,7 +53,7 @@ impl TimeOrder {
     /// That column has another type: the planner checks it.
     pub fn add(&mut self, rows: RecordBatch, event_time: usize) {
         let entry = |(row, &time): (usize, &i64)| Entry { time, batch: 0, row: row as u32 };
-        let mut order: Vec<Entry> = millis(rows.column(event_time)).iter().enumerate().map(entry).collect();
+        let mut order: Vec<Entry> = micros(rows.column(event_time)).iter().enumerate().map(entry).collect();
         sort(&mut order, &mut self.scratch);
         self.waiting.push(Waiting { rows, order, gone: 0 });
     }
@@ -117,7 +117,7 @@ impl TimeOrder {
 
 /// Puts rows of one time in order of their content.
 fn break_ties(rows: RecordBatch, event_time: usize, ties: &[usize]) -> Result<RecordBatch> {
-    let times = millis(rows.column(event_time));
+    let times = micros(rows.column(event_time));
     if times.windows(2).all(|pair| pair[0] != pair[1]) {
         return Ok(rows);
     }
@@ -170,7 +170,7 @@ fn sort(entries: &mut Vec<Entry>, scratch: &mut Vec<Entry>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use arrow::array::{ArrayRef, AsArray, Int64Array, TimestampMillisecondArray};
+    use arrow::array::{ArrayRef, AsArray, Int64Array, TimestampMicrosecondArray};
     use arrow::datatypes::Int64Type;
     use std::sync::Arc;
 
@@ -198,7 +198,7 @@ mod tests {
 
     fn rows(times: &[i64], ids: &[i64]) -> RecordBatch {
         let columns: [(&str, ArrayRef); 2] =
-            [("at", Arc::new(TimestampMillisecondArray::from(times.to_vec()))), ("id", Arc::new(Int64Array::from(ids.to_vec())))];
+            [("at", Arc::new(TimestampMicrosecondArray::from(times.to_vec()))), ("id", Arc::new(Int64Array::from(ids.to_vec())))];
         RecordBatch::try_from_iter(columns).unwrap()
     }
 

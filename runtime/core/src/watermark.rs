@@ -1,7 +1,7 @@
 //! How a split's watermark is made, and which of its rows are late.
 
-use crate::batch::millis;
-use crate::{Batch, EventTime, Result};
+use crate::batch::micros;
+use crate::{Batch, EventTime, Result, micros_of};
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
@@ -10,8 +10,8 @@ use std::time::Duration;
 /// How watermarks are made from the rows of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatermarkStrategy {
-    /// How far behind the latest row another row may be without being late. Zero: ascending.
-    pub delay_ms: i64,
+    /// How far behind the latest row another row may be without being late, in microseconds. Zero: ascending.
+    pub delay_us: i64,
     /// A split that gives no rows for this long stops holding the watermark back.
     pub idle_after: Option<Duration>,
     /// A row that is further ahead of the latest before it in its split is a bad row.
@@ -21,12 +21,12 @@ pub struct WatermarkStrategy {
 impl WatermarkStrategy {
     /// Rows come at most this much out of order.
     pub fn bounded_out_of_orderness(delay: Duration) -> Self {
-        Self { delay_ms: i64::try_from(delay.as_millis()).unwrap_or(i64::MAX), idle_after: None, max_ahead: None }
+        Self { delay_us: micros_of(delay), idle_after: None, max_ahead: None }
     }
 
     /// Rows come in order.
     pub fn ascending() -> Self {
-        Self { delay_ms: 0, idle_after: None, max_ahead: None }
+        Self { delay_us: 0, idle_after: None, max_ahead: None }
     }
 
     /// Sets the idleness timeout.
@@ -51,7 +51,7 @@ impl WatermarkStrategy {
 /// *floor* as well: rows below it are late whatever was before them.
 #[derive(Clone, Debug)]
 pub struct SplitWatermark {
-    delay_ms: i64,
+    delay_us: i64,
     latest: EventTime,
     floor: EventTime,
 }
@@ -59,7 +59,7 @@ pub struct SplitWatermark {
 impl SplitWatermark {
     /// The start of a split.
     pub fn new(strategy: &WatermarkStrategy) -> Self {
-        Self { delay_ms: strategy.delay_ms, latest: EventTime::MIN, floor: EventTime::MIN }
+        Self { delay_us: strategy.delay_us, latest: EventTime::MIN, floor: EventTime::MIN }
     }
 
     /// The watermark now.
@@ -68,7 +68,7 @@ impl SplitWatermark {
     }
 
     fn by_rows(&self) -> EventTime {
-        if self.latest == EventTime::MIN { EventTime::MIN } else { self.latest.minus_ms(self.delay_ms) }
+        if self.latest == EventTime::MIN { EventTime::MIN } else { self.latest.minus_us(self.delay_us) }
     }
 
     /// Below this every row is late, for a checkpoint.
@@ -100,7 +100,7 @@ impl SplitWatermark {
     /// The rows cannot be filtered.
     pub fn split(&mut self, rows: RecordBatch, event_time: usize, mut give: impl FnMut(Batch)) -> Result<()> {
         let column = rows.column(event_time).clone();
-        let late = self.advance(millis(&column));
+        let late = self.advance(micros(&column));
         if late.is_empty() {
             give(Batch::from_parts(rows, Some(event_time), None));
             return Ok(());
@@ -118,8 +118,8 @@ impl SplitWatermark {
         for (row, &time) in times.iter().enumerate() {
             if time > latest {
                 latest = time;
-            } else if time < latest.saturating_sub(self.delay_ms) {
-                late.push((row, EventTime(latest.saturating_sub(self.delay_ms))));
+            } else if time < latest.saturating_sub(self.delay_us) {
+                late.push((row, EventTime(latest.saturating_sub(self.delay_us))));
             }
         }
         self.latest = EventTime(latest);
@@ -263,16 +263,16 @@ mod tests {
     #[test]
     fn lateness_depends_on_rows_not_on_batches() {
         let times = [10, 12, 30, 19, 20, 31, 20, 21, 5];
-        let whole = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10))).advance(&times);
+        let whole = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(10))).advance(&times);
         assert_eq!(whole, [(3, EventTime(20)), (6, EventTime(21)), (8, EventTime(21))]);
-        let mut one_by_one = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
+        let mut one_by_one = SplitWatermark::new(&WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(10)));
         let late: Vec<usize> = (0..times.len()).filter(|&row| !one_by_one.advance(&times[row..=row]).is_empty()).collect();
         assert_eq!(late, [3, 6, 8]);
     }
 
     #[test]
     fn rows_below_the_floor_are_late_until_the_rows_have_passed_it() {
-        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10));
+        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(10));
         for cut in 1..=6 {
             let mut split = SplitWatermark::new(&strategy);
             assert!(split.advance(&[5]).is_empty());

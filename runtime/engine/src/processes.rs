@@ -363,7 +363,7 @@ fn mirror_progress(processes: usize, folder: &Path, metrics: &JobMetrics) {
         }
     }
     for (node, (_, counters)) in total.nodes.iter().zip(&metrics.nodes) {
-        counters.mirror(node.rows_in, node.rows_out, node.late, node.bad, node.state, EventTime(node.watermark_ms));
+        counters.mirror(node.rows_in, node.rows_out, node.late, node.bad, node.state, EventTime(node.watermark_us));
         counters.mirror_holds(&node.holds);
     }
 }

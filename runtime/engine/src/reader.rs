@@ -13,7 +13,9 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
 use egret_core::metrics::{Counters, Hold};
 use egret_core::row_place::place_field;
-use egret_core::{BadRow, Batch, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy};
+use egret_core::{
+    BadRow, Batch, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy, micros_of,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +99,7 @@ impl SourceTask {
             }
         }
         let latest = splits.iter().filter_map(|split| split.watermark.as_ref()).map(SplitWatermark::latest);
-        let max_ahead_ms = spec.strategy.and_then(|strategy| strategy.max_ahead).map(millis_of);
+        let max_ahead_us = spec.strategy.and_then(|strategy| strategy.max_ahead).map(micros_of);
         let live = (!spec.source.is_bounded()).then(|| Arc::clone(&spec.wall));
         Ok(Self {
             name: spec.name,
@@ -106,7 +108,7 @@ impl SourceTask {
             splits,
             strategy: spec.strategy,
             event_time: event_time.map(|column| (column, schema.arrow().field(column).name().clone())),
-            screen: Screen::new(max_ahead_ms, live),
+            screen: Screen::new(max_ahead_us, live),
             clock: spec.clock,
             counters: spec.counters,
             turn: (!spec.source.is_read_in_order()).then_some(0),
@@ -325,7 +327,7 @@ impl SourceTask {
         match (told, slowest) {
             (Told::Nothing, _) => {}
             (Told::Held { since_ms, warn }, Some(slowest)) => {
-                let hold = Hold { split: slowest.id.clone(), at, reached, since: EventTime(since_ms) };
+                let hold = Hold { split: slowest.id.clone(), at, reached, since: EventTime::from_millis(since_ms) };
                 if warn {
                     tracing::warn!(
                         "stream '{}' is {hold}; if that may be so, set idle_timeout, and it is not waited for",

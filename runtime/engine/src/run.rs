@@ -86,8 +86,8 @@ pub struct NodeReport {
     pub named: BTreeMap<String, i64>,
     /// Remarks for the summary.
     pub notes: Vec<String>,
-    /// The last watermark, in milliseconds.
-    pub watermark_ms: i64,
+    /// The last watermark, in microseconds.
+    pub watermark_us: i64,
     /// Of a source: what keeps the watermark from moving.
     #[serde(default)]
     pub holds: Vec<Hold>,
@@ -105,7 +105,7 @@ impl NodeReport {
             state_peak_bytes: counters.state_peak_bytes(),
             named: counters.named(),
             notes: counters.notes(),
-            watermark_ms: counters.watermark().0,
+            watermark_us: counters.watermark().0,
             holds: counters.holds(),
         }
     }
@@ -123,7 +123,7 @@ impl NodeReport {
             *sum = sum.wrapping_add(*value);
         }
         self.notes.extend(other.notes.iter().cloned());
-        self.watermark_ms = self.watermark_ms.max(other.watermark_ms);
+        self.watermark_us = self.watermark_us.max(other.watermark_us);
         self.holds.extend(other.holds.iter().cloned());
     }
 }

@@ -6,18 +6,18 @@
 
 use crate::clock::Clock;
 use arrow::array::{Array, ArrayRef};
-use egret_core::batch::millis;
-use egret_core::{BadRow, EventTime};
+use egret_core::batch::micros;
+use egret_core::{BadRow, EventTime, Length};
 use std::sync::Arc;
 
-/// A day, in milliseconds.
-const DAY: i64 = 86_400_000;
+/// A day, in microseconds.
+const DAY: i64 = 86_400_000_000;
 /// So far from the latest time before it a row is remarked upon: more than a year, for rows of one day a year are in order.
 const FAR: i64 = 366 * DAY;
 
 /// What a source's rows have to be like.
 pub(crate) struct Screen {
-    max_ahead_ms: Option<i64>,
+    max_ahead_us: Option<i64>,
     /// Of an input that has no end: its rows are of today.
     wall: Option<Arc<dyn Clock>>,
 }
@@ -38,18 +38,18 @@ pub(crate) struct Seen {
 }
 
 impl Screen {
-    pub(crate) fn new(max_ahead_ms: Option<i64>, wall: Option<Arc<dyn Clock>>) -> Self {
-        Self { max_ahead_ms, wall }
+    pub(crate) fn new(max_ahead_us: Option<i64>, wall: Option<Arc<dyn Clock>>) -> Self {
+        Self { max_ahead_us, wall }
     }
 
     /// Looks at a batch. `latest` is the latest event time before it in its split, and `name` the column's.
     pub(crate) fn look(&self, column: &ArrayRef, name: &str, latest: EventTime) -> Seen {
-        let times = millis(column);
+        let times = micros(column);
         let (least, greatest) =
             times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
-        let far = self.max_ahead_ms.unwrap_or(FAR).min(FAR);
-        let is_near = latest != EventTime::MIN && greatest <= latest.plus_ms(far).0 && least >= latest.minus_ms(FAR).0;
-        let is_of_today = self.wall.as_ref().is_none_or(|wall| greatest <= wall.now_ms().saturating_add(DAY));
+        let far = self.max_ahead_us.unwrap_or(FAR).min(FAR);
+        let is_near = latest != EventTime::MIN && greatest <= latest.plus_us(far).0 && least >= latest.minus_us(FAR).0;
+        let is_of_today = self.wall.as_ref().is_none_or(|wall| greatest <= now(wall).plus_us(DAY).0);
         let is_fine = column.null_count() == 0 && least >= EventTime::FIRST.0 && greatest <= EventTime::LAST.0;
         if is_fine && is_near && is_of_today {
             return Seen::default();
@@ -58,7 +58,7 @@ impl Screen {
     }
 
     fn look_at_each(&self, column: &ArrayRef, times: &[i64], name: &str, mut latest: EventTime) -> Seen {
-        let now_ms = self.wall.as_ref().map(|wall| wall.now_ms());
+        let now = self.wall.as_ref().map(now);
         let mut seen = Seen::default();
         for (row, &time) in times.iter().enumerate() {
             let time = EventTime(time);
@@ -67,7 +67,7 @@ impl Screen {
                 continue;
             }
             if seen.far.is_none() {
-                seen.far = far(time, latest, now_ms).map(|what| Far { row, what });
+                seen.far = far(time, latest, now).map(|what| Far { row, what });
             }
             latest = latest.max(time);
         }
@@ -80,42 +80,47 @@ impl Screen {
             return Some(("null".to_owned(), "a row has no event time".to_owned()));
         }
         if !(EventTime::FIRST..=EventTime::LAST).contains(&time) {
-            let value = format!("{} ms since 1970", time.0);
+            let value = format!("{} since 1970", Length(time.0));
             return Some((value, "event times are those of the years 0001 to 9999".to_owned()));
         }
-        let max_ahead_ms = self.max_ahead_ms.filter(|_| latest != EventTime::MIN)?;
-        let ahead_ms = time.0.saturating_sub(latest.0);
-        (ahead_ms > max_ahead_ms).then(|| {
-            let (by, most) = (span(ahead_ms), span(max_ahead_ms));
+        let max_ahead_us = self.max_ahead_us.filter(|_| latest != EventTime::MIN)?;
+        let ahead_us = time.0.saturating_sub(latest.0);
+        (ahead_us > max_ahead_us).then(|| {
+            let (by, most) = (span(ahead_us), span(max_ahead_us));
             (time.to_string(), format!("it is {by} ahead of the latest row before it ({latest}), and max_ahead is {most}"))
         })
     }
 }
 
+/// The time on the wall.
+fn now(wall: &Arc<dyn Clock>) -> EventTime {
+    EventTime::from_millis(wall.now_ms())
+}
+
 /// What is remarkable about a time, next to the latest before it and to today.
-fn far(time: EventTime, latest: EventTime, now_ms: Option<i64>) -> Option<String> {
-    let ahead_ms = time.0.saturating_sub(latest.0);
-    if latest != EventTime::MIN && ahead_ms > FAR {
-        return Some(format!("{time} is {} ahead of the latest row before it ({latest})", span(ahead_ms)));
+fn far(time: EventTime, latest: EventTime, now: Option<EventTime>) -> Option<String> {
+    let ahead_us = time.0.saturating_sub(latest.0);
+    if latest != EventTime::MIN && ahead_us > FAR {
+        return Some(format!("{time} is {} ahead of the latest row before it ({latest})", span(ahead_us)));
     }
-    if latest != EventTime::MIN && ahead_ms < -FAR {
-        return Some(format!("{time} is {} behind the latest row before it ({latest})", span(-ahead_ms)));
+    if latest != EventTime::MIN && ahead_us < -FAR {
+        return Some(format!("{time} is {} behind the latest row before it ({latest})", span(-ahead_us)));
     }
-    let ahead_ms = time.0.saturating_sub(now_ms?);
-    (ahead_ms > DAY).then(|| format!("{time} is {} ahead of the clock", span(ahead_ms)))
+    let ahead_us = time.0.saturating_sub(now?.0);
+    (ahead_us > DAY).then(|| format!("{time} is {} ahead of the clock", span(ahead_us)))
 }
 
 /// A length of time, to be read: `3652 days`, `90 s`.
-pub(crate) fn span(ms: i64) -> String {
-    match ms {
-        DAY.. => match ms / DAY {
+pub(crate) fn span(us: i64) -> String {
+    match us {
+        DAY.. => match us / DAY {
             1 => "1 day".to_owned(),
             days => format!("{days} days"),
         },
-        3_600_000.. => format!("{} h", ms / 3_600_000),
-        60_000.. => format!("{} min", ms / 60_000),
-        1_000.. => format!("{} s", ms / 1_000),
-        _ => format!("{ms} ms"),
+        3_600_000_000.. => format!("{} h", us / 3_600_000_000),
+        60_000_000.. => format!("{} min", us / 60_000_000),
+        1_000_000.. => format!("{} s", us / 1_000_000),
+        _ => Length(us).to_string(),
     }
 }
 
@@ -123,10 +128,10 @@ pub(crate) fn span(ms: i64) -> String {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use arrow::array::TimestampMillisecondArray;
+    use arrow::array::TimestampMicrosecondArray;
 
     fn column(times: &[Option<i64>]) -> ArrayRef {
-        Arc::new(TimestampMillisecondArray::from(times.to_vec()))
+        Arc::new(TimestampMicrosecondArray::from(times.to_vec()))
     }
 
     fn bad(screen: &Screen, times: &[i64], latest: EventTime) -> Vec<usize> {
@@ -139,7 +144,7 @@ mod tests {
         let screen = Screen::new(None, None);
         let (first, last) = (EventTime::FIRST.0, EventTime::LAST.0);
         assert_eq!((EventTime::FIRST.to_string(), EventTime::LAST.to_string()), {
-            ("0001-01-01 00:00:00.000".to_owned(), "9999-12-31 23:59:59.999".to_owned())
+            ("0001-01-01 00:00:00.000".to_owned(), "9999-12-31 23:59:59.999999".to_owned())
         });
         let times = [first, first - 1, last, last + 1, i64::MIN, 0, i64::MAX, i64::MAX - 1];
         for latest in [EventTime::MIN, EventTime(0), EventTime::LAST] {
@@ -176,12 +181,12 @@ mod tests {
         let (row, what) = far(&replay, &[0, FAR, 2 * FAR + 1], EventTime(0)).expect("it is far");
         assert_eq!(
             (row, what.as_str()),
-            (2, "1972-01-03 00:00:00.001 is 366 days ahead of the latest row before it (1971-01-02 00:00:00.000)")
+            (2, "1972-01-03 00:00:00.000001 is 366 days ahead of the latest row before it (1971-01-02 00:00:00.000)")
         );
         assert_eq!(far(&replay, &[0, -FAR, -FAR - 1], EventTime(0)).map(|(row, _)| row), Some(2));
         assert_eq!(far(&replay, &[FAR * 9, FAR * 9], EventTime::MIN), None, "the first row is believed");
         let clock = ManualClock::default();
-        clock.set_ms(50 * DAY);
+        clock.set_ms(50 * DAY / 1_000);
         let live = Screen::new(None, Some(Arc::new(clock)));
         assert_eq!(far(&live, &[50 * DAY, 51 * DAY], EventTime::MIN), None);
         let (row, what) = far(&live, &[50 * DAY, 53 * DAY], EventTime::MIN).expect("it is far");

@@ -1,7 +1,7 @@
 //! Whole jobs on the engine: ends, errors, panics, watermarks, partitioning, the gate.
 #![allow(clippy::unwrap_used)]
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_core::job::{Edge, Node, NodeKind, OutputPort, Parallelism, Partitioning};
 use egret_core::metrics::Counters;
@@ -63,7 +63,7 @@ impl SourceReader for NumbersReader {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(ids.clone())),
             Arc::new(Int64Array::from(keys)),
-            Arc::new(TimestampMillisecondArray::from(ids)),
+            Arc::new(TimestampMicrosecondArray::from(ids)),
         ];
         Ok(Poll::Rows(RecordBatch::try_new(self.schema.arrow().clone(), columns)?))
     }
@@ -138,7 +138,7 @@ where
 {
     let mut job = JobGraph::new();
     let port = vec![OutputPort { name: None, schema: source.schema().clone() }];
-    let watermark = Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(10)));
+    let watermark = Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(10)));
     let parallelism = if partitioning == Partitioning::Gather { Parallelism::One } else { Parallelism::EveryWorker };
     let source = job.add_node(Node {
         name: "numbers".into(),
@@ -188,7 +188,7 @@ fn every_row_arrives_once_whatever_the_workers_and_the_partitioning() {
             let mut ids: Vec<i64> = sink.0.lock().unwrap().iter().map(|(_, id)| *id).collect();
             ids.sort_unstable();
             assert_eq!(ids, (0..5_000).collect::<Vec<_>>(), "{partitioning:?}, {workers} workers");
-            assert_eq!(report.node("middle").unwrap().watermark_ms, EventTime::MAX.0);
+            assert_eq!(report.node("middle").unwrap().watermark_us, EventTime::MAX.0);
             assert_eq!(report.node("middle").unwrap().rows_in, 5_000);
         }
     }
@@ -264,7 +264,7 @@ fn a_stopped_job_finishes_what_it_read() {
     let report = run(&job(i64::MAX, 2, Partitioning::Forward, &sink, each), &config).unwrap();
     assert!(report.stopped);
     assert_eq!(sink.0.lock().unwrap().len() as u64, report.node("numbers").unwrap().rows_out, "rows were lost on the way");
-    assert!(report.node("middle").unwrap().watermark_ms < EventTime::MAX.0, "a stopped input has not ended");
+    assert!(report.node("middle").unwrap().watermark_us < EventTime::MAX.0, "a stopped input has not ended");
 }
 
 #[test]

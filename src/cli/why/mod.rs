@@ -9,11 +9,11 @@ use super::out::{say, show};
 use super::{FAILED, WRONG, complain};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use clap::{Args, ValueEnum};
 use egret::PatternInput;
 use egret::cep::trace::{Candidate, Trace};
-use egret::core::{Error, Result, TIME_TYPE};
+use egret::core::{Error, EventTime, Result, TIME_TYPE};
 use egret::engine::{RunConfig, run as run_job};
 use keys::{KeyEvents, WantedKey};
 use std::io::IsTerminal;
@@ -61,7 +61,7 @@ struct Report<'a> {
     /// The candidates that are shown, by their places, and how many more there are.
     shown: Vec<usize>,
     more: usize,
-    at_ms: Option<i64>,
+    at_us: Option<i64>,
 }
 
 /// Replays the input of a pattern and says what it made of a key's events.
@@ -87,15 +87,15 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
         .as_deref()
         .map(parse_time)
         .transpose()
-        .and_then(|at_ms| Ok((at_ms, WantedKey::parse(&args.key, input.schema(), &input.compiled.partition_columns())?)));
-    let (at_ms, key) = match asked {
-        Ok((at_ms, key)) => (at_ms, Arc::new(key)),
+        .and_then(|at_us| Ok((at_us, WantedKey::parse(&args.key, input.schema(), &input.compiled.partition_columns())?)));
+    let (at_us, key) = match asked {
+        Ok((at_us, key)) => (at_us, Arc::new(key)),
         Err(error) => {
             complain(&error);
             return WRONG;
         }
     };
-    match replay(args, &input, &key, at_ms) {
+    match replay(args, &input, &key, at_us) {
         Ok(text) => show(&text),
         Err(error) => {
             complain(&error);
@@ -104,7 +104,7 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
     }
 }
 
-fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_ms: Option<i64>) -> Result<String> {
+fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_us: Option<i64>) -> Result<String> {
     let events = KeyEvents::new(Arc::clone(key));
     let job = input.job(Arc::new(events.clone()))?;
     // Without event time the order of arrival counts.
@@ -121,9 +121,9 @@ fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_ms: Opt
         return Err(Error::job(of).help(collected.others(&args.key)));
     }
     let rows: RecordBatch = concat_batches(input.schema().arrow(), &collected.rows)?;
-    let trace = input.compiled.trace(&rows, at_ms)?;
-    let (shown, more) = choose(&trace, at_ms, args.limit);
-    let report = Report { input, key, late: collected.late, trace: &trace, shown, more, at_ms };
+    let trace = input.compiled.trace(&rows, at_us)?;
+    let (shown, more) = choose(&trace, at_us, args.limit);
+    let report = Report { input, key, late: collected.late, trace: &trace, shown, more, at_us };
     match args.format {
         Format::Text => text::render(&report),
         Format::Json => json(&report),
@@ -131,13 +131,13 @@ fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_ms: Opt
 }
 
 /// The candidates to be shown: those open at the time, or else the one that ended last before it; in order, as many as fit.
-fn choose(trace: &Trace, at_ms: Option<i64>, limit: usize) -> (Vec<usize>, usize) {
+fn choose(trace: &Trace, at_us: Option<i64>, limit: usize) -> (Vec<usize>, usize) {
     let all = 0..trace.candidates.len();
-    let mut chosen: Vec<usize> = match at_ms {
+    let mut chosen: Vec<usize> = match at_us {
         None => all.collect(),
         Some(at) => {
             let open: Vec<usize> = all.clone().filter(|&place| is_open(trace, &trace.candidates[place], at)).collect();
-            let last = all.max_by_key(|&place| (trace.candidates[place].ended_ms, place));
+            let last = all.max_by_key(|&place| (trace.candidates[place].ended_us, place));
             if open.is_empty() { last.into_iter().collect() } else { open }
         }
     };
@@ -148,17 +148,17 @@ fn choose(trace: &Trace, at_ms: Option<i64>, limit: usize) -> (Vec<usize>, usize
 
 /// Whether a candidate was open at a time.
 fn is_open(trace: &Trace, candidate: &Candidate, at: i64) -> bool {
-    let start = trace.events[candidate.start].at_ms.unwrap_or(i64::MIN);
-    start <= at && candidate.ended_ms.is_none_or(|ended| at <= ended)
+    let start = trace.events[candidate.start].at_us.unwrap_or(i64::MIN);
+    start <= at && candidate.ended_us.is_none_or(|ended| at <= ended)
 }
 
 /// A time as it is written in data, or as milliseconds.
 fn parse_time(text: &str) -> Result<i64> {
     if let Ok(ms) = text.parse() {
-        return Ok(ms);
+        return Ok(EventTime::from_millis(ms).0);
     }
     let written: ArrayRef = Arc::new(StringArray::from(vec![text]));
-    let time = cast(&written, &TIME_TYPE).ok().and_then(|time| time.as_primitive::<TimestampMillisecondType>().iter().next());
+    let time = cast(&written, &TIME_TYPE).ok().and_then(|time| time.as_primitive::<TimestampMicrosecondType>().iter().next());
     time.flatten().ok_or_else(|| {
         Error::job(format!("'{text}' is not a time"))
             .help("write 2024-03-01T10:00:00Z, '2024-03-01 10:00:00' or milliseconds since 1970")

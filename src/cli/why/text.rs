@@ -49,16 +49,16 @@ impl Clock {
         Self { day: first.filter(|first| trace.events.iter().all(|event| day(event).as_ref() == Some(first))) }
     }
 
-    fn show(&self, ms: i64) -> String {
-        let whole = show_time(ms);
-        match (&self.day, whole.get(..10), whole.get(11..23)) {
+    fn show(&self, us: i64) -> String {
+        let whole = show_time(us);
+        match (&self.day, whole.get(..10), whole.get(11..).and_then(|time| time.strip_suffix('Z'))) {
             (Some(day), Some(other), Some(time)) if day == other => time.to_owned(),
             _ => whole,
         }
     }
 
     fn event(&self, trace: &Trace, event: usize) -> String {
-        trace.events[event].at_ms.map_or_else(String::new, |ms| self.show(ms))
+        trace.events[event].at_us.map_or_else(String::new, |us| self.show(us))
     }
 }
 
@@ -66,14 +66,14 @@ fn head(report: &Report<'_>, clock: &Clock) -> Result<String> {
     let trace = report.trace;
     let compiled = &report.input.compiled;
     let mut text = format!("pattern {}: {}", report.input.name, compiled.text());
-    if let Some(within) = compiled.within_ms() {
+    if let Some(within) = compiled.within_us() {
         write!(text, " within {}", show_duration(within)).expect("writing to a String does not fail");
     }
     let key = report.key.show()?;
     let of = if key.is_empty() { "all rows".into() } else { key };
     write!(text, "\n{of}: {}", count(trace.events.len(), "event")).expect("writing to a String does not fail");
     if let (Some(first), Some(last)) = (trace.events.first(), trace.events.last())
-        && let (Some(from), Some(to)) = (first.at_ms, last.at_ms)
+        && let (Some(from), Some(to)) = (first.at_us, last.at_us)
     {
         write!(text, " from {} to {}", show_time(from), clock.show(to)).expect("writing to a String does not fail");
     }
@@ -112,7 +112,7 @@ fn head(report: &Report<'_>, clock: &Clock) -> Result<String> {
 /// What `--at` left out, and where the trace ends early.
 fn at_words(report: &Report<'_>, clock: &Clock) -> String {
     let (trace, mut text) = (report.trace, String::new());
-    if let Some(at) = report.at_ms {
+    if let Some(at) = report.at_us {
         let is_open = report.shown.iter().any(|&place| super::is_open(trace, &trace.candidates[place], at));
         let found = match (report.shown.is_empty(), is_open) {
             (true, _) => "no candidate had started",
@@ -122,7 +122,7 @@ fn at_words(report: &Report<'_>, clock: &Clock) -> String {
         writeln!(text, "at {}: {found}", clock.show(at)).expect("writing to a String does not fail");
     }
     if let Some(from) = trace.untraced_from
-        && report.at_ms.is_none()
+        && report.at_us.is_none()
     {
         writeln!(text, "there is too much to look at: events from number {} on were not tried as starts", from + 1)
             .expect("writing to a String does not fail");
@@ -141,8 +141,8 @@ fn no_candidates(trace: &Trace, clock: &Clock) -> String {
 
 /// What became of a candidate, in a few words.
 fn fate(trace: &Trace, candidate: &Candidate, clock: &Clock) -> String {
-    let ended = candidate.ended_ms.filter(|_| trace.events[candidate.start].at_ms.is_some());
-    let at = ended.map_or_else(String::new, |ms| format!(" at {}", clock.show(ms)));
+    let ended = candidate.ended_us.filter(|_| trace.events[candidate.start].at_us.is_some());
+    let at = ended.map_or_else(String::new, |us| format!(" at {}", clock.show(us)));
     match candidate.fate {
         Fate::Matched => {
             let numbers: Vec<String> = candidate.matches.iter().map(|number| (number + 1).to_string()).collect();
@@ -218,9 +218,9 @@ fn stop_lines(report: &Report<'_>, stop: &Stop, clock: &Clock) -> String {
     let trace = report.trace;
     let next = stop.variable.as_ref().map_or_else(|| "the end".to_owned(), |name| format!("'{name}'"));
     let event = stop.event.map_or_else(String::new, |event| format!("event {} ({})", event + 1, clock.event(trace, event)));
-    let at = stop.at_ms.map_or_else(String::new, |ms| format!(" at {}", clock.show(ms)));
+    let at = stop.at_us.map_or_else(String::new, |us| format!(" at {}", clock.show(us)));
     let by = stop.by.as_deref().unwrap_or_default();
-    let within = report.input.compiled.within_ms().map_or_else(String::new, |ms| format!(" {}", show_duration(ms)));
+    let within = report.input.compiled.within_us().map_or_else(String::new, |us| format!(" {}", show_duration(us)));
     let reason = match stop.reason {
         Reason::Strict if stop.variable.is_none() => format!("{event} came before {next}"),
         Reason::Strict => format!("{next} had to be the very next event; {event} is none:"),

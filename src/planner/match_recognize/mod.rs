@@ -366,12 +366,12 @@ impl Clause<'_> {
                 Some(AfterMatchSkip::ToFirst(variable)) => RowSkip::ToFirst(self.folded(variable)),
                 Some(AfterMatchSkip::ToLast(variable)) => RowSkip::ToLast(self.folded(variable)),
             },
-            within_ms: self.within_ms(),
+            within_us: self.within_us(),
         }
     }
 
-    fn within_ms(&self) -> Option<i64> {
-        self.syntax.within.map(|within| i64::try_from(within.ms).unwrap_or(i64::MAX))
+    fn within_us(&self) -> Option<i64> {
+        self.syntax.within.map(|within| i64::try_from(within.us).unwrap_or(i64::MAX))
     }
 }
 

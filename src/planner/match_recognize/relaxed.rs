@@ -53,7 +53,7 @@ pub(super) fn relaxed(clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyA
     let shape = Shape::of(&steps, clause, schema)?;
     let pattern = Pattern {
         elements: shape.elements(),
-        within_ms: clause.within_ms(),
+        within_us: clause.within_us(),
         within_events: None,
         after_match,
         skip_miss: SkipMiss::Ignore,
@@ -184,7 +184,7 @@ impl<'a> Shape<'a> {
             item: Item::Variable { name: take.variable.clone(), condition: take.condition.clone().map(Into::into) },
             quantifier: Quantifier { min: take.count, max: Some(take.count), inner: Inner::Strict, ..Quantifier::default() },
             until: None,
-            within_previous_ms: None,
+            within_previous_us: None,
         };
         self.takes.iter().map(element).collect()
     }

@@ -1,6 +1,6 @@
 //! Windows behind an aggregation before the exchange give what windows alone give, and keep the law.
 
-use crate::twin::random_rows;
+use crate::twin::{UNIT, random_rows};
 use crate::windows::{factory, input};
 use egret_core::window::{ROWS, STATES_IN, WindowFactory, WindowKind};
 use egret_core::{
@@ -93,13 +93,13 @@ const AGGREGATES: &[&str] =
 #[test]
 fn aggregating_before_the_exchange_changes_nothing() {
     let kinds = [
-        WindowKind::Tumbling { size_ms: 20 },
-        WindowKind::Sliding { size_ms: 60, slide_ms: 10 },
-        WindowKind::Sliding { size_ms: 15, slide_ms: 10 },
-        WindowKind::Sliding { size_ms: 10, slide_ms: 15 },
+        WindowKind::Tumbling { size_us: 20 * UNIT },
+        WindowKind::Sliding { size_us: 60 * UNIT, slide_us: 10 * UNIT },
+        WindowKind::Sliding { size_us: 15 * UNIT, slide_us: 10 * UNIT },
+        WindowKind::Sliding { size_us: 10 * UNIT, slide_us: 15 * UNIT },
     ];
     for kind in kinds {
-        for (keys, lateness) in [(&[0][..], 0), (&[0, 1], 30), (&[1], 0)] {
+        for (keys, lateness) in [(&[0][..], 0), (&[0, 1], 30 * UNIT), (&[1], 0)] {
             let rows = random_rows(17, 400, 3);
             let name = format!("{kind} by {keys:?}");
             let windows = factory(keys, kind, AGGREGATES, lateness);
@@ -112,10 +112,10 @@ fn aggregating_before_the_exchange_changes_nothing() {
 
 #[test]
 fn states_that_grow_with_the_rows_are_not_sent() {
-    let tumbling = WindowKind::Tumbling { size_ms: 20 };
+    let tumbling = WindowKind::Tumbling { size_us: 20 * UNIT };
     for aggregate in ["array_agg(amount)", "count(DISTINCT country)", "median(amount)"] {
         assert!(factory(&[0], tumbling, &[aggregate], 0).local().unwrap().is_none(), "{aggregate}");
     }
     assert!(factory(&[], tumbling, &["count(*)"], 0).local().unwrap().is_none(), "without a key all rows go to one worker");
-    assert!(factory(&[0], WindowKind::Session { gap_ms: 5 }, &["count(*)"], 0).local().unwrap().is_none());
+    assert!(factory(&[0], WindowKind::Session { gap_us: 5 * UNIT }, &["count(*)"], 0).local().unwrap().is_none());
 }

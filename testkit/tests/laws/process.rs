@@ -17,7 +17,7 @@ row! {
     struct Spent { card: Option<i64>, payments: i64, total: f64, paused: bool, at: EventTime }
 }
 
-const PAUSE_MS: i64 = 40;
+const PAUSE_US: i64 = 40;
 const SUM: ValueState<(i64, f64, i64)> = ValueState::new(0);
 const MOST: ValueState<f64> = ValueState::new(0);
 
@@ -33,10 +33,10 @@ impl ProcessFunction for Running {
         let (payments, total, last) = SUM.get(ctx)?.unwrap_or_default();
         let (payments, total) = (payments + 1, total + row.amount.unwrap_or(0.0));
         if last > 0 {
-            ctx.cancel_event_timer(EventTime(last).plus_ms(PAUSE_MS));
+            ctx.cancel_event_timer(EventTime(last).plus_us(PAUSE_US));
         }
         SUM.set(ctx, &(payments, total, row.at.0))?;
-        ctx.event_timer(row.at.plus_ms(PAUSE_MS));
+        ctx.event_timer(row.at.plus_us(PAUSE_US));
         ctx.emit(Spent { card: row.card, payments, total, paused: false, at: row.at });
         Ok(())
     }
@@ -62,8 +62,8 @@ fn expected(rows: &[(Option<i64>, f64, i64)]) -> Vec<String> {
             (count, total) = (count + 1, total + amount);
             lines.push(format!("{count} {total:?} false {at}"));
             // A timer at the time of the next payment fires behind it, and was cancelled by then.
-            if payments.get(place + 1).is_none_or(|(next, _)| *next > at + PAUSE_MS) {
-                lines.push(format!("{count} {total:?} true {}", at + PAUSE_MS));
+            if payments.get(place + 1).is_none_or(|(next, _)| *next > at + PAUSE_US) {
+                lines.push(format!("{count} {total:?} true {}", at + PAUSE_US));
                 (count, total) = (0, 0.0);
             }
         }
@@ -140,7 +140,7 @@ row! {
 /// Says every so often that a card is there, from its first payment on.
 struct Beats;
 
-const BEAT_MS: i64 = 25;
+const BEAT_US: i64 = 25;
 
 impl ProcessFunction for Beats {
     type In = Payment;
@@ -150,7 +150,7 @@ impl ProcessFunction for Beats {
     fn process(&mut self, row: Payment, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
         if FIRST.get(ctx)?.is_none() {
             FIRST.set(ctx, &row.card)?;
-            ctx.event_timer(row.at.plus_ms(BEAT_MS));
+            ctx.event_timer(row.at.plus_us(BEAT_US));
         }
         Ok(())
     }
@@ -158,12 +158,12 @@ impl ProcessFunction for Beats {
     fn on_timer(&mut self, time: EventTime, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
         let card = FIRST.get(ctx)?.flatten();
         ctx.emit(Beat { card, at: time });
-        ctx.event_timer(time.plus_ms(BEAT_MS));
+        ctx.event_timer(time.plus_us(BEAT_US));
         Ok(())
     }
 
     fn on_processing_timer(&mut self, now_ms: i64, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
-        ctx.emit(Beat { card: None, at: EventTime(now_ms) });
+        ctx.emit(Beat { card: None, at: EventTime::from_millis(now_ms) });
         Ok(())
     }
 }
@@ -191,7 +191,7 @@ fn a_timer_that_sets_the_next_goes_on_to_the_end_of_the_input_and_once_behind_it
         let mut expected = Vec::new();
         for (card, first) in first {
             let card = card.map_or_else(|| "null".to_owned(), |card| card.to_string());
-            let beats = (1..).map(|beat| first + beat * BEAT_MS);
+            let beats = (1..).map(|beat| first + beat * BEAT_US);
             let count = beats.clone().take_while(|at| *at <= end).count() + 1;
             expected.extend(beats.take(count).map(|at| format!("{card} {at}")));
         }
@@ -214,7 +214,7 @@ impl ProcessFunction for Wakes {
     }
 
     fn on_processing_timer(&mut self, now_ms: i64, ctx: &mut ProcessContext<'_, Beat>) -> Result<()> {
-        ctx.emit(Beat { card: None, at: EventTime(now_ms) });
+        ctx.emit(Beat { card: None, at: EventTime::from_millis(now_ms) });
         Ok(())
     }
 }

@@ -20,8 +20,8 @@ row! {
     struct Known { card: Option<i64>, text: String, at: EventTime }
 }
 
-const LIVES_MS: i64 = 90;
-const LIVES: Ttl = Ttl::event_time(Duration::from_millis(LIVES_MS as u64));
+const LIVES_US: i64 = 90;
+const LIVES: Ttl = Ttl::event_time(Duration::from_micros(LIVES_US as u64));
 
 /// The states without a time to live, and with one.
 struct States {
@@ -93,7 +93,7 @@ impl ProcessFunction for Remembers {
 
 /// One card's states as plain collections, each value with when it is over.
 struct Twin {
-    lives_ms: i64,
+    lives_us: i64,
     last: Option<(i64, f64)>,
     amounts: Vec<(i64, f64)>,
     by_country: BTreeMap<String, (i64, f64)>,
@@ -102,12 +102,12 @@ struct Twin {
 }
 
 impl Twin {
-    fn new(lives_ms: i64) -> Self {
-        Self { lives_ms, last: None, amounts: Vec::new(), by_country: BTreeMap::new(), largest: None, mean: None }
+    fn new(lives_us: i64) -> Self {
+        Self { lives_us, last: None, amounts: Vec::new(), by_country: BTreeMap::new(), largest: None, mean: None }
     }
 
     fn take(&mut self, country: Option<&str>, amount: f64, at: i64) -> String {
-        let over = at.saturating_add(self.lives_ms);
+        let over = at.saturating_add(self.lives_us);
         let country = country.unwrap_or_default().to_owned();
         self.last = self.last.filter(|(end, _)| *end > at).map(|(_, value)| (over, value));
         self.amounts.retain(|(end, _)| *end > at);
@@ -149,7 +149,7 @@ fn all_kinds_of_state_keep_the_law_and_are_what_a_loop_knows() {
         rows.sort_by_key(|row| row.at);
         let mut expected: Vec<String> = Vec::new();
         for row in &rows {
-            let of_card = twins.entry(row.card).or_insert_with(|| [Twin::new(i64::MAX), Twin::new(LIVES_MS)]);
+            let of_card = twins.entry(row.card).or_insert_with(|| [Twin::new(i64::MAX), Twin::new(LIVES_US)]);
             let texts = of_card.each_mut().map(|twin| twin.take(row.country.as_deref(), row.amount.unwrap_or(0.0), row.at));
             expected.push(format!("{} {}", texts.join(" | "), row.at));
         }
@@ -181,7 +181,7 @@ fn what_is_over_leaves_no_trace() {
     for round in 0..20 {
         let rows: String = (0..500).map(|card| format!("\n {} DE 1 {at}", round * 500 + card)).collect();
         harness.feed(0, table(&format!("card:int country:text amount:float at:time{rows}")).batch()).unwrap();
-        at += 2 * LIVES_MS;
+        at += 2 * LIVES_US;
         harness.watermark(0, EventTime(at)).unwrap();
     }
     assert!(harness.state_size().keys < 5_000, "most are over, and were found on the way");

@@ -3,6 +3,14 @@
 use egret_testkit::Random;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// In what the tests' lengths are given, in microseconds: so that some are whole milliseconds and others are not.
+pub(crate) const UNIT: i64 = 100;
+
+/// The start of the millisecond that a time lies in.
+pub(crate) fn whole_millis(at: i64) -> i64 {
+    at - at.rem_euclid(1_000)
+}
+
 /// A row of the test's stream.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub(crate) struct Row {
@@ -15,14 +23,14 @@ pub(crate) struct Row {
 /// A row with the watermark it was behind, if it is late, and the watermark after it.
 pub(crate) type Timed = (Row, Option<i64>, i64);
 
-/// Random rows, mostly going up in time.
+/// Random rows, mostly going up in time, by `step` units from one to the next.
 pub(crate) fn random_rows(seed: u64, rows: usize, step: i64) -> Vec<Row> {
     let mut random = Random::new(seed);
     let mut row = |index: i64| Row {
         card: (!random.chance(10)).then(|| random.between(0, 5)),
         country: (!random.chance(10)).then(|| ["FR", "NZ", "DE", ""][random.below(4)].to_owned()),
         amount: (!random.chance(15)).then(|| random.between(-400, 4_000) as f64 / 4.0),
-        at: index * step - 200 + random.between(-60, 5),
+        at: (index * step - 200 + random.between(-60, 5)) * UNIT + random.between(0, 2 * UNIT).min(UNIT - 1),
     };
     (0..rows as i64).map(&mut row).collect()
 }
@@ -55,8 +63,8 @@ pub(crate) fn sliding(rows: &[Timed], key: impl Fn(&Row) -> String, size: i64, s
     let mut members: BTreeMap<(String, i64), Vec<(Row, i64)>> = BTreeMap::new();
     let mut expected = Expected::default();
     for (row, late, _) in rows {
-        let starts: Vec<i64> =
-            (row.at - size - slide..=row.at).filter(|start| start.rem_euclid(slide) == 0 && *start > row.at - size).collect();
+        let last = row.at - row.at.rem_euclid(slide);
+        let starts: Vec<i64> = (0..).map(|back| last - back * slide).take_while(|start| *start > row.at - size).collect();
         let behind = late.unwrap_or(i64::MIN);
         let taken: Vec<i64> =
             starts.iter().copied().filter(|start| behind < (start + size).max(start + size + lateness)).collect();
@@ -190,7 +198,7 @@ pub(crate) fn counts(rows: &[Timed], key: impl Fn(&Row) -> String, size: usize) 
     on_time.into_iter().for_each(|row| by_key.entry(key(&row)).or_default().push(row));
     for (key, rows) in by_key {
         for window in rows.chunks_exact(size) {
-            expected.results.push((key.clone(), window[0].at, window[size - 1].at + 1, window.to_vec(), None));
+            expected.results.push((key.clone(), window[0].at, whole_millis(window[size - 1].at) + 1_000, window.to_vec(), None));
         }
     }
     expected

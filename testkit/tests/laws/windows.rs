@@ -1,14 +1,14 @@
 //! Windows of every kind against their twins, and against the law.
 
-use crate::twin::{self, Expected, Row, Timed, random_rows, timed};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use crate::twin::{self, Expected, Row, Timed, UNIT, random_rows, timed, whole_millis};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::window::{AggregateCall, LATE, WindowFactory, WindowKind, WindowSpec};
 use egret_core::{Batch, EventTime, KeyColumns, MAIN, OperatorFactory, StreamSchema, job::Partitioning};
 use egret_testkit::{Case, Harness, Input, check_law, row_texts, show, show_sorted, table};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const DELAY: i64 = 25;
+const DELAY: i64 = 25 * UNIT;
 
 pub(crate) fn schema() -> StreamSchema {
     table("card:int country:text amount:float at:time").schema
@@ -18,7 +18,7 @@ pub(crate) fn factory(keys: &[usize], kind: WindowKind, aggregates: &[&str], lat
     let schema = schema();
     let aggregates =
         aggregates.iter().enumerate().map(|(n, text)| AggregateCall::parse(&format!("a{n}"), text, &schema).unwrap()).collect();
-    let spec = WindowSpec { keys: KeyColumns::new(keys.to_vec()), kind, aggregates, allowed_lateness_ms: lateness };
+    let spec = WindowSpec { keys: KeyColumns::new(keys.to_vec()), kind, aggregates, allowed_lateness_us: lateness };
     WindowFactory::new(spec, &schema).unwrap()
 }
 
@@ -27,7 +27,7 @@ fn record_batch(rows: &[Row]) -> RecordBatch {
         Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.card))),
         Arc::new(StringArray::from_iter(rows.iter().map(|row| row.country.clone()))),
         Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.amount))),
-        Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.at))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.at))),
     ];
     RecordBatch::try_new(schema().arrow().clone(), columns).unwrap()
 }
@@ -104,7 +104,7 @@ fn key_text(keys: &[usize]) -> impl Fn(&Row) -> String {
 fn expected_texts(expected: &Expected) -> (Vec<String>, Vec<String>) {
     let late_text = |late: &Option<i64>| late.map_or(String::new(), |late| format!(" late({late})"));
     let result = |(key, start, end, rows, late): &twin::Result| {
-        format!("{key} {start} {end} {} {}{}", end - 1, aggregate(rows).join(" "), late_text(late))
+        format!("{key} {start} {end} {} {}{}", whole_millis(end - 1), aggregate(rows).join(" "), late_text(late))
     };
     let mut results: Vec<String> = expected.results.iter().map(result).collect();
     let mut late: Vec<String> = expected.late.iter().map(|(row, late)| format!("{row:?} late({late})")).collect();
@@ -170,9 +170,9 @@ const KEY_CHOICES: [&[usize]; 4] = [&[], &[0], &[1], &[1, 0]];
 #[test]
 fn tumbling_windows_are_what_a_loop_gives() {
     for keys in KEY_CHOICES {
-        for lateness in [0, 30] {
-            compare(WindowKind::Tumbling { size_ms: 20 }, keys, lateness, 3, |rows| {
-                twin::sliding(rows, key_text(keys), 20, 20, lateness)
+        for lateness in [0, 30 * UNIT] {
+            compare(WindowKind::Tumbling { size_us: 20 * UNIT }, keys, lateness, 3, |rows| {
+                twin::sliding(rows, key_text(keys), 20 * UNIT, 20 * UNIT, lateness)
             });
         }
     }
@@ -180,9 +180,9 @@ fn tumbling_windows_are_what_a_loop_gives() {
 
 #[test]
 fn sliding_windows_are_what_a_loop_gives() {
-    for (size, slide) in [(30, 10), (25, 10), (7, 3), (10, 25)] {
-        for lateness in [0, 30] {
-            let kind = WindowKind::Sliding { size_ms: size, slide_ms: slide };
+    for (size, slide) in [(30, 10), (25, 10), (7, 3), (10, 25)].map(|(size, slide)| (size * UNIT, slide * UNIT)) {
+        for lateness in [0, 30 * UNIT] {
+            let kind = WindowKind::Sliding { size_us: size, slide_us: slide };
             compare(kind, &[0], lateness, 3, |rows| twin::sliding(rows, key_text(&[0]), size, slide, lateness));
         }
     }
@@ -191,9 +191,9 @@ fn sliding_windows_are_what_a_loop_gives() {
 #[test]
 fn sessions_are_what_a_loop_gives() {
     for keys in KEY_CHOICES {
-        for (lateness, step) in [(0, 7), (30, 7), (0, 2), (20, 2)] {
-            compare(WindowKind::Session { gap_ms: 12 }, keys, lateness, step, |rows| {
-                twin::sessions(rows, key_text(keys), 12, lateness)
+        for (lateness, step) in [(0, 7), (30 * UNIT, 7), (0, 2), (20 * UNIT, 2)] {
+            compare(WindowKind::Session { gap_us: 12 * UNIT }, keys, lateness, step, |rows| {
+                twin::sessions(rows, key_text(keys), 12 * UNIT, lateness)
             });
         }
     }
@@ -228,22 +228,22 @@ fn law(name: &str, kind: WindowKind, keys: &[usize], lateness: i64, step: i64) {
 
 #[test]
 fn tumbling_windows_keep_the_law() {
-    for (keys, lateness) in KEY_CHOICES.into_iter().zip([30, 0, 30, 30]) {
-        law(&format!("tumbling, lateness {lateness}"), WindowKind::Tumbling { size_ms: 20 }, keys, lateness, 3);
+    for (keys, lateness) in KEY_CHOICES.into_iter().zip([30, 0, 30, 30].map(|lateness| lateness * UNIT)) {
+        law(&format!("tumbling, lateness {lateness}"), WindowKind::Tumbling { size_us: 20 * UNIT }, keys, lateness, 3);
     }
 }
 
 #[test]
 fn sliding_windows_keep_the_law() {
-    law("sliding", WindowKind::Sliding { size_ms: 30, slide_ms: 10 }, &[0], 0, 3);
-    law("sliding, late", WindowKind::Sliding { size_ms: 25, slide_ms: 10 }, &[1, 0], 30, 3);
-    law("sliding, with gaps", WindowKind::Sliding { size_ms: 10, slide_ms: 25 }, &[1], 15, 3);
+    law("sliding", WindowKind::Sliding { size_us: 30 * UNIT, slide_us: 10 * UNIT }, &[0], 0, 3);
+    law("sliding, late", WindowKind::Sliding { size_us: 25 * UNIT, slide_us: 10 * UNIT }, &[1, 0], 30 * UNIT, 3);
+    law("sliding, with gaps", WindowKind::Sliding { size_us: 10 * UNIT, slide_us: 25 * UNIT }, &[1], 15 * UNIT, 3);
 }
 
 #[test]
 fn sessions_keep_the_law() {
-    for (keys, (lateness, step)) in KEY_CHOICES.into_iter().zip([(20, 2), (0, 7), (20, 7), (20, 2)]) {
-        law(&format!("session, lateness {lateness}"), WindowKind::Session { gap_ms: 12 }, keys, lateness, step);
+    for (keys, (lateness, step)) in KEY_CHOICES.into_iter().zip([(20 * UNIT, 2), (0, 7), (20 * UNIT, 7), (20 * UNIT, 2)]) {
+        law(&format!("session, lateness {lateness}"), WindowKind::Session { gap_us: 12 * UNIT }, keys, lateness, step);
     }
 }
 
@@ -277,7 +277,7 @@ fn all_functions_keep_the_law() {
             matches!(function.name(), "sum" | "avg" | "count" | "array_agg" | "min").then(|| format!("{name}(DISTINCT amount)")),
         );
         for text in calls {
-            let factory = factory(&[0], WindowKind::Sliding { size_ms: 40, slide_ms: 20 }, &[&text], 20);
+            let factory = factory(&[0], WindowKind::Sliding { size_us: 40 * UNIT, slide_us: 20 * UNIT }, &[&text], 20 * UNIT);
             check_law(&Case::new(&text, Arc::new(factory)).input(input(&rows, &[0])).seeds(6));
             held += 1;
         }
@@ -289,23 +289,23 @@ fn all_functions_keep_the_law() {
 fn an_update_reads_like_this() {
     let txn = table(
         "card:int country:text amount:float at:time
-         1        FR           10           1
-         1        FR           5            12
-         2        NZ           7            3
-         1        FR           1            4
-         1        FR           1            34
-         2        NZ           2            5
-         2        NZ           9            36",
+         1        FR           10           1000
+         1        FR           5            12000
+         2        NZ           7            3000
+         1        FR           1            4000
+         1        FR           1            34000
+         2        NZ           2            5000
+         2        NZ           9            36000",
     );
-    let factory = Arc::new(factory(&[0], WindowKind::Tumbling { size_ms: 10 }, &["sum(amount)"], 20));
+    let factory = Arc::new(factory(&[0], WindowKind::Tumbling { size_us: 10_000 }, &["sum(amount)"], 20_000));
     let case = Case::new("update", factory).input(Input::of(&txn).keyed_by(&["card"]).out_of_order_by(0));
     let expected = "card window_start window_end window_time a0\n\
-                    1    0            10         9           10.0\n\
-                    1    0            10         9           11.0 late(12)\n\
-                    1    10           20         19          5.0\n\
-                    1    30           40         39          1.0\n\
-                    2    0            10         9           7.0  late(12)\n\
-                    2    30           40         39          9.0\n";
+                    1    0            10000      9000        10.0\n\
+                    1    0            10000      9000        11.0 late(12000)\n\
+                    1    10000        20000      19000       5.0\n\
+                    1    30000        40000      39000       1.0\n\
+                    2    0            10000      9000        7.0  late(12000)\n\
+                    2    30000        40000      39000       9.0\n";
     assert_eq!(show_sorted(&check_law(&case)), expected);
 }
 
@@ -314,7 +314,7 @@ fn without_event_time_count_windows_go_by_arrival() {
     let log = table("host:text size:int\n a 1\n b 2\n a 3\n a 5\n b 7\n a 9");
     let call = AggregateCall::parse("sizes", "array_agg(size)", &log.schema).unwrap();
     let keys = KeyColumns::new(vec![0]);
-    let spec = WindowSpec { keys, kind: WindowKind::Count { rows: 2 }, aggregates: vec![call], allowed_lateness_ms: 0 };
+    let spec = WindowSpec { keys, kind: WindowKind::Count { rows: 2 }, aggregates: vec![call], allowed_lateness_us: 0 };
     let factory = Arc::new(WindowFactory::new(spec, &log.schema).unwrap());
     let out = check_law(&Case::new("by arrival", factory).input(Input::of(&log).keyed_by(&["host"])));
     assert_eq!(show_sorted(&out), "host sizes\na    [1, 3]\na    [5, 9]\nb    [2, 7]\n");
@@ -323,7 +323,7 @@ fn without_event_time_count_windows_go_by_arrival() {
 #[test]
 fn a_split_that_was_idle_may_come_back_behind_the_watermark() {
     let schema = schema();
-    for kind in [WindowKind::Tumbling { size_ms: 10 }, WindowKind::Session { gap_ms: 5 }, WindowKind::Count { rows: 1 }] {
+    for kind in [WindowKind::Tumbling { size_us: 10 }, WindowKind::Session { gap_us: 5 }, WindowKind::Count { rows: 1 }] {
         let factory: Arc<dyn OperatorFactory> = Arc::new(factory(&[0], kind, &["count(*)"], 0));
         let mut harness = Harness::new(factory, vec![Partitioning::Gather], 1).unwrap();
         harness.watermark(0, EventTime(50)).unwrap();
@@ -338,9 +338,9 @@ fn a_split_that_was_idle_may_come_back_behind_the_watermark() {
 #[test]
 fn state_goes_away() {
     for (kind, lateness) in [
-        (WindowKind::Tumbling { size_ms: 10 }, 5),
-        (WindowKind::Sliding { size_ms: 30, slide_ms: 10 }, 0),
-        (WindowKind::Session { gap_ms: 5 }, 5),
+        (WindowKind::Tumbling { size_us: 10 }, 5),
+        (WindowKind::Sliding { size_us: 30, slide_us: 10 }, 0),
+        (WindowKind::Session { gap_us: 5 }, 5),
         (WindowKind::Count { rows: 1 }, 0),
     ] {
         let factory: Arc<dyn OperatorFactory> =
@@ -372,12 +372,12 @@ fn mistakes_are_explained() {
     let no_time = table("card:int").schema;
     let spec = |kind, text: &str| {
         let aggregates = vec![AggregateCall::parse("x", text, &schema)?];
-        WindowFactory::new(WindowSpec { keys: KeyColumns::new(vec![0]), kind, aggregates, allowed_lateness_ms: 0 }, &schema)
+        WindowFactory::new(WindowSpec { keys: KeyColumns::new(vec![0]), kind, aggregates, allowed_lateness_us: 0 }, &schema)
     };
-    let tumbling = WindowKind::Tumbling { size_ms: 10 };
+    let tumbling = WindowKind::Tumbling { size_us: 10 };
     for (result, message) in [
-        (spec(WindowKind::Tumbling { size_ms: 0 }, "count(*)"), "the size of a window is 0 ms"),
-        (spec(WindowKind::Sliding { size_ms: 86_400_000, slide_ms: 7 }, "count(*)"), "is cut into"),
+        (spec(WindowKind::Tumbling { size_us: 0 }, "count(*)"), "the size of a window is 0 ms"),
+        (spec(WindowKind::Sliding { size_us: 86_400_000, slide_us: 7 }, "count(*)"), "is cut into"),
         (spec(tumbling, "amount"), "`amount` is not an aggregate call"),
         (spec(tumbling, "sum(country)"), "in the aggregate"),
         (spec(tumbling, "sum(amuont)"), "there is no column 'amuont'"),
@@ -387,7 +387,7 @@ fn mistakes_are_explained() {
         assert!(error.contains(message), "{error}");
     }
     let calls = || vec![AggregateCall::parse("x", "count(*)", &no_time).unwrap()];
-    let spec = WindowSpec { keys: KeyColumns::new(vec![]), kind: tumbling, aggregates: calls(), allowed_lateness_ms: 0 };
+    let spec = WindowSpec { keys: KeyColumns::new(vec![]), kind: tumbling, aggregates: calls(), allowed_lateness_us: 0 };
     let error = WindowFactory::new(spec, &no_time).unwrap_err().to_string();
     assert!(error.contains("need event time"), "{error}");
 }

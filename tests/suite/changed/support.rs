@@ -1,6 +1,6 @@
 //! Runs a job as far as some of its input, changes its text, and goes on.
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use egret::core::metrics::Counters;
 use egret::core::{Poll, Result, Source, SourceReader, Split, StreamSchema};
@@ -141,7 +141,7 @@ fn batch(rows: &[Txn]) -> RecordBatch {
         Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
         Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>()),
         Arc::new(rows.iter().map(|row| Some(row.3)).collect::<StringArray>()),
-        Arc::new(TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.4 * 1_000))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.4 * 1_000_000))),
     ];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }

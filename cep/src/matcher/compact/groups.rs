@@ -53,7 +53,7 @@ impl KeySets {
     pub(crate) fn of_runs(plan: &Plan, store: &mut Store, runs: Vec<Run>) -> Self {
         let mut all = Self::default();
         for run in runs {
-            if plan.within_ms.is_some() {
+            if plan.within_us.is_some() {
                 all.starts.push(run.start, run.start_time);
             }
             let link = store.link(run.chain);
@@ -76,7 +76,7 @@ impl KeySets {
 
     /// When the first partial match may expire.
     pub(crate) fn deadline(&self, plan: &Plan) -> i64 {
-        match (plan.within_ms, self.starts.first()) {
+        match (plan.within_us, self.starts.first()) {
             (Some(within), Some((_, time))) => time.saturating_add(within),
             _ => i64::MAX,
         }
@@ -139,7 +139,7 @@ impl KeySets {
             if of.edges.is_empty() {
                 continue;
             }
-            if plan.within_ms.is_some() {
+            if plan.within_us.is_some() {
                 self.starts.push(number, taken.at.time);
             }
             self.add_start_to_group(store, (target, of.open), event, variable);

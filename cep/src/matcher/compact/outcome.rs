@@ -165,7 +165,7 @@ impl State {
 
     /// Lets time reach `now`. A match that waits is decided before its own beginning is past.
     fn expire_sets(&mut self, plan: &Plan, sets: &mut KeySets, now: i64) -> Result<()> {
-        let Some(within) = plan.within_ms else { return Ok(()) };
+        let Some(within) = plan.within_us else { return Ok(()) };
         let mut floor = sets.floor;
         while let Some((number, time)) = sets.starts.first() {
             if time.saturating_add(within) > now {

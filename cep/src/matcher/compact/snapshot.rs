@@ -83,7 +83,7 @@ impl SavedSets {
             let to = sets.sets.list_mut(list);
             (to.least, to.most, to.ascending) = (saved.least, saved.most, saved.ascending);
         }
-        if plan.within_ms.is_some() {
+        if plan.within_us.is_some() {
             starts(&sets, state).into_iter().for_each(|Moment { number, time }| sets.starts.push(number, time));
         }
         for (node, open, list) in self.groups {

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 /// So many starts make a block at most.
 const BLOCK: usize = 1_024;
+/// The bits of a start that say how far its number is behind the block's first; the others say it of its time.
+const NUMBER_BITS: u32 = 20;
 
 /// Starts, ascending by number and time.
 #[derive(Debug, Default)]
@@ -15,15 +17,22 @@ pub(crate) struct Starts {
 struct Block {
     number: u64,
     time: i64,
-    /// How far behind the block's first start.
-    behind: Vec<(u32, u32)>,
+    /// How far behind the block's first start: see [`NUMBER_BITS`].
+    behind: Vec<u64>,
     gone: usize,
 }
 
 impl Block {
     fn at(&self, index: usize) -> (u64, i64) {
-        let (number, time) = self.behind[index];
-        (self.number + u64::from(number), self.time + i64::from(time))
+        let behind = self.behind[index];
+        (self.number + (behind & ((1 << NUMBER_BITS) - 1)), self.time + (behind >> NUMBER_BITS) as i64)
+    }
+
+    /// How far a start is behind the block's first, if it is not too far.
+    fn behind(&self, number: u64, time: i64) -> Option<u64> {
+        let number = number - self.number;
+        let time = time.checked_sub(self.time).and_then(|time| u64::try_from(time).ok())?;
+        (number >> NUMBER_BITS == 0 && time >> (u64::BITS - NUMBER_BITS) == 0).then_some(time << NUMBER_BITS | number)
     }
 }
 
@@ -34,15 +43,12 @@ impl Starts {
             if block.behind.last().is_some_and(|_| block.at(block.behind.len() - 1).0 == number) {
                 return;
             }
-            let behind = (u32::try_from(number - block.number), u32::try_from(time.wrapping_sub(block.time)));
-            if let (Ok(number), Ok(time)) = behind
-                && block.behind.len() < BLOCK
-            {
-                block.behind.push((number, time));
+            if let Some(behind) = block.behind(number, time).filter(|_| block.behind.len() < BLOCK) {
+                block.behind.push(behind);
                 return;
             }
         }
-        self.blocks.push_back(Block { number, time, behind: vec![(0, 0)], gone: 0 });
+        self.blocks.push_back(Block { number, time, behind: vec![0], gone: 0 });
     }
 
     /// The first start.
@@ -76,7 +82,7 @@ impl Starts {
     pub(crate) fn bytes(&self) -> usize {
         let last = self.blocks.back().map_or(0, |block| block.behind.capacity());
         let entries = self.blocks.len().saturating_sub(1) * BLOCK + last;
-        entries * size_of::<(u32, u32)>() + self.blocks.capacity() * size_of::<Block>()
+        entries * size_of::<u64>() + self.blocks.capacity() * size_of::<Block>()
     }
 }
 
@@ -86,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_queue_of_starts() {
-        let all: Vec<(u64, i64)> = (0..5_000).map(|n: u64| (7 + n * n * n, -3 + (n as i64 / 2) * 90_000_000)).collect();
+        let all: Vec<(u64, i64)> = (0..5_000).map(|n: u64| (7 + n * n * n, -3 + (n as i64 / 2) * 90_000_000_000)).collect();
         let mut starts = Starts::default();
         all.iter().for_each(|&(number, time)| starts.push(number, time));
         starts.push(all[4_999].0, all[4_999].1);

@@ -76,7 +76,7 @@ fn types_are_made_to_fit_and_what_does_not_is_a_bad_row() {
     assert_eq!(
         outcome.rows,
         [
-            r#"{"id":1,"x":0.5,"at":"2023-11-14T22:14:00.000Z","n":7,"country":"FR"}"#,
+            r#"{"id":1,"x":0.5,"at":"2023-11-14T22:14:00.000999Z","n":7,"country":"FR"}"#,
             r#"{"id":4,"x":3.5,"at":"1970-01-01T00:00:00.005Z","n":null,"country":"IT"}"#
         ]
     );

@@ -7,7 +7,7 @@ use super::{KnowledgeReader, MakerSteps};
 use crate::batch::append_columns;
 use crate::ipc::{self, Lacking};
 use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
-use crate::{Batch, Epoch, Error, EventTime, Result, StateLayout, StreamSchema};
+use crate::{Batch, Epoch, Error, EventTime, Length, Result, StateLayout, StreamSchema};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// use egret_core::knowledge::{KnowledgeJoin, KnowledgeReader, VERSION_TIME};
 /// use egret_core::metrics::Counters;
 /// use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorInfo, Result, StateSize, StreamSchema};
-/// use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMillisecondArray};
+/// use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 /// use arrow::datatypes::{DataType, Field, Int64Type};
 /// use std::sync::Arc;
 ///
@@ -51,7 +51,7 @@ use std::sync::Arc;
 /// let info = OperatorInfo::alone("sum");
 /// let mut join = KnowledgeJoin::new(Box::new(Sum(0)), output, 1_000)?;
 ///
-/// let at = |times: &[i64]| Arc::new(TimestampMillisecondArray::from(times.to_vec())) as ArrayRef;
+/// let at = |times: &[i64]| Arc::new(TimestampMicrosecondArray::from(times.to_vec())) as ArrayRef;
 /// let rows = RecordBatch::try_from_iter([("at", at(&[1_500, 2_100]))])?;
 /// let updates = RecordBatch::try_from_iter([(VERSION_TIME, at(&[0, 1_000])), ("delta", Arc::new(Int64Array::from(vec![5, 7])))])?;
 ///
@@ -79,7 +79,7 @@ impl KnowledgeJoin {
     ///
     /// # Errors
     /// The rows have no event time, or the step is not positive.
-    pub fn new(reader: Box<dyn KnowledgeReader>, output: StreamSchema, step_ms: i64) -> Result<Self> {
+    pub fn new(reader: Box<dyn KnowledgeReader>, output: StreamSchema, step_us: i64) -> Result<Self> {
         let event_time = output.event_time().ok_or_else(|| {
             Error::job("rows without event time cannot read a model or a graph: they change with event time")
                 .help("declare WATERMARK FOR a column of the stream")
@@ -88,7 +88,7 @@ impl KnowledgeJoin {
             reader,
             output,
             event_time,
-            steps: MakerSteps::new(step_ms)?,
+            steps: MakerSteps::new(step_us)?,
             held: Vec::new(),
             pending: Pending::default(),
             watermarks: [EventTime::MIN; 2],
@@ -284,7 +284,7 @@ pub type MakeReader = Arc<dyn Fn(&OperatorInfo) -> Result<Box<dyn KnowledgeReade
 pub struct KnowledgeJoinFactory {
     make_reader: MakeReader,
     output: StreamSchema,
-    step_ms: i64,
+    step_us: i64,
     facts: Vec<String>,
     layout: Vec<(String, String)>,
     answers: usize,
@@ -299,25 +299,25 @@ impl KnowledgeJoinFactory {
     pub fn new(
         make_reader: MakeReader,
         output: StreamSchema,
-        step_ms: i64,
+        step_us: i64,
         facts: Vec<String>,
         layout: Vec<(String, String)>,
         answers: usize,
     ) -> Result<Self> {
-        MakerSteps::new(step_ms)?;
-        Ok(Self { make_reader, output, step_ms, facts, layout, answers })
+        MakerSteps::new(step_us)?;
+        Ok(Self { make_reader, output, step_us, facts, layout, answers })
     }
 }
 
 impl OperatorFactory for KnowledgeJoinFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         let reader = (self.make_reader)(info)?;
-        Ok(Box::new(KnowledgeJoin::new(reader, self.output.clone(), self.step_ms)?))
+        Ok(Box::new(KnowledgeJoin::new(reader, self.output.clone(), self.step_us)?))
     }
 
     fn describe(&self) -> Vec<String> {
         let mut lines = self.facts.clone();
-        lines.push(format!("rows read what was known at the start of their step of {} ms", self.step_ms));
+        lines.push(format!("rows read what was known at the start of their step of {}", Length(self.step_us)));
         lines
     }
 
@@ -326,7 +326,7 @@ impl OperatorFactory for KnowledgeJoinFactory {
         let fields = self.output.arrow().fields();
         let rows = fields.iter().take(fields.len().saturating_sub(self.answers));
         let mut facts = self.layout.clone();
-        facts.push(("version step".to_owned(), format!("{} ms", self.step_ms)));
+        facts.push(("version step".to_owned(), Length(self.step_us).to_string()));
         facts.extend(StateLayout::columns(rows.map(AsRef::as_ref)));
         StateLayout::own(facts)
     }

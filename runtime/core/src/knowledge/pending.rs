@@ -57,7 +57,7 @@ impl Pending {
 
     fn versions<'a>(&self, updates: &'a RecordBatch) -> &'a [i64] {
         let column = self.column.expect("there are updates, so their version column is known");
-        crate::batch::millis(updates.column(column))
+        crate::batch::micros(updates.column(column))
     }
 
     /// The version of the first update behind the cursor.

@@ -3,12 +3,12 @@
 use super::*;
 use crate::metrics::Counters;
 use crate::{Batch, Context, Epoch, NoState, Operator, OperatorInfo, Snapshot, SplitWatermark, StreamSchema, WatermarkStrategy};
-use arrow::array::{AsArray, Int64Array, TimestampMillisecondArray};
+use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use std::sync::Arc;
 use std::time::Duration;
 
-const STEP_MS: i64 = 10;
+const STEP_US: i64 = 10;
 const SPLITS: usize = 4;
 const ROUNDS: usize = 30;
 
@@ -51,7 +51,7 @@ impl KnowledgeReader for Chain {
 }
 
 fn pairs(name: &str, times: Vec<i64>, values: Vec<i64>) -> RecordBatch {
-    let at: ArrayRef = Arc::new(TimestampMillisecondArray::from(times));
+    let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from(times));
     RecordBatch::try_from_iter([(name, at), ("value", Arc::new(Int64Array::from(values)) as ArrayRef)]).unwrap()
 }
 
@@ -67,7 +67,7 @@ struct Script {
 
 impl Script {
     fn random(random: &mut Random) -> Self {
-        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(15));
+        let strategy = WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(15));
         let mut id = 0;
         let splits = (0..SPLITS)
             .map(|_| {
@@ -88,7 +88,7 @@ impl Script {
             })
             .collect();
         let updates =
-            (-6..60).flat_map(|step| (0..random.below(3)).map(move |n| (step * STEP_MS, step * 7 + n as i64))).collect();
+            (-6..60).flat_map(|step| (0..random.below(3)).map(move |n| (step * STEP_US, step * 7 + n as i64))).collect();
         Self { splits, updates }
     }
 
@@ -102,7 +102,7 @@ impl Script {
             .flat_map(|batch| {
                 let times = batch.event_times().unwrap().iter();
                 times.zip(batch.column(1).as_primitive::<Int64Type>().values()).map(|(&time, &id)| {
-                    let version = EventTime(batch.late().map_or(time, |late| late.0)).floor_to(STEP_MS).0;
+                    let version = EventTime(batch.late().map_or(time, |late| late.0)).floor_to(STEP_US).0;
                     let seen = self.updates.iter().filter(|(step, _)| *step < version);
                     (id, batch.late().is_some(), seen.fold(0_i64, |sum, (_, value)| sum.wrapping_mul(31).wrapping_add(*value)))
                 })
@@ -136,7 +136,7 @@ fn make(parallelism: usize) -> Vec<KnowledgeJoin> {
         Some("at"),
     )
     .unwrap();
-    (0..parallelism).map(|_| KnowledgeJoin::new(Box::new(Chain(0)), at.clone(), STEP_MS).unwrap()).collect()
+    (0..parallelism).map(|_| KnowledgeJoin::new(Box::new(Chain(0)), at.clone(), STEP_US).unwrap()).collect()
 }
 
 impl<'a> Run<'a> {
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
     fn round(&mut self, round: usize, updates_behind: usize, one_by_one: bool) {
         let parallelism = self.joins.len();
         let made = match round.checked_sub(updates_behind) {
-            Some(round) => self.script.watermark(round, 0..SPLITS).floor_to(STEP_MS),
+            Some(round) => self.script.watermark(round, 0..SPLITS).floor_to(STEP_US),
             None => EventTime::MIN,
         };
         self.made = made.max(self.made);

@@ -165,7 +165,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
     /// Adds the rows of an input.
     fn read(&self, input: usize, rows: &RecordBatch, events: &mut Events<F>) -> Result<()> {
         let columns = self.keys[input].of(rows);
-        let times = self.event_times[input].map(|column| crate::batch::millis(rows.column(column)));
+        let times = self.event_times[input].map(|column| crate::batch::micros(rows.column(column)));
         let typed: Vec<Event<F>> = if input == 0 {
             F::In::read(rows)?.into_iter().map(Event::Row).collect()
         } else {

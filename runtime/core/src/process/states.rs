@@ -1,7 +1,7 @@
 //! The kinds of keyed state: typed views of the bytes that a backend keeps.
 //!
 //! # Format
-//! A value is postcard. With a time to live, it stands behind the moment when it is over (milliseconds, 8 bytes little endian). A list
+//! A value is postcard. With a time to live, it stands behind the moment when it is over (microseconds, 8 bytes little endian). A list
 //! is its elements one behind the other, a map a sequence of keys and values in order of key; with a time to live each element and each
 //! value is a pair whose first part says when it is over, and in front stands when the last of them is.
 

@@ -1,7 +1,7 @@
 //! State that is over after a time.
 
 use super::context::{ProcessContext, Scratch};
-use crate::{Error, EventTime, KeyedState, Result};
+use crate::{Error, EventTime, KeyedState, Result, micros_of};
 use std::time::Duration;
 
 /// How long a value lives after it was written (or read). What is over is never given back, and is removed bit by bit while rows are
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl {
-    pub(super) after_ms: i64,
+    pub(super) after_us: i64,
     pub(super) clock: TtlClock,
     pub(super) renewal: Renewal,
 }
@@ -41,12 +41,12 @@ pub enum Renewal {
 impl Ttl {
     /// In event time, from when a value was written.
     pub const fn event_time(after: Duration) -> Self {
-        Self { after_ms: millis(after), clock: TtlClock::EventTime, renewal: Renewal::Write }
+        Self { after_us: micros_of(after), clock: TtlClock::EventTime, renewal: Renewal::Write }
     }
 
     /// On the wall, from when a value was written.
     pub const fn processing_time(after: Duration) -> Self {
-        Self { after_ms: millis(after), clock: TtlClock::ProcessingTime, renewal: Renewal::Write }
+        Self { after_us: micros_of(after), clock: TtlClock::ProcessingTime, renewal: Renewal::Write }
     }
 
     /// Lives on when it is read, too.
@@ -56,23 +56,18 @@ impl Ttl {
     }
 }
 
-const fn millis(duration: Duration) -> i64 {
-    let millis = duration.as_millis();
-    if millis > i64::MAX as u128 { i64::MAX } else { millis as i64 }
-}
-
-/// What a value with a time to live begins with: when it is over, milliseconds, little endian.
+/// What a value with a time to live begins with: when it is over, microseconds, little endian.
 const EXPIRY_BYTES: usize = 8;
 
 /// When a value is over that is written now.
 pub(super) fn expiry<Out>(ttl: Ttl, ctx: &ProcessContext<'_, Out>) -> Result<i64> {
-    Ok(now(ttl.clock, ctx)?.saturating_add(ttl.after_ms))
+    Ok(now(ttl.clock, ctx)?.saturating_add(ttl.after_us))
 }
 
 /// The time at hand by a clock.
 pub(super) fn now<Out>(clock: TtlClock, ctx: &ProcessContext<'_, Out>) -> Result<i64> {
     let time = match clock {
-        TtlClock::ProcessingTime => return Ok(ctx.processing_time_ms),
+        TtlClock::ProcessingTime => return Ok(EventTime::from_millis(ctx.processing_time_ms).0),
         // A timer of the other clock has no event time.
         TtlClock::EventTime if ctx.time == EventTime::MIN => ctx.watermark,
         TtlClock::EventTime => ctx.time,
@@ -106,11 +101,12 @@ pub(super) fn sweep(
     if scratch.ttl.is_empty() {
         return Ok(());
     }
+    let wall = EventTime::from_millis(processing_time_ms).0;
     state.sweep(2 * rows + 64, &mut |slot, bytes| {
         let clock = scratch.ttl.iter().find(|(of, _)| *of == slot).map(|(_, clock)| *clock);
         let is_over = |expiry: i64| match clock {
             Some(TtlClock::EventTime) => expiry <= watermark.0,
-            Some(TtlClock::ProcessingTime) => expiry <= processing_time_ms,
+            Some(TtlClock::ProcessingTime) => expiry <= wall,
             None => false,
         };
         expiry_of(bytes).is_ok_and(|(expiry, _)| is_over(expiry))

@@ -1,11 +1,12 @@
 //! Count windows: every so many rows of a key.
 
-use super::emit::{Bounds, emit};
+use super::emit::{Bounds, emit, whole_millis};
 use super::groups::Prepared;
 use super::snapshot::KeyedRows;
 use super::spans::Spans;
 use super::spec::Plan;
-use crate::{Batch, Result, StateSize};
+use crate::time::MILLI;
+use crate::{Batch, EventTime, Result, StateSize};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ impl Counts {
         }
         let (keys, results) = self.spans.evaluate(full)?;
         let starts = full.iter().map(|&span| self.spans.get(span).start).collect();
-        let ends = full.iter().map(|&span| self.spans.get(span).last.saturating_add(1)).collect();
+        let ends = full.iter().map(|&span| end_behind(self.spans.get(span).last)).collect();
         emit(&self.plan, keys, Bounds::Each { starts, ends }, results, None, out)?;
         full.iter().for_each(|&span| self.spans.remove(span));
         if self.spans.is_mostly_gone() {
@@ -73,4 +74,9 @@ impl Counts {
         self.spans.restore(rows)?;
         Ok(())
     }
+}
+
+/// The end of a window whose last row is at this time: the next whole millisecond.
+fn end_behind(last: i64) -> i64 {
+    whole_millis(EventTime(last)).0.saturating_add(MILLI)
 }

@@ -1,8 +1,9 @@
 //! Results as batches.
 
 use super::spec::Plan;
+use crate::time::MILLI;
 use crate::{Batch, EventTime, Result};
-use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMillisecondArray};
+use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use std::sync::Arc;
 
@@ -20,14 +21,25 @@ pub(super) enum Bounds {
 impl Bounds {
     fn columns(self, rows: usize) -> [ArrayRef; 3] {
         let (starts, ends, times) = match self {
-            Self::One { start, end } => (vec![start; rows], vec![end; rows], vec![end.saturating_sub(1); rows]),
+            Self::One { start, end } => (vec![start; rows], vec![end; rows], vec![time_of(end); rows]),
             Self::Each { starts, ends } => {
-                let times = ends.iter().map(|end| end.saturating_sub(1)).collect();
+                let times = ends.iter().map(|&end| time_of(end)).collect();
                 (starts, ends, times)
             }
         };
-        [starts, ends, times].map(|times| Arc::new(TimestampMillisecondArray::from(times)) as ArrayRef)
+        [starts, ends, times].map(|times| Arc::new(TimestampMicrosecondArray::from(times)) as ArrayRef)
     }
+}
+
+/// The event time of the result of a window that ends at `end`: the last whole millisecond before.
+fn time_of(end: i64) -> i64 {
+    whole_millis(EventTime(end.saturating_sub(1))).0
+}
+
+/// The start of the millisecond that a time lies in. Windows pass on no other watermark: what ends above one has its result at or above
+/// this.
+pub(super) fn whole_millis(time: EventTime) -> EventTime {
+    time.floor_to(MILLI)
 }
 
 /// Puts results together and appends them to `out`, in batches of bounded size; `late` marks updates.

@@ -2,8 +2,8 @@
 //!
 //! Four kinds: *tumbling* (one window after the other), *sliding* (windows of one size, started every slide), *session* (as long
 //! as rows follow each other closely) and *count* (every so many rows of a key). With or without a key; results carry the key,
-//! `window_start`, `window_end`, `window_time` (the last millisecond of the window: the event time of the result) and the
-//! aggregates.
+//! `window_start`, `window_end`, `window_time` (the event time of the result: the last whole millisecond before `window_end`, which is
+//! a millisecond before it wherever that is whole) and the aggregates.
 //!
 //! Everything is done a column at a time with DataFusion's group accumulators. Sliding windows are cut into *panes* (P. Tucker,
 //! J. Li et al., *No pane, no gain*, 2005): the greatest common divisor of size and slide. A row is aggregated once, into its pane;

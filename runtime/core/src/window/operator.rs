@@ -1,12 +1,13 @@
 //! The window operator: rows into windows, windows out when the watermark reaches their end.
 
 use super::counts::Counts;
+use super::emit::whole_millis;
 use super::local::StateColumns;
 use super::panes::{Panes, Verdict, by_pane, single_pane};
 use super::sessions::Sessions;
 use super::snapshot::{KeyedRows, decode, encode};
 use super::spec::{LATE, Plan, WindowKind};
-use crate::batch::{millis, time_order};
+use crate::batch::{micros, time_order};
 use crate::metrics::Counters;
 use crate::{Batch, Context, Epoch, EventTime, Operator, OperatorInfo, Result, Snapshot, StateSize};
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
@@ -47,7 +48,7 @@ impl Windows {
                 let shape = plan.pane_shape();
                 Self::Panes(Panes::new(plan, shape, max_parallelism))
             }
-            WindowKind::Session { gap_ms } => Self::Sessions(Sessions::new(plan, gap_ms)?),
+            WindowKind::Session { gap_us } => Self::Sessions(Sessions::new(plan, gap_us)?),
             WindowKind::Count { rows } => Self::Counts(Counts::new(plan, rows)?),
         })
     }
@@ -170,7 +171,7 @@ impl WindowOperator {
         if on_time.num_rows() == 0 {
             return Ok(());
         }
-        let times = millis(on_time.column(time_column(&plan))).to_vec();
+        let times = micros(on_time.column(time_column(&plan))).to_vec();
         let Windows::Sessions(sessions) = self.windows()? else { unreachable!("process_sessions is called for sessions") };
         sessions.add(&plan.prepare(&on_time)?, &times)
     }
@@ -209,7 +210,7 @@ impl WindowOperator {
     fn count(&mut self, rows: &RecordBatch, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let prepared = plan.prepare(rows)?;
-        let times = plan.input.event_time().map(|column| millis(rows.column(column)));
+        let times = plan.input.event_time().map(|column| micros(rows.column(column)));
         let mut out = std::mem::take(&mut self.out);
         let Windows::Counts(counts) = self.windows()? else { unreachable!("count is called for count windows") };
         counts.add(&prepared, times, &mut out)?;
@@ -225,7 +226,7 @@ impl WindowOperator {
         let mut kept = Vec::new();
         for rows in self.waiting.drain(..) {
             let is_due = |time: i64| time < watermark.0 || watermark == EventTime::MAX;
-            let mask = BooleanArray::from_iter(millis(rows.column(column)).iter().map(|&time| Some(is_due(time))));
+            let mask = BooleanArray::from_iter(micros(rows.column(column)).iter().map(|&time| Some(is_due(time))));
             match mask.true_count() {
                 0 => kept.push(rows),
                 all if all == rows.num_rows() => due.push(rows),
@@ -249,7 +250,7 @@ impl WindowOperator {
         let column = time_column(&plan);
         let rows = ordered(&plan.input, parts, column)?;
         let prepared = plan.prepare(&rows)?;
-        let times = millis(rows.column(column));
+        let times = micros(rows.column(column));
         let mut out = std::mem::take(&mut self.out);
         let windows = self.windows()?;
         let too_late = match windows {
@@ -343,6 +344,10 @@ impl Operator for WindowOperator {
         }
         self.clock = self.clock.max(watermark);
         Ok(())
+    }
+
+    fn output_watermark(&self, input: EventTime) -> EventTime {
+        whole_millis(input)
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {

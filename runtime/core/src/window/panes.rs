@@ -22,8 +22,8 @@ pub(super) struct PaneShape {
 }
 
 impl PaneShape {
-    pub(super) fn new(size_ms: i64, slide_ms: i64) -> Self {
-        Self { size: size_ms, slide: slide_ms, pane: greatest_common_divisor(size_ms, slide_ms) }
+    pub(super) fn new(size_us: i64, slide_us: i64) -> Self {
+        Self { size: size_us, slide: slide_us, pane: greatest_common_divisor(size_us, slide_us) }
     }
 
     /// The start of the pane that a time lies in.
@@ -116,7 +116,7 @@ impl Panes {
         if first_end > at.0 {
             return Verdict::Add;
         }
-        let gone = self.shape.last_end(pane).saturating_add(self.plan.lateness_ms) <= at.0;
+        let gone = self.shape.last_end(pane).saturating_add(self.plan.lateness_us) <= at.0;
         if gone { Verdict::TooLate } else { Verdict::Hold(at) }
     }
 
@@ -193,7 +193,7 @@ impl Panes {
 
     /// The accumulators of a window that is one pane which nobody needs any more.
     fn take_whole(&mut self, start: i64) -> Result<Option<Groups>> {
-        let alone = self.shape.size == self.shape.pane && self.shape.size == self.shape.slide && self.plan.lateness_ms == 0;
+        let alone = self.shape.size == self.shape.pane && self.shape.size == self.shape.slide && self.plan.lateness_us == 0;
         if !alone || !self.panes.get(&start).is_some_and(|pane| pane.chunks.is_empty()) {
             return Ok(None);
         }
@@ -244,7 +244,7 @@ impl Panes {
             pane.push(groups.freeze()?, &self.plan)?;
             let mut after = i64::MIN;
             while let Some(end) = self.shape.next_end(start, after).filter(|&end| end <= at.0) {
-                if end.saturating_add(self.plan.lateness_ms) > at.0 {
+                if end.saturating_add(self.plan.lateness_us) > at.0 {
                     updated.entry(end).or_default().extend(&indexes);
                 }
                 after = end;
@@ -273,7 +273,7 @@ impl Panes {
     /// Forgets panes that no window will read again.
     pub(super) fn purge(&mut self, watermark: EventTime) {
         while let Some(first) = self.panes.first_entry() {
-            if self.shape.last_end(*first.key()).saturating_add(self.plan.lateness_ms) > watermark.0 {
+            if self.shape.last_end(*first.key()).saturating_add(self.plan.lateness_us) > watermark.0 {
                 break;
             }
             first.remove();

@@ -26,9 +26,9 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(plan: Arc<Plan>, gap_ms: i64) -> Result<Self> {
+    pub(super) fn new(plan: Arc<Plan>, gap_us: i64) -> Result<Self> {
         let spans = Spans::new(Arc::clone(&plan))?;
-        Ok(Self { plan, gap: gap_ms, spans, ending: BinaryHeap::new(), expiring: BinaryHeap::new() })
+        Ok(Self { plan, gap: gap_us, spans, ending: BinaryHeap::new(), expiring: BinaryHeap::new() })
     }
 
     fn end(&self, span: &Span) -> i64 {
@@ -82,7 +82,7 @@ impl Sessions {
         }
         self.send(&mut ended, None, out)?;
         for span in ended {
-            if self.plan.lateness_ms == 0 {
+            if self.plan.lateness_us == 0 {
                 self.spans.remove(span);
             } else {
                 self.expire_later(span);
@@ -94,7 +94,7 @@ impl Sessions {
     /// The next span of a status whose time has come: the end of an open one, the expiry of a fired one.
     fn next_due(&mut self, bound: EventTime, status: Status) -> Option<u32> {
         loop {
-            let extra = if status == Status::Open { 0 } else { self.plan.lateness_ms };
+            let extra = if status == Status::Open { 0 } else { self.plan.lateness_us };
             let schedule = if status == Status::Open { &mut self.ending } else { &mut self.expiring };
             let Reverse((planned, span)) = *schedule.peek().filter(|Reverse((time, _))| *time <= bound.0)?;
             schedule.pop();
@@ -111,7 +111,7 @@ impl Sessions {
     }
 
     fn expire_later(&mut self, span: u32) {
-        let expiry = self.end(self.spans.get(span)).saturating_add(self.plan.lateness_ms);
+        let expiry = self.end(self.spans.get(span)).saturating_add(self.plan.lateness_us);
         self.expiring.push(Reverse((expiry, span)));
     }
 
@@ -137,7 +137,7 @@ impl Sessions {
             let touched = self.touched(key, time);
             let last = touched.iter().flatten().map(|&span| self.spans.get(span).last).fold(time, i64::max);
             let end = last.saturating_add(self.gap);
-            if end.saturating_add(self.plan.lateness_ms) <= at.0 {
+            if end.saturating_add(self.plan.lateness_us) <= at.0 {
                 too_late.push(row as u32);
                 continue;
             }

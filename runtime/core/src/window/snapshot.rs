@@ -6,7 +6,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 1 | the version: `2` |
-//! | 8 | the watermark through which windows had fired, as milliseconds (signed) |
+//! | 8 | the watermark through which windows had fired, as microseconds (signed) |
 //! | 8 | the length n of what comes next |
 //! | n | states of windows: an Arrow IPC stream |
 //! | rest | rows of the input that wait: an Arrow IPC stream, the input's columns and one more |
@@ -26,7 +26,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const HEAD: &str = "head";
 const KEY: &str = "key";
 const STATE: &str = "state ";

@@ -7,7 +7,7 @@ use super::operator::WindowOperator;
 use super::panes::PaneShape;
 use crate::key::check_key_type;
 use crate::layout::{KEPT, key_fact};
-use crate::{Error, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
+use crate::{Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
 use std::any::Any;
@@ -20,7 +20,7 @@ pub const LATE: usize = 1;
 pub const WINDOW_START: &str = "window_start";
 /// The result column with the first moment behind a window.
 pub const WINDOW_END: &str = "window_end";
-/// The result column with the event time of the result: the last millisecond of the window.
+/// The result column with the event time of the result: the last whole millisecond before the window's end.
 pub const WINDOW_TIME: &str = "window_time";
 
 /// How many panes a sliding window may have.
@@ -31,20 +31,20 @@ const PANES_MAX: i64 = 100_000;
 pub enum WindowKind {
     /// Windows of this size, one after the other, aligned to 1970-01-01T00:00:00 UTC.
     Tumbling {
-        /// The size in milliseconds.
-        size_ms: i64,
+        /// The size in microseconds.
+        size_us: i64,
     },
     /// Windows of this size, one started every slide. With a slide above the size, rows between windows belong to none.
     Sliding {
-        /// The size in milliseconds.
-        size_ms: i64,
-        /// From one start to the next, in milliseconds.
-        slide_ms: i64,
+        /// The size in microseconds.
+        size_us: i64,
+        /// From one start to the next, in microseconds.
+        slide_us: i64,
     },
     /// A window ends when no row of its key comes for this long: rows that are less than the gap apart are together.
     Session {
-        /// The gap in milliseconds.
-        gap_ms: i64,
+        /// The gap in microseconds.
+        gap_us: i64,
     },
     /// A window is this many rows of a key, in order of event time (ties by content), or of arrival where there is no event time.
     /// Windows that are not full when the input ends give no result.
@@ -57,9 +57,11 @@ pub enum WindowKind {
 impl fmt::Display for WindowKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tumbling { size_ms } => write!(f, "tumbling windows of {size_ms} ms"),
-            Self::Sliding { size_ms, slide_ms } => write!(f, "sliding windows of {size_ms} ms every {slide_ms} ms"),
-            Self::Session { gap_ms } => write!(f, "sessions with a gap of {gap_ms} ms"),
+            Self::Tumbling { size_us } => write!(f, "tumbling windows of {}", Length(*size_us)),
+            Self::Sliding { size_us, slide_us } => {
+                write!(f, "sliding windows of {} every {}", Length(*size_us), Length(*slide_us))
+            }
+            Self::Session { gap_us } => write!(f, "sessions with a gap of {}", Length(*gap_us)),
             Self::Count { rows } => write!(f, "windows of {rows} rows"),
         }
     }
@@ -74,8 +76,8 @@ pub struct WindowSpec {
     pub kind: WindowKind,
     /// What is computed.
     pub aggregates: Vec<AggregateCall>,
-    /// How long behind its end a window still takes late rows.
-    pub allowed_lateness_ms: i64,
+    /// How long behind its end a window still takes late rows, in microseconds.
+    pub allowed_lateness_us: i64,
 }
 
 /// Windows bound to a stream: makes the instances of the operator.
@@ -90,9 +92,9 @@ pub struct WindowSpec {
 /// let windows = WindowFactory::new(
 ///     WindowSpec {
 ///         keys: KeyColumns::new(vec![0]),
-///         kind: WindowKind::Sliding { size_ms: 60_000, slide_ms: 10_000 },
+///         kind: WindowKind::Sliding { size_us: 60_000_000, slide_us: 10_000_000 },
 ///         aggregates: vec![AggregateCall::parse("mean", "avg(amount)", &txn)?],
-///         allowed_lateness_ms: 0,
+///         allowed_lateness_us: 0,
 ///     },
 ///     &txn,
 /// )?;
@@ -161,7 +163,7 @@ pub(super) struct Plan {
     pub(super) key_types: Vec<DataType>,
     pub(super) kind: WindowKind,
     pub(super) aggregates: Vec<Aggregate>,
-    pub(super) lateness_ms: i64,
+    pub(super) lateness_us: i64,
     pub(super) input: StreamSchema,
     pub(super) output: StreamSchema,
     calls: Vec<AggregateCall>,
@@ -181,15 +183,15 @@ impl Plan {
         }
         columns.extend(aggregates.iter().map(|aggregate| aggregate.field.clone()));
         let output = StreamSchema::new(columns, input.event_time().map(|_| WINDOW_TIME))?;
-        let WindowSpec { keys, kind, aggregates: calls, allowed_lateness_ms: lateness_ms } = spec;
-        Ok(Self { keys, key_types, kind, aggregates, lateness_ms, input: input.clone(), output, calls })
+        let WindowSpec { keys, kind, aggregates: calls, allowed_lateness_us: lateness_us } = spec;
+        Ok(Self { keys, key_types, kind, aggregates, lateness_us, input: input.clone(), output, calls })
     }
 
     /// The panes of tumbling and sliding windows.
     pub(super) fn pane_shape(&self) -> PaneShape {
         match self.kind {
-            WindowKind::Tumbling { size_ms } => PaneShape::new(size_ms, size_ms),
-            WindowKind::Sliding { size_ms, slide_ms } => PaneShape::new(size_ms, slide_ms),
+            WindowKind::Tumbling { size_us } => PaneShape::new(size_us, size_us),
+            WindowKind::Sliding { size_us, slide_us } => PaneShape::new(size_us, slide_us),
             WindowKind::Session { .. } | WindowKind::Count { .. } => unreachable!("asked for windows made of panes"),
         }
     }
@@ -209,7 +211,7 @@ impl Plan {
         let mut facts = vec![
             ("windows".to_owned(), self.kind.to_string()),
             key_fact(&self.keys, self.input.arrow()),
-            ("allowed lateness".to_owned(), format!("{} ms", self.lateness_ms)),
+            ("allowed lateness".to_owned(), Length(self.lateness_us).to_string()),
         ];
         let types = self.aggregates.iter().map(Aggregate::types);
         facts.extend(self.aggregate_texts().into_iter().zip(types).map(|(text, types)| (format!("{}{text}", KEPT[1]), types)));
@@ -221,8 +223,8 @@ impl Plan {
         let keys: Vec<&str> = self.keys.indexes().iter().map(|&column| fields[column].name().as_str()).collect();
         let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
         let mut lines = vec![format!("{}{by}", self.kind)];
-        if self.lateness_ms > 0 {
-            lines.push(format!("allowed lateness: {} ms", self.lateness_ms));
+        if self.lateness_us > 0 {
+            lines.push(format!("allowed lateness: {}", Length(self.lateness_us)));
         }
         lines.extend(self.calls.iter().map(AggregateCall::to_string));
         lines.extend(self.aggregates.iter().filter_map(Aggregate::remark));
@@ -231,25 +233,27 @@ impl Plan {
 }
 
 fn check(spec: &WindowSpec, input: &StreamSchema) -> Result<()> {
-    let positive = |what: &str, value: i64| match value {
-        1.. => Ok(()),
-        _ => Err(Error::job(format!("the {what} of a window is {value} ms")).help(format!("give a {what} of at least 1 ms"))),
-    };
+    let positive =
+        |what: &str, value: i64| match value {
+            1.. => Ok(()),
+            _ => Err(Error::job(format!("the {what} of a window is {}", Length(value)))
+                .help(format!("give a {what} of at least 1 us"))),
+        };
     match spec.kind {
-        WindowKind::Tumbling { size_ms } => positive("size", size_ms)?,
-        WindowKind::Session { gap_ms } => positive("gap", gap_ms)?,
-        WindowKind::Sliding { size_ms, slide_ms } => {
-            positive("size", size_ms)?;
-            positive("slide", slide_ms)?;
-            check_panes(size_ms, slide_ms)?;
+        WindowKind::Tumbling { size_us } => positive("size", size_us)?,
+        WindowKind::Session { gap_us } => positive("gap", gap_us)?,
+        WindowKind::Sliding { size_us, slide_us } => {
+            positive("size", size_us)?;
+            positive("slide", slide_us)?;
+            check_panes(size_us, slide_us)?;
         }
         WindowKind::Count { rows: 0 } => return Err(Error::job("a window of 0 rows").help("give a count of at least 1")),
         WindowKind::Count { .. } => {}
     }
-    if spec.allowed_lateness_ms < 0 {
-        return Err(Error::job(format!("an allowed lateness of {} ms", spec.allowed_lateness_ms)).help("give 0 or more"));
+    if spec.allowed_lateness_us < 0 {
+        return Err(Error::job(format!("an allowed lateness of {}", Length(spec.allowed_lateness_us))).help("give 0 or more"));
     }
-    if spec.allowed_lateness_ms > 0 && matches!(spec.kind, WindowKind::Count { .. }) {
+    if spec.allowed_lateness_us > 0 && matches!(spec.kind, WindowKind::Count { .. }) {
         return Err(Error::job("windows of a number of rows cannot take late rows: one would shift all rows behind it")
             .help("leave the allowed lateness out and read the side output of late rows"));
     }
@@ -263,13 +267,15 @@ fn check(spec: &WindowSpec, input: &StreamSchema) -> Result<()> {
     }
 }
 
-fn check_panes(size_ms: i64, slide_ms: i64) -> Result<()> {
-    let panes = size_ms / greatest_common_divisor(size_ms, slide_ms);
+fn check_panes(size_us: i64, slide_us: i64) -> Result<()> {
+    let panes = size_us / greatest_common_divisor(size_us, slide_us);
     if panes <= PANES_MAX {
         return Ok(());
     }
     Err(Error::job(format!(
-        "a window of {size_ms} ms every {slide_ms} ms is cut into {panes} parts; at most {PANES_MAX} are possible"
+        "a window of {} every {} is cut into {panes} parts; at most {PANES_MAX} are possible",
+        Length(size_us),
+        Length(slide_us)
     ))
     .help("choose a slide that divides the size in fewer parts"))
 }

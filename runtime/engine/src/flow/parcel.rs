@@ -185,13 +185,13 @@ impl ContainerBytes for Parcel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
     use std::sync::Arc;
 
     #[test]
     fn rows_and_signals_survive_the_wire() {
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("at", Arc::new(TimestampMillisecondArray::from(vec![1, 2, 3]))),
+            ("at", Arc::new(TimestampMicrosecondArray::from(vec![1, 2, 3]))),
             ("id", Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]))),
             ("name", Arc::new(StringArray::from(vec![Some("a"), None, Some("ccc")]))),
         ];

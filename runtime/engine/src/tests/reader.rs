@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::clock::ManualClock;
-use arrow::array::{AsArray, Int64Array, TimestampMillisecondArray};
+use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
-use egret_core::batch::millis;
+use egret_core::batch::micros;
 use egret_core::{SourceReader, Split, StreamSchema};
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -57,7 +57,7 @@ impl SourceReader for ScriptedReader {
             return Ok(Poll::End);
         }
         let split = Arc::new(Int64Array::from(vec![self.split; times.len()]));
-        let at = Arc::new(TimestampMillisecondArray::from(times));
+        let at = Arc::new(TimestampMicrosecondArray::from(times));
         Ok(Poll::Rows(RecordBatch::try_new(Arc::clone(self.schema.arrow()), vec![split, at])?))
     }
     fn position(&self) -> Vec<u8> {
@@ -83,7 +83,7 @@ fn said(out: &mut Vec<Outgoing>) -> Vec<String> {
             Outgoing::Rows(_, batch) => {
                 let late = batch.late().map_or(String::new(), |late| format!("late({}) ", late.0));
                 let splits = batch.column(0).as_primitive::<Int64Type>().values().to_vec();
-                let times = millis(batch.column(1)).to_vec();
+                let times = micros(batch.column(1)).to_vec();
                 all.extend(splits.iter().zip(times).map(|(split, time)| format!("{late}{split}:{time}")));
             }
             Outgoing::Signal(Signal::Watermark(EventTime::MAX)) => all.push("end".into()),
@@ -292,7 +292,7 @@ fn what_an_idle_split_may_not_fall_below_is_in_the_checkpoint() {
 
 #[test]
 fn bad_times_go_to_the_reader_and_far_ones_are_named_once() {
-    const DAY: i64 = 86_400_000;
+    const DAY: i64 = 86_400_000_000;
     let mut bench = Setup { splits: 1, ..Setup::default() }.open();
     bench.give(0, &[&[0, i64::MAX, 5], &[i64::MIN], &[400 * DAY, 900 * DAY], &[7]]);
     let said = bench.read(0);
@@ -301,13 +301,13 @@ fn bad_times_go_to_the_reader_and_far_ones_are_named_once() {
         said.iter().filter(|said| said.contains(':')).cloned().collect::<Vec<_>>(),
         ["0:0", "0:5", &format!("0:{}", 400 * DAY), &format!("0:{}", 900 * DAY), &late]
     );
-    assert_eq!(*bench.refused.lock().unwrap(), [format!("{} ms since 1970", i64::MAX), format!("{} ms since 1970", i64::MIN)]);
+    assert_eq!(*bench.refused.lock().unwrap(), [format!("{} us since 1970", i64::MAX), format!("{} us since 1970", i64::MIN)]);
     assert_eq!(
         bench.counters.notes(),
-        ["0, row 0: 1971-02-05 00:00:00.000 is 399 days ahead of the latest row before it (1970-01-01 00:00:00.005)"]
+        ["0, row 0: 1971-02-05 00:00:00.000 is 399 days ahead of the latest row before it (1970-01-01 00:00:00.000005)"]
     );
     assert_eq!(Counters::read(&bench.counters.rows_out), 5);
-    let strategy = Some(WatermarkStrategy::ascending().max_ahead(Duration::from_millis(100)));
+    let strategy = Some(WatermarkStrategy::ascending().max_ahead(Duration::from_micros(100)));
     let mut bench = Setup { splits: 1, strategy, ..Setup::default() }.open();
     bench.give(0, &[&[0, 101, 50], &[150, 251]]);
     assert_eq!(bench.read(0), ["0:0", "0:50", "w50", "0:150", "w150"]);
@@ -329,7 +329,7 @@ fn who_holds_the_watermark_back_is_said() {
     assert_eq!((holds.len(), holds[0].split.as_str(), holds[0].at, holds[0].reached), (1, "0", EventTime(10), EventTime(20)));
     assert_eq!(
         holds[0].to_string(),
-        "held back at 1970-01-01 00:00:00.010 by 0 since 1970-01-01 00:00:00.200; others are at 1970-01-01 00:00:00.020"
+        "held back at 1970-01-01 00:00:00.000010 by 0 since 1970-01-01 00:00:00.200; others are at 1970-01-01 00:00:00.000020"
     );
     bench.give(0, &[&[30]]);
     bench.read(30_000);
@@ -366,7 +366,8 @@ fn places(bench: &mut Bench, now_ms: i64) -> Vec<(i64, i128)> {
 #[test]
 fn rows_have_places_by_rank_and_by_number_whatever_the_batches_and_restarts() {
     let times = |cuts: &[&[i64]]| -> Vec<Vec<i64>> { cuts.iter().map(|times| times.to_vec()).collect() };
-    let strategy = Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_millis(3)).max_ahead(Duration::from_secs(60)));
+    let strategy =
+        Some(WatermarkStrategy::bounded_out_of_orderness(Duration::from_micros(3)).max_ahead(Duration::from_millis(60)));
     let setup = |restored| Setup { strategy, places: true, restored, ..Setup::default() };
     // The third row is late, and the fourth too far ahead: each has its number.
     let rows = [10, 20, 1, 9_000_000, 21, 21];

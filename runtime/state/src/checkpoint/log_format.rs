@@ -1,13 +1,13 @@
 //! An entry of the log: that an attempt began, or a checkpoint's manifest.
 //!
-//! # Format, version 2
+//! # Format, version 3
 //! The file `log/<position, 20 digits>.json` is UTF-8 text: a JSON object, a line feed, and a last line
 //! `{"xxh3":"<16 digits>"}` with a line feed, where the digits are the xxh3 (64 bit, seed 0) of every byte before that line, in
 //! lower-case hexadecimal. The object's members:
 //!
 //! | name | what |
 //! | --- | --- |
-//! | `format` | the version: `2` |
+//! | `format` | the version: `3` |
 //! | `position` | the position in the log, as in the file's name |
 //! | `attempt` | the attempt that wrote it: the position of that attempt's own start |
 //! | `entry` | `{"kind": "start", "claim": <16 hexadecimal digits, random>, "checkpoints": <the `id` of `job.json`>}`, or the manifest: see below |
@@ -23,8 +23,9 @@ use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The version that is written, and the oldest that is read: before it, state was known by its place in a program.
-pub const VERSION: u32 = 2;
+/// The version that is written, and the oldest that is read: before it, event times were milliseconds, and nothing in an operator's
+/// bytes says so.
+pub const VERSION: u32 = 3;
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +83,12 @@ pub(super) fn newer_version(version: u32) -> Error {
 
 /// The folder was written by a program that kept state in another way.
 pub(super) fn older_version(version: u32) -> Error {
-    Error::job(format!(
-        "the checkpoints have format version {version}, which knew state by its place in the program; this program reads version {VERSION}"
-    ))
-    .help("name another folder, and let the job read its input from the beginning")
+    let was = match version {
+        ..2 => "knew state by its place in the program",
+        _ => "had event times in milliseconds",
+    };
+    Error::job(format!("the checkpoints have format version {version}, which {was}; this program reads version {VERSION}"))
+        .help("name another folder, and let the job read its input from the beginning")
 }
 
 #[derive(Deserialize)]
@@ -196,10 +199,10 @@ mod tests {
         }
     }
 
-    /// The committed files are what version 2 wrote, and must be read for ever.
+    /// The committed files are what version 3 wrote, and must be read for ever.
     #[test]
     fn the_format_is_fixed() {
-        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/log-v2");
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/log-v3");
         let start = Entry::new(3, 3, What::Start { claim: 10, checkpoints: None });
         for (entry, name) in [(sample(), "checkpoint.json"), (start, "start.json")] {
             let written = std::fs::read(fixtures.join(name)).unwrap();
@@ -224,15 +227,15 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_damage() {
-        let entry = Entry { format: 3, ..sample() };
+        let entry = Entry { format: 4, ..sample() };
         let unreadable = Entry::decode(&entry.encode().unwrap(), 9).unwrap_err();
-        assert_eq!(unreadable, Unreadable::Newer(3));
+        assert_eq!(unreadable, Unreadable::Newer(4));
         let error = unreadable.to_error().to_string();
-        assert!(error.contains("version 3") && error.contains("up to version 2"), "{error}");
-        let unknown = seal(&serde_json::json!({"format": 4, "shape": "other"})).unwrap();
-        assert_eq!(Entry::decode(&unknown, 9).unwrap_err(), Unreadable::Newer(4));
+        assert!(error.contains("version 4") && error.contains("up to version 3"), "{error}");
+        let unknown = seal(&serde_json::json!({"format": 5, "shape": "other"})).unwrap();
+        assert_eq!(Entry::decode(&unknown, 9).unwrap_err(), Unreadable::Newer(5));
         let older = Entry { format: 1, ..sample() };
         let error = Entry::decode(&older.encode().unwrap(), 9).unwrap_err().to_error().to_string();
-        assert!(error.contains("format version 1") && error.contains("reads version 2"), "{error}");
+        assert!(error.contains("format version 1") && error.contains("reads version 3"), "{error}");
     }
 }

@@ -146,10 +146,21 @@ fn what_differs_in_the_job_is_said() {
     assert_eq!(restored.differences.len(), 2);
 }
 
-/// What version 2 wrote must be read for ever: two attempts, a chain, a declined checkpoint.
+/// Version 2 had event times in milliseconds, so that its state would be misread.
 #[test]
-fn a_folder_of_version_2_is_read() {
+fn a_folder_of_version_2_is_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/root-v2");
+    let error = Checkpoints::read_local(&folder).map(drop).unwrap_err().to_string();
+    assert!(
+        error.contains("format version 2, which had event times in milliseconds") && error.contains("another folder"),
+        "{error}"
+    );
+}
+
+/// What version 3 wrote must be read for ever: two attempts, a chain, a declined checkpoint.
+#[test]
+fn a_folder_of_version_3_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/root-v3");
     let checkpoints = Checkpoints::read_local(&folder).unwrap();
     let restored = checkpoints.latest(&job()).unwrap().unwrap();
     assert_eq!((restored.manifest.checkpoint, restored.attempt, restored.position), (4, 4, 5));

@@ -72,7 +72,7 @@ fn checkpoints_of_another_job() {
 
 /// The text of a newer version, with a checksum that fits.
 fn as_version(path: &Path, version: &str) {
-    let text = fs::read_to_string(path).unwrap().replace("\"format\": 2", &format!("\"format\": {version}"));
+    let text = fs::read_to_string(path).unwrap().replace("\"format\": 3", &format!("\"format\": {version}"));
     let content = &text[..text.len() - 28];
     let sum = xxhash_rust::xxh3::xxh3_64(content.as_bytes());
     fs::write(path, format!("{content}{{\"xxh3\":\"{sum:016x}\"}}\n")).unwrap();
@@ -82,9 +82,9 @@ fn as_version(path: &Path, version: &str) {
 fn a_newer_version_is_not_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = two(folder.path());
-    as_version(&find(folder.path(), "3.json"), "3");
+    as_version(&find(folder.path(), "3.json"), "4");
     for error in [checkpoints.latest(&job()).unwrap_err(), checkpoints.claim(1).unwrap_err()] {
-        says(&error, &["3.json", "format version 3", "up to version 2", "later one"]);
+        says(&error, &["3.json", "format version 4", "up to version 3", "later one"]);
     }
     as_version(&folder.path().join("job.json"), "7");
     says(&Checkpoints::local(folder.path(), &job()).unwrap_err(), &["job.json", "format version 7"]);
