@@ -75,7 +75,8 @@ pub(crate) fn losses(report: &JobReport) -> String {
     let mut text = String::new();
     for node in &report.nodes {
         if node.bad > 0 {
-            line(&mut text, &format!("  skipped  {:<20} {:>12} rows that could not be read", node.name, count(node.bad)));
+            let what = if node.rows_in > 0 { "computed" } else { "read" };
+            line(&mut text, &format!("  skipped  {:<20} {:>12} rows that could not be {what}", node.name, count(node.bad)));
         }
         if node.late > 0 {
             line(

@@ -89,6 +89,8 @@ impl Build<'_> {
     /// Begins a statement: what it makes from here on has ids under its own.
     pub(super) fn begin_statement(&mut self, statement: &Statement) -> Diagnosed<()> {
         self.ids.begin(statement).map_err(|diagnostic| vec![diagnostic])?;
+        let label = label(statement);
+        self.job.edit(|graph| graph.statement = label.into());
         match statement {
             Statement::CreateStreamAs(_) | Statement::CreateGraph(_) | Statement::CreateModel(_) | Statement::Insert(_) => {
                 only_uid(statement)
@@ -108,6 +110,20 @@ impl Build<'_> {
         self.ids.branch = outer;
         planned
     }
+}
+
+/// What a statement is called in messages about its rows.
+fn label(statement: &Statement) -> String {
+    let what = match statement {
+        Statement::CreateStream(_) | Statement::CreateStreamAs(_) => "CREATE STREAM",
+        Statement::CreateGraph(_) => "CREATE GRAPH",
+        Statement::CreateModel(_) => "CREATE MODEL",
+        Statement::CreatePattern(_) => "CREATE PATTERN",
+        Statement::CreateSink(_) => "CREATE SINK",
+        Statement::Insert(insert) => return format!("INSERT INTO {}", insert.sink),
+        Statement::Test(_) => "TEST",
+    };
+    format!("{what} {}", statement.name())
 }
 
 /// Whether a query is one SELECT, without a union and without a query in brackets.

@@ -8,6 +8,7 @@ mod catalog;
 pub(crate) mod enrich;
 mod graph;
 mod identity;
+mod letters;
 mod match_recognize;
 mod model;
 pub(crate) mod names;
@@ -26,7 +27,7 @@ use catalog::{Catalog, Relation};
 use egret_connectors::Registry;
 use egret_core::stream::Job;
 use egret_core::{JobGraph, Sink, Source, Stream, StreamSchema, WatermarkStrategy};
-use egret_dsl::{CreateSink, CreateStreamAs, Diagnostic, Insert, Name, Program, Statement};
+use egret_dsl::{CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Program, Statement};
 use names::Diagnosed;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +111,7 @@ impl<'a> Build<'a> {
             endless: Vec::new(),
             replays: false,
             stdin: RefCell::new(None),
+            with_letters: Vec::new(),
             ids: identity::Ids::default(),
             is_one_select: true,
             asked: enrich::Asked::default(),
@@ -157,6 +159,8 @@ struct Build<'a> {
     replays: bool,
     /// The stream that reads standard input.
     stdin: RefCell<Option<Name>>,
+    /// Streams whose bad rows are written to files.
+    with_letters: Vec<CreateStream>,
     /// Under which ids state is kept.
     ids: identity::Ids,
     /// Whether the query of the statement at hand is one SELECT.
@@ -270,6 +274,11 @@ impl Build<'_> {
                 self.wrong.extend(wrong);
             }
         }
+        if self.wrong.is_empty() {
+            let completed = self.job.edit(|graph| self.complete_patterns(graph, true));
+            let written = completed.and_then(|()| self.write_letters());
+            self.wrong.extend(written.err().into_iter().flatten());
+        }
         if self.wrong.is_empty()
             && let Err(error) = self.job.graph().validate()
         {
@@ -284,8 +293,7 @@ impl Build<'_> {
             wrong.sort_by_key(Diagnostic::span);
             return Err(wrong.into_iter().chain(self.warnings).collect());
         }
-        let mut job = self.job.graph();
-        self.complete_patterns(&mut job, true)?;
+        let job = self.job.graph();
         let bounded = job.nodes().all(|(_, node)| match &node.kind {
             egret_core::job::NodeKind::Source { source, .. } => source.is_bounded(),
             _ => true,

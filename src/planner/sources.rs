@@ -7,7 +7,7 @@ use super::names::{Diagnosed, from_error};
 use arrow::datatypes::Field;
 use egret_connectors::OptionError;
 use egret_core::expr::Planner;
-use egret_core::{Sink, Source, StreamSchema, WatermarkStrategy};
+use egret_core::{BadRows, Sink, Source, StreamSchema, WatermarkStrategy};
 use egret_dsl::{CreateSink, CreateStream, Diagnostic, Name, OptionEntry, Options, Span, suggest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +18,11 @@ const STDIN: &str = "stdin";
 /// Options of a stream that are ours, not the connector's.
 const IDLE: &str = "idle_timeout";
 const AHEAD: &str = "max_ahead";
+/// What becomes of bad rows: of those that a connector cannot read, and of those for which something cannot be computed.
+const BAD_ROWS: &str = "bad_rows";
+pub(super) const DEAD_LETTERS: &str = "dead_letter_path";
+/// A connector whose rows can always be read.
+const GENERATOR: &str = "generator";
 /// Options by which an input has no end.
 const FOLLOW: [&str; 2] = ["follow", "follow_every"];
 
@@ -26,6 +31,10 @@ impl Build<'_> {
     pub(super) fn create_stream(&mut self, statement: &CreateStream, used: &UsedColumns) -> Diagnosed<()> {
         let schema = declared_schema(statement)?;
         let strategy = watermark(statement)?;
+        let policy = self.bad_rows(&statement.options)?;
+        if policy == BadRows::DeadLetter && !self.sources.contains_key(&statement.name.text) {
+            self.with_letters.push(statement.clone());
+        }
         let source = self.open_source(&statement.name, &statement.options, &schema)?;
         let bounded = source.is_bounded();
         let connector = statement.options.get("connector").map(|entry| entry.value.to_string());
@@ -36,7 +45,7 @@ impl Build<'_> {
         let stream = self
             .job
             .source(&statement.name.text, source, strategy)
-            .map(|stream| stream.uid(&self.ids.of(&statement.name.text)))
+            .map(|stream| stream.uid(&self.ids.of(&statement.name.text)).bad_rows(policy))
             .and_then(|stream| {
                 let projected = stream.schema().project(&columns)?;
                 self.job.edit(|graph| {
@@ -56,13 +65,33 @@ impl Build<'_> {
         Ok(())
     }
 
+    /// What becomes of rows for which something cannot be computed: what becomes of those that cannot be read.
+    fn bad_rows(&self, options: &Options) -> Diagnosed<BadRows> {
+        let Some(entry) = options.get(BAD_ROWS) else { return Ok(BadRows::Fail) };
+        match entry.value.to_string().as_str() {
+            "fail" => Ok(BadRows::Fail),
+            "skip" => Ok(BadRows::Skip),
+            "dead_letter" if self.replays => Ok(BadRows::Skip),
+            "dead_letter" => Ok(BadRows::DeadLetter),
+            other => Err(vec![
+                Diagnostic::error(format!("`{BAD_ROWS}` is '{other}'"))
+                    .label(entry.key.span.to(entry.value.span), "here")
+                    .help("it is one of 'fail', 'skip' and 'dead_letter'"),
+            ]),
+        }
+    }
+
     fn open_source(&self, name: &Name, options: &Options, schema: &StreamSchema) -> Diagnosed<Arc<dyn Source>> {
         if let Some(source) = self.sources.get(&name.text) {
             return Ok(Arc::clone(source));
         }
         let connector = connector(name, options, &self.registry.source_names())?;
         self.refuse_second_stdin(name, options, &connector)?;
-        let given = if self.replays { given_for_replay(options) } else { given(options, &["connector", IDLE, AHEAD, UID]) };
+        let mut ours = vec!["connector", IDLE, AHEAD, UID];
+        if connector == GENERATOR {
+            ours.extend([BAD_ROWS, DEAD_LETTERS]);
+        }
+        let given = if self.replays { given_for_replay(options, &ours) } else { given(options, &ours) };
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
@@ -195,8 +224,8 @@ fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String
 }
 
 /// The options of a stream that is read once more: to its end as it is now, and without writing bad rows anywhere.
-fn given_for_replay(options: &Options) -> egret_connectors::Options {
-    let ours: Vec<&str> = FOLLOW.into_iter().chain(["connector", IDLE, AHEAD, UID, "dead_letter_path"]).collect();
+fn given_for_replay(options: &Options, ours: &[&str]) -> egret_connectors::Options {
+    let ours: Vec<&str> = ours.iter().copied().chain(FOLLOW).chain([DEAD_LETTERS]).collect();
     let keeps = |(key, value): (String, String)| match (key.as_str(), value.as_str()) {
         ("bad_rows", "dead_letter") => (key, "skip".into()),
         _ => (key, value),

@@ -6,6 +6,7 @@ mod bad_input;
 mod changed;
 mod checkpoints;
 mod closed_outputs;
+mod computed;
 mod event_times;
 mod floats;
 mod language;

@@ -42,6 +42,12 @@ impl Outlets {
         Self { of, outputs }
     }
 
+    /// Whether there may be matches for which a projection cannot be computed.
+    pub(super) fn can_fail(&self) -> bool {
+        let mut projections = self.of.iter().flatten().filter_map(|outlet| outlet.through.as_ref());
+        projections.any(|projection| projection.may_refuse())
+    }
+
     /// What becomes of matches on their way, for `explain`: of the first patterns.
     pub(super) fn describe(&self, names: &[String]) -> Vec<String> {
         let shown = self.of.iter().enumerate().take(NAMES_SHOWN * PatternSet::PORTS);
@@ -61,7 +67,7 @@ impl Outlets {
     /// Sends rows on their way.
     ///
     /// # Errors
-    /// A projection cannot be computed.
+    /// A projection cannot be computed, and bad rows are to end the job.
     pub(super) fn send(&self, sent: &mut Vec<(usize, Batch)>, ctx: &mut Context<'_>) -> Result<()> {
         if self.outputs.is_empty() {
             sent.drain(..).for_each(|(port, batch)| ctx.emit_to(port, batch));
@@ -74,7 +80,11 @@ impl Outlets {
         for (from, batch) in sent.drain(..) {
             for outlet in self.of.get(from).into_iter().flatten() {
                 let rows = match &outlet.through {
-                    Some(projection) => projection.project(&batch)?.into_rows(),
+                    Some(projection) => {
+                        let (rows, wrong) = projection.project(&batch)?;
+                        ctx.refuse(&wrong)?;
+                        rows.into_rows()
+                    }
                     None => batch.rows().clone(),
                 };
                 leaving[outlet.to].push(rows);

@@ -133,8 +133,7 @@ impl From<arrow::error::ArrowError> for Error {
         use arrow::error::ArrowError as A;
         match error {
             A::IoError(message, error) => Self::io(error.kind(), message),
-            A::DivideByZero => Self::data("division by zero"),
-            other => Self::data(other.to_string()),
+            other => Self::data(reason(&other)),
         }
     }
 }
@@ -143,10 +142,23 @@ impl From<datafusion_common::DataFusionError> for Error {
     fn from(error: datafusion_common::DataFusionError) -> Self {
         use datafusion_common::DataFusionError as D;
         match error.find_root() {
-            D::ArrowError(..) | D::Execution(_) | D::External(_) => Self::data(error.strip_backtrace()),
+            D::ArrowError(arrow, _) => Self::data(reason(arrow)),
+            D::Execution(text) => Self::data(text.clone()),
+            D::External(_) => Self::data(error.strip_backtrace()),
             D::Internal(_) => Self::bug(error.strip_backtrace()),
             _ => Self::job(error.strip_backtrace()),
         }
+    }
+}
+
+/// What Arrow says of values, without the name of its kind of error.
+fn reason(error: &arrow::error::ArrowError) -> String {
+    use arrow::error::ArrowError as A;
+    match error {
+        A::DivideByZero => "division by zero".into(),
+        A::ArithmeticOverflow(text) | A::CastError(text) | A::ComputeError(text) | A::ParseError(text) => text.clone(),
+        A::InvalidArgumentError(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The job graph: what runs, and how rows go from one to the next.
 
+use crate::bad_rows::BadRowRule;
 use crate::key::{DEFAULT_MAX_PARALLELISM, KeyColumns};
 use crate::place::{Place, check_places};
 use crate::{Error, Length, OperatorFactory, Result, Sink, Source, StreamSchema, WatermarkStrategy};
@@ -74,6 +75,8 @@ pub struct Node {
     pub parallelism: Parallelism,
     /// Its outputs, the main one first. A sink has none.
     pub outputs: Vec<OutputPort>,
+    /// What becomes of rows for which it cannot compute something.
+    pub bad_rows: BadRowRule,
 }
 
 /// An edge of the graph.
@@ -104,11 +107,13 @@ pub struct JobGraph {
     graph: DiGraph<Node, Edge>,
     /// How many key groups there are: an upper bound of the parallelism, fixed for the life of the job's state.
     pub max_parallelism: u16,
+    /// The statement that nodes are added for, for messages.
+    pub statement: Arc<str>,
 }
 
 impl Default for JobGraph {
     fn default() -> Self {
-        Self { graph: DiGraph::new(), max_parallelism: DEFAULT_MAX_PARALLELISM }
+        Self { graph: DiGraph::new(), max_parallelism: DEFAULT_MAX_PARALLELISM, statement: Arc::default() }
     }
 }
 
@@ -251,7 +256,8 @@ impl JobGraph {
                 self.inputs(id).into_iter().for_each(|(from, _)| wanted[from.0] = true);
             }
         }
-        let mut job = Self { graph: DiGraph::new(), max_parallelism: self.max_parallelism };
+        let statement = Arc::clone(&self.statement);
+        let mut job = Self { graph: DiGraph::new(), max_parallelism: self.max_parallelism, statement };
         let mut places = vec![NodeId(usize::MAX); wanted.len()];
         for id in order.into_iter().filter(|id| wanted[id.0]) {
             places[id.0] = job.add_node(self.node(id).clone());
@@ -400,7 +406,8 @@ mod tests {
     fn node(name: &str, parallelism: Parallelism) -> Node {
         let schema = StreamSchema::new(Vec::new(), None).expect("no columns");
         let kind = NodeKind::Operator(Arc::new(UnionFactory::new(schema.clone())));
-        Node { name: name.into(), uid: name.into(), kind, parallelism, outputs: vec![OutputPort { name: None, schema }] }
+        let outputs = vec![OutputPort { name: None, schema }];
+        Node { name: name.into(), uid: name.into(), kind, parallelism, outputs, bad_rows: BadRowRule::default() }
     }
 
     /// Whether a node of this parallelism may read others in these ways.

@@ -4,9 +4,11 @@
 //! next, with watermarks in between. [`Stream`] builds such graphs. Who runs them is not known here: that is
 //! `runtime/engine`.
 
+pub mod bad_rows;
 pub mod batch;
 pub mod calendar;
 mod error;
+pub mod exact;
 pub mod expr;
 pub mod floats;
 pub mod ipc;
@@ -31,6 +33,7 @@ mod time_order;
 mod watermark;
 pub mod window;
 
+pub use bad_rows::{BadRowRule, BadRows, Uncomputed};
 pub use batch::Batch;
 pub use error::{Error, Report, Result};
 pub use job::JobGraph;

@@ -39,7 +39,7 @@ pub struct Counters {
     pub rows_out: AtomicU64,
     /// Rows that came too late and were not used.
     pub late: AtomicU64,
-    /// Rows that could not be read and were skipped or sent to a dead-letter file.
+    /// Rows that could not be read, or for which something could not be computed, and which were left out or sent to a dead-letter file.
     pub bad: AtomicU64,
     state: Mutex<BTreeMap<usize, (u64, u64)>>,
     state_peak_bytes: AtomicU64,
@@ -80,6 +80,11 @@ impl Counters {
     /// Reads a counter.
     pub fn read(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
+    }
+
+    /// Counts rows that were left out; returns how many there were before.
+    pub fn add_bad(&self, by: u64) -> u64 {
+        self.bad.fetch_add(by, Ordering::Relaxed)
     }
 
     /// Says how many keys and bytes of state an instance has.

@@ -1,5 +1,6 @@
 //! The contract of operators: a small, synchronous state machine that the engine calls from one thread.
 
+use crate::bad_rows::{BadRowRule, BadRows, NOTED_MAX, Uncomputed, letters};
 use crate::metrics::Counters;
 use crate::{Batch, Epoch, EventTime, KeyGroup, KeyedState, Result, StateLayout};
 use serde::{Deserialize, Serialize};
@@ -218,6 +219,10 @@ pub struct OperatorInfo {
     pub parallelism: usize,
     /// How many key groups the job has.
     pub max_parallelism: u16,
+    /// What becomes of rows for which something cannot be computed.
+    pub bad_rows: BadRowRule,
+    /// The output that takes what is written of them, if any does.
+    pub letters: Option<usize>,
 }
 
 impl OperatorInfo {
@@ -228,7 +233,8 @@ impl OperatorInfo {
 
     /// An operator that runs alone: for tests and for nodes of parallelism one.
     pub fn alone(name: &str) -> Self {
-        Self { name: name.into(), instance: 0, parallelism: 1, max_parallelism: crate::key::DEFAULT_MAX_PARALLELISM }
+        let max_parallelism = crate::key::DEFAULT_MAX_PARALLELISM;
+        Self { name: name.into(), instance: 0, parallelism: 1, max_parallelism, bad_rows: BadRowRule::default(), letters: None }
     }
 }
 
@@ -289,6 +295,26 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Rows for which something cannot be computed, and which are left out: does with them what the owner of their stream chose.
+    ///
+    /// # Errors
+    /// They are to end the job.
+    pub fn refuse(&mut self, rows: &[Uncomputed]) -> Result<()> {
+        let info = self.info;
+        let Some(first) = rows.first() else { return Ok(()) };
+        if info.bad_rows.policy == BadRows::Fail {
+            return Err(first.error(&info.bad_rows));
+        }
+        let before = self.counters.add_bad(rows.len() as u64);
+        for row in rows.iter().take(usize::try_from(NOTED_MAX.saturating_sub(before)).unwrap_or_default()) {
+            self.counters.note(format!("left out: {}", row.text()));
+        }
+        if let Some(port) = info.letters {
+            self.emit_to(port, letters(rows, &info.bad_rows, &info.name)?);
+        }
+        Ok(())
+    }
+
     /// Who the operator is.
     pub fn info(&self) -> &OperatorInfo {
         self.info
@@ -342,6 +368,11 @@ pub trait OperatorFactory: Send + Sync {
     /// What `explain` says about the operator, one fact a line.
     fn describe(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether there may be rows for which instances cannot compute something, which they then [refuse](Context::refuse).
+    fn may_refuse(&self) -> bool {
+        false
     }
 
     /// What the state of instances depends on; empty for an operator that keeps none, which may then give no snapshot. State is taken

@@ -3,6 +3,7 @@
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use egret_core::BadRowRule;
 use egret_core::job::{Edge, Node, NodeKind, OutputPort, Parallelism, Partitioning};
 use egret_core::metrics::Counters;
 use egret_core::{
@@ -146,6 +147,7 @@ where
         kind: NodeKind::Source { source, watermark, columns: vec![0, 1, 2], places: false },
         parallelism: Parallelism::EveryWorker,
         outputs: port.clone(),
+        bad_rows: BadRowRule::default(),
     });
     let factory = move |_: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Each(each()))) };
     let middle = job.add_node(Node {
@@ -154,6 +156,7 @@ where
         kind: NodeKind::Operator(Arc::new(factory)),
         parallelism,
         outputs: port,
+        bad_rows: BadRowRule::default(),
     });
     let end = job.add_node(Node {
         name: "collect".into(),
@@ -161,6 +164,7 @@ where
         kind: NodeKind::Sink(Arc::new(sink.clone())),
         parallelism,
         outputs: Vec::new(),
+        bad_rows: BadRowRule::default(),
     });
     job.add_edge(source, middle, Edge { port: 0, input: 0, partitioning }).unwrap();
     job.add_edge(middle, end, Edge { port: 0, input: 0, partitioning: Partitioning::Forward }).unwrap();

@@ -1,14 +1,16 @@
 //! A compiled expression: evaluates a batch of rows to a column.
 
+use super::guard::can_fail;
+use super::physical::physical;
 use super::plan::{Scope, simplify};
+use super::show;
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::Expr;
-use datafusion_expr::execution_props::ExecutionProps;
-use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion_physical_expr::PhysicalExpr;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ pub struct Expression {
     data_type: DataType,
     nullable: bool,
     columns: BTreeSet<usize>,
+    can_fail: bool,
+    /// As it was written.
+    text: Option<Arc<str>>,
 }
 
 impl Expression {
@@ -30,17 +35,29 @@ impl Expression {
     /// Its types do not fit, or it contains what cannot be evaluated row by row (an aggregate, say).
     pub fn new(logical: Expr, scope: &Scope) -> Result<Self> {
         let logical = simplify(logical, scope)?;
-        let physical = create_physical_expr(
-            &logical,
-            scope.df(),
-            &ExecutionProps::new(),
-            &datafusion_expr::physical_planning_context::PhysicalPlanningContext::default(),
-        )?;
+        let physical = physical(&logical, scope)?;
         let arrow = scope.df().as_arrow();
+        let can_fail = can_fail(&physical, arrow);
         let physical = super::floats::compared_by_value(physical, arrow)?;
         let (data_type, nullable) = (physical.data_type(arrow)?, physical.nullable(arrow)?);
         let columns = datafusion_physical_expr::utils::collect_columns(&physical).iter().map(|column| column.index()).collect();
-        Ok(Self { logical, physical, data_type, nullable, columns })
+        Ok(Self { logical, physical, data_type, nullable, columns, can_fail, text: None })
+    }
+
+    /// The same, as it was written.
+    #[must_use]
+    pub fn with_text(self, text: &str) -> Self {
+        Self { text: Some(text.into()), ..self }
+    }
+
+    /// How it was written, or else what it is.
+    pub fn text(&self) -> String {
+        self.text.as_ref().map_or_else(|| show::sql(&self.logical), |text| text.to_string())
+    }
+
+    /// Whether there may be rows for which it cannot be computed; no if it is certain that there are none.
+    pub fn can_fail(&self) -> bool {
+        self.can_fail
     }
 
     /// Null, of a type.
@@ -105,6 +122,14 @@ impl Expression {
     /// A value cannot be computed: a division by zero, a cast that fails.
     pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         Ok(self.physical.evaluate(rows)?.into_array(rows.num_rows())?)
+    }
+
+    /// The columns that it reads of a row, with their values: `amount = 'n/a', id = 2`.
+    pub fn values_read(&self, rows: &RecordBatch, row: usize) -> String {
+        let schema = rows.schema_ref();
+        let read = self.columns.iter().filter(|&&column| column < rows.num_columns());
+        let texts = read.map(|&column| format!("{} = {}", schema.field(column).name(), show::literal(rows.column(column), row)));
+        texts.collect::<Vec<_>>().join(", ")
     }
 
     /// For a condition: the rows where it is true. Null counts as false.

@@ -2,20 +2,30 @@
 //!
 //! Text conditions of the language, of SQL and of the Rust API all become DataFusion logical expressions, are coerced and
 //! simplified, and run as DataFusion physical expressions, a column at a time. There is no interpreter of our own, and every
-//! scalar function that DataFusion has can be used.
+//! scalar function that DataFusion has can be used. Only what would wrap is replaced: arithmetic of integers fails where the result
+//! does not fit ([`compute`] says for which rows), and AND and OR guard what stands to their right.
 
+mod checked;
 mod compiled;
+mod constant;
+mod faults;
 mod floats;
 mod functions;
+mod guard;
 mod lengths;
+mod physical;
 mod plan;
 mod rewrite;
+pub(crate) mod show;
 
+pub(crate) use checked::{OUT_OF_RANGE, sql_type};
 pub use compiled::Expression;
+pub use faults::{Computed, Fault, compute, compute_or_null, mask};
 pub use functions::{aggregate_function, function_names, scalar_function};
 pub use plan::{Planner, Scope};
 pub(crate) use plan::{coerce, parse_expression};
 pub use rewrite::{Rewrite, any_part, rewrite};
+pub use show::literal;
 
 use crate::{Result, StreamSchema};
 
@@ -37,3 +47,6 @@ pub fn compile(text: &str, schema: &StreamSchema) -> Result<Expression> {
     let scope = Scope::of_stream(schema)?;
     Planner::new().compile_text(text, &scope)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! From a syntax tree to a typed logical expression.
 
 use super::compiled::Expression;
+use super::constant::{check_constants, hide_casts, show_casts};
 use super::functions::{aggregate_function, function_names, scalar_function};
 use crate::{Error, Result, StreamSchema};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -48,6 +49,11 @@ impl Scope {
         Ok(Self { schema: Arc::new(DFSchema::try_from_qualified_schema(TableReference::bare(name), schema.arrow())?) })
     }
 
+    /// The type of an expression over these columns, if it has one.
+    pub(crate) fn type_of(&self, expr: &Expr) -> Option<DataType> {
+        expr.get_type(&self.schema).ok()
+    }
+
     pub(super) fn df(&self) -> &DFSchema {
         &self.schema
     }
@@ -90,7 +96,7 @@ impl Planner {
     /// It names something unknown, or its types do not fit.
     pub fn compile(&self, tree: &ast::Expr, scope: &Scope) -> Result<Expression> {
         let logical = self.logical(tree, scope)?;
-        Expression::new(logical, scope)
+        Ok(Expression::new(logical, scope)?.with_text(&tree.to_string()))
     }
 
     /// Plans a parsed expression that may contain aggregate calls.
@@ -134,9 +140,10 @@ impl Planner {
 /// Coerces types and folds constants.
 pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
     let coerced = coerce(expr, scope)?;
+    check_constants(&coerced, scope)?;
     let fold = |constant| simplifier(scope).simplify(constant);
-    let coerced = super::floats::constants_plain(coerced, scope.df(), fold).map_err(friendly)?;
-    simplifier(scope).simplify(coerced).map_err(friendly)
+    let plain = super::floats::constants_plain(coerced, scope.df(), fold).map_err(friendly)?;
+    show_casts(simplifier(scope).simplify(hide_casts(plain, scope)?).map_err(friendly)?)
 }
 
 /// Coerces types alone; an aggregate call stays one.

@@ -1,9 +1,10 @@
-//! Filter and projection by expression: stateless, a column at a time. Late rows stay late.
+//! Filter and projection by expression: stateless, a column at a time. Late rows stay late. A row for which something cannot be
+//! computed is a bad row, and left out.
 
-use crate::expr::Expression;
+use crate::expr::{Computed, Expression, compute, mask};
 use crate::row_place::PLACE;
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed};
+use arrow::array::{BooleanArray, RecordBatch};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -36,6 +37,10 @@ impl OperatorFactory for FilterFactory {
         Vec::new()
     }
 
+    fn may_refuse(&self) -> bool {
+        self.condition.can_fail()
+    }
+
     fn describe(&self) -> Vec<String> {
         vec![format!("keep rows where {}", self.condition)]
     }
@@ -43,8 +48,9 @@ impl OperatorFactory for FilterFactory {
 
 impl Operator for FilterFactory {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
-        let mask = self.condition.mask(batch.rows())?;
-        ctx.emit(batch.filter(&mask)?);
+        let (holds, faults) = mask(&self.condition, batch.rows())?;
+        ctx.refuse(&Uncomputed::of_faults(&faults, &[&self.condition], batch.rows()))?;
+        ctx.emit(batch.filter(&BooleanArray::new(holds, None))?);
         Ok(())
     }
 }
@@ -69,19 +75,16 @@ impl ProjectFactory {
         Self { description, ..self }
     }
 
-    /// The columns of a batch.
+    /// The columns of a batch, without the rows for which a column cannot be computed, and what is wrong with these.
     ///
     /// # Errors
-    /// An expression cannot be computed, or a row has no event time.
-    pub fn project(&self, batch: &Batch) -> Result<Batch> {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|column| column.evaluate(batch.rows())).collect::<Result<_>>()?;
-        if let Some(time) = self.output.event_time()
-            && columns[time].null_count() > 0
-        {
-            return Err(crate::Error::data("the computed event time is null").help("filter such rows first"));
-        }
+    /// Something else is wrong than a row.
+    pub fn project(&self, batch: &Batch) -> Result<(Batch, Vec<Uncomputed>)> {
+        let expressions: Vec<&Expression> = self.columns.iter().collect();
+        let Computed { columns, faults, .. } = compute(&expressions, batch.rows())?;
+        let wrong = Uncomputed::of_faults(&faults, &expressions, batch.rows());
         let rows = RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?;
-        Ok(batch.with_rows(rows, self.output.event_time()))
+        Ok((batch.with_rows(rows, self.output.event_time()), wrong))
     }
 }
 
@@ -92,6 +95,10 @@ impl OperatorFactory for ProjectFactory {
 
     fn state_layouts(&self) -> Vec<StateLayout> {
         Vec::new()
+    }
+
+    fn may_refuse(&self) -> bool {
+        self.columns.iter().any(Expression::can_fail)
     }
 
     fn describe(&self) -> Vec<String> {
@@ -115,7 +122,9 @@ impl OperatorFactory for ProjectFactory {
 
 impl Operator for ProjectFactory {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
-        ctx.emit(self.project(&batch)?);
+        let (batch, wrong) = self.project(&batch)?;
+        ctx.refuse(&wrong)?;
+        ctx.emit(batch);
         Ok(())
     }
 }

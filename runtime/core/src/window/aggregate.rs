@@ -1,16 +1,17 @@
 //! Aggregate calls: what is written, and how it is computed.
 
 use super::distinct::DistinctCounts;
-use super::exact::{ExactSums, Statistic};
 use super::extremes::extremes;
 use super::ordered::{OrderedCall, OrderedRows};
 use super::per_group::PerGroup;
-use crate::expr::{Expression, Planner, Scope, coerce, parse_expression};
+use super::sums::{FloatSums, IntegerSums, Total, WHOLE};
+use super::variances::{Statistic, Variances};
+use crate::expr::{Expression, Planner, Scope, coerce, parse_expression, show};
 use crate::floats::plain_column;
 use crate::key::check_key_type;
 use crate::layout::type_name;
 use crate::{Error, Result, StreamSchema};
-use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::compute::{SortOptions, take_arrays};
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::ScalarValue;
@@ -26,7 +27,7 @@ use std::sync::{Arc, LazyLock};
 /// An aggregate of a window: `avg(amount)`, under a name.
 ///
 /// All aggregate functions of DataFusion can be used, with `DISTINCT`, `FILTER (WHERE ...)` and `ORDER BY` inside. Results
-/// depend on the rows alone: sums of floats are kept to twice their precision, and functions that depend on order
+/// depend on the rows alone: sums and averages are exact and rounded once, and functions that depend on order
 /// (`first_value`, `array_agg`) read rows in order of event time, ties by their places, or by content where they have none.
 ///
 /// ```
@@ -86,6 +87,11 @@ impl AggregateCall {
         &self.name
     }
 
+    /// What is computed, as it is written.
+    pub(super) fn shown(&self) -> String {
+        show::sql(&Expr::AggregateFunction(self.function.clone()))
+    }
+
     /// What is computed, without the name.
     pub(super) fn text(&self) -> String {
         Expr::AggregateFunction(self.function.clone()).human_display().to_string()
@@ -118,7 +124,9 @@ enum InputColumn {
 
 #[derive(Debug)]
 enum Method {
-    Exact(Statistic),
+    Variance(Statistic),
+    Floats(Total),
+    Integers(Total),
     Distinct(DataType),
     /// The least (`Less`) or the greatest of floats.
     Extreme(Ordering, DataType),
@@ -185,9 +193,10 @@ impl Aggregate {
         }
         let compile = |expr: &Expr| Expression::new(expr.clone(), &scope);
         let args = params.args.iter().map(compile).collect::<Result<Vec<_>>>()?;
+        let integers = integers(&call.function.params.args, &scope).map(|argument| compile(&argument)).transpose()?;
         let filter = params.filter.as_deref().map(compile).transpose()?;
         let order = params.order_by.iter().map(|sort| Ok((compile(&sort.expr)?, options(sort)))).collect::<Result<Vec<_>>>()?;
-        Binding { call, func, params: &params, schema, args, order }.choose(filter)
+        Binding { call, func, params: &params, schema, args, integers, order }.choose(filter)
     }
 
     /// The types of what goes in and of what comes out.
@@ -203,7 +212,9 @@ impl Aggregate {
     /// An accumulator of all groups, without groups yet.
     pub(super) fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(match &self.method {
-            Method::Exact(statistic) => Box::new(ExactSums::new(*statistic)),
+            Method::Variance(statistic) => Box::new(Variances::new(*statistic)),
+            Method::Floats(total) => Box::new(FloatSums::new(*total)),
+            Method::Integers(total) => Box::new(IntegerSums::new(*total)),
             Method::Distinct(data_type) => Box::new(DistinctCounts::new(data_type)),
             Method::Extreme(wanted, data_type) => {
                 extremes(data_type, *wanted).ok_or_else(|| Error::bug(format!("{data_type} is no float")))?
@@ -215,8 +226,10 @@ impl Aggregate {
             }
             Method::Ordered(call) => {
                 let call = Arc::clone(call);
+                let is_whole = call.total == Some(Total::Sum) && self.field.data_type().is_integer();
+                let result = if is_whole { WHOLE } else { self.field.data_type().clone() };
                 let make = Box::new(move || Ok(Box::new(OrderedRows::new(Arc::clone(&call))) as _));
-                Box::new(PerGroup::new(self.field.data_type().clone(), make))
+                Box::new(PerGroup::new(result, make))
             }
         })
     }
@@ -238,27 +251,47 @@ impl Aggregate {
         match &self.method {
             Method::PerGroup(expression) => expression.create_accumulator().map(drop)?,
             Method::Ordered(call) => call.expression.create_accumulator().map(drop)?,
-            Method::Exact(_) | Method::Distinct(_) | Method::Extreme(..) | Method::Groups(_) => self.accumulator().map(drop)?,
+            _ => self.accumulator().map(drop)?,
         }
         Ok(())
     }
 
-    /// What the accumulator reads of these rows.
-    pub(super) fn arguments(&self, rows: &arrow::array::RecordBatch) -> Result<Arguments> {
+    /// Whether a window may have a result that its column does not hold.
+    pub(super) fn can_overflow(&self) -> bool {
+        match &self.method {
+            Method::Integers(total) => *total == Total::Sum,
+            Method::Ordered(call) => call.total == Some(Total::Sum) && self.field.data_type().is_integer(),
+            _ => false,
+        }
+    }
+
+    /// What is computed of every row.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let inputs = self.inputs.iter().filter_map(|input| match input {
+            InputColumn::Expression(expression) | InputColumn::Plain(expression) => Some(expression),
+            InputColumn::Ones => None,
+        });
+        inputs.chain(&self.filter)
+    }
+
+    /// What the accumulator reads of some rows, from the values of [`Aggregate::expressions`].
+    pub(super) fn arguments(&self, rows: usize, columns: &mut impl Iterator<Item = ArrayRef>) -> Result<Arguments> {
+        let lacking = || Error::bug("an expression of an aggregate was not computed");
         let column = |input: &InputColumn| match input {
-            InputColumn::Expression(expression) => expression.evaluate(rows),
-            InputColumn::Plain(expression) => Ok(plain_column(&expression.evaluate(rows)?)),
-            InputColumn::Ones => Ok(ones(rows.num_rows())),
+            InputColumn::Expression(_) => columns.next().ok_or_else(lacking),
+            InputColumn::Plain(_) => columns.next().map(|column| plain_column(&column)).ok_or_else(lacking),
+            InputColumn::Ones => Ok(ones(rows)),
         };
         let values = self.inputs.iter().map(column).collect::<Result<_>>()?;
-        Ok(Arguments { values, filter: self.filter.as_ref().map(|condition| condition.mask(rows)).transpose()? })
+        let filter = self.filter.as_ref().map(|_| columns.next().ok_or_else(lacking)).transpose()?;
+        Ok(Arguments { values, filter: filter.map(|filter| is_true(filter.as_boolean())) })
     }
 
     /// Whether a group's state does not grow with the number of its rows.
     pub(super) fn has_small_state(&self) -> bool {
         const GROWING: [&str; 3] = ["median", "percentile_cont", "count"];
         match &self.method {
-            Method::Exact(_) | Method::Extreme(..) => true,
+            Method::Variance(_) | Method::Floats(_) | Method::Integers(_) | Method::Extreme(..) => true,
             Method::Groups(expression) => {
                 let is_plain_count = expression.fun().name() == "count" && !expression.is_distinct();
                 is_plain_count || !GROWING.contains(&expression.fun().name())
@@ -271,6 +304,25 @@ impl Aggregate {
     pub(super) fn remark(&self) -> Option<String> {
         let Method::Ordered(_) = &self.method else { return None };
         Some(format!("{}: keeps all rows of a window, as its result depends on their order", self.field.name()))
+    }
+}
+
+/// The one argument with 64 bits, if it is an integer as it is written: averages make a float of it otherwise.
+fn integers(args: &[Expr], scope: &Scope) -> Option<Expr> {
+    let [argument] = args else { return None };
+    let wide = match scope.type_of(argument)? {
+        DataType::UInt64 => DataType::UInt64,
+        of if of.is_integer() => DataType::Int64,
+        _ => return None,
+    };
+    Some(datafusion_expr::cast(argument.clone(), wide))
+}
+
+/// Null counts as false.
+fn is_true(mask: &BooleanArray) -> BooleanArray {
+    match mask.nulls() {
+        None => mask.clone(),
+        Some(nulls) => BooleanArray::new(mask.values() & nulls.inner(), None),
     }
 }
 
@@ -290,6 +342,8 @@ struct Binding<'a> {
     params: &'a AggregateFunctionParams,
     schema: &'a StreamSchema,
     args: Vec<Expression>,
+    /// The argument as an integer of 64 bits, if it is an integer.
+    integers: Option<Expression>,
     order: Vec<(Expression, SortOptions)>,
 }
 
@@ -303,8 +357,12 @@ impl Binding<'_> {
         let floats = field.data_type() == &DataType::Float64
             && self.args.iter().all(|argument| argument.data_type() == &DataType::Float64);
         let within_group = self.func.supports_within_group_clause();
-        let (method, inputs) = match Statistic::of(name) {
-            Some(statistic) if floats && !distinct => (Method::Exact(statistic), self.arguments()),
+        let (method, inputs) = match (Total::of(name), Statistic::of(name)) {
+            (Some(total), _) if !distinct && self.integers.is_some() => {
+                (Method::Integers(total), self.integers.iter().cloned().map(InputColumn::Expression).collect())
+            }
+            (Some(total), _) if floats && !distinct => (Method::Floats(total), self.arguments()),
+            (_, Some(statistic)) if floats && !distinct => (Method::Variance(statistic), self.arguments()),
             _ if name == "count" && distinct && self.counts_one_key() => {
                 (Method::Distinct(self.args[0].data_type().clone()), self.arguments())
             }
@@ -396,9 +454,14 @@ impl Binding<'_> {
         if !distinct {
             by.extend(self.time_and_place()?.into_iter().map(|by| (by, SortOptions::default())));
         }
-        let constants: Vec<Option<ScalarValue>> = self.args.iter().map(constant).collect();
-        let kept =
-            self.args.iter().zip(&constants).filter(|(_, constant)| constant.is_none()).map(|(argument, _)| argument.clone());
+        let of_numbers = |argument: &Expression| *argument.data_type() == DataType::Float64 || self.integers.is_some();
+        let total = Total::of(self.func.name()).filter(|_| self.args.first().is_some_and(of_numbers));
+        let args = match (&self.integers, total) {
+            (Some(integers), Some(_)) => std::slice::from_ref(integers),
+            _ => self.args.as_slice(),
+        };
+        let constants: Vec<Option<ScalarValue>> = args.iter().map(constant).collect();
+        let kept = args.iter().zip(&constants).filter(|(_, constant)| constant.is_none()).map(|(argument, _)| argument.clone());
         let (order, columns): (Vec<SortOptions>, Vec<Expression>) =
             (by.iter().map(|(_, options)| *options).collect(), by.iter().map(|(by, _)| by.clone()).chain(kept).collect());
         if columns.len() == order.len() {
@@ -408,7 +471,7 @@ impl Binding<'_> {
         let sorts = distinct || !order.is_empty();
         let is_list =
             matches!(self.func.name(), "array_agg" | "nth_value" | "first_value" | "last_value") && self.order.is_empty();
-        let call = OrderedCall { expression, order, kept_types, constants, distinct, sorts };
+        let call = OrderedCall { expression, total, order, kept_types, constants, distinct, sorts };
         let inputs: Vec<InputColumn> = columns.into_iter().map(InputColumn::Expression).collect();
         // What only fills an array or a text is kept as it was given.
         Ok((Method::Ordered(Arc::new(call)), if distinct || !is_list { plain(inputs) } else { inputs }))

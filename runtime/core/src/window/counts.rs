@@ -1,12 +1,12 @@
 //! Count windows: every so many rows of a key.
 
-use super::emit::{Bounds, emit, whole_millis};
+use super::emit::{Bounds, Results, emit, whole_millis};
 use super::groups::Prepared;
 use super::snapshot::KeyedRows;
 use super::spans::Spans;
 use super::spec::Plan;
 use crate::time::MILLI;
-use crate::{Batch, EventTime, Result, StateSize};
+use crate::{EventTime, Result, StateSize};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Counts {
     }
 
     /// Adds rows in their order, and sends the windows that they fill. `times` are none where there is no event time.
-    pub(super) fn add(&mut self, rows: &Prepared, times: Option<&[i64]>, out: &mut Vec<Batch>) -> Result<()> {
+    pub(super) fn add(&mut self, rows: &Prepared, times: Option<&[i64]>, out: &mut Results) -> Result<()> {
         let keys = self.spans.number_keys(&rows.keys, rows.rows)?;
         let mut groups = Vec::with_capacity(rows.rows);
         let mut full = Vec::new();
@@ -42,7 +42,7 @@ impl Counts {
         self.send(&mut full, out)
     }
 
-    fn send(&mut self, full: &mut Vec<u32>, out: &mut Vec<Batch>) -> Result<()> {
+    fn send(&mut self, full: &mut Vec<u32>, out: &mut Results) -> Result<()> {
         if full.is_empty() {
             return Ok(());
         }

@@ -1,14 +1,54 @@
 //! Results as batches.
+//!
+//! Sums of integers come as they are; one that its column does not hold makes a bad row of the result.
 
 use super::spec::Plan;
+use super::sums::WHOLE;
+use crate::expr::{OUT_OF_RANGE, show, sql_type};
 use crate::time::MILLI;
-use crate::{Batch, EventTime, Result};
-use arrow::array::{Array, ArrayRef, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::cast;
+use crate::{Batch, Context, EventTime, Result, Uncomputed};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
+use arrow::datatypes::{Decimal128Type, Field, Schema};
 use std::sync::Arc;
 
 /// Rows of a batch of results.
 const ROWS_MAX: usize = 8_192;
+
+/// Results on their way out, and what could not be computed of others.
+#[derive(Default)]
+pub(super) struct Results {
+    batches: Vec<Batch>,
+    wrong: Vec<Uncomputed>,
+}
+
+impl Results {
+    /// Sends all.
+    ///
+    /// # Errors
+    /// Bad rows are to end the job.
+    pub(super) fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        ctx.refuse(&std::mem::take(&mut self.wrong))?;
+        self.batches.drain(..).for_each(|batch| ctx.emit(batch));
+        Ok(())
+    }
+
+    /// A sum that its column does not hold.
+    fn refuse(&mut self, plan: &Plan, window: &RecordBatch, row: usize, (column, sum): (usize, i128)) {
+        let call = &plan.calls()[column - window.num_columns()];
+        let read = window.schema_ref().fields().iter().zip(window.columns());
+        let values: Vec<String> =
+            read.map(|(field, column)| format!("{} = {}", field.name(), show::literal(column, row))).collect();
+        let result = sql_type(plan.output.arrow().field(column).data_type());
+        self.wrong.push(Uncomputed {
+            expression: call.shown(),
+            values: values.join(", "),
+            reason: format!("{sum} {OUT_OF_RANGE} {result}"),
+            row: show::json(window, row),
+            ..Uncomputed::default()
+        });
+    }
+}
 
 /// From when to when the windows last, of which there is a result in each row.
 pub(super) enum Bounds {
@@ -52,20 +92,65 @@ pub(super) fn emit(
     bounds: Bounds,
     results: Vec<ArrayRef>,
     late: Option<EventTime>,
-    out: &mut Vec<Batch>,
+    out: &mut Results,
 ) -> Result<()> {
     let Some(rows) = keys.first().or(results.first()).map(|column| column.len()).filter(|&rows| rows > 0) else {
         return Ok(());
     };
     let times = if plan.output.event_time().is_some() { bounds.columns(rows).to_vec() } else { Vec::new() };
     let fields = plan.output.arrow().fields();
-    let columns = keys.into_iter().chain(times).chain(results).zip(fields).map(|(column, field)| {
-        Ok(if column.data_type() == field.data_type() { column } else { cast(&column, field.data_type())? })
-    });
-    let all = RecordBatch::try_new(Arc::clone(plan.output.arrow()), columns.collect::<Result<_>>()?)?;
+    let head = keys.len() + times.len();
+    let given: Vec<ArrayRef> = keys.into_iter().chain(times).chain(results).collect();
+    let columns = given.iter().zip(fields).map(|(column, field)| fitted(column, field));
+    let mut all = RecordBatch::try_new(Arc::clone(plan.output.arrow()), columns.collect::<Result<_>>()?)?;
+    if let Some(good) = without_overflows(plan, &given, &all, head, out)? {
+        all = filter_record_batch(&all, &good)?;
+    }
+    let rows = all.num_rows();
     for from in (0..rows).step_by(ROWS_MAX) {
         let part = all.slice(from, ROWS_MAX.min(rows - from));
-        out.push(Batch::from_parts(part, plan.output.event_time(), late));
+        out.batches.push(Batch::from_parts(part, plan.output.event_time(), late));
     }
     Ok(())
+}
+
+/// A column in the type of the result; a sum that this does not hold is null.
+fn fitted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    if column.data_type() == field.data_type() {
+        return Ok(Arc::clone(column));
+    }
+    if *column.data_type() == WHOLE {
+        let options = CastOptions { safe: true, ..CastOptions::default() };
+        return Ok(cast_with_options(column, field.data_type(), &options)?);
+    }
+    Ok(cast(column, field.data_type())?)
+}
+
+/// The rows whose sums are held by their columns, unless these are all; what is wrong with the others.
+fn without_overflows(
+    plan: &Plan,
+    given: &[ArrayRef],
+    all: &RecordBatch,
+    head: usize,
+    out: &mut Results,
+) -> Result<Option<BooleanArray>> {
+    let overflows = |column: &usize| all.column(*column).null_count() > given[*column].null_count();
+    let columns: Vec<usize> = (head..given.len()).filter(overflows).collect();
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let fields: Vec<Field> = all.schema().fields()[..head].iter().map(|field| field.as_ref().clone()).collect();
+    let window = RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        all.columns()[..head].to_vec(),
+        &arrow::array::RecordBatchOptions::new().with_row_count(Some(all.num_rows())),
+    )?;
+    let is_good = |row: usize| {
+        let wrong = columns.iter().find(|&&column| all.column(column).is_null(row) && given[column].is_valid(row));
+        if let Some(&column) = wrong {
+            out.refuse(plan, &window, row, (column, given[column].as_primitive::<Decimal128Type>().value(row)));
+        }
+        Some(wrong.is_none())
+    };
+    Ok(Some((0..all.num_rows()).map(is_good).collect()))
 }

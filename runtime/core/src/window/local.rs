@@ -12,6 +12,7 @@ use super::operator::STATES_IN;
 use super::panes::{PaneShape, Panes, by_pane, single_pane};
 use super::snapshot::{decode, encode};
 use super::spec::{Plan, WindowFactory, WindowKind};
+use crate::batch::micros;
 use crate::{
     Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
     StateSize, StreamSchema,
@@ -123,6 +124,10 @@ impl OperatorFactory for LocalWindowFactory {
         }))
     }
 
+    fn may_refuse(&self) -> bool {
+        self.plan.may_refuse(false)
+    }
+
     fn describe(&self) -> Vec<String> {
         vec![format!(
             "rows of a worker are aggregated before the exchange to input {STATES_IN} of the windows, if there are several"
@@ -179,16 +184,20 @@ impl Operator for LocalWindows {
             && self.takes(pane)
         {
             *self.rows.entry(pane).or_default() += batch.num_rows() as u64;
-            return self.panes.add(pane, &self.plan.prepare(batch.rows())?);
+            let (_, prepared, wrong) = self.plan.prepare(batch.rows())?;
+            ctx.refuse(&wrong)?;
+            return self.panes.add(pane, &prepared);
         }
-        let prepared = self.plan.prepare(batch.rows())?;
-        for (pane, indexes) in by_pane(self.shape, times) {
+        let (rows, prepared, wrong) = self.plan.prepare(batch.rows())?;
+        ctx.refuse(&wrong)?;
+        let Some(time) = batch.event_time_column() else { return Ok(()) };
+        for (pane, indexes) in by_pane(self.shape, micros(rows.column(time))) {
             let indexes = UInt32Array::from(indexes);
             if self.takes(pane) {
                 *self.rows.entry(pane).or_default() += indexes.len() as u64;
                 self.panes.add(pane, &prepared.take(&indexes)?)?;
             } else {
-                let rows = take_record_batch(batch.rows(), &indexes)?;
+                let rows = take_record_batch(&rows, &indexes)?;
                 ctx.emit_to(ROWS, batch.with_rows(rows, batch.event_time_column()));
             }
         }

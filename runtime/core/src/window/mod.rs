@@ -27,7 +27,6 @@ mod aggregate;
 mod counts;
 mod distinct;
 mod emit;
-mod exact;
 mod extremes;
 mod groups;
 mod integers;
@@ -41,6 +40,8 @@ mod sessions;
 mod snapshot;
 mod spans;
 mod spec;
+mod sums;
+mod variances;
 
 pub use aggregate::{AggregateCall, depends_on_order};
 pub use local::{LocalWindowFactory, ROWS};

@@ -1,7 +1,8 @@
 //! The window operator: rows into windows, windows out when the watermark reaches their end.
 
 use super::counts::Counts;
-use super::emit::whole_millis;
+use super::emit::{Results, whole_millis};
+use super::groups::Prepared;
 use super::local::StateColumns;
 use super::panes::{Panes, Verdict, by_pane, single_pane};
 use super::sessions::Sessions;
@@ -26,7 +27,7 @@ pub struct WindowOperator {
     held: BTreeMap<EventTime, Vec<RecordBatch>>,
     waiting: Vec<RecordBatch>,
     clock: EventTime,
-    out: Vec<Batch>,
+    out: Results,
     state_columns: Option<StateColumns>,
 }
 
@@ -53,7 +54,7 @@ impl Windows {
         })
     }
 
-    fn fire_through(&mut self, bound: EventTime, out: &mut Vec<Batch>) -> Result<()> {
+    fn fire_through(&mut self, bound: EventTime, out: &mut Results) -> Result<()> {
         match self {
             Self::Panes(panes) => panes.fire_through(bound, out),
             Self::Sessions(sessions) => sessions.fire_through(bound, out),
@@ -88,7 +89,7 @@ impl Windows {
 
 impl WindowOperator {
     pub(super) fn new(plan: Arc<Plan>, info: &OperatorInfo) -> Self {
-        let (held, waiting, out) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (held, waiting, out) = (BTreeMap::new(), Vec::new(), Results::default());
         let max_parallelism = info.max_parallelism;
         Self { plan, max_parallelism, windows: None, held, waiting, clock: EventTime::MIN, out, state_columns: None }
     }
@@ -100,8 +101,11 @@ impl WindowOperator {
         Ok(self.windows.as_mut().expect("it was made above"))
     }
 
-    fn send(&mut self, ctx: &mut Context<'_>) {
-        self.out.drain(..).for_each(|batch| ctx.emit(batch));
+    /// Key columns and arguments of the rows for which all arguments can be computed, and these rows.
+    fn prepare(&self, rows: &RecordBatch, ctx: &mut Context<'_>) -> Result<(RecordBatch, Prepared)> {
+        let (rows, prepared, wrong) = self.plan.prepare(rows)?;
+        ctx.refuse(&wrong)?;
+        Ok((rows, prepared))
     }
 
     fn send_late(&self, rows: RecordBatch, late: EventTime, ctx: &mut Context<'_>) {
@@ -123,16 +127,19 @@ impl WindowOperator {
         if let Some(pane) = single_pane(shape, times)
             && panes.judge(pane, late, clock) == Verdict::Add
         {
-            return panes.add(pane, &plan.prepare(batch.rows())?);
+            let (_, prepared, wrong) = plan.prepare(batch.rows())?;
+            ctx.refuse(&wrong)?;
+            return panes.add(pane, &prepared);
         }
-        let prepared = plan.prepare(batch.rows())?;
+        let (rows, prepared, wrong) = plan.prepare(batch.rows())?;
+        ctx.refuse(&wrong)?;
         let mut others = Vec::new();
-        for (pane, indexes) in by_pane(shape, times) {
+        for (pane, indexes) in by_pane(shape, micros(rows.column(time_column(&plan)))) {
             let indexes = UInt32Array::from(indexes);
             match panes.judge(pane, late, clock) {
                 Verdict::Add => panes.add(pane, &prepared.take(&indexes)?)?,
                 Verdict::Outside => {}
-                other => others.push((other, take_record_batch(batch.rows(), &indexes)?)),
+                other => others.push((other, take_record_batch(&rows, &indexes)?)),
             }
         }
         for (verdict, rows) in others {
@@ -158,7 +165,7 @@ impl WindowOperator {
     }
 
     /// Sessions: late rows wait, as what they join is known only when the watermark has passed theirs.
-    fn process_sessions(&mut self, batch: &Batch) -> Result<()> {
+    fn process_sessions(&mut self, batch: &Batch, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let clock = self.clock;
         let on_time = match batch.late() {
@@ -171,9 +178,10 @@ impl WindowOperator {
         if on_time.num_rows() == 0 {
             return Ok(());
         }
-        let times = micros(on_time.column(time_column(&plan))).to_vec();
+        let (rows, prepared) = self.prepare(&on_time, ctx)?;
+        let times = micros(rows.column(time_column(&plan)));
         let Windows::Sessions(sessions) = self.windows()? else { unreachable!("process_sessions is called for sessions") };
-        sessions.add(&plan.prepare(&on_time)?, &times)
+        sessions.add(&prepared, times)
     }
 
     /// Count windows: rows wait for their turn; those that are late have missed it.
@@ -209,14 +217,13 @@ impl WindowOperator {
 
     fn count(&mut self, rows: &RecordBatch, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
-        let prepared = plan.prepare(rows)?;
+        let (rows, prepared) = self.prepare(rows, ctx)?;
         let times = plan.input.event_time().map(|column| micros(rows.column(column)));
         let mut out = std::mem::take(&mut self.out);
         let Windows::Counts(counts) = self.windows()? else { unreachable!("count is called for count windows") };
         counts.add(&prepared, times, &mut out)?;
         self.out = out;
-        self.send(ctx);
-        Ok(())
+        self.out.send(ctx)
     }
 
     /// Count windows: the rows below the watermark, in order of event time.
@@ -249,7 +256,7 @@ impl WindowOperator {
         let plan = Arc::clone(&self.plan);
         let column = time_column(&plan);
         let rows = ordered(&plan.input, parts, column)?;
-        let prepared = plan.prepare(&rows)?;
+        let (rows, prepared) = self.prepare(&rows, ctx)?;
         let times = micros(rows.column(column));
         let mut out = std::mem::take(&mut self.out);
         let windows = self.windows()?;
@@ -286,8 +293,7 @@ impl WindowOperator {
         if let Windows::Sessions(sessions) = self.windows()? {
             sessions.tidy()?;
         }
-        self.send(ctx);
-        Ok(())
+        self.out.send(ctx)
     }
 
     fn note_rows_left(&mut self, ctx: &mut Context<'_>) -> Result<()> {
@@ -326,7 +332,7 @@ impl Operator for WindowOperator {
         }
         match self.windows()? {
             Windows::Panes(_) => self.process_panes(&batch, ctx),
-            Windows::Sessions(_) => self.process_sessions(&batch),
+            Windows::Sessions(_) => self.process_sessions(&batch, ctx),
             Windows::Counts(_) => self.process_counts(&batch, ctx),
         }
     }

@@ -4,6 +4,7 @@
 //! with batching and parallelism. Here they see a group's rows in the order the call asks for, then in order of event time, then of
 //! their places, or by content where they have none. That costs memory: all rows of a window are kept until it ends.
 
+use super::sums::{Total, total_of};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, concat, lexsort_to_indices, take_arrays};
 use arrow::datatypes::DataType;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct OrderedCall {
     pub(super) expression: AggregateFunctionExpr,
+    /// Sums and averages of numbers are computed here.
+    pub(super) total: Option<Total>,
     /// How the leading columns, which are not arguments, are sorted.
     pub(super) order: Vec<SortOptions>,
     /// The types of all columns that are kept: those that are sorted by, then the arguments that are no constants.
@@ -118,8 +121,11 @@ impl Accumulator for OrderedRows {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let mut accumulator = self.call.expression.create_accumulator()?;
         let arguments = self.arguments()?;
+        if let (Some(total), [column]) = (self.call.total, arguments.as_slice()) {
+            return total_of(total, column);
+        }
+        let mut accumulator = self.call.expression.create_accumulator()?;
         if arguments.first().is_some_and(|column| !column.is_empty()) {
             accumulator.update_batch(&arguments)?;
         }

@@ -1,12 +1,12 @@
 //! Tumbling and sliding windows: panes of accumulators by key.
 
-use super::emit::{Bounds, emit};
+use super::emit::{Bounds, Results, emit};
 use super::groups::{Chunk, Groups, Prepared};
 use super::keys::{Expected, Interner};
 use super::snapshot::{KeyedRows, state_columns};
 use super::spec::{Plan, greatest_common_divisor};
 use crate::key::hash_keys;
-use crate::{Batch, EventTime, KeyGroup, Result, StateSize};
+use crate::{EventTime, KeyGroup, Result, StateSize};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{filter, take_arrays};
 use arrow::datatypes::Int64Type;
@@ -166,7 +166,7 @@ impl Panes {
     }
 
     /// Fires the windows that end at or below `bound`, in order of their ends.
-    pub(super) fn fire_through(&mut self, bound: EventTime, out: &mut Vec<Batch>) -> Result<()> {
+    pub(super) fn fire_through(&mut self, bound: EventTime, out: &mut Results) -> Result<()> {
         while let Some(end) = self.next_end().filter(|&end| end <= bound.0) {
             self.fire(end, out)?;
             self.fired = EventTime(end);
@@ -181,7 +181,7 @@ impl Panes {
         self.panes.range(self.shape.next_start(after)..).find_map(|(&pane, _)| self.shape.next_end(pane, after))
     }
 
-    fn fire(&mut self, end: i64, out: &mut Vec<Batch>) -> Result<()> {
+    fn fire(&mut self, end: i64, out: &mut Results) -> Result<()> {
         let start = end.saturating_sub(self.shape.size);
         let (keys, results) = match self.take_whole(start)? {
             Some(groups) => groups.evaluate()?,
@@ -234,7 +234,7 @@ impl Panes {
     }
 
     /// Adds rows that came behind the watermark `at`, and sends an update of each window that had fired by then.
-    pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Vec<Batch>) -> Result<()> {
+    pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Results) -> Result<()> {
         let mut updated: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (start, indexes) in by_pane(self.shape, times) {
             let mut groups = Groups::new(&self.plan.key_types, &self.plan.aggregates, Expected::default())?;
@@ -254,7 +254,7 @@ impl Panes {
     }
 
     /// Sends the window's result for the keys of some rows once more.
-    fn update(&mut self, at: EventTime, end: i64, keys: &[ArrayRef], rows: Vec<u32>, out: &mut Vec<Batch>) -> Result<()> {
+    fn update(&mut self, at: EventTime, end: i64, keys: &[ArrayRef], rows: Vec<u32>, out: &mut Results) -> Result<()> {
         let start = end.saturating_sub(self.shape.size);
         let mut distinct = Interner::new(&self.plan.key_types, Expected::default());
         let count = rows.len();

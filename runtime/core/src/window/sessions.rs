@@ -1,11 +1,11 @@
 //! Session windows: rows of a key that are less than a gap apart.
 
-use super::emit::{Bounds, emit};
+use super::emit::{Bounds, Results, emit};
 use super::groups::Prepared;
 use super::snapshot::KeyedRows;
 use super::spans::{Span, Spans, Status};
 use super::spec::Plan;
-use crate::{Batch, EventTime, Result, StateSize};
+use crate::{EventTime, Result, StateSize};
 use arrow::array::{RecordBatch, UInt32Array};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -74,7 +74,7 @@ impl Sessions {
     }
 
     /// Fires the sessions that end at or below `bound`.
-    pub(super) fn fire_through(&mut self, bound: EventTime, out: &mut Vec<Batch>) -> Result<()> {
+    pub(super) fn fire_through(&mut self, bound: EventTime, out: &mut Results) -> Result<()> {
         let mut ended = Vec::new();
         while let Some(span) = self.next_due(bound, Status::Open) {
             ended.push(span);
@@ -115,7 +115,7 @@ impl Sessions {
         self.expiring.push(Reverse((expiry, span)));
     }
 
-    fn send(&mut self, spans: &mut Vec<u32>, late: Option<EventTime>, out: &mut Vec<Batch>) -> Result<()> {
+    fn send(&mut self, spans: &mut Vec<u32>, late: Option<EventTime>, out: &mut Results) -> Result<()> {
         if spans.is_empty() {
             return Ok(());
         }
@@ -129,7 +129,7 @@ impl Sessions {
     /// Returns the rows that came too late. Everything that ended through `at` was fired, what expired was purged.
     ///
     /// The rows are taken latest first: one that keeps a session within the allowed lateness comes before those it connects.
-    pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Vec<Batch>) -> Result<Vec<u32>> {
+    pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Results) -> Result<Vec<u32>> {
         let keys = self.spans.number_keys(&rows.keys, rows.rows)?;
         let (mut taken, mut groups, mut updated, mut too_late) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in (0..rows.rows).rev() {

@@ -1,11 +1,11 @@
 //! What windows write into a snapshot.
 //!
-//! # Format, version 2
+//! # Format, version 3
 //! One record a key group that has state. Integers are little endian.
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 1 | the version: `2` |
+//! | 1 | the version: `3` |
 //! | 8 | the watermark through which windows had fired, as microseconds (signed) |
 //! | 8 | the length n of what comes next |
 //! | n | states of windows: an Arrow IPC stream |

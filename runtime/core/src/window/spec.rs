@@ -5,9 +5,10 @@ use super::groups::Prepared;
 use super::keys::canonical;
 use super::operator::WindowOperator;
 use super::panes::PaneShape;
+use crate::expr::{Expression, compute};
 use crate::key::check_key_type;
 use crate::layout::{KEPT, key_fact};
-use crate::{Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
+use crate::{Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
 use std::any::Any;
@@ -143,6 +144,10 @@ impl OperatorFactory for WindowFactory {
         Ok(Box::new(WindowOperator::new(Arc::clone(&self.plan), info)))
     }
 
+    fn may_refuse(&self) -> bool {
+        self.plan.may_refuse(true)
+    }
+
     fn describe(&self) -> Vec<String> {
         self.plan.describe()
     }
@@ -196,10 +201,28 @@ impl Plan {
         }
     }
 
-    /// Key columns and arguments of some rows.
-    pub(super) fn prepare(&self, rows: &RecordBatch) -> Result<Prepared> {
-        let arguments = self.aggregates.iter().map(|aggregate| aggregate.arguments(rows)).collect::<Result<_>>()?;
-        Ok(Prepared { keys: canonical(self.keys.of(rows)), arguments, rows: rows.num_rows() })
+    /// Key columns and arguments of the rows for which all arguments can be computed; these rows, and what is wrong with the others.
+    pub(super) fn prepare(&self, rows: &RecordBatch) -> Result<(RecordBatch, Prepared, Vec<Uncomputed>)> {
+        let expressions: Vec<&Expression> = self.aggregates.iter().flat_map(Aggregate::expressions).collect();
+        let computed = compute(&expressions, rows)?;
+        let wrong = Uncomputed::of_faults(&computed.faults, &expressions, rows);
+        let rows = computed.good_rows(rows)?;
+        let mut columns = computed.columns.into_iter();
+        let mut arguments = |aggregate: &Aggregate| aggregate.arguments(rows.num_rows(), &mut columns);
+        let arguments = self.aggregates.iter().map(&mut arguments).collect::<Result<_>>()?;
+        let prepared = Prepared { keys: canonical(self.keys.of(&rows)), arguments, rows: rows.num_rows() };
+        Ok((rows, prepared, wrong))
+    }
+
+    /// Whether an argument may not be computed of a row, or a result of a window.
+    pub(super) fn may_refuse(&self, has_results: bool) -> bool {
+        let of_rows = self.aggregates.iter().flat_map(Aggregate::expressions).any(Expression::can_fail);
+        of_rows || (has_results && self.aggregates.iter().any(Aggregate::can_overflow))
+    }
+
+    /// The aggregates, as they are written.
+    pub(super) fn calls(&self) -> &[AggregateCall] {
+        &self.calls
     }
 
     /// What each aggregate is, however its result is called.

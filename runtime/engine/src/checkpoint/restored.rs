@@ -258,7 +258,7 @@ mod tests {
     use super::*;
     use egret_core::job::{OutputPort, Parallelism};
     use egret_core::operators::UnionFactory;
-    use egret_core::{KeyGroup, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
+    use egret_core::{BadRowRule, KeyGroup, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
     use egret_state::checkpoint::Draft;
 
     fn job() -> JobGraph {
@@ -267,7 +267,8 @@ mod tests {
         for (name, parallelism) in [("everywhere", Parallelism::EveryWorker), ("one", Parallelism::One)] {
             let kind = NodeKind::Operator(std::sync::Arc::new(UnionFactory::new(schema.clone())));
             let outputs = vec![OutputPort { name: None, schema: schema.clone() }];
-            job.add_node(Node { name: name.into(), uid: name.into(), kind, parallelism, outputs });
+            let bad_rows = BadRowRule::default();
+            job.add_node(Node { name: name.into(), uid: name.into(), kind, parallelism, outputs, bad_rows });
         }
         job
     }
@@ -350,8 +351,8 @@ mod tests {
     #[test]
     fn every_instance_knows_what_a_sink_had_prepared_and_the_first_publishes_it() {
         let kind = NodeKind::Sink(std::sync::Arc::new(Nowhere));
-        let node =
-            Node { name: "out".into(), uid: "out".into(), kind, parallelism: Parallelism::EveryWorker, outputs: Vec::new() };
+        let (parallelism, bad_rows) = (Parallelism::EveryWorker, BadRowRule::default());
+        let node = Node { name: "out".into(), uid: "out".into(), kind, parallelism, outputs: Vec::new(), bad_rows };
         let info = |number: usize| OperatorInfo { instance: number, parallelism: 4, ..OperatorInfo::alone("out") };
         for local in [0..4, 0..2, 2..4] {
             let takers: Vec<OperatorInfo> = local.clone().map(info).collect();

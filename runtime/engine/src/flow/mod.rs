@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::shared::{Busy, Failure, Progress, StopHandle};
 use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
+use egret_core::bad_rows::LETTERS;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
 use egret_core::{Epoch, Error, JobGraph, OperatorInfo, Result};
@@ -77,7 +78,14 @@ impl JobShared {
 /// A node's instance on a worker of so many.
 pub(crate) fn instance(job: &JobGraph, node: &Node, workers: usize, worker: usize) -> OperatorInfo {
     let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
-    OperatorInfo { name: Arc::clone(&node.name), instance: worker, parallelism, max_parallelism: job.max_parallelism }
+    OperatorInfo {
+        name: Arc::clone(&node.name),
+        instance: worker,
+        parallelism,
+        max_parallelism: job.max_parallelism,
+        bad_rows: node.bad_rows.clone(),
+        letters: node.outputs.iter().position(|output| output.name.as_deref() == Some(LETTERS)),
+    }
 }
 
 /// A worker's part in checkpoints, as its sources, operators and sinks share it.

@@ -1,10 +1,9 @@
-//! Sums, averages and variances of floats that do not depend on the order of rows.
+//! Variances of floats that do not depend on the order of rows.
 //!
-//! A plain sum of floats differs in its last bits with the order it is added in, and that order changes with batching,
-//! parallelism and the merging of panes. So sums are kept as two floats, the sum and what was rounded away (Knuth's two-sum;
-//! T. Ogita, S. Rump, S. Oishi, *Accurate sum and dot product*, 2005): about 106 bits, of which the result shows 53. Two
-//! orders can still differ when the exact sum lies within some 2^-100 of the middle between two floats.
-//! Variances are made from such sums of values and of squares.
+//! They are made from the sum of the values and the sum of their squares, which are kept as two floats each, the sum and what was
+//! rounded away (Knuth's two-sum; T. Ogita, S. Rump, S. Oishi, *Accurate sum and dot product*, 2005): about 106 bits, of which the
+//! result shows 53. Two orders can still differ when what is exact lies within some 2^-100 of the middle between two floats. (Sums and
+//! averages are exact: see `sums`.)
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, UInt64Array};
 use arrow::datatypes::{Float64Type, UInt64Type};
@@ -15,8 +14,6 @@ use std::sync::Arc;
 /// What is made of a group's sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Statistic {
-    Sum,
-    Average,
     VarianceSample,
     VariancePopulation,
     DeviationSample,
@@ -27,18 +24,12 @@ impl Statistic {
     /// The statistic a function of DataFusion computes, if it is one of these.
     pub(super) fn of(function: &str) -> Option<Self> {
         Some(match function {
-            "sum" => Self::Sum,
-            "avg" => Self::Average,
             "var" => Self::VarianceSample,
             "var_pop" => Self::VariancePopulation,
             "stddev" => Self::DeviationSample,
             "stddev_pop" => Self::DeviationPopulation,
             _ => return None,
         })
-    }
-
-    fn needs_squares(self) -> bool {
-        !matches!(self, Self::Sum | Self::Average)
     }
 }
 
@@ -114,50 +105,33 @@ struct Cell {
 
 /// The accumulator of all groups.
 ///
-/// Its state is the count, the sum's two floats and, for variances, the two floats of the sum of squares.
+/// Its state is the count, and the two floats of the sum and of the sum of squares.
 #[derive(Debug)]
-pub(super) struct ExactSums {
+pub(super) struct Variances {
     statistic: Statistic,
     cells: Vec<Cell>,
     squares: Vec<Twofold>,
 }
 
-impl ExactSums {
+impl Variances {
     pub(super) fn new(statistic: Statistic) -> Self {
         Self { statistic, cells: Vec::new(), squares: Vec::new() }
     }
 
     fn resize(&mut self, groups: usize) {
         self.cells.resize(groups, Cell::default());
-        if self.statistic.needs_squares() {
-            self.squares.resize(groups, Twofold::default());
-        }
+        self.squares.resize(groups, Twofold::default());
     }
 
     fn add(&mut self, group: usize, value: f64) {
         let cell = &mut self.cells[group];
         cell.count += 1;
         cell.sum.add(value);
-        if let Some(square) = self.squares.get_mut(group) {
-            square.add_square(value);
-        }
-    }
-
-    fn add_column(&mut self, values: &[f64], groups: &[usize]) {
-        if self.statistic.needs_squares() {
-            groups.iter().zip(values).for_each(|(&group, &value)| self.add(group, value));
-            return;
-        }
-        for (&group, &value) in groups.iter().zip(values) {
-            let cell = &mut self.cells[group];
-            cell.count += 1;
-            cell.sum.add(value);
-        }
+        self.squares[group].add_square(value);
     }
 
     fn take(&mut self, emit_to: EmitTo) -> (Vec<Cell>, Vec<Twofold>) {
-        let squares = if self.statistic.needs_squares() { emit_to.take_needed(&mut self.squares) } else { Vec::new() };
-        (emit_to.take_needed(&mut self.cells), squares)
+        (emit_to.take_needed(&mut self.cells), emit_to.take_needed(&mut self.squares))
     }
 }
 
@@ -178,8 +152,6 @@ fn result(statistic: Statistic, cell: &Cell, squares: Option<&Twofold>) -> Optio
     let variance = |divisor: u64| (divisor > 0).then(|| spread(cell, squares.copied().unwrap_or_default()) / divisor as f64);
     match statistic {
         _ if count == 0 => None,
-        Statistic::Sum => Some(cell.sum.value()),
-        Statistic::Average => Some(cell.sum.value() / count as f64),
         Statistic::VarianceSample => variance(count - 1),
         Statistic::VariancePopulation => variance(count),
         Statistic::DeviationSample => variance(count - 1).map(f64::sqrt),
@@ -192,7 +164,7 @@ fn halves(sums: impl Iterator<Item = Twofold> + Clone) -> [ArrayRef; 2] {
     [Arc::new(high), Arc::new(Float64Array::from_iter_values(sums.map(|sum| sum.low)))]
 }
 
-impl GroupsAccumulator for ExactSums {
+impl GroupsAccumulator for Variances {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -203,7 +175,7 @@ impl GroupsAccumulator for ExactSums {
         self.resize(total_num_groups);
         let values = values[0].as_primitive::<Float64Type>();
         if values.null_count() == 0 && opt_filter.is_none() {
-            self.add_column(values.values(), group_indices);
+            group_indices.iter().zip(values.values()).for_each(|(&group, &value)| self.add(group, value));
             return Ok(());
         }
         let wanted = |row: usize| opt_filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
@@ -225,9 +197,7 @@ impl GroupsAccumulator for ExactSums {
         let (cells, squares) = self.take(emit_to);
         let mut state: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from_iter_values(cells.iter().map(|cell| cell.count)))];
         state.extend(halves(cells.iter().map(|cell| cell.sum)));
-        if self.statistic.needs_squares() {
-            state.extend(halves(squares.iter().copied()));
-        }
+        state.extend(halves(squares.iter().copied()));
         Ok(state)
     }
 
@@ -239,9 +209,7 @@ impl GroupsAccumulator for ExactSums {
             let cell = &mut self.cells[group];
             cell.count += counts[row];
             cell.sum.add_twofold(Twofold { high: floats[0][row], low: floats[1][row] });
-            if let Some(square) = self.squares.get_mut(group) {
-                square.add_twofold(Twofold { high: floats[2][row], low: floats[3][row] });
-            }
+            self.squares[group].add_twofold(Twofold { high: floats[2][row], low: floats[3][row] });
         }
         Ok(())
     }
@@ -261,9 +229,9 @@ mod tests {
     use super::*;
 
     fn compute(statistic: Statistic, parts: &[&[f64]]) -> Option<f64> {
-        let mut whole = ExactSums::new(statistic);
+        let mut whole = Variances::new(statistic);
         for part in parts {
-            let mut one = ExactSums::new(statistic);
+            let mut one = Variances::new(statistic);
             let values: ArrayRef = Arc::new(Float64Array::from(part.to_vec()));
             one.update_batch(&[values], &vec![0; part.len()], None, 1).unwrap();
             whole.merge_batch(&one.state(EmitTo::All).unwrap(), &[0], 1).unwrap();
@@ -271,22 +239,6 @@ mod tests {
         let result = whole.evaluate(EmitTo::All).unwrap();
         let result = result.as_primitive::<Float64Type>();
         result.is_valid(0).then(|| result.value(0))
-    }
-
-    #[test]
-    fn sums_do_not_depend_on_order() {
-        let values: Vec<f64> = (0..1000).map(|i| f64::from(i).sin() * 10_f64.powi(i % 17 - 8)).collect();
-        let expected = compute(Statistic::Sum, &[&values]);
-        for rotation in 1..50 {
-            let mut rotated = values.clone();
-            rotated.rotate_left(rotation * 17);
-            rotated[rotation..].reverse();
-            let (left, right) = rotated.split_at(rotation * 13);
-            assert_eq!(compute(Statistic::Sum, &[left, right]), expected, "rotation {rotation}");
-        }
-        assert_eq!(compute(Statistic::Sum, &[&[1e100, 1.0, -1e100]]), Some(1.0));
-        assert_eq!(compute(Statistic::Sum, &[&[f64::INFINITY, 1.0]]), Some(f64::INFINITY));
-        assert!(compute(Statistic::Average, &[&[f64::NAN, 1.0]]).unwrap().is_nan());
     }
 
     #[test]

@@ -1,0 +1,379 @@
+//! Arithmetic of whole numbers that does not wrap.
+//!
+//! DataFusion computes sums, differences, products and negations of integers modulo 2^n, and its checked kernels look at one value at
+//! a time. The nodes here compute as the wrapping kernels do, a column at a time, and gather one flag over the whole column. Only when
+//! that is set do they look for a row which overflowed (what lies under a null does not count), and fail.
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{
+    DataType, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow::error::ArrowError;
+use datafusion_common::{DataFusionError, Result, ScalarValue, internal_err};
+use datafusion_expr::{ColumnarValue, Operator};
+use datafusion_physical_expr::PhysicalExpr;
+use std::fmt;
+use std::sync::Arc;
+
+/// `left op right` of one integer type, where `op` is plus, minus or multiply.
+#[derive(Debug, Eq)]
+pub(super) struct Checked {
+    left: Arc<dyn PhysicalExpr>,
+    op: Operator,
+    right: Arc<dyn PhysicalExpr>,
+}
+
+/// `-inner` of an integer type.
+#[derive(Debug, Eq)]
+pub(super) struct CheckedNegative(Arc<dyn PhysicalExpr>);
+
+// Derived comparisons would move out of the shared expressions.
+impl PartialEq for Checked {
+    fn eq(&self, other: &Self) -> bool {
+        self.op == other.op && self.left.eq(&other.left) && self.right.eq(&other.right)
+    }
+}
+
+impl std::hash::Hash for Checked {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.left.hash(state);
+        self.op.hash(state);
+        self.right.hash(state);
+    }
+}
+
+impl PartialEq for CheckedNegative {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq(&other.0)
+    }
+}
+
+impl std::hash::Hash for CheckedNegative {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Checked {
+    /// Whether an operation can overflow, and is one of these.
+    pub(super) fn is_for(op: Operator, left: &DataType, right: &DataType) -> bool {
+        matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply) && left.is_integer() && left == right
+    }
+
+    pub(super) fn new(left: Arc<dyn PhysicalExpr>, op: Operator, right: Arc<dyn PhysicalExpr>) -> Self {
+        Self { left, op, right }
+    }
+}
+
+impl CheckedNegative {
+    pub(super) fn new(inner: Arc<dyn PhysicalExpr>) -> Self {
+        Self(inner)
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} {} {})", self.left, self.op, self.right)
+    }
+}
+
+impl fmt::Display for CheckedNegative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "(- {})", self.0)
+    }
+}
+
+/// Calls a generic function for an integer type.
+macro_rules! of_integer {
+    ($type:expr, $function:ident($($argument:expr),*)) => {
+        match $type {
+            DataType::Int8 => $function::<Int8Type>($($argument),*),
+            DataType::Int16 => $function::<Int16Type>($($argument),*),
+            DataType::Int32 => $function::<Int32Type>($($argument),*),
+            DataType::Int64 => $function::<Int64Type>($($argument),*),
+            DataType::UInt8 => $function::<UInt8Type>($($argument),*),
+            DataType::UInt16 => $function::<UInt16Type>($($argument),*),
+            DataType::UInt32 => $function::<UInt32Type>($($argument),*),
+            DataType::UInt64 => $function::<UInt64Type>($($argument),*),
+            other => internal_err!("{other} is no integer"),
+        }
+    };
+}
+
+impl PhysicalExpr for Checked {
+    fn data_type(&self, input: &Schema) -> Result<DataType> {
+        self.left.data_type(input)
+    }
+
+    fn nullable(&self, input: &Schema) -> Result<bool> {
+        Ok(self.left.nullable(input)? || self.right.nullable(input)?)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        let (left, right) = (self.left.evaluate(batch)?, self.right.evaluate(batch)?);
+        of_integer!(left.data_type(), binary(self.op, &left, &right))
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.left, &self.right]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(Self::new(Arc::clone(&children[0]), self.op, Arc::clone(&children[1]))))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.left.fmt_sql(f)?;
+        write!(f, " {} ", self.op)?;
+        self.right.fmt_sql(f)
+    }
+}
+
+impl PhysicalExpr for CheckedNegative {
+    fn data_type(&self, input: &Schema) -> Result<DataType> {
+        self.0.data_type(input)
+    }
+
+    fn nullable(&self, input: &Schema) -> Result<bool> {
+        self.0.nullable(input)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        let inner = self.0.evaluate(batch)?;
+        of_integer!(inner.data_type(), negative(&inner))
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.0]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(Self::new(Arc::clone(&children[0]))))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "(- ")?;
+        self.0.fmt_sql(f)?;
+        write!(f, ")")
+    }
+}
+
+/// Operations that say with their result whether it wrapped: then the top bit of the second number is set.
+trait Integer: Copy + PartialEq + fmt::Display + std::ops::BitOr<Output = Self> + Default {
+    fn plus(self, other: Self) -> (Self, Self);
+    fn minus(self, other: Self) -> (Self, Self);
+    fn times(self, other: Self) -> (Self, Self);
+    fn is_wrapped(mark: Self) -> bool;
+}
+
+macro_rules! signed {
+    ($type:ty, $times:expr) => {
+        impl Integer for $type {
+            #[inline]
+            fn plus(self, other: Self) -> (Self, Self) {
+                let sum = self.wrapping_add(other);
+                (sum, (self ^ sum) & (other ^ sum))
+            }
+            #[inline]
+            fn minus(self, other: Self) -> (Self, Self) {
+                let difference = self.wrapping_sub(other);
+                (difference, (self ^ other) & (self ^ difference))
+            }
+            #[inline]
+            fn times(self, other: Self) -> (Self, Self) {
+                $times(self, other)
+            }
+            fn is_wrapped(mark: Self) -> bool {
+                mark < 0
+            }
+        }
+    };
+}
+
+macro_rules! unsigned {
+    ($type:ty) => {
+        impl Integer for $type {
+            #[inline]
+            fn plus(self, other: Self) -> (Self, Self) {
+                let (sum, wrapped) = self.overflowing_add(other);
+                (sum, Self::from(wrapped) << (Self::BITS - 1))
+            }
+            #[inline]
+            fn minus(self, other: Self) -> (Self, Self) {
+                let (difference, wrapped) = self.overflowing_sub(other);
+                (difference, Self::from(wrapped) << (Self::BITS - 1))
+            }
+            #[inline]
+            fn times(self, other: Self) -> (Self, Self) {
+                let (product, wrapped) = self.overflowing_mul(other);
+                (product, Self::from(wrapped) << (Self::BITS - 1))
+            }
+            fn is_wrapped(mark: Self) -> bool {
+                mark >> (Self::BITS - 1) != 0
+            }
+        }
+    };
+}
+
+/// A product of small integers, by way of a type that holds it: compilers make vector instructions of that.
+macro_rules! by_way_of {
+    ($type:ty, $wide:ty) => {
+        |one: $type, other: $type| -> ($type, $type) {
+            let wide = <$wide>::from(one) * <$wide>::from(other);
+            let product = wide as $type;
+            (product, <$type>::from(<$wide>::from(product) != wide).wrapping_neg())
+        }
+    };
+}
+
+signed!(i8, by_way_of!(i8, i16));
+signed!(i16, by_way_of!(i16, i32));
+signed!(i32, by_way_of!(i32, i64));
+signed!(i64, |one: i64, other: i64| {
+    let (product, wrapped) = one.overflowing_mul(other);
+    (product, i64::from(wrapped).wrapping_neg())
+});
+unsigned!(u8);
+unsigned!(u16);
+unsigned!(u32);
+unsigned!(u64);
+
+/// A column, or the one value that all rows have.
+enum Side<'a, T: ArrowPrimitiveType> {
+    Column(&'a PrimitiveArray<T>),
+    Value(Option<T::Native>),
+}
+
+impl<'a, T: ArrowPrimitiveType> Side<'a, T> {
+    fn of(value: &'a ColumnarValue) -> Result<Self> {
+        match value {
+            ColumnarValue::Array(array) => match array.as_primitive_opt::<T>() {
+                Some(column) => Ok(Self::Column(column)),
+                None => internal_err!("{} where {} was planned", array.data_type(), T::DATA_TYPE),
+            },
+            ColumnarValue::Scalar(scalar) => {
+                let one = scalar.to_array()?;
+                match one.as_primitive_opt::<T>() {
+                    Some(column) => Ok(Self::Value(column.is_valid(0).then(|| column.value(0)))),
+                    None => internal_err!("{} where {} was planned", one.data_type(), T::DATA_TYPE),
+                }
+            }
+        }
+    }
+}
+
+fn binary<T: ArrowPrimitiveType>(op: Operator, left: &ColumnarValue, right: &ColumnarValue) -> Result<ColumnarValue>
+where
+    T::Native: Integer,
+{
+    match op {
+        Operator::Plus => apply::<T>("+", left, right, Integer::plus),
+        Operator::Minus => apply::<T>("-", left, right, Integer::minus),
+        Operator::Multiply => apply::<T>("*", left, right, Integer::times),
+        other => internal_err!("{other} is not checked"),
+    }
+}
+
+#[inline]
+fn apply<T: ArrowPrimitiveType>(
+    sign: &str,
+    left: &ColumnarValue,
+    right: &ColumnarValue,
+    compute: impl Fn(T::Native, T::Native) -> (T::Native, T::Native),
+) -> Result<ColumnarValue>
+where
+    T::Native: Integer,
+{
+    let outside = |one: T::Native, other: T::Native| out_of_range(&format!("{one} {sign} {other}"), &T::DATA_TYPE);
+    let column = match (Side::<T>::of(left)?, Side::<T>::of(right)?) {
+        (Side::Value(None), _) | (_, Side::Value(None)) => {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from(&T::DATA_TYPE)?));
+        }
+        (Side::Value(Some(one)), Side::Value(Some(other))) => {
+            let (value, mark) = compute(one, other);
+            if T::Native::is_wrapped(mark) {
+                return Err(outside(one, other));
+            }
+            let array: ArrayRef = Arc::new(PrimitiveArray::<T>::from_value(value, 1));
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?));
+        }
+        (Side::Column(one), Side::Column(other)) => {
+            let pairs = one.values().iter().zip(other.values().iter()).map(|(&one, &other)| (one, other));
+            checked::<T>(pairs, NullBuffer::union(one.nulls(), other.nulls()), compute, outside)?
+        }
+        (Side::Column(one), Side::Value(Some(other))) => {
+            let pairs = one.values().iter().map(|&one| (one, other));
+            checked::<T>(pairs, one.nulls().cloned(), compute, outside)?
+        }
+        (Side::Value(Some(one)), Side::Column(other)) => {
+            let pairs = other.values().iter().map(|&other| (one, other));
+            checked::<T>(pairs, other.nulls().cloned(), compute, outside)?
+        }
+    };
+    Ok(ColumnarValue::Array(Arc::new(column)))
+}
+
+#[inline]
+fn checked<T: ArrowPrimitiveType>(
+    pairs: impl Iterator<Item = (T::Native, T::Native)> + Clone,
+    nulls: Option<NullBuffer>,
+    compute: impl Fn(T::Native, T::Native) -> (T::Native, T::Native),
+    outside: impl Fn(T::Native, T::Native) -> DataFusionError,
+) -> Result<PrimitiveArray<T>>
+where
+    T::Native: Integer,
+{
+    let mut marks = T::Native::default();
+    let values: Vec<T::Native> = pairs
+        .clone()
+        .map(|(one, other)| {
+            let (value, mark) = compute(one, other);
+            marks = marks | mark;
+            value
+        })
+        .collect();
+    if T::Native::is_wrapped(marks) {
+        for (row, (one, other)) in pairs.enumerate() {
+            let counts = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            if counts && T::Native::is_wrapped(compute(one, other).1) {
+                return Err(outside(one, other));
+            }
+        }
+    }
+    Ok(PrimitiveArray::new(values.into(), nulls))
+}
+
+fn negative<T: ArrowPrimitiveType>(inner: &ColumnarValue) -> Result<ColumnarValue>
+where
+    T::Native: Integer,
+{
+    let zero: ArrayRef = Arc::new(PrimitiveArray::<T>::from_value(T::Native::default(), 1));
+    let zero = ColumnarValue::Scalar(ScalarValue::try_from_array(&zero, 0)?);
+    // Of the difference from zero, so that it fails where that does.
+    apply::<T>("-", &zero, inner, Integer::minus)
+}
+
+/// What is said of a value that its type does not hold.
+pub(crate) const OUT_OF_RANGE: &str = "is out of the range of";
+
+fn out_of_range(what: &str, data_type: &DataType) -> DataFusionError {
+    ArrowError::ArithmeticOverflow(format!("{what} {OUT_OF_RANGE} {}", sql_type(data_type))).into()
+}
+
+/// The name of a type in the language, where it has one.
+pub(crate) fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Int8 => "TINYINT".into(),
+        DataType::Int16 => "SMALLINT".into(),
+        DataType::Int32 => "INT".into(),
+        DataType::Int64 => "BIGINT".into(),
+        DataType::Float32 => "FLOAT".into(),
+        DataType::Float64 => "DOUBLE".into(),
+        DataType::Boolean => "BOOLEAN".into(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "STRING".into(),
+        DataType::Date32 => "DATE".into(),
+        DataType::Timestamp(_, None) => "TIMESTAMP".into(),
+        other => other.to_string(),
+    }
+}
