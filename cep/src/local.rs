@@ -1,9 +1,9 @@
 //! Masks: for every row one bit a local condition.
 
-use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::buffer::BooleanBuffer;
-use egret_core::Result;
-use egret_core::expr::Expression;
+use egret_core::expr::{Expression, compute};
+use egret_core::{Error, Result, Uncomputed};
 use std::sync::Arc;
 
 /// How many conditions a mask column holds. The top bit is free: the matcher uses it for "whatever the row is".
@@ -38,6 +38,15 @@ pub(crate) fn words(conditions: usize) -> usize {
     conditions.div_ceil(BITS_A_WORD)
 }
 
+/// The rows where a condition is true; null is not.
+fn is_true(column: &ArrayRef) -> Result<BooleanBuffer> {
+    let mask = column.as_boolean_opt().ok_or_else(|| Error::bug("a local condition is a condition"))?;
+    Ok(match mask.nulls() {
+        None => mask.values().clone(),
+        Some(nulls) => mask.values() & nulls.inner(),
+    })
+}
+
 /// The results of all conditions for some rows.
 pub(crate) struct Masks {
     pub(crate) words: Vec<Vec<u64>>,
@@ -45,16 +54,26 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the conditions.
-    pub(crate) fn of(conditions: &[Expression], rows: &RecordBatch) -> Result<Self> {
-        let bits = conditions.iter().map(|condition| condition.bits(rows)).collect::<Result<Vec<_>>>()?;
-        let mut words = vec![vec![0_u64; rows.num_rows()]; words(conditions.len())];
+    /// Evaluates the conditions for the rows for which all of them can be evaluated. Returns these rows, too, and what is wrong with
+    /// the others.
+    pub(crate) fn of(conditions: &[Expression], rows: &RecordBatch) -> Result<(Self, RecordBatch, Vec<Uncomputed>)> {
+        let expressions: Vec<&Expression> = conditions.iter().collect();
+        let computed = compute(&expressions, rows)?;
+        let wrong = Uncomputed::of_faults(&computed.faults, &expressions, rows);
+        let rows = computed.good_rows(rows)?;
+        let bits = computed.columns.iter().map(|column| is_true(column)).collect::<Result<Vec<_>>>()?;
+        Ok((Self::of_bits(bits, &rows), rows, wrong))
+    }
+
+    fn of_bits(bits: Vec<BooleanBuffer>, rows: &RecordBatch) -> Self {
+        let conditions = bits.len();
+        let mut words = vec![vec![0_u64; rows.num_rows()]; words(conditions)];
         for (condition, bits) in bits.iter().enumerate() {
             let place = MaskBit::of(condition);
             let word = &mut words[place.word];
             bits.set_indices().for_each(|row| word[row] |= place.bit);
         }
-        Ok(Self { words, bits })
+        Self { words, bits }
     }
 
     /// Masks of rows that are not looked at.

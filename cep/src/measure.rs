@@ -9,8 +9,8 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
-use egret_core::expr::{Expression, Planner, Scope};
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::expr::{Computed, Expression, Planner, Scope, compute};
+use egret_core::{Error, Result, StreamSchema, Uncomputed};
 use std::sync::Arc;
 
 /// Measures from text: pairs of a column's name and its expression.
@@ -105,12 +105,19 @@ impl Measures {
         StreamSchema::new(fields, Some(&name))
     }
 
-    /// The output's rows, from the times of the matches and the columns of the values read.
-    pub(crate) fn evaluate(&self, times: ArrayRef, values: Vec<ArrayRef>) -> Result<RecordBatch> {
+    /// The output's rows, from the times of the matches and the columns of the values read; and what could not be computed of others.
+    pub(crate) fn evaluate(&self, times: ArrayRef, values: Vec<ArrayRef>) -> Result<(RecordBatch, Vec<Uncomputed>)> {
         let columns = std::iter::once(times).chain(values).collect();
         let rows = RecordBatch::try_new(Arc::clone(&self.inputs), columns)?;
-        let columns = self.expressions.iter().map(|expression| expression.evaluate(&rows)).collect::<Result<_>>()?;
-        Ok(RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?)
+        let expressions: Vec<&Expression> = self.expressions.iter().collect();
+        let Computed { columns, faults, .. } = compute(&expressions, &rows)?;
+        let wrong = Uncomputed::of_faults(&faults, &expressions, &rows);
+        Ok((RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?, wrong))
+    }
+
+    /// Whether there may be matches for which a measure cannot be computed, but for the values that it reads.
+    pub(crate) fn can_fail(&self) -> bool {
+        self.expressions.iter().any(Expression::can_fail)
     }
 }
 

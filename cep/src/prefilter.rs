@@ -4,6 +4,7 @@ use crate::compiled::Plan;
 use crate::local::Masks;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use egret_core::expr::Expression;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout};
 use std::sync::Arc;
@@ -14,6 +15,10 @@ pub(crate) struct PrefilterFactory(pub(crate) Arc<Plan>);
 impl OperatorFactory for PrefilterFactory {
     fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Prefilter(Arc::clone(&self.0))))
+    }
+
+    fn may_refuse(&self) -> bool {
+        self.0.locals.iter().any(Expression::can_fail)
     }
 
     fn describe(&self) -> Vec<String> {
@@ -41,10 +46,11 @@ impl Operator for Prefilter {
             ctx.emit(batch.with_rows(rows, plan.rows.event_time()));
             return Ok(());
         }
-        let masks = Masks::of(&plan.locals, batch.rows())?;
+        let (masks, rows, wrong) = Masks::of(&plan.locals, batch.rows())?;
+        ctx.refuse(&wrong)?;
         let keep = masks.any().filter(|_| plan.drops_rows);
-        let keep = keep.filter(|keep| keep.count_set_bits() < batch.num_rows());
-        let rows = self.output(batch.rows(), masks, keep.map(|keep| BooleanArray::new(keep, None)))?;
+        let keep = keep.filter(|keep| keep.count_set_bits() < rows.num_rows());
+        let rows = self.output(&rows, masks, keep.map(|keep| BooleanArray::new(keep, None)))?;
         ctx.emit(Batch::from_parts(rows, plan.rows.event_time(), None));
         Ok(())
     }

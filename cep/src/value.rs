@@ -50,6 +50,15 @@ impl RunValue {
         Field::new(&self.name, self.data_type.clone(), true)
     }
 
+    /// Whether there may be matches for which its type does not hold it.
+    pub(crate) fn can_fail(&self) -> bool {
+        match &self.function {
+            Function::Sum => !self.data_type.is_floating(),
+            Function::Other(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it can be kept up to date event by event.
     pub(crate) fn is_folded(&self) -> bool {
         matches!(self.function, Function::Count | Function::Sum | Function::Average | Function::Least | Function::Greatest)

@@ -169,6 +169,13 @@ impl Plan {
         self.sets_from = if why_one_by_one(self).is_some() { usize::MAX } else { self.options.sets_from };
     }
 
+    /// Whether there may be rows or matches for which the matcher cannot compute something.
+    pub(crate) fn can_fail(&self) -> bool {
+        let conditions = &self.conditions;
+        let of_conditions = conditions.list.iter().flat_map(|condition| &condition.terms).any(|term| conditions.can_fail(term));
+        of_conditions || self.measures.can_fail() || self.measures.values.iter().any(|&value| self.values[value].can_fail())
+    }
+
     /// Whether all that the matcher reads of a row are its masks, its key and its time: no condition compares one of its columns
     /// with the match.
     pub(crate) fn reads_masks_alone(&self) -> bool {

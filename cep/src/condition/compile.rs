@@ -152,18 +152,22 @@ impl Drafts {
     }
 }
 
-/// Chooses the gate; where a condition contains it, it is looked at first.
+/// Chooses the gate; where a condition contains it, it is looked at first, unless it may fail. Then nothing before it does (see
+/// [`Gate::of`]), so that it is all one which rows are looked at: no part that fails is reached because of another partial match.
 fn gated(mut conditions: Conditions) -> Conditions {
     let Some(gate) = Gate::choose(&conditions) else { return conditions };
     for index in 0..conditions.list.len() {
         let condition = &conditions.list[index];
         let found = condition.terms.iter().enumerate().find_map(|(term, of)| match Gate::of(&conditions, of) {
-            Some((fits, run)) if fits == gate && condition.local.is_none() => Some((term, run)),
+            Some((fits, run)) if fits == gate && Gate::may_stand_in(&conditions, condition, of) => Some((term, run)),
             _ => None,
         });
         if let Some((term, run)) = found {
+            let can_fail = conditions.can_fail(&condition.terms[term]);
             let condition = &mut conditions.list[index];
-            condition.terms.swap(0, term);
+            if !can_fail {
+                condition.terms[..=term].rotate_right(1);
+            }
             condition.gate = Some(run);
         }
     }
@@ -237,7 +241,9 @@ impl Binding<'_> {
             (None, Some(arithmetic)) if is_scalar => How::Arithmetic(arithmetic),
             _ => How::Expression(Expression::new(side.logical().clone(), &Scope::of_arrow(&schema)?)?),
         };
-        self.conditions.run_sides.push(RunSide { values, schema, how, text });
+        let fails = matches!(&how, How::Expression(expression) if expression.can_fail());
+        let can_fail = fails || values.iter().any(|&value| self.values[value].can_fail());
+        self.conditions.run_sides.push(RunSide { values, schema, how, text, can_fail });
         Ok(self.conditions.run_sides.len() - 1)
     }
 
@@ -249,6 +255,7 @@ impl Binding<'_> {
         let fields: Vec<Field> = of_rows.chain(values.iter().map(|&value| self.values[value].field())).collect();
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let expression = Expression::new(whole.logical().clone(), &Scope::of_arrow(&schema)?)?;
-        Ok(Term::Mixed { expression, schema, columns, values })
+        let can_fail = expression.can_fail() || values.iter().any(|&value| self.values[value].can_fail());
+        Ok(Term::Mixed { expression, schema, columns, values, can_fail })
     }
 }

@@ -31,11 +31,10 @@ impl Gate {
     /// The comparison that most of the conditions without a local part contain.
     pub(crate) fn choose(conditions: &Conditions) -> Option<Self> {
         let candidates = |condition: &super::Condition| -> Vec<Self> {
-            let is_open = condition.local.is_none() && !condition.never;
             condition
                 .terms
                 .iter()
-                .filter(|_| is_open)
+                .filter(|term| !condition.never && Self::may_stand_in(conditions, condition, term))
                 .filter_map(|term| Self::of(conditions, term))
                 .map(|(gate, _)| gate)
                 .collect()
@@ -43,6 +42,14 @@ impl Gate {
         let all: Vec<Vec<Self>> = conditions.list.iter().map(candidates).collect();
         let covered = |gate: &Self| all.iter().filter(|of| of.contains(gate)).count();
         all.iter().flatten().rev().max_by_key(|gate| covered(gate)).copied()
+    }
+
+    /// Whether rows may be passed over because of a part of a condition: it has no local part, and either this part cannot fail or
+    /// none of the others can. (Else a row that is passed over would not be reported, and one that is looked at because of another
+    /// partial match would be.)
+    pub(crate) fn may_stand_in(conditions: &Conditions, condition: &super::Condition, term: &Term) -> bool {
+        let others = condition.terms.iter().filter(|other| !std::ptr::eq(*other, term));
+        condition.local.is_none() && (!conditions.can_fail(term) || !others.into_iter().any(|other| conditions.can_fail(other)))
     }
 
     /// The gate that a part of a condition fits, and the match's side of it.

@@ -53,7 +53,7 @@ pub(crate) enum Term {
     /// A condition on the match alone.
     Run(usize),
     /// Anything else: over columns of the row and values of the match.
-    Mixed { expression: Expression, schema: SchemaRef, columns: Vec<usize>, values: Vec<usize> },
+    Mixed { expression: Expression, schema: SchemaRef, columns: Vec<usize>, values: Vec<usize>, can_fail: bool },
 }
 
 /// An expression over values of the match.
@@ -64,12 +64,14 @@ pub(crate) struct RunSide {
     pub(crate) schema: SchemaRef,
     pub(crate) how: How,
     pub(crate) text: String,
+    /// Whether it may not be computed for some match.
+    pub(crate) can_fail: bool,
 }
 
 /// How a match's side is computed.
 #[derive(Clone, Debug)]
 pub(crate) enum How {
-    /// It is the one value itself; `scalar` if that is neither made of many columns nor can fail.
+    /// It is the one value itself; `scalar` if that is not made of many columns.
     Value { scalar: bool },
     /// Float arithmetic over such values.
     Arithmetic(Arithmetic),
@@ -77,8 +79,27 @@ pub(crate) enum How {
     Expression(Expression),
 }
 
+impl Conditions {
+    /// Whether a part of a condition may not be computed for some row and match.
+    pub(crate) fn can_fail(&self, term: &Term) -> bool {
+        match term {
+            Term::Compare { event, run, .. } => self.event_sides[*event].can_fail() || self.run_sides[*run].can_fail,
+            Term::Run(run) => self.run_sides[*run].can_fail,
+            Term::Mixed { can_fail, .. } => *can_fail,
+        }
+    }
+}
+
 impl RunSide {
-    /// Whether it is quick to compute, and cannot fail.
+    /// How it is written.
+    pub(crate) fn shown(&self) -> String {
+        match &self.how {
+            How::Expression(expression) => expression.text(),
+            _ => self.text.clone(),
+        }
+    }
+
+    /// Whether it is quick to compute.
     pub(crate) fn is_scalar(&self) -> bool {
         matches!(self.how, How::Value { scalar: true } | How::Arithmetic(_))
     }

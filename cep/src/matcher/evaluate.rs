@@ -1,4 +1,7 @@
 //! Whether a row meets a condition, given what a partial match has taken.
+//!
+//! A condition that cannot be computed is not met, and the row is a bad row, whichever partial match it was. The parts of a condition are
+//! looked at in their order, up to the first that does not hold: what stands before guards what comes behind.
 
 use super::slab::NONE;
 use super::store::Store;
@@ -10,8 +13,9 @@ use crate::condition::{Condition, How, RunSide, Term};
 use crate::local::ANY_ROW;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
-use egret_core::Result;
-use egret_core::expr::Expression;
+use egret_core::expr::{Expression, compute_or_null, literal};
+use egret_core::{Error, Result, Uncomputed};
+use std::collections::BTreeMap;
 
 /// The rows being worked on.
 #[derive(Debug)]
@@ -25,6 +29,12 @@ pub(crate) struct Current {
     initial: Vec<Option<Scalar>>,
     /// What the rows have that is compared with bounds; empty if the pattern has no gate.
     gate: Vec<i32>,
+    /// By side and row, why the event's side cannot be computed.
+    faults: BTreeMap<(usize, usize), String>,
+    /// What could not be computed of rows, each row once.
+    pub(crate) wrong: Vec<Uncomputed>,
+    /// The row that `wrong` says something of last.
+    wrong_row: Option<usize>,
 }
 
 impl Current {
@@ -45,9 +55,16 @@ impl Current {
             sides: vec![None; plan.conditions.event_sides.len()],
             initial: vec![None; plan.conditions.run_sides.len()],
             gate: Vec::new(),
+            faults: BTreeMap::new(),
+            wrong: Vec::new(),
+            wrong_row: None,
         };
         if let Some(gate) = plan.conditions.gate {
             current.gate = gate.values(current.side(plan, gate.event)?);
+            // Whether it matters that this cannot be computed is known when it is looked at.
+            for (_, row) in current.faults.keys() {
+                current.gate[*row] = i32::MAX;
+            }
         }
         Ok(current)
     }
@@ -55,7 +72,8 @@ impl Current {
     /// Rows of which nothing but the masks is read.
     pub(crate) fn of_masks(rows: RecordBatch, masks: Vec<Vec<u64>>, plan: &Plan) -> Self {
         let initial = vec![None; plan.conditions.run_sides.len()];
-        Self { rows, masks, sides: Vec::new(), initial, gate: Vec::new() }
+        let (sides, gate, faults, wrong) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
+        Self { rows, masks, sides, initial, gate, faults, wrong, wrong_row: None }
     }
 
     /// The mask columns, to be used again.
@@ -83,10 +101,52 @@ impl Current {
 
     fn side(&mut self, plan: &Plan, side: usize) -> Result<&Column> {
         if self.sides[side].is_none() {
-            self.sides[side] = Some(Column::of(plan.conditions.event_sides[side].evaluate(&self.rows)?)?);
+            let (column, faults) = compute_or_null(&plan.conditions.event_sides[side], &self.rows)?;
+            self.faults.extend(faults.into_iter().map(|fault| ((side, fault.row), fault.reason)));
+            self.sides[side] = Some(Column::of(column)?);
         }
         Ok(self.sides[side].as_ref().expect("it was just made"))
     }
+
+    /// A part of a condition cannot be computed of a row.
+    #[cold]
+    fn report(&mut self, plan: &Plan, store: &mut Store, term: &Term, (chain, row): (u32, usize), reason: &str) {
+        if self.wrong_row.replace(row) == Some(row) {
+            return;
+        }
+        let wrong = match term {
+            Term::Compare { event, .. } if self.faults.contains_key(&(*event, row)) => {
+                Uncomputed::new(&plan.conditions.event_sides[*event], &self.rows, row, reason)
+            }
+            Term::Compare { run, .. } | Term::Run(run) => {
+                let side = &plan.conditions.run_sides[*run];
+                let expression = side.shown();
+                Uncomputed {
+                    expression,
+                    values: of_match(plan, store, &side.values, chain),
+                    reason: reason.into(),
+                    ..Uncomputed::default()
+                }
+            }
+            Term::Mixed { expression, schema, columns, values, .. } => {
+                let of_row = columns.iter().map(|&column| self.rows.column(column).slice(row, 1)).collect();
+                match wide_row(plan, store, schema, of_row, values, chain) {
+                    Ok(wide) => Uncomputed::new(expression, &wide, 0, reason),
+                    Err(_) => Uncomputed { expression: expression.text(), reason: reason.into(), ..Uncomputed::default() },
+                }
+            }
+        };
+        self.wrong.push(wrong.with_row(&self.rows, row));
+    }
+}
+
+/// Values of a match, as far as they can be computed, as text.
+fn of_match(plan: &Plan, store: &mut Store, values: &[usize], chain: u32) -> String {
+    let text = |&value: &usize| {
+        let of = values::array(store, value, &plan.values[value], chain).ok()?;
+        Some(format!("{} = {}", plan.values[value].name, literal(&of, 0)))
+    };
+    values.iter().filter_map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a row meets a condition.
@@ -104,8 +164,14 @@ pub(crate) fn meets(
         return Ok(false);
     }
     for term in &condition.terms {
-        if !term_holds(plan, store, current, term, chain, row)? {
-            return Ok(false);
+        match term_holds(plan, store, current, term, chain, row) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error @ Error::Data(_)) => {
+                current.report(plan, store, term, (chain, row), error.message());
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(true)
@@ -116,6 +182,9 @@ fn term_holds(plan: &Plan, store: &mut Store, current: &mut Current, term: &Term
         Term::Compare { event, op, run } => {
             with_side(plan, store, current, *run, chain)?;
             current.side(plan, *event)?;
+            if let Some(reason) = current.faults.get(&(*event, row)) {
+                return Err(Error::data(reason.clone()));
+            }
             let column = current.sides[*event].as_ref().expect("it was just made");
             Ok(holds(*op, column.compare(row, known_side(store, current, *run, chain))?))
         }
@@ -123,7 +192,7 @@ fn term_holds(plan: &Plan, store: &mut Store, current: &mut Current, term: &Term
             with_side(plan, store, current, *run, chain)?;
             Ok(matches!(known_side(store, current, *run, chain), Scalar::Int(1)))
         }
-        Term::Mixed { expression, schema, columns, values } => {
+        Term::Mixed { expression, schema, columns, values, .. } => {
             let of_row = columns.iter().map(|&column| current.rows.column(column).slice(row, 1)).collect();
             evaluate(plan, store, expression, schema, of_row, values, chain).map(|value| value == Scalar::Int(1))
         }
@@ -136,7 +205,12 @@ pub(crate) fn bound(plan: &Plan, store: &mut Store, sides: &[usize], chain: u32)
     if let Some(gate) = plan.conditions.gate {
         for &side in sides {
             // Not kept with the chain: most partial matches end before a row reaches the bound.
-            least = least.min(gate.bound(&side_value(plan, store, side, chain)?));
+            least = least.min(match side_value(plan, store, side, chain) {
+                Ok(value) => gate.bound(&value),
+                // Whether it matters is known when a row is looked at.
+                Err(Error::Data(_)) => i32::MIN,
+                Err(error) => return Err(error),
+            });
         }
     }
     Ok(least)
@@ -189,13 +263,25 @@ fn evaluate(
     store: &mut Store,
     expression: &Expression,
     schema: &SchemaRef,
-    mut columns: Vec<ArrayRef>,
+    columns: Vec<ArrayRef>,
     values: &[usize],
     chain: u32,
 ) -> Result<Scalar> {
+    let row = wide_row(plan, store, schema, columns, values, chain)?;
+    read(&expression.evaluate(&row)?, 0)
+}
+
+/// Columns of a row, then values of a chain.
+fn wide_row(
+    plan: &Plan,
+    store: &mut Store,
+    schema: &SchemaRef,
+    mut columns: Vec<ArrayRef>,
+    values: &[usize],
+    chain: u32,
+) -> Result<RecordBatch> {
     for &value in values {
         columns.push(values::array(store, value, &plan.values[value], chain)?);
     }
-    let rows = RecordBatch::try_new(SchemaRef::clone(schema), columns)?;
-    read(&expression.evaluate(&rows)?, 0)
+    Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
 }

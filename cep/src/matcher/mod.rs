@@ -50,6 +50,10 @@ impl OperatorFactory for MatcherFactory {
         Ok(Box::new(Matcher::new(&self.0, info, Box::new(Plainly))))
     }
 
+    fn may_refuse(&self) -> bool {
+        self.0.can_fail()
+    }
+
     fn describe(&self) -> Vec<String> {
         self.0.describe_matcher()
     }
@@ -206,6 +210,7 @@ impl Matcher {
         if matches > 0 {
             ctx.counters().add_named(MATCHES, matches as i64);
         }
+        ctx.refuse(&self.state.take_wrong())?;
         self.exit.send(sent, self.ended, ctx)?;
         let timed_out = self.state.timed_out();
         if timed_out > self.timed_out {

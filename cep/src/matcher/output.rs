@@ -1,13 +1,17 @@
 //! Matches on their way out: they are collected and become columns together.
+//!
+//! A match of which a measure cannot be computed is a bad row itself: it is left out. It was found all the same, so what follows from
+//! that (what other matches are skipped) stays.
 
 use super::store::Store;
 use super::values;
-use crate::compiled::Plan;
+use crate::compiled::{MATCH_TIME, Plan};
 use crate::overflow::Overflows;
 use crate::value::Function;
 use crate::why::report::{Outcome, report};
 use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
-use egret_core::{Batch, MAIN, Result};
+use egret_core::expr::literal;
+use egret_core::{Batch, Error, EventTime, MAIN, Result, Uncomputed};
 use std::sync::Arc;
 
 /// So many matches become one batch at most.
@@ -27,6 +31,8 @@ pub(super) struct Output {
     batches: Vec<(usize, Batch)>,
     timed_out_count: u64,
     pub(super) overflows: Overflows,
+    /// What could not be computed of matches.
+    pub(super) wrong: Vec<Uncomputed>,
 }
 
 #[derive(Debug, Default)]
@@ -81,13 +87,16 @@ impl Output {
             if collected.chains.is_empty() {
                 continue;
             }
-            let column = |&value: &usize| match plan.values[value].function {
-                Function::Why => collected.why(plan, store),
-                _ => values::column(store, value, &plan.values[value], &collected.chains),
+            let columns = match collected.columns(plan, store) {
+                Err(Error::Data(_)) => {
+                    collected.drop_uncomputed(plan, store, &mut self.wrong)?;
+                    collected.columns(plan, store)?
+                }
+                columns => columns?,
             };
-            let columns = plan.measures.values.iter().map(column).collect::<Result<Vec<ArrayRef>>>()?;
             let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(std::mem::take(&mut collected.times)));
-            let rows = plan.measures.evaluate(times, columns)?;
+            let (rows, wrong) = plan.measures.evaluate(times, columns)?;
+            self.wrong.extend(wrong);
             collected.ends.clear();
             collected.chains.drain(..).for_each(|chain| store.release(chain));
             self.batches.push((port, Batch::from_parts(rows, plan.measures.output.event_time(), None)));
@@ -103,7 +112,75 @@ impl Output {
     }
 }
 
+/// What cannot be computed of a match: the first value that measures read and that its type does not hold.
+fn uncomputed(plan: &Plan, store: &mut Store, chain: u32, time: i64) -> Result<Option<Uncomputed>> {
+    let mut known = vec![format!("{MATCH_TIME} = '{}'", EventTime(time))];
+    let mut found = None;
+    for &value in &plan.measures.values {
+        let of = &plan.values[value];
+        if matches!(of.function, Function::Why) {
+            continue;
+        }
+        match values::array(store, value, of, chain) {
+            Ok(array) => known.push(format!("{} = {}", of.name, literal(&array, 0))),
+            Err(Error::Data(report)) => {
+                found.get_or_insert((of.name.clone(), Error::Data(report).message().to_owned()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found.map(|(expression, reason)| Uncomputed {
+        expression,
+        values: known.join(", "),
+        reason,
+        row: json(known.iter().filter_map(|text| text.split_once(" = "))),
+        of: None,
+    }))
+}
+
+/// Names and values as a JSON object.
+fn json<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let member = |(name, value): (&str, &str)| {
+        let value = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value);
+        (name.to_owned(), serde_json::Value::from(value))
+    };
+    serde_json::Value::Object(pairs.map(member).collect()).to_string()
+}
+
 impl Collected {
+    /// The values that measures read.
+    fn columns(&self, plan: &Plan, store: &mut Store) -> Result<Vec<ArrayRef>> {
+        let column = |&value: &usize| match plan.values[value].function {
+            Function::Why => self.why(plan, store),
+            _ => values::column(store, value, &plan.values[value], &self.chains),
+        };
+        plan.measures.values.iter().map(column).collect()
+    }
+
+    /// Drops the matches of which a value cannot be computed.
+    #[cold]
+    fn drop_uncomputed(&mut self, plan: &Plan, store: &mut Store, wrong: &mut Vec<Uncomputed>) -> Result<()> {
+        let mut good = Vec::with_capacity(self.chains.len());
+        for (index, &chain) in self.chains.iter().enumerate() {
+            let found = uncomputed(plan, store, chain, self.times[index])?;
+            if found.is_some() {
+                store.release(chain);
+            }
+            good.push(found.is_none());
+            wrong.extend(found);
+        }
+        let keep = |list: &mut dyn FnMut(&mut dyn FnMut() -> bool)| {
+            let mut all = good.iter();
+            list(&mut || all.next().copied().unwrap_or(false));
+        };
+        keep(&mut |is_good| self.chains.retain(|_| is_good()));
+        keep(&mut |is_good| self.times.retain(|_| is_good()));
+        if !self.ends.is_empty() {
+            keep(&mut |is_good| self.ends.retain(|_| is_good()));
+        }
+        Ok(())
+    }
+
     /// The value of `why()` for each.
     fn why(&self, plan: &Plan, store: &mut Store) -> Result<ArrayRef> {
         let outcome = |index: usize, time: i64| match self.ends.get(index) {

@@ -17,7 +17,7 @@ use crate::saved::{column, unfit, unread};
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
-use egret_core::{Error, Result, Snapshot, ipc};
+use egret_core::{Error, Result, Snapshot, Uncomputed, ipc};
 use std::sync::Arc;
 
 impl State {
@@ -28,7 +28,8 @@ impl State {
             for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(operator) {
                 let saved = decode(plan, &bytes)?;
                 for rows in ipc::decode_rows(&saved.waiting)? {
-                    let rows = judged(plan, &rows)?;
+                    let (rows, wrong) = judged(plan, &rows)?;
+                    self.wrong.extend(wrong);
                     if let Some(time) = plan.rows.event_time() {
                         self.order.add(rows, time);
                     }
@@ -238,7 +239,7 @@ fn stored_column(plan: &Plan, rows: &RecordBatch, place: usize) -> Result<ArrayR
 }
 
 /// Rows that wait, as the prefilter of this plan would have sent them. (What the prefilter of then had no use for is gone.)
-fn judged(plan: &Plan, rows: &RecordBatch) -> Result<RecordBatch> {
+fn judged(plan: &Plan, rows: &RecordBatch) -> Result<(RecordBatch, Vec<Uncomputed>)> {
     let input = plan.input.arrow();
     let is_needed = |index: &usize| plan.kept.contains(index) || plan.judged.contains(index);
     let of_input = |index: usize| match is_needed(&index) {
@@ -248,13 +249,13 @@ fn judged(plan: &Plan, rows: &RecordBatch) -> Result<RecordBatch> {
     let columns = (0..input.fields().len()).map(of_input).collect::<Result<Vec<ArrayRef>>>()?;
     let nullable = input.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let whole = RecordBatch::try_new(Arc::new(Schema::new(nullable)), columns)?;
-    let masks = Masks::of(&plan.locals, &whole)?;
+    let (masks, whole, wrong) = Masks::of(&plan.locals, &whole)?;
     let keep = masks.any().filter(|_| plan.drops_rows);
     let given = |&index: &usize| whole.column(index).clone();
     let columns = plan.kept.iter().map(given).chain(masks.into_columns()).chain(plan.judged.iter().map(given)).collect();
     let sent = RecordBatch::try_new(Arc::clone(plan.sent.arrow()), columns)?;
     match keep {
-        Some(keep) => Ok(filter_record_batch(&sent, &BooleanArray::new(keep, None))?),
-        None => Ok(sent),
+        Some(keep) => Ok((filter_record_batch(&sent, &BooleanArray::new(keep, None))?, wrong)),
+        None => Ok((sent, wrong)),
     }
 }

@@ -16,7 +16,7 @@ use arrow::datatypes::Schema;
 use egret_core::TimeOrder;
 use egret_core::batch::micros;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Error, EventTime, Result, StateSize};
+use egret_core::{Batch, Error, EventTime, Result, StateSize, Uncomputed};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub(crate) struct State {
     clock: i64,
     /// Everything before this time was looked at.
     pub(crate) reached: i64,
+    /// What could not be computed of rows.
+    pub(super) wrong: Vec<Uncomputed>,
     /// While state is taken up: what is over then is shown at this time at the earliest.
     pub(super) not_before: i64,
 }
@@ -110,8 +112,16 @@ impl State {
             dropped: 0,
             clock: i64::MIN,
             reached: i64::MIN,
+            wrong: Vec::new(),
             not_before: i64::MIN,
         }
+    }
+
+    /// What could not be computed of rows and matches since this was asked last.
+    pub(crate) fn take_wrong(&mut self) -> Vec<Uncomputed> {
+        let mut wrong = std::mem::take(&mut self.wrong);
+        wrong.append(&mut self.output.wrong);
+        wrong
     }
 
     /// Works on rows that are in order; `now` is their time if they have none of their own.
@@ -131,6 +141,7 @@ impl State {
             self.keys.warm(&keys, some.clone());
             self.rows(plan, &mut current, &keys, times, some)?;
         }
+        self.wrong.append(&mut current.wrong);
         self.settle(plan)
     }
 
@@ -147,6 +158,7 @@ impl State {
         self.store.begin(shared.stored.clone());
         let mut current = Current::of_masks(shared.stored, shared.masks, plan);
         self.rows(plan, &mut current, shared.keys, shared.times, rows)?;
+        self.wrong.append(&mut current.wrong);
         self.settle(plan)?;
         Ok(current.into_masks())
     }

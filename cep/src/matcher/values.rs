@@ -12,6 +12,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_n
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::Result;
+use egret_core::exact::{ExactSum, average_of_integers, sum_of_integers, total_of_call};
 use egret_core::row_place::{self, hash_of, made_of};
 use std::cmp::Ordering;
 
@@ -40,18 +41,20 @@ impl Cache {
 }
 
 /// A fold over events.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fold {
     /// Values that are not null (of `count(x)`: events).
     count: i64,
-    whole: i64,
-    float: f64,
+    whole: i128,
+    float: ExactSum,
     /// The event with the least or greatest value.
     best: u32,
 }
 
 impl Fold {
-    const EMPTY: Self = Self { count: 0, whole: 0, float: 0.0, best: NONE };
+    fn empty() -> Self {
+        Self { count: 0, whole: 0, float: ExactSum::default(), best: NONE }
+    }
 
     fn take(&mut self, store: &Store, value: &RunValue, event: u32) -> Result<()> {
         let Some(column) = value.column else {
@@ -65,11 +68,8 @@ impl Fold {
         self.count += 1;
         match value.function {
             Function::Sum | Function::Average => match read(cells, row)? {
-                Scalar::Int(number) => {
-                    self.whole = self.whole.wrapping_add(number);
-                    self.float += number as f64;
-                }
-                Scalar::Float(number) => self.float += number,
+                Scalar::Int(number) => self.whole += i128::from(number),
+                Scalar::Float(number) => self.float.add(number),
                 _ => {}
             },
             Function::Least | Function::Greatest => {
@@ -86,10 +86,12 @@ impl Fold {
     fn finish(&self, store: &Store, value: &RunValue) -> Result<Scalar> {
         Ok(match value.function {
             Function::Count => Scalar::Int(self.count),
-            Function::Sum if kind(&value.data_type) == Kind::Float => Scalar::Float(self.float),
-            Function::Sum => Scalar::Int(self.whole),
+            Function::Sum if kind(&value.data_type) == Kind::Float => Scalar::Float(self.float.value()),
+            Function::Sum => Scalar::Int(sum_of_integers(self.whole)?),
             Function::Average if self.count == 0 => Scalar::Null,
-            Function::Average => Scalar::Float(self.float / self.count as f64),
+            // A column is of integers or of floats.
+            Function::Average if self.whole == 0 => Scalar::Float(self.float.average(self.count as u64)),
+            Function::Average => Scalar::Float(average_of_integers(self.whole, self.count as u64)),
             _ => event_value(store, value, self.best)?,
         })
     }
@@ -121,9 +123,9 @@ const FEW: usize = 4;
 fn fold(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<Fold> {
     let (mut few, mut more, mut count) = ([NONE; FEW], Vec::new(), 0);
     let mut at = chain;
-    let mut fold = Fold::EMPTY;
+    let mut fold = Fold::empty();
     while at != NONE {
-        if let Some(known) = store.cache(at).and_then(|cache| cache.folds.get(index).copied().flatten()) {
+        if let Some(known) = store.cache(at).and_then(|cache| cache.folds.get(index).cloned().flatten()) {
             fold = known;
             break;
         }
@@ -141,7 +143,7 @@ fn fold(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result
         fold.take(store, value, event)?;
     }
     if count > FEW {
-        Cache::set(&mut store.cache_mut(chain).folds, index, fold);
+        Cache::set(&mut store.cache_mut(chain).folds, index, fold.clone());
     }
     Ok(fold)
 }
@@ -283,6 +285,9 @@ fn aggregate(store: &Store, value: &RunValue, function: &AggregateFunctionExpr, 
         .iter()
         .map(|arg| arg.evaluate(&rows)?.into_array(rows.num_rows()))
         .collect::<Result<Vec<_>, _>>()?;
+    if let Some(total) = total_of_call(function, &rows)? {
+        return Ok(total);
+    }
     let mut accumulator = function.create_accumulator()?;
     accumulator.update_batch(&args)?;
     Ok(accumulator.evaluate()?)

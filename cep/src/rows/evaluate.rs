@@ -10,7 +10,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, Reco
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
-use egret_core::Result;
+use egret_core::exact::total_of_call;
+use egret_core::{Error, Result, Uncomputed};
 use std::sync::Arc;
 
 /// A match so far, whose last row is the current one.
@@ -30,28 +31,63 @@ pub(crate) struct SoFar<'a> {
 }
 
 impl SoFar<'_> {
-    /// Whether the terms of the current row's variable hold.
-    pub(crate) fn meets(&self, terms: &[RowTerm]) -> Result<bool> {
+    /// Whether the terms of the current row's variable hold. They are looked at in their order, up to the first that does not, or cannot
+    /// be computed, which is added to `wrong`.
+    pub(crate) fn meets(&self, terms: &[RowTerm], wrong: &mut Option<Uncomputed>) -> Result<bool> {
         let Some(at) = self.rows.get(self.current) else { return Ok(false) };
         for term in terms {
-            let is_met = match term {
-                RowTerm::Compare { side, op, with } => {
-                    let with = self.side(with)?;
-                    let (column, row) = self.store.side(at, *side);
-                    holds(*op, column.compare(row, &with)?)
+            match self.term_holds(term, at) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error @ Error::Data(_)) => {
+                    *wrong = Some(self.uncomputed(term, at, error.message()));
+                    return Ok(false);
                 }
-                RowTerm::Mixed { expression, schema, sides, values } => {
-                    let of_row = sides.iter().map(|&side| Ok(self.store.side_array(at, side)));
-                    let columns = of_row.chain(values.iter().map(|&value| self.array(value))).collect::<Result<Vec<_>>>()?;
-                    let one = RecordBatch::try_new(SchemaRef::clone(schema), columns)?;
-                    read(&expression.evaluate(&one)?, 0)? == Scalar::Int(1)
-                }
-            };
-            if !is_met {
-                return Ok(false);
+                Err(error) => return Err(error),
             }
         }
         Ok(true)
+    }
+
+    fn term_holds(&self, term: &RowTerm, at: RowRef) -> Result<bool> {
+        Ok(match term {
+            RowTerm::Compare { side, op, with } => {
+                let with = self.side(with)?;
+                self.store.check_side(at, *side)?;
+                let (column, row) = self.store.side(at, *side);
+                holds(*op, column.compare(row, &with)?)
+            }
+            RowTerm::Mixed { expression, schema, sides, values } => {
+                let one = self.mixed(schema, sides, values, at)?;
+                read(&expression.evaluate(&one)?, 0)? == Scalar::Int(1)
+            }
+        })
+    }
+
+    fn mixed(&self, schema: &SchemaRef, sides: &[usize], values: &[usize], at: RowRef) -> Result<RecordBatch> {
+        let of_row = sides.iter().map(|&side| Ok(self.store.side_array(at, side)));
+        let columns = of_row.chain(values.iter().map(|&value| self.array(value))).collect::<Result<Vec<_>>>()?;
+        Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
+    }
+
+    /// What is said of a term that cannot be computed.
+    #[cold]
+    fn uncomputed(&self, term: &RowTerm, at: RowRef, reason: &str) -> Uncomputed {
+        let wrong = match term {
+            RowTerm::Compare { side, .. } if self.store.check_side(at, *side).is_err() => {
+                Uncomputed { expression: self.plan.defines.sides[*side].text(), ..Uncomputed::default() }
+            }
+            RowTerm::Compare { with, .. } => {
+                let named = |&value: &usize| self.plan.defines.values[value].name.clone();
+                let text = with.expression.as_ref().map_or_else(|| with.values.first().map(named), |of| Some(of.text()));
+                Uncomputed { expression: text.unwrap_or_default(), ..Uncomputed::default() }
+            }
+            RowTerm::Mixed { expression, schema, sides, values } => match self.mixed(schema, sides, values, at) {
+                Ok(one) => Uncomputed::new(expression, &one, 0, reason),
+                Err(_) => Uncomputed { expression: expression.text(), ..Uncomputed::default() },
+            },
+        };
+        Uncomputed { reason: reason.to_owned(), row: self.plan.row_json(self.store, at), ..wrong }
     }
 
     fn side(&self, side: &MatchSide) -> Result<Scalar> {
@@ -80,7 +116,7 @@ impl SoFar<'_> {
             },
             Kind::MatchNumber => Ok(Scalar::Int(self.match_number as i64)),
             Kind::Aggregate { fold: Fold::Rows | Fold::Count(_) | Fold::Sum(_) | Fold::Average(_), .. } => {
-                Ok(self.folded(value).map_or(Scalar::Null, |(fold, folded)| folded.number(fold, data_type.is_floating())))
+                self.folded(value).map_or(Ok(Scalar::Null), |(fold, folded)| folded.number(fold, data_type.is_floating()))
             }
             Kind::Aggregate { .. } => read(&self.array(value)?, 0),
         }
@@ -211,6 +247,9 @@ pub(crate) fn aggregate(
         .iter()
         .map(|arg| arg.evaluate(&batch)?.into_array(batch.num_rows()))
         .collect::<Result<Vec<_>, _>>()?;
+    if let Some(total) = total_of_call(function, &batch)? {
+        return Ok(total);
+    }
     let mut accumulator = function.create_accumulator()?;
     accumulator.update_batch(&args)?;
     Ok(accumulator.evaluate()?)

@@ -9,6 +9,7 @@ use super::value::Fold;
 use crate::condition::scalar::{self, Scalar, read};
 use arrow::array::{Array, ArrayRef};
 use egret_core::Result;
+use egret_core::exact::{ExactSum, average_of_integers, sum_of_integers};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
@@ -51,18 +52,20 @@ impl PartitionRows {
 }
 
 /// A fold over some rows, so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Folded {
     /// Rows, or values that are not null.
     count: i64,
-    whole: i64,
-    float: f64,
+    whole: i128,
+    float: ExactSum,
     /// The position of the least or greatest value.
     pub(crate) best: Option<u64>,
 }
 
 impl Folded {
-    pub(crate) const EMPTY: Self = Self { count: 0, whole: 0, float: 0.0, best: None };
+    pub(crate) fn empty() -> Self {
+        Self { count: 0, whole: 0, float: ExactSum::default(), best: None }
+    }
 
     /// Takes one more row in.
     pub(crate) fn take(&mut self, fold: &Fold, store: &RowStore, rows: &PartitionRows, position: u64) -> Result<()> {
@@ -78,11 +81,8 @@ impl Folded {
         self.count += 1;
         match fold {
             Fold::Sum(_) | Fold::Average(_) => match read(cells, row)? {
-                Scalar::Int(number) => {
-                    self.whole = self.whole.wrapping_add(number);
-                    self.float += number as f64;
-                }
-                Scalar::Float(number) => self.float += number,
+                Scalar::Int(number) => self.whole += i128::from(number),
+                Scalar::Float(number) => self.float.add(number),
                 _ => {}
             },
             Fold::Least(_) | Fold::Greatest(_) => {
@@ -98,14 +98,25 @@ impl Folded {
     }
 
     /// The value, but for extremes, which are the cell of [`Folded::best`].
-    pub(crate) fn number(&self, fold: &Fold, is_float: bool) -> Scalar {
-        match fold {
+    ///
+    /// # Errors
+    /// A sum is out of its range: bad data.
+    pub(crate) fn number(&self, fold: &Fold, is_float: bool) -> Result<Scalar> {
+        let count = self.count as u64;
+        Ok(match fold {
             Fold::Rows | Fold::Count(_) => Scalar::Int(self.count),
-            Fold::Average(_) if self.count > 0 => Scalar::Float(self.float / self.count as f64),
-            Fold::Sum(_) if self.count > 0 && is_float => Scalar::Float(self.float),
-            Fold::Sum(_) if self.count > 0 => Scalar::Int(self.whole),
+            // A column is of integers or of floats.
+            Fold::Average(_) if count > 0 && self.whole == 0 => Scalar::Float(self.float.average(count)),
+            Fold::Average(_) if count > 0 => Scalar::Float(average_of_integers(self.whole, count)),
+            Fold::Sum(_) if count > 0 && is_float => Scalar::Float(self.float.value()),
+            Fold::Sum(_) if count > 0 => Scalar::Int(sum_of_integers(self.whole)?),
             _ => Scalar::Null,
-        }
+        })
+    }
+
+    /// Whether two are kept alike: what is told apart later must not be one before.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.count, self.whole, self.best) == (other.count, other.whole, other.best) && self.float.is_same(&other.float)
     }
 }
 
@@ -165,7 +176,7 @@ impl History {
             self.rows.push(if belongs && !keeps { Some(position) } else { before });
         }
         for (index, (set, fold)) in plan.tracked.folds.iter().enumerate() {
-            let mut folded = if previous == NOTHING { Folded::EMPTY } else { self.folded(plan, previous, index) };
+            let mut folded = if previous == NOTHING { Folded::empty() } else { self.folded(plan, previous, index) };
             if plan.variables.contains(*set, variable) {
                 folded.take(fold, store, rows, position)?;
             }
@@ -191,7 +202,7 @@ impl History {
     }
 
     pub(crate) fn folded(&self, plan: &RowPlan, link: u32, index: usize) -> Folded {
-        self.folds[link as usize * plan.tracked.folds.len() + index]
+        self.folds[link as usize * plan.tracked.folds.len() + index].clone()
     }
 
     /// A number that is the same for links with the same future.
@@ -202,7 +213,7 @@ impl History {
         let mix = |hash: u64, part: u64| (hash ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
         let rows = self.rows_of(plan, link).iter().fold(1, |hash, row| mix(hash, row.map_or(u64::MAX, |row| row)));
         self.folds_of(plan, link).iter().fold(rows, |hash, folded| {
-            mix(mix(mix(hash, folded.count as u64), folded.float.to_bits()), folded.best.unwrap_or(u64::MAX))
+            mix(mix(mix(hash, folded.count as u64 ^ folded.whole as u64), folded.float.hash()), folded.best.unwrap_or(u64::MAX))
         })
     }
 
@@ -221,10 +232,8 @@ impl History {
         true
     }
 
-    /// Compares floats by their bits: what is told apart later must not be one before.
     fn same_folds(&self, plan: &RowPlan, one: u32, other: u32) -> bool {
-        let bits = |folded: &Folded| (folded.count, folded.whole, folded.float.to_bits(), folded.best);
-        self.folds_of(plan, one).iter().map(bits).eq(self.folds_of(plan, other).iter().map(bits))
+        self.folds_of(plan, one).iter().zip(self.folds_of(plan, other)).all(|(one, other)| one.is_same(other))
     }
 
     fn rows_of(&self, plan: &RowPlan, link: u32) -> &[Option<u64>] {
@@ -261,7 +270,7 @@ impl History {
             let previous = if previous == NOTHING { NOTHING } else { places[previous as usize] };
             self.links[kept] = Link { previous, node };
             self.rows.copy_within(old * rows..(old + 1) * rows, kept * rows);
-            self.folds.copy_within(old * folds..(old + 1) * folds, kept * folds);
+            (0..folds).for_each(|fold| self.folds.swap(old * folds + fold, kept * folds + fold));
             if plan.equivalence == Equivalence::Labels {
                 self.hashes[kept] = self.hashes[old];
             }

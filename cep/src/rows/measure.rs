@@ -10,8 +10,9 @@ use arrow::compute::nullif;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
-use egret_core::expr::{Expression, Planner, Scope};
-use egret_core::{Result, StreamSchema};
+use egret_core::expr::{Expression, Planner, Scope, compute_or_null};
+use egret_core::{Result, StreamSchema, Uncomputed};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The output of a row pattern, compiled.
@@ -137,16 +138,32 @@ impl RowMeasures {
     }
 
     /// The measures, a column each, from the columns of values. Rows of `unmatched` are in no match.
-    pub(crate) fn evaluate(&self, values: Vec<ArrayRef>, rows: usize, unmatched: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+    /// What cannot be computed of a row is null, and said, with the row's number.
+    pub(crate) fn evaluate(
+        &self,
+        values: Vec<ArrayRef>,
+        rows: usize,
+        unmatched: Option<&BooleanArray>,
+    ) -> Result<(Vec<ArrayRef>, BTreeMap<usize, Uncomputed>)> {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
         let inputs = RecordBatch::try_new_with_options(SchemaRef::clone(&self.inputs), values, &options)?;
-        let one = |expression: &Expression| {
-            let column = expression.evaluate(&inputs)?;
-            Ok(match unmatched {
+        let (mut columns, mut wrong) = (Vec::with_capacity(self.expressions.len()), BTreeMap::new());
+        for expression in &self.expressions {
+            let (column, faults) = compute_or_null(expression, &inputs)?;
+            let counts = |row: usize| unmatched.is_none_or(|unmatched| !unmatched.value(row));
+            for fault in faults.into_iter().filter(|fault| counts(fault.row)) {
+                wrong.entry(fault.row).or_insert_with(|| Uncomputed::new(expression, &inputs, fault.row, &fault.reason));
+            }
+            columns.push(match unmatched {
                 None => column,
                 Some(unmatched) => nullif(&column, unmatched)?,
-            })
-        };
-        self.expressions.iter().map(one).collect()
+            });
+        }
+        Ok((columns, wrong))
+    }
+
+    /// Whether there may be matches for which a measure cannot be computed, but for the values that it reads.
+    pub(crate) fn can_fail(&self) -> bool {
+        self.expressions.iter().any(Expression::can_fail)
     }
 }

@@ -23,6 +23,10 @@ impl OperatorFactory for RowFactory {
         Ok(Box::new(RowOperator { plan: Arc::clone(&self.0), state: RowState::new(&self.0), info: info.clone() }))
     }
 
+    fn may_refuse(&self) -> bool {
+        self.0.can_fail()
+    }
+
     fn describe(&self) -> Vec<String> {
         self.0.describe()
     }
@@ -87,6 +91,7 @@ impl Operator for RowOperator {
 
 impl RowOperator {
     fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        ctx.refuse(&self.state.rendered.take_wrong())?;
         let (batches, matches) = self.state.rendered.take();
         if matches > 0 {
             ctx.counters().add_named(MATCHES, matches as i64);

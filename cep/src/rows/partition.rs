@@ -21,6 +21,7 @@ use crate::matcher::Key;
 use crate::overflow::Overflows;
 use egret_core::{Error, Result};
 use hashbrown::HashMap;
+use std::collections::BTreeSet;
 
 /// A beginning of a match.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ pub(crate) struct Partition {
     pub(crate) aside: Option<i64>,
     /// It is not known whether it is to be put aside.
     pub(super) crowded: Option<Crowded>,
+    /// The positions of bad rows that were said, of those that are kept.
+    reported: BTreeSet<u64>,
 }
 
 /// What the search needs beside the partition.
@@ -111,11 +114,13 @@ impl Partition {
             is_touched: false,
             aside: None,
             crowded: None,
+            reported: BTreeSet::new(),
         }
     }
 
-    /// The search starts over at `origin`: so a restored partition finds its threads again.
+    /// The search starts over at `origin`: so a restored partition finds its threads again. What was wrong with its rows was said before.
     pub(crate) fn start_over(&mut self) {
+        self.reported = (self.rows.base..self.rows.end()).collect();
         self.position = self.origin;
         self.gate.start_over(self.origin);
     }
@@ -296,7 +301,14 @@ impl Partition {
         if !define.terms.is_empty() {
             let (store, rows, history, current) = (search.store, &self.rows, &self.history, self.position);
             let so_far = SoFar { plan, store, rows, history, start, current, link, match_number: self.matches + 1 };
-            if !so_far.meets(&define.terms)? {
+            let mut wrong = None;
+            let is_met = so_far.meets(&define.terms, &mut wrong)?;
+            if let Some(wrong) = wrong
+                && self.reported.insert(self.position)
+            {
+                search.rendered.refuse(wrong);
+            }
+            if !is_met {
                 self.history.pop(plan);
                 return Ok(false);
             }
@@ -382,6 +394,9 @@ impl Partition {
     /// The rows that nobody needs any more leave.
     pub(crate) fn forget(&mut self, plan: &RowPlan, store: &mut RowStore) {
         let keep = self.origin.saturating_sub(plan.behind);
+        if !self.reported.is_empty() {
+            self.reported = self.reported.split_off(&keep);
+        }
         while self.rows.base < keep
             && let Some(at) = self.rows.list.pop_front()
         {

@@ -2,17 +2,20 @@
 
 use super::automaton::{RowAutomaton, build};
 use super::columns::{StoredColumns, Variables};
-use super::define::Defines;
+use super::define::{Defines, RowTerm};
 use super::measure::{MeasureSource, RowMeasures};
 use super::pattern::{PatternExpr, REPETITIONS_MAX};
 use super::spec::{RowPattern, RowSkip, RowsPerMatch};
+use super::store::{RowRef, RowStore};
 use super::value::{Fold, From, Kind, Read, RowValue, Set};
 use crate::overflow::OverflowTable;
-use arrow::datatypes::SchemaRef;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use egret_core::expr::Expression;
 use egret_core::key::check_key_type;
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::{Error, Result, StreamSchema, Uncomputed};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// So many variables may a pattern have.
 const VARIABLES_MAX: usize = 1_000;
@@ -28,6 +31,8 @@ pub(crate) struct RowPlan {
     pub(crate) input: StreamSchema,
     /// What is computed and kept of every row, over the input's columns.
     pub(crate) columns: Vec<Expression>,
+    /// What is computed of every row by itself and may fail: such a row is left out.
+    pub(crate) screens: Vec<Expression>,
     /// The input's columns and then the shifts: what definitions are evaluated over when rows come.
     pub(crate) row_schema: SchemaRef,
     /// The stored column that is event time.
@@ -158,6 +163,7 @@ impl RowPlan {
             row_schema: defines.row_schema(&columns),
             input: schema.clone(),
             waits_for_end: schema.event_time().is_none() && !order.is_empty(),
+            screens: screens(&columns.list, &defines, schema),
             columns: columns.list,
             variables,
             automaton,
@@ -174,6 +180,39 @@ impl RowPlan {
         };
         plan.complete_order();
         Ok(plan)
+    }
+
+    /// A row as JSON, of the columns that are read.
+    pub(crate) fn row_json(&self, store: &RowStore, at: RowRef) -> String {
+        let schema = self.input.arrow();
+        let (fields, cells): (Vec<_>, Vec<_>) = self
+            .saved
+            .iter()
+            .map(|&(column, stored)| {
+                let (cells, row) = store.cell(at, stored);
+                (schema.field(column).clone().with_nullable(true), cells.slice(row, 1))
+            })
+            .unzip();
+        let row = RecordBatch::try_new(Arc::new(Schema::new(fields)), cells);
+        row.map(|row| Uncomputed::default().with_row(&row, 0).row).unwrap_or_default()
+    }
+
+    /// Whether there may be rows or matches for which something cannot be computed.
+    pub(crate) fn can_fail(&self) -> bool {
+        let expressions = self.columns.iter().chain(&self.defines.locals).chain(&self.defines.sides);
+        let of_values = |value: &RowValue| match &value.kind {
+            Kind::Aggregate { fold: Fold::Sum(_), .. } => !value.data_type.is_floating(),
+            Kind::Aggregate { fold: Fold::Other { .. }, .. } => true,
+            _ => false,
+        };
+        let mut of_terms = self.defines.list.iter().flat_map(|define| &define.terms);
+        expressions.into_iter().any(Expression::can_fail)
+            || self.defines.values.iter().chain(&self.measures.values).any(of_values)
+            || of_terms.any(|term| match term {
+                RowTerm::Compare { with, .. } => with.expression.as_ref().is_some_and(Expression::can_fail),
+                RowTerm::Mixed { expression, .. } => expression.can_fail(),
+            })
+            || self.measures.can_fail()
     }
 
     /// The columns of the input that are read, ascending.
@@ -201,6 +240,12 @@ impl RowPlan {
         let is_new = |(index, column): &(usize, &usize)| !known.contains(column) && !rest[..*index].contains(column);
         self.order.extend(rest.iter().enumerate().filter(is_new).map(|(_, column)| (*column, false)));
     }
+}
+
+/// What is computed of every row by itself, and may fail.
+fn screens(columns: &[Expression], defines: &Defines, schema: &StreamSchema) -> Vec<Expression> {
+    let of_row = |local: &&Expression| local.columns().iter().all(|&column| column < schema.arrow().fields().len());
+    columns.iter().chain(defines.locals.iter().filter(of_row)).filter(|of| of.can_fail()).cloned().collect()
 }
 
 impl Tracked {

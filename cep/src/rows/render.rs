@@ -1,4 +1,5 @@
-//! What matches show: rows of the output are collected and become columns together.
+//! What matches show: rows of the output are collected and become columns together. A row of which a measure cannot be computed is a bad
+//! row itself, and left out; the match was found all the same.
 
 use super::evaluate::aggregate;
 use super::history::{Folded, PartitionRows};
@@ -12,7 +13,8 @@ use crate::condition::scalar::Scalar;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, new_empty_array};
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
-use egret_core::{Batch, Result};
+use egret_core::{Batch, Error, Result, Uncomputed};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So many rows become one batch at most.
@@ -29,6 +31,10 @@ pub(crate) struct Rendered {
     members: Members,
     batches: Vec<Batch>,
     matches: u64,
+    /// By row of the output, a value that cannot be computed.
+    failed: BTreeMap<usize, Uncomputed>,
+    /// What could not be computed of rows.
+    wrong: Vec<Uncomputed>,
 }
 
 /// A value for each row of the output.
@@ -128,6 +134,16 @@ impl Rendered {
         }
     }
 
+    /// Something cannot be computed of a row.
+    pub(crate) fn refuse(&mut self, wrong: Uncomputed) {
+        self.wrong.push(wrong);
+    }
+
+    /// What could not be computed since this was last asked for.
+    pub(crate) fn take_wrong(&mut self) -> Vec<Uncomputed> {
+        std::mem::take(&mut self.wrong)
+    }
+
     /// Shows a row of no match.
     pub(crate) fn unmatched(&mut self, plan: &RowPlan, store: &RowStore, at: RowRef) -> Result<()> {
         if self.values.is_empty() {
@@ -139,9 +155,17 @@ impl Rendered {
 
     /// Shows a match at the row at a place of it; or an empty match.
     fn row(&mut self, found: &Matched<'_>, place: Option<usize>, running: &mut [Running], position: u64) -> Result<()> {
-        let Self { values, members, .. } = self;
+        let Self { values, members, failed, shown, .. } = self;
         for ((cells, value), running) in values.iter_mut().zip(&found.plan.measures.values).zip(running) {
-            found.push(cells, value, running, members, place)?;
+            match found.push(cells, value, running, members, place) {
+                Ok(()) => {}
+                Err(error @ Error::Data(_)) => {
+                    cells.push_null()?;
+                    let (expression, reason) = (value.name.clone(), error.message().to_owned());
+                    failed.entry(shown.len()).or_insert(Uncomputed { expression, reason, ..Uncomputed::default() });
+                }
+                Err(error) => return Err(error),
+            }
         }
         match found.rows.get(position) {
             Some(at) => self.push(found.plan, found.store, at, false),
@@ -165,7 +189,17 @@ impl Rendered {
         let values = self.values.iter_mut().map(|cells| cells.take(plan, store)).collect::<Result<_>>()?;
         let unmatched = std::mem::take(&mut self.unmatched);
         let unmatched = unmatched.contains(&true).then(|| BooleanArray::from(unmatched));
-        let measures = plan.measures.evaluate(values, count, unmatched.as_ref())?;
+        let (measures, wrong) = plan.measures.evaluate(values, count, unmatched.as_ref())?;
+        let mut failed = std::mem::take(&mut self.failed);
+        for (row, wrong) in wrong {
+            failed.entry(row).or_insert(wrong);
+        }
+        let at = |row: usize| shown.get(row).copied().flatten();
+        let said = failed.iter().map(|(&row, wrong)| Uncomputed {
+            row: at(row).map(|at| plan.row_json(store, at)).unwrap_or_default(),
+            ..wrong.clone()
+        });
+        self.wrong.extend(said);
         let column = |column: &OutputColumn| match *column {
             OutputColumn::Stored(column) => store.gather(column, &shown, None),
             OutputColumn::Measure(measure) => Ok(Arc::clone(&measures[measure])),
@@ -175,7 +209,9 @@ impl Rendered {
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
         let output = &plan.measures.output;
         let rows = RecordBatch::try_new_with_options(Arc::clone(output.arrow()), columns, &options)?;
-        self.batches.push(Batch::from_parts(rows, output.event_time(), None));
+        let batch = Batch::from_parts(rows, output.event_time(), None);
+        let good = || BooleanArray::from_iter((0..count).map(|row| Some(!failed.contains_key(&row))));
+        self.batches.push(if failed.is_empty() { batch } else { batch.filter(&good())? });
         Ok(())
     }
 
@@ -190,7 +226,7 @@ impl Matched<'_> {
     fn running(&self) -> Vec<Running> {
         let of = |value: &RowValue| match &value.kind {
             Kind::Aggregate { fold: Fold::Other { .. }, .. } => Running::Other(None),
-            Kind::Aggregate { .. } => Running::Folded(Folded::EMPTY),
+            Kind::Aggregate { .. } => Running::Folded(Folded::empty()),
             _ => Running::No,
         };
         self.plan.measures.values.iter().map(of).collect()
@@ -264,7 +300,7 @@ impl Matched<'_> {
             }
             (Kind::Aggregate { fold, .. }, cells) => {
                 let Running::Folded(folded) = running else { return Ok(()) };
-                match (cells, folded.number(fold, value.data_type.is_floating())) {
+                match (cells, folded.number(fold, value.data_type.is_floating())?) {
                     (Cells::Column(_, list), _) => list.push(folded.best.and_then(|best| self.rows.get(best))),
                     (Cells::Ints(list), Scalar::Int(number)) => list.push(Some(number)),
                     (Cells::Floats(list), Scalar::Float(number)) => list.push(Some(number)),

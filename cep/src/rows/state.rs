@@ -1,4 +1,8 @@
 //! The state of an operator: the rows that are kept, and the partitions.
+//!
+//! A row of which a definition that reads it alone, or an expression within navigation or an aggregate, cannot be computed is left out
+//! before it comes to its partition. A definition that looks back at other rows, or at the match so far, and cannot be computed is
+//! not met; the row stays.
 
 use super::arrivals::Arrivals;
 use super::partition::{Partition, Scratch, Search};
@@ -11,8 +15,8 @@ use crate::overflow::Overflows;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
-use egret_core::expr::Expression;
-use egret_core::{Error, Result, StateSize};
+use egret_core::expr::{Expression, compute, compute_or_null};
+use egret_core::{Error, Result, StateSize, Uncomputed};
 use hashbrown::HashTable;
 
 /// Everything an operator keeps.
@@ -57,6 +61,8 @@ impl RowState {
 
     /// Takes up rows that come behind all those before, and looks for matches.
     pub(crate) fn work_on(&mut self, plan: &RowPlan, rows: &RecordBatch) -> Result<()> {
+        let screened = self.screen(plan, rows)?;
+        let rows = screened.as_ref().unwrap_or(rows);
         if rows.num_rows() == 0 {
             return Ok(());
         }
@@ -160,7 +166,7 @@ impl RowState {
                 before.push(position.checked_sub(shift.rows).and_then(|position| partition.rows.get(position)));
             }
         }
-        self.compute(plan, rows, &before)?;
+        self.compute(plan, rows, &before, false)?;
         Ok(touched)
     }
 
@@ -187,22 +193,54 @@ impl RowState {
             places.push(self.add(partition));
         }
         if rows.num_rows() > 0 {
-            self.compute(plan, rows, &before)?;
+            self.compute(plan, rows, &before, true)?;
         }
         Ok(places)
     }
 
+    /// The rows that are not left out; none if these are all.
+    fn screen(&mut self, plan: &RowPlan, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
+        if plan.screens.is_empty() {
+            return Ok(None);
+        }
+        let expressions: Vec<&Expression> = plan.screens.iter().collect();
+        let computed = compute(&expressions, rows)?;
+        if computed.faults.is_empty() {
+            return Ok(None);
+        }
+        let wrong = Uncomputed::of_faults(&computed.faults, &expressions, rows);
+        wrong.into_iter().for_each(|wrong| self.rendered.refuse(wrong));
+        computed.good_rows(rows).map(Some)
+    }
+
     /// Computes and stores what is kept of rows; `before` are the rows that each shift looks back at.
-    fn compute(&mut self, plan: &RowPlan, rows: &RecordBatch, before: &[Vec<Option<RowRef>>]) -> Result<()> {
-        let stored = plan.columns.iter().map(|column| column.evaluate(rows)).collect::<Result<Vec<_>>>()?;
+    fn compute(&mut self, plan: &RowPlan, rows: &RecordBatch, before: &[Vec<Option<RowRef>>], is_restored: bool) -> Result<()> {
+        let value = |column: &Expression| compute_or_null(column, rows).map(|(column, _)| column);
+        let stored = plan.columns.iter().map(value).collect::<Result<Vec<_>>>()?;
         let mut wide: Vec<ArrayRef> = rows.columns().to_vec();
         for (shift, before) in plan.defines.shifts.iter().zip(before) {
             wide.push(self.store.gather(shift.column, before, Some(&stored[shift.column]))?);
         }
         let wide = RecordBatch::try_new(SchemaRef::clone(&plan.row_schema), wide)?;
-        let sides = plan.defines.sides.iter().map(|side| side.evaluate(&wide)).collect::<Result<Vec<_>>>()?;
-        let bits = plan.defines.locals.iter().map(|local| Ok(bit_column(bits_of(local, &wide)?))).collect::<Result<Vec<_>>>()?;
-        self.store.add(stored.into_iter().chain(sides).chain(bits).collect(), rows.num_rows())?;
+        let (mut sides, mut faults) = (Vec::with_capacity(plan.defines.sides.len()), Vec::new());
+        for (side, expression) in plan.defines.sides.iter().enumerate() {
+            let (column, of_side) = compute_or_null(expression, &wide)?;
+            sides.push(column);
+            faults.extend(of_side.into_iter().map(|fault| (side, fault)));
+        }
+        let mut bits = Vec::with_capacity(plan.defines.locals.len());
+        for local in &plan.defines.locals {
+            let (column, faults) = compute_or_null(local, &wide)?;
+            bits.push(bit_column(bits_of(&column)?));
+            if !is_restored {
+                let wrong = Uncomputed::of_faults(&faults, &[local], &wide);
+                wrong.into_iter().for_each(|wrong| self.rendered.refuse(wrong));
+            }
+        }
+        let segment = self.store.add(stored.into_iter().chain(sides).chain(bits).collect(), rows.num_rows())?;
+        for (side, fault) in faults {
+            self.store.add_fault(RowRef { segment, row: fault.row as u32 }, side, fault.reason);
+        }
         Ok(())
     }
 
@@ -242,8 +280,7 @@ impl RowState {
 }
 
 /// Where a condition holds.
-fn bits_of(local: &Expression, rows: &RecordBatch) -> Result<BooleanBuffer> {
-    let column = local.evaluate(rows)?;
+fn bits_of(column: &ArrayRef) -> Result<BooleanBuffer> {
     match column.as_boolean_opt() {
         Some(bits) => Ok(match bits.nulls() {
             Some(nulls) => bits.values() & nulls.inner(),

@@ -11,10 +11,11 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use egret_core::batch::micros;
 use egret_core::expr::Expression;
 use egret_core::{Error, Result};
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Where a row is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RowRef {
     pub(crate) segment: u32,
     pub(crate) row: u32,
@@ -47,6 +48,8 @@ pub(crate) struct RowStore {
     rows: usize,
     live: usize,
     bytes: usize,
+    /// Why sides of definitions cannot be computed of rows.
+    faults: HashMap<(RowRef, usize), String>,
 }
 
 impl SegmentShape {
@@ -73,7 +76,7 @@ impl SegmentShape {
 
 impl RowStore {
     pub(crate) fn new(shape: SegmentShape, time: Option<usize>) -> Self {
-        Self { shape, time, segments: Vec::new(), free: Vec::new(), rows: 0, live: 0, bytes: 0 }
+        Self { shape, time, segments: Vec::new(), free: Vec::new(), rows: 0, live: 0, bytes: 0, faults: HashMap::new() }
     }
 
     /// The number that the next segment will have.
@@ -115,6 +118,23 @@ impl RowStore {
     #[inline]
     pub(crate) fn side(&self, at: RowRef, side: usize) -> (&Column, usize) {
         (&self.segment(at).sides[side], at.row as usize)
+    }
+
+    /// Takes note that a side of a definition cannot be computed of a row.
+    pub(crate) fn add_fault(&mut self, at: RowRef, side: usize, reason: String) {
+        self.faults.insert((at, side), reason);
+    }
+
+    /// Whether a side of a definition can be computed of a row.
+    ///
+    /// # Errors
+    /// It cannot: bad data.
+    #[inline]
+    pub(crate) fn check_side(&self, at: RowRef, side: usize) -> Result<()> {
+        match self.faults.get(&(at, side)) {
+            Some(reason) => Err(Error::data(reason.clone())),
+            None => Ok(()),
+        }
     }
 
     /// A side of a definition, as an array of one row.
@@ -194,6 +214,10 @@ impl RowStore {
                 self.free.push(place as u32);
             }
         }
+        if !self.faults.is_empty() {
+            let Self { segments, faults, .. } = self;
+            faults.retain(|(at, _), _| segments.get(at.segment as usize).is_some_and(Option::is_some));
+        }
     }
 
     /// Whether it is time to put the rows together.
@@ -206,8 +230,15 @@ impl RowStore {
     /// Puts the rows together in one segment, in the order given: all that are referred to.
     pub(crate) fn put_together(&mut self, rows: &[RowRef]) -> Result<u32> {
         let together = self.gather_rows(rows)?;
+        let faults = std::mem::take(&mut self.faults);
         *self = Self::new(self.shape.clone(), self.time);
-        self.add_rows(together, rows.len())
+        let segment = self.add_rows(together, rows.len())?;
+        if !faults.is_empty() {
+            let places: HashMap<RowRef, u32> = rows.iter().enumerate().map(|(row, &at)| (at, row as u32)).collect();
+            let moved = |((at, side), reason)| Some(((RowRef { segment, row: *places.get(&at)? }, side), reason));
+            self.faults = faults.into_iter().filter_map(moved).collect();
+        }
+        Ok(segment)
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -10,6 +10,7 @@ use super::predicates::{Check, Evaluated, Predicates};
 use super::stab::{FindAll, Interval, Stab};
 use arrow::array::{Array, AsArray, RecordBatch};
 use egret_core::Result;
+use egret_core::expr::Fault;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -98,11 +99,12 @@ impl Index {
         Self { predicates, paths, rows_seen: 0, learn_at: 0, learned_at: 0, failed: 0, found: Vec::new(), rows: Vec::new() }
     }
 
-    /// The conditions that the rows meet.
+    /// The conditions that the rows meet, and those that cannot be computed: for each such row the conditions by their numbers among what
+    /// is evaluated.
     ///
     /// # Errors
     /// A condition cannot be evaluated.
-    pub(super) fn find(&mut self, rows: &RecordBatch) -> Result<Hits> {
+    pub(super) fn find(&mut self, rows: &RecordBatch) -> Result<(Hits, Vec<(usize, Fault)>)> {
         self.learn_if_due(rows);
         let predicates = Arc::clone(&self.predicates);
         let mut evaluated = Evaluated::new(&predicates, rows);
@@ -119,7 +121,8 @@ impl Index {
         self.failed += (before - kept) as u64;
         self.found.truncate(kept);
         let hits = Hits::by_row(&self.found, rows.num_rows());
-        Ok(if predicates.has_choices { hits.without_doubles() } else { hits })
+        let hits = if predicates.has_choices { hits.without_doubles() } else { hits };
+        Ok((hits, evaluated.faults))
     }
 
     /// What the tests under which branches are filed say.
@@ -341,7 +344,7 @@ mod tests {
             for _ in 0..6 {
                 let count = [0, 1, 5, 60, 300][random.below(5)];
                 let rows = rows(random, count);
-                let hits = index.find(&rows).unwrap();
+                let (hits, _) = index.find(&rows).unwrap();
                 let expected: Vec<_> = conditions.iter().map(|condition| condition.bits(&rows).unwrap()).collect();
                 for row in 0..rows.num_rows() {
                     let mut found: Vec<u32> = hits.of(row).to_vec();

@@ -1,9 +1,10 @@
 //! The operator behind the exchange: puts rows in order once, and shows each pattern those that it can use.
 
+use super::hits::{self, FAILED};
 use super::member::{Member, SharedRows, own_rows};
 use super::outlets::Outlets;
 use super::plan::SetPlan;
-use super::{PatternSet, alone, hits};
+use super::{PatternSet, alone};
 use crate::compiled::{MATCHES, matches_of};
 use crate::matcher::{DROPPED, RowKeys, RowTimes, TIMED_OUT};
 use arrow::array::{AsArray, RecordBatch};
@@ -11,7 +12,7 @@ use egret_core::TimeOrder;
 use egret_core::batch::micros;
 use egret_core::{
     Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
-    StateSize,
+    StateSize, Uncomputed,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -33,6 +34,11 @@ impl OperatorFactory for SetMatcherFactory {
             None => Box::new(SetMatcher::new(self, info)),
         };
         Ok(operator)
+    }
+
+    fn may_refuse(&self) -> bool {
+        let of_outlets = self.outlets.can_fail();
+        of_outlets || self.plan.members.iter().any(|member| member.plan.can_fail())
     }
 
     fn describe(&self) -> Vec<String> {
@@ -76,6 +82,8 @@ pub(super) struct SetMatcher {
     untold: u32,
     ended: bool,
     sent: Vec<(usize, Batch)>,
+    /// What could not be computed of rows and matches.
+    wrong: Vec<Uncomputed>,
 }
 
 impl SetMatcher {
@@ -102,6 +110,7 @@ impl SetMatcher {
             untold: 0,
             ended: false,
             sent: Vec::new(),
+            wrong: Vec::new(),
         }
     }
 
@@ -117,12 +126,20 @@ impl SetMatcher {
         for &pattern in &plan.need_all_rows {
             self.touched.push(pattern as u32);
         }
+        let mut without: Vec<u32> = Vec::new();
         for row in 0..rows.num_rows() {
-            for &pattern in &plan.need_all_rows {
+            without.clear();
+            let failed = hits::of_row(hits, row).take_while(|condition| condition & FAILED != 0);
+            failed
+                .for_each(|condition| without.extend(plan.uses[(condition & !FAILED) as usize].iter().map(|used| used.pattern)));
+            for &pattern in plan.need_all_rows.iter().filter(|&&pattern| !without.contains(&(pattern as u32))) {
                 self.members[pattern].selection.row(row as u32, plan.members[pattern].plan.words());
             }
-            for condition in hits::of_row(hits, row) {
+            for condition in hits::of_row(hits, row).skip_while(|condition| condition & FAILED != 0) {
                 for used in &plan.uses[condition as usize] {
+                    if !without.is_empty() && without.contains(&used.pattern) {
+                        continue;
+                    }
                     let pattern = used.pattern as usize;
                     let selection = &mut self.members[pattern].selection;
                     if selection.rows.is_empty() {
@@ -185,6 +202,8 @@ impl SetMatcher {
             }
             self.sent.push((pattern as usize * PatternSet::PORTS + port, batch));
         }
+        let name = &self.plan.names[pattern as usize];
+        self.wrong.extend(member.state.take_wrong().into_iter().map(|wrong| wrong.of(format!("pattern {name}"))));
         let timed_out = member.state.timed_out();
         self.counted[1] += timed_out - member.timed_out;
         member.timed_out = timed_out;
@@ -257,6 +276,7 @@ impl SetMatcher {
     }
 
     fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
+        ctx.refuse(&std::mem::take(&mut self.wrong))?;
         self.outlets.send(&mut self.sent, ctx)?;
         for (name, count) in [MATCHES, TIMED_OUT, DROPPED].into_iter().zip(&mut self.counted) {
             if *count > 0 {

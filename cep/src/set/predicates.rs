@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::Schema;
 use datafusion_expr::Expr;
-use egret_core::expr::{Expression, Scope};
+use egret_core::expr::{Expression, Fault, Scope, mask};
 use egret_core::{Result, StreamSchema};
 use hashbrown::HashMap;
 
@@ -70,6 +70,17 @@ impl Predicates {
         })
     }
 
+    /// The condition that is evaluated a column at a time under a number, as a whole. (What may fail is never taken apart.)
+    pub(super) fn condition_of(&self, other: usize) -> Option<u32> {
+        let is_it = |branch: &&Branch| matches!(branch.tests.as_slice(), [Check::Other(of)] if *of == other);
+        self.branches.iter().find(is_it).map(|branch| branch.condition)
+    }
+
+    /// Whether a condition may not be computed for some row.
+    pub(super) fn can_fail(&self) -> bool {
+        self.others.iter().any(Expression::can_fail)
+    }
+
     /// For `explain`: what is looked up in which column, and what is evaluated.
     pub(super) fn describe(&self, schema: &Schema) -> Vec<String> {
         let mut compared: Vec<(usize, usize)> = Vec::new();
@@ -96,14 +107,16 @@ pub(super) struct Evaluated<'a> {
     others: &'a [Expression],
     rows: &'a RecordBatch,
     bits: Vec<Option<BooleanBuffer>>,
+    /// Rows for which one of them cannot be computed.
+    pub(super) faults: Vec<(usize, Fault)>,
 }
 
 impl<'a> Evaluated<'a> {
     pub(super) fn new(predicates: &'a Predicates, rows: &'a RecordBatch) -> Self {
-        Self { others: &predicates.others, rows, bits: vec![None; predicates.others.len()] }
+        Self { others: &predicates.others, rows, bits: vec![None; predicates.others.len()], faults: Vec::new() }
     }
 
-    /// The rows where one of them holds.
+    /// The rows where one of them holds; of those for which it cannot be computed is taken note.
     ///
     /// # Errors
     /// It cannot be evaluated.
@@ -111,7 +124,11 @@ impl<'a> Evaluated<'a> {
         let place = &mut self.bits[other];
         match place {
             Some(bits) => Ok(bits),
-            None => Ok(place.insert(self.others[other].bits(self.rows)?)),
+            None => {
+                let (bits, faults) = mask(&self.others[other], self.rows)?;
+                self.faults.extend(faults.into_iter().map(|fault| (other, fault)));
+                Ok(place.insert(bits))
+            }
         }
     }
 

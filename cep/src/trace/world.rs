@@ -14,8 +14,11 @@ use arrow::compute::{SortColumn, lexsort_to_indices, take, take_record_batch};
 use arrow::datatypes::{DataType, Schema};
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::batch::micros;
+use egret_core::exact::{ExactSum, average_of_integers, sum_of_integers, total_of_call};
+use egret_core::expr::{Expression, compute};
 use egret_core::{Error, Result};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// An event that a partial match took.
@@ -106,15 +109,19 @@ impl<'a> World<'a> {
     }
 }
 
-/// The order in which the pattern reads rows: by time, ties as the matcher breaks them.
+/// The order in which the pattern reads rows: by time, ties as the matcher breaks them. Rows that it leaves out are not among them.
 fn order(plan: &Plan, rows: &RecordBatch) -> Result<UInt32Array> {
-    let Some(time) = plan.input.event_time() else { return Ok((0..rows.num_rows() as u32).collect()) };
-    let masks = Masks::of(&plan.locals, rows)?.into_columns();
+    let locals: Vec<&Expression> = plan.locals.iter().collect();
+    let wrong: BTreeSet<usize> = compute(&locals, rows)?.faults.into_iter().map(|fault| fault.row).collect();
+    let good: Vec<u32> = (0..rows.num_rows()).filter(|row| !wrong.contains(row)).map(|row| row as u32).collect();
+    let Some(time) = plan.input.event_time() else { return Ok(good.into()) };
+    let (masks, rows, _) = Masks::of(&plan.locals, rows)?;
+    let masks = masks.into_columns();
     let kept: Vec<ArrayRef> = plan.kept.iter().map(|&column| rows.column(column).clone()).chain(masks).collect();
     let by = |values: &ArrayRef| SortColumn { values: Arc::clone(values), options: None };
     let columns: Vec<SortColumn> =
         std::iter::once(by(rows.column(time))).chain(plan.ties.iter().map(|&tie| by(&kept[tie]))).collect();
-    Ok(lexsort_to_indices(&columns, None)?)
+    Ok(lexsort_to_indices(&columns, None)?.values().iter().map(|&place| good[place as usize]).collect())
 }
 
 /// What a condition reads, computed from the rows.
@@ -158,19 +165,22 @@ fn of_cells(value: &RunValue, cells: &ArrayRef, schema: &Schema, column: usize) 
         Function::Last(back) => cell(cells.len().checked_sub(back + 1)),
         Function::Count => whole(valid().count() as i64),
         Function::Sum | Function::Average => {
-            let (mut integer, mut float) = (0_i64, 0.0);
+            let (mut integer, mut float) = (0_i128, ExactSum::default());
             for place in valid() {
                 match read(cells, place)? {
-                    Scalar::Int(number) => (integer, float) = (integer.wrapping_add(number), float + number as f64),
-                    Scalar::Float(number) => float += number,
+                    Scalar::Int(number) => integer += i128::from(number),
+                    Scalar::Float(number) => float.add(number),
                     _ => {}
                 }
             }
-            let count = valid().count() as f64;
+            let count = valid().count() as u64;
             match value.data_type {
-                DataType::Int64 => whole(integer),
-                _ if matches!(value.function, Function::Sum) => Arc::new(Float64Array::from(vec![float])),
-                _ => Arc::new(Float64Array::from(vec![(count > 0.0).then(|| float / count)])),
+                DataType::Int64 => whole(sum_of_integers(integer)?),
+                _ if matches!(value.function, Function::Sum) => Arc::new(Float64Array::from(vec![float.value()])),
+                _ => {
+                    let mean = if integer == 0 { float.average(count) } else { average_of_integers(integer, count) };
+                    Arc::new(Float64Array::from(vec![(count > 0).then_some(mean)]))
+                }
             }
         }
         Function::Least => cell(best(cells, Ordering::Less)?),
@@ -207,6 +217,9 @@ fn aggregate(
     }
     let field = schema.field(column).clone().with_nullable(true);
     let rows = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::clone(cells)])?;
+    if let Some(total) = total_of_call(function, &rows)? {
+        return Ok(total.to_array()?);
+    }
     let args = function.expressions().into_iter().map(|arg| arg.evaluate(&rows)?.into_array(rows.num_rows()));
     let mut accumulator = function.create_accumulator()?;
     accumulator.update_batch(&args.collect::<Result<Vec<_>, _>>()?)?;

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, Schema
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion_sql::sqlparser::ast::{self, BinaryOperator, Ident};
 use egret_core::expr::{Expression, Planner, Rewrite, Scope, any_part, rewrite};
-use egret_core::{Result, StreamSchema};
+use egret_core::{Error, Result, StreamSchema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -169,9 +169,12 @@ impl Bound {
         self.expression.evaluate(&row).map(Some)
     }
 
-    /// Whether it is true.
+    /// Whether it is true; what cannot be computed is not.
     pub(crate) fn holds(&self, facts: &mut dyn Facts) -> Result<bool> {
-        Ok(self.evaluate(facts)?.is_some_and(|value| is_true(&value, 0)))
+        match self.evaluate(facts) {
+            Err(Error::Data(_)) => Ok(false),
+            value => Ok(value?.is_some_and(|value| is_true(&value, 0))),
+        }
     }
 
     /// For every row of the stream, of what reads the event alone.
