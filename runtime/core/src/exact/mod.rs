@@ -99,8 +99,9 @@ impl TwoFloats {
     #[must_use]
     pub(crate) fn add(&mut self, value: f64) -> bool {
         let (high, lost) = two_sum(self.high, value);
-        let (low, missing) = two_sum(self.low, lost);
-        let is_exact = missing == 0.0;
+        let low = self.low + lost;
+        // The difference from the larger of both is exact, and so says whether the sum is; which one that is need not be known.
+        let is_exact = (low - self.low == lost) & (low - lost == self.low);
         if is_exact {
             *self = Self { high, low };
         }
