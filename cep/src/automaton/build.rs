@@ -48,6 +48,7 @@ struct Obstacle {
     condition: ConditionId,
     once: bool,
     release: Option<ConditionId>,
+    within: Option<i64>,
     is_greedy: bool,
 }
 
@@ -56,6 +57,7 @@ struct Obstacle {
 struct Pending {
     at_deadline: bool,
     gap: Option<i64>,
+    whole: bool,
 }
 
 pub(super) struct Fragment {
@@ -148,7 +150,7 @@ impl Builder {
         let min = quantifier.min.max(1);
         let copies = quantifier.max.unwrap_or(min);
         let inner = inner_link(quantifier.inner);
-        let obstacle = greedy.map(|condition| Obstacle { condition, once: false, release: until, is_greedy: true });
+        let obstacle = greedy.map(|condition| Obstacle { condition, once: false, release: until, within: None, is_greedy: true });
         let mut whole: Option<Fragment> = None;
         let mut last_exits: Vec<Exit> = Vec::new();
         for number in 1..=copies {
@@ -231,12 +233,16 @@ impl Builder {
         let variable = self.variable(name, true);
         let condition =
             self.condition(ConditionSource { variable: Some(variable), is_until: false, condition: condition.clone() })?;
-        let obstacle = Obstacle { condition, once: element.link == Link::NotNext, release: None, is_greedy: false };
-        let pending = Pending { at_deadline: element.link == Link::NotFollowedBy, gap: element.within_previous_us };
+        let within = element.within_previous_us;
+        let obstacle = Obstacle { condition, once: element.link == Link::NotNext, release: None, within, is_greedy: false };
+        let at_deadline = element.link == Link::NotFollowedBy;
+        let pending = Pending { at_deadline, gap: within, whole: at_deadline && within.is_none() };
         for way in whole.exits.iter_mut().map(|exit| &mut exit.way).chain(&mut whole.skips) {
             push_new(&mut way.guards, obstacle.clone());
             way.pending = Some(way.pending.map_or(pending, |before| before.and(pending)));
         }
+        // Within the repetition it holds however long that takes.
+        let obstacle = Obstacle { within: None, ..obstacle };
         for built in self.edges[inside.unwrap_or(0..0)].iter_mut() {
             push_new(&mut built.guards, obstacle.clone());
         }
@@ -253,6 +259,7 @@ impl Builder {
                     stops: Vec::new(),
                     blocks: entry.blocks.clone(),
                     gap: entry.gap,
+                    whole: false,
                 };
                 self.edges.push(BuiltEdge { from: exit.node, edge, guards: joined(&exit.way.guards, &entry.guards) });
             }
@@ -315,14 +322,16 @@ impl Builder {
             let target = if pending.at_deadline { Target::AtDeadline } else { Target::AtNextEvent };
             let guards: Vec<Obstacle> = exit.way.guards.into_iter().filter(|guard| !guard.is_greedy).collect();
             let link = EdgeLink::Any;
-            let edge = Edge { target, link, condition: 0, stops: Vec::new(), blocks: Vec::new(), gap: pending.gap };
+            let Pending { gap, whole, .. } = pending;
+            let edge = Edge { target, link, condition: 0, stops: Vec::new(), blocks: Vec::new(), gap, whole };
             add_edge(node, edge, &guards);
         }
         let mut start = Node::default();
         for entry in whole.entries {
             let condition = self.nodes[entry.node as usize].1;
             let target = Target::Take(entry.node);
-            let edge = Edge { target, link: EdgeLink::Any, condition, stops: Vec::new(), blocks: entry.blocks, gap: None };
+            let edge =
+                Edge { target, link: EdgeLink::Any, condition, stops: Vec::new(), blocks: entry.blocks, gap: None, whole: false };
             add_edge(&mut start, edge, &entry.guards);
         }
         let automaton = Automaton { variables: self.variables, nodes, start, ..Automaton::default() };
@@ -338,8 +347,13 @@ impl Way {
 }
 
 impl Pending {
+    /// Of two absences each lasts its own time.
     fn and(self, other: Self) -> Self {
-        Self { at_deadline: self.at_deadline || other.at_deadline, gap: least(self.gap, other.gap) }
+        Self {
+            at_deadline: self.at_deadline || other.at_deadline,
+            gap: self.gap.max(other.gap),
+            whole: self.whole || other.whole,
+        }
     }
 }
 
@@ -354,9 +368,11 @@ fn add_edge(node: &mut Node, edge: Edge, obstacles: &[Obstacle]) {
         node.edges.push(edge);
         return;
     }
-    let wanted = |guard: &Guard| {
-        obstacles.iter().any(|o| (o.condition, o.once, o.release) == (guard.condition, guard.once, guard.release))
+    let is_of = |guard: &Guard, obstacle: &Obstacle| {
+        let Obstacle { condition, once, release, within, .. } = *obstacle;
+        (condition, once, release, within) == (guard.condition, guard.once, guard.release, guard.within)
     };
+    let wanted = |guard: &Guard| obstacles.iter().any(|obstacle| is_of(guard, obstacle));
     let twin = node.edges.iter().position(|other| *other == edge).filter(|&twin| {
         let have = guards_of(node, twin);
         have.len() == obstacles.len() && have.iter().all(|&guard| wanted(&node.guards[guard]))
@@ -366,13 +382,11 @@ fn add_edge(node: &mut Node, edge: Edge, obstacles: &[Obstacle]) {
     }
     node.edges.push(edge);
     for obstacle in obstacles {
-        let same =
-            |guard: &Guard| (guard.condition, guard.once, guard.release) == (obstacle.condition, obstacle.once, obstacle.release);
-        match node.guards.iter_mut().find(|guard| same(guard)) {
+        match node.guards.iter_mut().find(|guard| is_of(guard, obstacle)) {
             Some(guard) => guard.edges |= 1 << index,
             None => {
-                let Obstacle { condition, once, release, .. } = *obstacle;
-                node.guards.push(Guard { condition, once, release, edges: 1 << index });
+                let Obstacle { condition, once, release, within, .. } = *obstacle;
+                node.guards.push(Guard { condition, once, release, within, edges: 1 << index });
             }
         }
     }
@@ -396,6 +410,7 @@ fn complete(mut automaton: Automaton) -> Result<Automaton> {
         let once = node.guards.iter().enumerate().filter(|(_, guard)| guard.once);
         node.lasting = node.open & !strict.fold(0, |bits, (index, _)| bits | 1 << index);
         node.lasting &= !once.fold(0, |bits, (index, _)| bits | guard_bit(index));
+        node.lasting |= node.over_bit();
         node.has_gap = node.edges.iter().any(|edge| edge.gap.is_some());
         node.has_twins = node.edges.iter().enumerate().any(|(index, edge)| {
             matches!(edge.target, Target::Take(_)) && node.edges[..index].iter().any(|other| other.target == edge.target)

@@ -95,8 +95,10 @@ pub(crate) struct Edge {
     pub(crate) stops: Vec<ConditionId>,
     /// Events that it cannot take: the `until` of repetitions it enters.
     pub(crate) blocks: Vec<ConditionId>,
-    /// The event must come less than this behind the last one.
+    /// The event must come less than this behind the last one. Of a completion by time: absences last so long behind it.
     pub(crate) gap: Option<i64>,
+    /// Of a completion by time: whether an absence lasts until the whole window of the pattern is over.
+    pub(crate) whole: bool,
 }
 
 /// Where an edge leads.
@@ -126,6 +128,8 @@ pub(crate) struct Guard {
     pub(crate) once: bool,
     /// The event that takes the guard away, and does not trip it.
     pub(crate) release: Option<ConditionId>,
+    /// Only events that come less than this behind the last one count.
+    pub(crate) within: Option<i64>,
     /// The edges it closes.
     pub(crate) edges: u64,
 }
@@ -140,7 +144,35 @@ impl Automaton {
     }
 }
 
+impl Edge {
+    /// When time closes the edge of a partial match: `whole` is the end of the pattern's window, `last` the time of the last event.
+    /// An absence that has a time of its own lasts that long, whatever the window of the pattern: that is about events.
+    #[inline]
+    pub(crate) fn deadline(&self, whole: i64, last: i64) -> i64 {
+        let own = self.gap.map(|gap| last.saturating_add(gap));
+        match (self.target, own) {
+            (_, None) => whole,
+            (Target::AtDeadline, Some(own)) if self.whole => own.max(whole),
+            (Target::AtDeadline, Some(own)) => own,
+            (_, Some(own)) => own.min(whole),
+        }
+    }
+}
+
+impl Guard {
+    /// Whether an event that comes so much behind the last one taken can trip it.
+    #[inline]
+    pub(crate) fn is_in_force(&self, behind: i64) -> bool {
+        self.within.is_none_or(|within| behind < within)
+    }
+}
+
 impl Node {
+    /// The bit that says of a partial match that the whole window of the pattern is over, though absences last longer.
+    pub(crate) fn over_bit(&self) -> u64 {
+        1 << self.edges.len()
+    }
+
     /// The conditions that can change something here.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = ConditionId> {
         let takes = self.edges.iter().filter(|edge| matches!(edge.target, Target::Take(_))).map(|edge| edge.condition);

@@ -101,7 +101,8 @@ pub(super) fn deadline(plan: &Plan, run: &Run) -> i64 {
         return whole;
     }
     let open = node.edges.iter().enumerate().filter(|(index, _)| run.open >> index & 1 == 1);
-    open.filter_map(|(_, edge)| edge.gap).map(|gap| run.last_time.saturating_add(gap)).fold(whole, i64::min)
+    let whole = if run.open & node.over_bit() == 0 { whole } else { i64::MIN };
+    open.map(|(_, edge)| edge.deadline(whole, run.last_time)).min().unwrap_or(whole)
 }
 
 /// What became of a partial match when its deadline came.
@@ -127,11 +128,14 @@ pub(super) fn end_window(plan: &Plan, run: &mut Run, now: i64, complete: impl Fn
 
 fn end(plan: &Plan, run: &mut Run, now: i64, over: bool, mut complete: impl FnMut(Held)) -> Expired {
     let node = &plan.automaton.nodes[run.node as usize];
+    if over {
+        run.open |= node.over_bit();
+    }
+    let whole = if run.open & node.over_bit() == 0 { i64::MAX } else { i64::MIN };
     let mut completed = false;
     for (index, edge) in node.edges.iter().enumerate() {
         let is_open = run.open >> index & 1 == 1;
-        let ended = over || edge.gap.is_some_and(|gap| run.last_time.saturating_add(gap) <= now);
-        if !is_open || !ended {
+        if !is_open || edge.deadline(whole, run.last_time) > now {
             continue;
         }
         run.open &= !(1 << index);

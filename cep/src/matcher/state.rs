@@ -269,17 +269,20 @@ impl State {
     pub(super) fn end_before(&mut self, plan: &Plan, floor: u64, (time, moment): (i64, u64), runs: &mut Vec<Run>) -> bool {
         let over = runs.partition_point(|run| run.start < floor);
         let Self { store, work, output, .. } = self;
-        for mut run in runs.drain(..over) {
+        let mut ends = |run: &mut Run| {
             let end = (run.node, run.open);
-            let expired = end_window(plan, &mut run, time, |held| {
+            let expired = end_window(plan, run, time, |held| {
                 store.hold(held.chain);
                 work.complete.push(Held { moment, ..held });
             });
             match expired {
+                Expired::No => return false,
                 Expired::TimedOut => output.timed_out(plan, store, run.chain, time, end),
-                _ => store.release(run.chain),
+                Expired::Over => store.release(run.chain),
             }
-        }
+            true
+        };
+        runs.extract_if(..over, |run| ends(run)).for_each(drop);
         over > 0
     }
 

@@ -92,7 +92,7 @@ impl Step<'_> {
     fn advance_one(&mut self, node: &Node, run: &Run) -> Result<u64> {
         self.work.branches.clear();
         self.work.targets.clear();
-        let mut open = self.pass_guards(node, run.open, run.chain)?;
+        let mut open = self.pass_guards(node, run.open, (run.chain, run.last_time))?;
         let mut edges = open & node.edge_bits;
         while edges != 0 {
             let index = edges.trailing_zeros() as usize;
@@ -129,7 +129,7 @@ impl Step<'_> {
     fn start(&mut self, runs: &mut Vec<Run>) -> Result<()> {
         let node = &self.plan.automaton.start;
         self.work.targets.clear();
-        let open = self.pass_guards(node, node.open, NONE)?;
+        let open = self.pass_guards(node, node.open, (NONE, self.at.time))?;
         for (_, edge) in node.edges.iter().enumerate().filter(|(index, _)| open >> index & 1 == 1) {
             let Edge { target: Target::Take(target), condition, ref blocks, .. } = *edge else { continue };
             if self.meets(condition, NONE)? && !self.any_holds(blocks, NONE)? && self.is_new(node, target) {
@@ -141,14 +141,15 @@ impl Step<'_> {
     }
 
     /// Closes the edges whose guards the row trips.
-    fn pass_guards(&mut self, node: &Node, mut open: u64, chain: u32) -> Result<u64> {
+    fn pass_guards(&mut self, node: &Node, mut open: u64, (chain, last): (u32, i64)) -> Result<u64> {
+        let behind = self.at.time.saturating_sub(last);
         for (index, guard) in node.guards.iter().enumerate() {
             if open & guard_bit(index) == 0 || open & guard.edges == 0 {
                 continue;
             }
             match guard.release {
                 Some(release) if self.meets(release, chain)? => open &= !guard_bit(index),
-                _ if self.meets(guard.condition, chain)? => open &= !guard.edges,
+                _ if guard.is_in_force(behind) && self.meets(guard.condition, chain)? => open &= !guard.edges,
                 _ => {}
             }
         }

@@ -44,7 +44,7 @@ impl Pattern {
             if element.link.is_negation()
                 && index > 0
                 && element.within_previous_us.is_some()
-                && (!last || element.link == Link::NotNext)
+                && (!(at_end && elements[index..].iter().all(|other| other.link.is_negation())) || element.link == Link::NotNext)
             {
                 return Err(Error::job(format!(
                     "the negation '{}' has a window of its own but is not at the end",
@@ -76,7 +76,7 @@ impl Pattern {
 fn trailing_negations<'a>(elements: &'a [Element], found: &mut Vec<&'a Element>) {
     let Some(last) = elements.last() else { return };
     if last.link.is_negation() && elements.len() > 1 {
-        found.push(last);
+        found.extend(elements[1..].iter().rev().take_while(|element| element.link.is_negation()));
         return;
     }
     last.item.sequences().iter().for_each(|sequence| trailing_negations(sequence, found));

@@ -213,9 +213,10 @@ impl Partial {
             if self.open & guard_bit(index) == 0 || self.open & guard.edges == 0 {
                 continue;
             }
+            let behind = world.times[event].saturating_sub(self.last_time(world));
             match guard.release {
                 Some(release) if world.meets(release, event, &self.taken)? => self.open &= !guard_bit(index),
-                _ if world.meets(guard.condition, event, &self.taken)? => {
+                _ if guard.is_in_force(behind) && world.meets(guard.condition, event, &self.taken)? => {
                     for edge in (0..node.edges.len()).filter(|edge| guard.edges >> edge & 1 == 1) {
                         if self.is_open(edge) {
                             self.close(edge, Closed::Guarded { condition: guard.condition, event });
@@ -253,12 +254,20 @@ impl Partial {
         self.open &= node.lasting;
     }
 
+    /// The time of the last event taken.
+    fn last_time(&self, world: &World<'_>) -> i64 {
+        world.times[self.taken[self.taken.len() - 1].event]
+    }
+
     fn deadline(&self, world: &World<'_>) -> i64 {
-        let (first, last) = (world.times[self.taken[0].event], world.times[self.taken[self.taken.len() - 1].event]);
-        let whole = world.plan.within_us.map_or(i64::MAX, |within| first.saturating_add(within));
-        let edges = world.plan.automaton.nodes[self.node].edges.iter().enumerate();
-        let gaps = edges.filter(|(number, _)| self.is_open(*number)).filter_map(|(_, edge)| edge.gap);
-        gaps.map(|gap| last.saturating_add(gap)).fold(whole, i64::min)
+        let (first, last) = (world.times[self.taken[0].event], self.last_time(world));
+        let node = &world.plan.automaton.nodes[self.node];
+        let whole = match self.open & node.over_bit() {
+            0 => world.plan.within_us.map_or(i64::MAX, |within| first.saturating_add(within)),
+            _ => i64::MIN,
+        };
+        let open = node.edges.iter().enumerate().filter(|(number, _)| self.is_open(*number));
+        open.map(|(_, edge)| edge.deadline(whole, last)).min().unwrap_or(whole)
     }
 
     /// Lets time reach the deadline. Says whether that completes a match.
@@ -270,12 +279,15 @@ impl Partial {
 
     /// Closes what the window of the pattern, if it is over, or one between two events ends. Says whether that completes a match.
     fn end_at(&mut self, world: &World<'_>, moment: Moment, over: bool) -> bool {
-        let (time, last) = (moment.0, world.times[self.taken[self.taken.len() - 1].event]);
+        let (time, last) = (moment.0, self.last_time(world));
         let node = &world.plan.automaton.nodes[self.node];
+        if over {
+            self.open |= node.over_bit();
+        }
+        let whole = if self.open & node.over_bit() == 0 { i64::MAX } else { i64::MIN };
         let mut completes = false;
         for (number, edge) in node.edges.iter().enumerate() {
-            let ended = over || edge.gap.is_some_and(|gap| last.saturating_add(gap) <= time);
-            if !self.is_open(number) || !ended {
+            if !self.is_open(number) || edge.deadline(whole, last) > time {
                 continue;
             }
             let is_match = edge.target == Target::AtDeadline;

@@ -201,21 +201,41 @@ impl Definition<'_> {
             return Some((self.events[last.event].at, Some(last.event)));
         }
         let negations: Vec<usize> = (last.element + 1..self.rules.len()).filter(|&element| self.is_negation(element)).collect();
+        let before = |time: i64| self.events.iter().take_while(|event| event.at < time).count();
         let whole = self.within_us.map(|within| self.events[first.event].at + within);
-        let own = ends.iter().filter_map(|element| element.within_previous_us).map(|own| self.events[last.event].at + own);
-        let deadline = own.chain(whole).min();
-        let in_time = self.events.iter().take_while(|event| deadline.is_none_or(|deadline| event.at < deadline)).count();
         let in_window = self.within_events.map_or(usize::MAX, |count| first.event + count as usize);
-        let seen = in_time.min(in_window);
-        let by_time = ends.iter().any(|element| element.link == Link::NotFollowedBy);
-        let moment = match deadline.filter(|_| by_time) {
-            _ if by_time && in_window <= in_time => (self.events[in_window - 1].at, Some(in_window - 1)),
-            Some(deadline) => (deadline, None),
-            None if by_time => return None,
-            None if last.event + 1 < seen => (self.events[last.event + 1].at, Some(last.event + 1)),
-            None => return None,
+        let in_time = whole.map_or(self.events.len(), before);
+        if !ends.iter().any(|element| element.link == Link::NotFollowedBy) {
+            let next = last.event + 1;
+            let comes = next < in_time.min(in_window);
+            return (comes && self.stay_away(&negations, taken, next)).then(|| (self.events[next].at, Some(next)));
+        }
+        // An absence without a time of its own lasts as long as the window of the pattern, in time or in events.
+        let whole = match whole {
+            _ if in_window <= in_time => Some((self.events[in_window - 1].at, Some(in_window - 1))),
+            whole => whole.map(|time| (time, None)),
         };
-        self.stay_away(&negations, taken, seen - 1).then_some(moment)
+        let mut moment: Option<Moment> = None;
+        for element in ends.iter().filter(|element| element.link == Link::NotFollowedBy) {
+            let own = element.within_previous_us.map(|own| (self.events[last.event].at + own, None));
+            let end = own.or(whole)?;
+            // A time is over before an event of that time comes.
+            moment = Some(
+                moment.map_or(end, |moment| if end.0 > moment.0 || end.1.is_some() && end.0 == moment.0 { end } else { moment }),
+            );
+        }
+        let (time, event) = moment?;
+        let decided = event.map_or_else(|| before(time), |event| event + 1);
+        let stays_away = negations.iter().all(|&negation| {
+            let element = &self.rules[negation].element;
+            let end = match (element.link, element.within_previous_us) {
+                (Link::NotNext, _) => decided,
+                (_, Some(own)) => before(self.events[last.event].at + own),
+                (_, None) => whole.map_or(decided, |(time, event)| event.map_or_else(|| before(time), |event| event + 1)),
+            };
+            self.stay_away(&[negation], taken, end - 1)
+        });
+        stays_away.then_some((time, event))
     }
 }
 

@@ -133,7 +133,14 @@ fn negations() {
     check("a negation at the end", &absent.clone().within(micros(40)), &["card"], &columns);
     let skipping = absent.clone().within(micros(40)).after_match(AfterMatch::SkipPastLastEvent);
     check("a negation at the end that skips", &skipping, &["card"], &columns);
-    check("a negation with its own window", &absent.within_previous(micros(20)), &["card"], &columns);
+    let own = absent.clone().within_previous(micros(20));
+    check("a negation with its own window", &own, &["card"], &columns);
+    check("a negation with its own window and a shorter one", &own.clone().within(micros(12)), &["card"], &columns);
+    check("a negation with its own window and one in events", &own.clone().within_events(4), &["card"], &columns);
+    let two = own.not_followed_by("in2").filter("kind = 'in'");
+    check("two negations", &two.clone().within(micros(35)), &["card"], &columns);
+    check("two negations with windows of their own", &two.clone().within_previous(micros(33)), &["card"], &columns);
+    check("two negations in events", &two.within_events(6), &["card"], &columns);
     let next = Pattern::begin("in").filter("kind = 'in'").one_or_more().not_next("pay").filter("kind = 'pay'");
     check("not next at the end", &next.within(micros(50)), &["card"], &[("count", "count(in)"), ("last", "last(in.id)")]);
 }

@@ -119,10 +119,11 @@ fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
 
 /// Makes a pattern of rules, with a window if it needs one and otherwise perhaps.
 pub(crate) fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern {
-    let at_end = rules.last_mut().filter(|rule| rule.element.link == Link::NotFollowedBy);
-    let needs_window = at_end.is_some();
-    if let Some(rule) = at_end {
-        rule.element.within_previous_us = random.chance(30).then(|| random.between(1, 12));
+    let at_end = rules.iter_mut().rev().take_while(|rule| rule.element.link.is_negation());
+    let mut needs_window = false;
+    for rule in at_end.filter(|rule| rule.element.link == Link::NotFollowedBy) {
+        rule.element.within_previous_us = random.chance(40).then(|| random.between(1, 12));
+        needs_window |= rule.element.within_previous_us.is_none();
     }
     let elements = rules.iter().map(|rule| rule.element.clone()).collect();
     with_windows(random, Pattern::new(elements), needs_window)
