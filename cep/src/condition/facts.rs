@@ -18,7 +18,13 @@ pub(crate) struct Facts {
     values: HashMap<String, Range>,
     /// The conditions themselves.
     texts: BTreeSet<String>,
+    /// How two things compare that both depend on the event: which of less, equal and greater are left.
+    orders: HashMap<(String, String), u8>,
 }
+
+const LESS: u8 = 1;
+const EQUAL: u8 = 2;
+const GREATER: u8 = 4;
 
 /// What a value may be.
 #[derive(Debug, Default)]
@@ -45,7 +51,16 @@ impl Facts {
         facts
     }
 
+    /// Limits how two things compare.
+    fn order(&mut self, part: &Expr) {
+        let Some((pair, orders)) = order(part) else { return };
+        // Nothing is less or greater than itself, not even what is no number.
+        let possible = if pair.0 == pair.1 { EQUAL } else { LESS | EQUAL | GREATER };
+        *self.orders.entry(pair).or_insert(possible) &= orders;
+    }
+
     fn add(&mut self, part: &Expr) {
+        self.order(part);
         if let Some((what, operator, bound)) = comparison(part) {
             return self.range(what).compared(operator, &bound);
         }
@@ -70,12 +85,17 @@ impl Facts {
 
     /// Whether nothing can meet the conditions.
     pub(crate) fn contradict(&self) -> bool {
-        self.values.values().any(Range::is_empty)
+        self.values.values().any(Range::is_empty) || self.orders.values().any(|orders| *orders == 0)
     }
 
     /// Whether a condition holds wherever these do.
     pub(crate) fn imply(&self, condition: &Expr) -> bool {
         if self.texts.contains(&condition.to_string()) {
+            return true;
+        }
+        if let Some((pair, orders)) = order(condition)
+            && self.orders.get(&pair).is_some_and(|known| known & !orders == 0)
+        {
             return true;
         }
         let range = |what: &Expr| self.values.get(&what.to_string());
@@ -210,6 +230,30 @@ impl Range {
     }
 }
 
+/// How a condition says that two things compare, neither of which is a constant; the lesser text is the first.
+fn order(part: &Expr) -> Option<((String, String), u8)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else { return None };
+    if matches!(left.as_ref(), Expr::Literal(..)) || matches!(right.as_ref(), Expr::Literal(..)) || part.is_volatile() {
+        return None;
+    }
+    let (left, right) = (left.to_string(), right.to_string());
+    let orders = match op {
+        Operator::Lt => LESS,
+        Operator::LtEq => LESS | EQUAL,
+        Operator::Gt => GREATER,
+        Operator::GtEq => GREATER | EQUAL,
+        Operator::Eq => EQUAL,
+        Operator::NotEq => LESS | GREATER,
+        Operator::IsDistinctFrom if left == right => 0,
+        _ => return None,
+    };
+    if left <= right {
+        return Some(((left, right), orders));
+    }
+    let turned = orders & EQUAL | if orders & LESS != 0 { GREATER } else { 0 } | if orders & GREATER != 0 { LESS } else { 0 };
+    Some(((right, left), turned))
+}
+
 fn is(one: &ScalarValue, other: &ScalarValue, orders: &[Ordering]) -> bool {
     one.partial_cmp(other).is_some_and(|order| orders.contains(&order))
 }
@@ -307,6 +351,14 @@ mod tests {
             (vec![x().eq(lit(1)).or(x().eq(lit(2))), x().in_list(vec![lit(1), lit(2)], true)], true),
             (vec![x(), x().is_null()], true),
             (vec![x(), Expr::Not(Box::new(x()))], true),
+            (vec![x().gt(x())], true),
+            (vec![x().not_eq(x())], true),
+            (vec![x().gt_eq(x())], false),
+            (vec![x().gt(col("y")), x().lt(col("y"))], true),
+            (vec![x().gt(col("y")), col("y").gt_eq(x())], true),
+            (vec![x().gt_eq(col("y")), col("y").gt_eq(x())], false),
+            (vec![x().gt_eq(col("y")), col("y").gt_eq(x()), x().not_eq(col("y"))], true),
+            (vec![x().eq(col("y")), x().gt(col("z"))], false),
         ] {
             assert_eq!(Facts::of(&parts).contradict(), never, "{parts:?}");
         }
@@ -335,6 +387,8 @@ mod tests {
             (vec![some(&[1, 2])], x().eq(lit(1)).or(x().eq(lit(2))), true),
             (vec![x().gt(lit(5))], lit(true), true),
             (vec![x().gt(col("y"))], x().gt(col("y")), true),
+            (vec![x().gt(col("y"))], col("y").lt_eq(x()), true),
+            (vec![x().gt_eq(col("y"))], x().gt(col("y")), false),
         ] {
             assert_eq!(Facts::of(&parts).imply_all(&condition), follows, "{parts:?} and {condition}");
         }

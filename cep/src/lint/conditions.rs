@@ -5,6 +5,7 @@ use crate::automaton::ConditionId;
 use crate::compiled::Plan;
 use crate::condition::facts::Facts;
 use datafusion_expr::Expr;
+use datafusion_sql::sqlparser::ast;
 
 impl Plan {
     /// What reads one event alone in a condition.
@@ -63,10 +64,29 @@ pub(super) fn never(plan: &Plan) -> Vec<Finding> {
                 "its parts contradict each other: correct one, or write OR",
             ),
         };
+        let with_null = source.condition.as_ref().and_then(|condition| compared_with_null(&condition.tree().ok()?));
+        let help = with_null.unwrap_or_else(|| help.to_owned());
         let variable = source.variable.map(|variable| plan.automaton.variables[variable].name.as_str());
         Finding::new(variable, message, help)
     };
     numbers.map(finding).collect()
+}
+
+/// What to write instead of a comparison with NULL, which never holds.
+fn compared_with_null(tree: &ast::Expr) -> Option<String> {
+    let is_null = |side: &ast::Expr| matches!(side, ast::Expr::Value(value) if value.value == ast::Value::Null);
+    match tree {
+        ast::Expr::Nested(inner) => compared_with_null(inner),
+        ast::Expr::BinaryOp { left, op: ast::BinaryOperator::And | ast::BinaryOperator::Or, right } => {
+            compared_with_null(left).or_else(|| compared_with_null(right))
+        }
+        ast::Expr::BinaryOp { left, op, right } if is_null(left) || is_null(right) => {
+            let other = if is_null(left) { right } else { left };
+            let not = if *op == ast::BinaryOperator::NotEq { "NOT " } else { "" };
+            Some(format!("nothing compares with NULL: write {other} IS {not}NULL"))
+        }
+        _ => None,
+    }
 }
 
 /// Conditions that say nothing, and repetitions that end before they begin.

@@ -5,10 +5,12 @@
 //! with constants ([`Facts`](crate::condition::facts::Facts)), so that what is said is so, and not all that is so is said.
 
 mod conditions;
+mod first;
 mod growth;
 mod reach;
 mod sample;
 mod steps;
+mod windows;
 
 pub use sample::Estimate;
 
@@ -46,12 +48,19 @@ impl Finding {
 /// All findings; those that make a pattern useless first.
 pub(crate) fn lint(plan: &Plan, unbounded: bool) -> Vec<Finding> {
     let mut findings = conditions::never(plan);
-    let swallowed = steps::swallowed(plan);
+    let swallowed: Vec<_> = first::never_begun(plan)
+        .into_iter()
+        .chain(windows::too_late(plan))
+        .chain(steps::swallowed(plan))
+        .chain(steps::forbidden_repetitions(plan))
+        .collect();
     let blocked: Vec<usize> = swallowed.iter().map(|(variable, _)| *variable).collect();
     findings.extend(swallowed.into_iter().map(|(_, finding)| finding));
     findings.extend(reach::unreached(plan, &blocked));
+    findings.extend(windows::too_few_events(plan));
     findings.extend(conditions::always(plan));
     findings.extend(steps::repeated(plan));
+    findings.extend(windows::idle_gaps(plan));
     findings.extend(growth::unbounded(plan, unbounded));
     findings
 }

@@ -32,6 +32,61 @@ pub(super) fn swallowed(plan: &Plan) -> Vec<(usize, Finding)> {
     found
 }
 
+/// `r{2} -> !x`, where each r is an x: behind the first r the second is forbidden.
+pub(super) fn forbidden_repetitions(plan: &Plan) -> Vec<(usize, Finding)> {
+    let mut found = Vec::new();
+    each_sequence(&plan.elements, &mut |elements| {
+        for (index, element) in elements.iter().enumerate() {
+            if element.link.is_negation() || !element.quantifier.repeats() {
+                continue;
+            }
+            let negations = elements[index + 1..].iter().take_while(|other| other.link.is_negation());
+            let negations = negations.filter(|other| other.link == Link::NotFollowedBy && other.within_previous_us.is_none());
+            for negated in negations.filter_map(variable) {
+                let forbids = |name: &&str| {
+                    let both = plan.condition_of(name).zip(plan.condition_of(negated));
+                    both.is_some_and(|(own, other)| plan.implies(own, other))
+                };
+                let Some(name) = required(element).into_iter().find(forbids) else { continue };
+                found.push(repetition_forbidden(plan, element, (name, negated)));
+            }
+        }
+    });
+    found
+}
+
+fn repetition_forbidden(plan: &Plan, element: &Element, (name, negated): (&str, &str)) -> (usize, Finding) {
+    let least = element.quantifier.min;
+    let message = format!(
+        "every event that can be '{name}' is one of '{negated}', which must not come behind the first event of the repetition: {}",
+        if least >= 2 { format!("it never comes {least} times") } else { "it comes once at most".to_owned() }
+    );
+    let steps = (1..=least.clamp(2, 3)).map(|number| format!("{name}{number}")).collect::<Vec<_>>().join(" -> ");
+    let more = if least > 3 { " -> ..." } else { "" };
+    let help = format!(
+        "write the repetition as steps, so that the negation stands behind the last: {steps}{more} -> !{negated}, each with the condition of '{name}'"
+    );
+    let number = plan.automaton.variables.iter().position(|variable| variable.name == name);
+    // Where once is enough, the pattern can match.
+    let blocked = number.filter(|_| least >= 2).unwrap_or(usize::MAX);
+    (blocked, Finding::new(Some(name), message, help))
+}
+
+/// The variables that take an event each time an element comes.
+fn required(element: &Element) -> Vec<&str> {
+    match &element.item {
+        Item::Variable { name, .. } => vec![name],
+        Item::Group(inner) => {
+            let sure = |other: &&Element| !other.link.is_negation() && !other.quantifier.optional && other.quantifier.min > 0;
+            inner.iter().filter(sure).flat_map(required).collect()
+        }
+        Item::AllOf { parts, .. } => {
+            parts.iter().flatten().filter(|other| !other.quantifier.optional).flat_map(required).collect()
+        }
+        Item::Alternatives(_) => Vec::new(),
+    }
+}
+
 /// `a -> !n -> b` and `a !n b`, where each b is an n.
 fn forbidden(plan: &Plan, before: &[Element], element: &Element, name: &str) -> Option<Finding> {
     let negation = before.iter().rev().take_while(|other| other.link.is_negation()).find(|other| {
@@ -120,6 +175,6 @@ fn each_sequence<'a>(elements: &'a [Element], see: &mut impl FnMut(&'a [Element]
     }
 }
 
-fn each_element<'a>(elements: &'a [Element], see: &mut impl FnMut(&'a Element)) {
+pub(super) fn each_element<'a>(elements: &'a [Element], see: &mut impl FnMut(&'a Element)) {
     each_sequence(elements, &mut |sequence| sequence.iter().for_each(&mut *see));
 }

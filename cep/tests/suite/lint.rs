@@ -65,6 +65,109 @@ fn negations_that_forbid_what_follows() {
 }
 
 #[test]
+fn repetitions_that_a_negation_behind_them_forbids() {
+    let a = || Pattern::begin("a").filter("x = 1");
+    let twice = |pattern: Pattern, negated: &str| pattern.not_followed_by("n").filter(negated).followed_by("c").filter("x = 3");
+    let never = "b: every event that can be 'b' is one of 'n', which must not come behind the first event of the repetition: it never comes 2 times";
+    let behind = ["c: 'c' is never reached", ": the pattern can never match"];
+    let b = || a().followed_by("b").filter("x = 2");
+    begins(&twice(b().times(2), "x = 2"), &[never, behind[0], behind[1]]);
+    begins(&twice(b().times_or_more(2), "x < 3"), &[never, behind[0], behind[1]]);
+    begins(
+        &twice(b().one_or_more(), "x = 2"),
+        &[
+            "b: every event that can be 'b' is one of 'n', which must not come behind the first event of the repetition: it comes once at most",
+        ],
+    );
+    begins(&twice(b().times(2), "x = 4"), &[]);
+    begins(&twice(b(), "x = 2"), &[]);
+    let group = Pattern::begin_group(Pattern::begin("a").filter("x = 1").followed_by("b").filter("x = 2")).times(2);
+    begins(&twice(group, "x = 2"), &[never, behind[0], behind[1]]);
+    // As steps it can match.
+    let steps = a().followed_by("b").filter("x = 1").not_followed_by("n").filter("x = 1").followed_by("c").filter("x = 3");
+    begins(&steps, &[]);
+}
+
+#[test]
+fn conditions_that_the_first_event_cannot_meet() {
+    let first = |condition: &str| Pattern::begin("a").filter(condition).one_or_more().followed_by("b").filter("x = 9 AND x > 3");
+    let expected = ["a: no event can be the first 'a'", "b: 'b' is never reached", ": the pattern can never match"];
+    for never in [
+        "x > last(a.x)",
+        "x < 9 AND x - last(a.x, 1) > 2",
+        "abs(x - last(a.x)) < 3",
+        "NOT x = max(a.x)",
+        "x BETWEEN min(a.x) AND 5",
+    ] {
+        begins(&first(&format!("x < 9 AND {never}")), &expected);
+    }
+    for some in
+        ["count(a) = 0 OR x > last(a.x)", "x > sum(a.x)", "count(a) < 3", "x > coalesce(last(a.x), 0)", "last(a.x) IS NULL"]
+    {
+        begins(&first(&format!("x < 9 AND ({some})")), &[]);
+    }
+    let other = Pattern::begin("a").filter("x = 1").optional().followed_by("b").filter("x > a.x");
+    begins(&other, &[]);
+    let negated =
+        Pattern::begin("a").filter("x = 1").not_followed_by("n").filter("x > last(n.x)").followed_by("c").filter("x = 3");
+    let error = CompiledPattern::compile(&negated, &schema(), vec![], vec![], measures(&[("a", "a.x")]).unwrap()).err().unwrap();
+    assert!(error.to_string().contains("'n' is negated and never takes an event"), "{error}");
+}
+
+#[test]
+fn values_that_are_compared_with_themselves_and_each_other() {
+    let b = |condition: &str| Pattern::begin("a").filter("x = 1").followed_by("b").filter(condition);
+    let never = ["b: the condition of 'b' is never true: no event can be 'b'", ": the pattern can never match"];
+    for condition in [
+        "b.x > b.x",
+        "x <> x",
+        "x < b.x",
+        "x > a.x AND x < a.x",
+        "x > a.x AND x = a.x",
+        "a.x > a.x",
+        "x > first(a.x) AND first(a.x) >= x",
+    ] {
+        begins(&b(condition), &never);
+    }
+    for condition in ["x >= b.x", "x >= a.x AND x <= a.x", "x > a.x AND x < first(a.x)"] {
+        begins(&b(condition), &[]);
+    }
+    let null = compile(&b("x = NULL"), &["a".to_owned()]).unwrap().lint(false);
+    assert_eq!(null[0].help, "nothing compares with NULL: write x IS NULL");
+    let null = compile(&b("x > 1 AND NULL <> x"), &["a".to_owned()]).unwrap().lint(false);
+    assert_eq!(null[0].help, "nothing compares with NULL: write x IS NOT NULL");
+}
+
+#[test]
+fn windows_that_are_too_small() {
+    let five = || Pattern::begin("a").filter("x = 1").times(5);
+    let b = || five().followed_by("b").filter("x = 2");
+    let never = |least: u32, events: u32| {
+        format!(": the pattern can never match: a match has {least} events at least, and WITHIN has room for {events}")
+    };
+    begins(&five().within_events(4), &[&never(5, 4)]);
+    begins(&five().within_events(5), &[]);
+    begins(&b().within_events(5), &[&never(6, 5)]);
+    begins(&b().within_events(6), &[]);
+    begins(&b().optional().within_events(5), &[]);
+    begins(&Pattern::begin("a").filter("x = 1").not_next("n").filter("x = 2").within_events(1), &[&never(2, 1)]);
+    let millis = std::time::Duration::from_millis;
+    let gap = |own: u64| {
+        Pattern::begin("a").filter("x = 1").followed_by("b").filter("x = 2").within_previous(millis(own)).within(millis(10))
+    };
+    begins(&gap(10), &["b: WITHIN 10 ms OF PREVIOUS says nothing of 'b'"]);
+    begins(&gap(9), &[]);
+    let later = |least: &str| {
+        Pattern::begin("a").filter("x = 1").followed_by("b").filter(format!("at - a.at {least}")).within(millis(2_000))
+    };
+    begins(&later("> INTERVAL '1' SECOND"), &[]);
+    begins(&later("< INTERVAL '9' SECOND"), &[]);
+    for never in ["> INTERVAL '2' SECOND", ">= INTERVAL '1' HOUR", "= INTERVAL '2' SECOND"] {
+        begins(&later(never), &["b: no event can be 'b': it must come", ": the pattern can never match"]);
+    }
+}
+
+#[test]
 fn conditions_and_what_stands_behind_them() {
     let a = || Pattern::begin("a").filter("x = 1");
     let empty = a().followed_by("b").filter("x < 1 AND x > 2").followed_by("c").filter("x = 3");
