@@ -78,7 +78,11 @@ impl Program {
             Err(mut more) => {
                 let broken: Vec<&str> = program.broken.iter().map(|name| name.text.as_str()).collect();
                 // What a statement that does not parse would have defined is not missing: its own error says enough.
-                more.retain(|diagnostic| !broken.iter().any(|name| diagnostic.message.ends_with(&format!("`{name}`"))));
+                let owner = |diagnostic: &Diagnostic| {
+                    let quoted = diagnostic.message.strip_suffix('`').and_then(|text| text.rsplit('`').next());
+                    quoted.map(|name| name.split_once('.').map_or(name, |(owner, _)| owner).to_owned())
+                };
+                more.retain(|diagnostic| !owner(diagnostic).is_some_and(|name| broken.contains(&name.as_str())));
                 // Nor is it known what an INSERT that does not parse would have written.
                 more.retain(|diagnostic| !(is_broken && diagnostic.message.starts_with(UNUSED_SINK)));
                 errors_first(&mut more);

@@ -37,6 +37,10 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
                 if shown != OK {
                     return shown;
                 }
+                if let Some(errors) = &report.refused {
+                    say(&errors.render(std::io::stderr().is_terminal()));
+                    status = WRONG;
+                }
             }
             Err(wrong) => status = wrong,
         }

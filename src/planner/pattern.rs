@@ -323,9 +323,30 @@ fn check_pattern_names(statement: &CreatePattern, texts: &Texts, stream: &Stream
     let sqls = texts.conditions.values().chain(texts.untils.values()).chain(texts.select.iter().map(|(_, sql)| sql));
     for sql in sqls {
         wrong.extend(unknown_names(sql, statement, &variables, stream, visible));
-        wrong.extend(unknown_functions(sql, |name| matches!(name, "first" | "last" | "why")));
+        wrong.extend(unknown_in_pattern(sql));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// What to say of functions that a pattern does not have; of those that other notations have, what stands for them.
+pub(super) fn unknown_in_pattern(sql: &Sql) -> Vec<Diagnostic> {
+    let mut wrong = unknown_functions(sql, |name| matches!(name, "first" | "last" | "why"));
+    for diagnostic in &mut wrong {
+        let name = diagnostic.message.strip_prefix("there is no function `").and_then(|rest| rest.strip_suffix('`'));
+        let help = match name {
+            Some("prev" | "lag") => {
+                "the value of the step before is `last(a.v)`, where `a` is that step; of the event before in a repetition of its own, `last(b.v)`"
+            }
+            Some("next" | "lead") => {
+                "what comes later is not known yet: give the condition to the later step, which reads the earlier one as `last(a.v)`"
+            }
+            Some("cardinality" | "array_length" | "size") => "how many events a variable has taken is `count(a)`",
+            Some("any" | "all" | "some") => "compare with `max(a.v)` or `min(a.v)`",
+            _ => continue,
+        };
+        diagnostic.help = Some(help.to_owned());
+    }
+    wrong
 }
 
 fn unknown_names(
@@ -341,7 +362,11 @@ fn unknown_names(
         let names: Vec<String> = idents.iter().map(Name::normalise).collect();
         match names.as_slice() {
             [name] if name == egret_cep::MATCH_TIME || name == WHY_COLUMN => {}
-            [name] if !has(name) && !variables.contains(&name.as_str()) => wrong.push(unknown_column(name, span, visible)),
+            [name] if !has(name) && !variables.contains(&name.as_str()) => {
+                let unknown = unknown_column(name, span, visible);
+                let is_quoted = idents[0].quote_style.is_some();
+                wrong.push(if is_quoted { unknown.help(format!("a text stands in single quotes: '{name}'")) } else { unknown });
+            }
             [row, _] if !variables.contains(&row.as_str()) && *row != statement.streams[0].text => wrong.push(
                 Diagnostic::error(format!("the pattern has no variable `{row}`"))
                     .label(span, "unknown")

@@ -35,6 +35,8 @@ pub struct TestReport {
     pub tests: Vec<TestOutcome>,
     /// How far the rows of the tests come in each pattern of the program, whether it has a test or not.
     pub coverage: Vec<Coverage>,
+    /// What is wrong with tests that could therefore not be run.
+    pub refused: Option<ProgramErrors>,
 }
 
 impl TestReport {
@@ -84,7 +86,8 @@ impl Program {
     /// ```
     ///
     /// # Errors
-    /// A test or something that a tested pattern needs is wrong; each fault with its place in the text.
+    /// The program does not parse, or no test can be run; each fault with its place in the text. What is wrong with some of several
+    /// tests is said in the report.
     pub fn test(&self, filter: &str) -> Result<TestReport, ProgramErrors> {
         self.each_test(filter, true)
     }
@@ -116,16 +119,18 @@ impl Program {
                 Err(more) => wrong.extend(more.into_iter().filter(Diagnostic::is_error)),
             }
         }
-        if wrong.is_empty() {
-            return Ok(TestReport { tests, coverage });
-        }
         let mut once: Vec<Diagnostic> = Vec::new();
         wrong.into_iter().for_each(|fault| {
             if !once.contains(&fault) {
                 once.push(fault);
             }
         });
-        Err(self.errors(once))
+        // One test that cannot be run says nothing of the others.
+        match once.is_empty() {
+            true => Ok(TestReport { tests, coverage, refused: None }),
+            false if tests.is_empty() => Err(self.errors(once)),
+            false => Ok(TestReport { tests, coverage, refused: Some(self.errors(once)) }),
+        }
     }
 }
 

@@ -119,12 +119,43 @@ fn schema_of(
     if derived && let Some(schema) = planner::schema_of(name, &slice.program(whole), registry, &given)? {
         return Ok(schema);
     }
+    let place = clause.stream.as_ref().map_or(clause.span, |stream| stream.span);
+    let is_pattern = |statement: &&Statement| matches!(statement, Statement::CreatePattern(pattern) if pattern.name.text == name);
+    if let Some(pattern) = slice.statements().iter().find(is_pattern) {
+        let read = streams_below(slice.statements(), pattern);
+        let list = read.first().map_or("stream", String::as_str);
+        return Err(vec![
+            Diagnostic::error(format!("`{name}` is a pattern: its rows are its matches, which a test cannot give"))
+                .label(place, format!("rows of `{name}`"))
+                .help(format!("give rows of {}, which it reads: GIVEN {list} (columns) (values)", quoted(&read))),
+        ]);
+    }
     let names = slice.statements().iter().map(|statement| statement.name().text.as_str());
     Err(vec![
         Diagnostic::error(format!("`{name}` is no stream whose rows a test can give"))
-            .label(clause.stream.as_ref().map_or(clause.span, |stream| stream.span), "the pattern does not read it")
+            .label(place, "the pattern does not read it")
             .suggestion(suggest(name, names)),
     ])
+}
+
+/// The streams that a pattern reads, through other patterns as well.
+fn streams_below(statements: &[Statement], pattern: &Statement) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting = vec![pattern];
+    while let Some(Statement::CreatePattern(pattern)) = waiting.pop() {
+        for stream in &pattern.streams {
+            match statements.iter().find(|statement| statement.name().text == stream.text) {
+                Some(below @ Statement::CreatePattern(_)) => waiting.push(below),
+                _ if !found.contains(&stream.text) => found.push(stream.text.clone()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }
 
 /// The rows of a clause; advances the clock.

@@ -16,6 +16,7 @@ mod microseconds;
 mod one_instance;
 mod outputs;
 mod outputs_killed;
+mod pattern_messages;
 mod pattern_sets;
 mod pattern_streams;
 mod patterns;

@@ -67,6 +67,8 @@ impl Resolver<'_, '_> {
             ast::Expr::CompoundIdentifier(parts) => self.qualified(parts).map(Some),
             ast::Expr::Identifier(ident) => self.bare(ident),
             ast::Expr::Function(call) => self.call(call),
+            ast::Expr::AnyOp { left, compare_op, right, .. } => Err(quantified(("ANY", false), left, compare_op, right)),
+            ast::Expr::AllOp { left, compare_op, right } => Err(quantified(("ALL", true), left, compare_op, right)),
             _ => Ok(None),
         }
     }
@@ -102,8 +104,11 @@ impl Resolver<'_, '_> {
             return Ok(None);
         }
         if self.variable(ident).is_some() && self.names.schema.index_of(&normalised(ident)).is_err() {
-            return Err(Error::job(format!("'{ident}' is a variable, not a value"))
-                .help(format!("write {ident}.column or count({ident})")));
+            let wrong = Error::job(format!("'{ident}' is a variable, not a value"));
+            return Err(match ident.quote_style {
+                Some(_) => wrong.help(format!("a text stands in single quotes: '{}'", ident.value)),
+                None => wrong.help(format!("write {ident}.column or count({ident})")),
+            });
         }
         let column = self.column(ident)?;
         let Place::Measure { partition } = self.names.place else { return Ok(None) };
@@ -299,6 +304,27 @@ impl Resolver<'_, '_> {
         let names: Vec<&str> = self.names.variables.iter().map(|variable| variable.name.as_str()).collect();
         format!("the variables are {}", names.join(", "))
     }
+}
+
+/// What to say of `v > ALL(a.v)` and `v > ANY(a.v)`: which event of the variable it is that counts.
+fn quantified((word, all): (&str, bool), left: &ast::Expr, op: &ast::BinaryOperator, right: &ast::Expr) -> Error {
+    use ast::BinaryOperator::{Gt, GtEq, Lt, LtEq};
+    let inner = match right {
+        ast::Expr::Nested(inner) => inner,
+        other => other,
+    };
+    let extreme = match op {
+        Gt | GtEq if all => Some("max"),
+        Gt | GtEq => Some("min"),
+        Lt | LtEq if all => Some("min"),
+        Lt | LtEq => Some("max"),
+        _ => None,
+    };
+    let help = match extreme {
+        Some(extreme) => format!("write {left} {op} {extreme}({inner})"),
+        None => "compare with first, last, min or max of the variable's column".to_owned(),
+    };
+    Error::job(format!("a value is compared with one value, not with {word} values of a variable")).help(help)
 }
 
 /// The n of `last(x.col, n)`.

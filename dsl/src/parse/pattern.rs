@@ -197,6 +197,7 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
     if let Some(AfterMatch { skip: Skip::ToFirst(name) | Skip::ToLast(name), .. }) = &statement.after_match {
         known(name);
     }
+    words_for_steps(input, statement);
     if let (Some(last), None, None) = (open_end(&statement.pattern), &statement.within, &statement.within_events) {
         input.report(
             Diagnostic::error("this pattern would wait for ever")
@@ -206,13 +207,33 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
     }
 }
 
+/// Words that other notations have between steps: `a followed by b` is four steps here.
+const WORDS: &[&str] =
+    &["after", "and", "before", "by", "every", "followed", "follows", "next", "not", "or", "then", "until", "within", "without"];
+
+/// Warns of variables that read like words between variables, and that nothing defines.
+fn words_for_steps(input: Tokens<'_>, statement: &CreatePattern) {
+    let defined = |name: &Name| statement.defines.iter().any(|define| define.variable.text == name.text);
+    let is_word = |name: &&Name| WORDS.contains(&name.text.as_str()) && !defined(name);
+    let words: Vec<&Name> = statement.pattern.variables().filter(is_word).collect();
+    if let Some(first) = words.first() {
+        let listed: Vec<String> = words.iter().map(|name| format!("`{name}`")).collect();
+        let (are, each) = if words.len() == 1 { ("is a variable", "it has") } else { ("are variables", "they have") };
+        let message = format!("{} {are} that any event can be: {each} no condition in DEFINE", listed.join(", "));
+        input.report(
+            Diagnostic::warning(message)
+                .label(first.span, "a step of its own")
+                .help("write `a -> b` where b follows a, `a b` where it is the very next event, and `!b` for what must not come"),
+        );
+    }
+}
+
 /// The step `-> !a` at the end of a pattern.
 fn open_end(pattern: &PatternNode) -> Option<&PatternNode> {
+    let is_open = |step: &&PatternNode| step.link == Link::FollowedBy && step.within_previous.is_none();
     pattern.item.sequences().iter().find_map(|steps| {
         steps.last().and_then(|last| match last.item {
-            PatternItem::Variable(_) => {
-                (last.negated && last.link == Link::FollowedBy && last.within_previous.is_none()).then_some(last)
-            }
+            PatternItem::Variable(_) => steps.iter().rev().take_while(|step| step.negated).find(is_open),
             _ => open_end(last),
         })
     })

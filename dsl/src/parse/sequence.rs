@@ -141,7 +141,10 @@ fn variable(input: Tokens<'_>) -> Parsed<'_, PatternItem> {
             return missing().help(help).fail();
         }
         if input.clause_here().is_some() || is_reserved(word) {
-            return missing().fail();
+            return match word.eq_ignore_ascii_case("NOT") {
+                true => missing().help("what must not come is written with `!`: `a -> !b`").fail(),
+                false => missing().fail(),
+            };
         }
     }
     match &token.sql.token {
@@ -185,6 +188,11 @@ fn group(input: Tokens<'_>, depth: usize) -> Parsed<'_, PatternItem> {
 fn unexpected(input: Tokens<'_>) -> Problem {
     let later = input.later_clauses().iter().map(|clause| Expected::Keyword((*clause).into()));
     let problem = Problem::expected(input, std::iter::once(Expected::Thing("more of the pattern".into())).chain(later).collect());
+    if let Some(word) = input.first().and_then(|token| token.word()) {
+        if let Some(help) = other_word(word) {
+            return problem.help(help);
+        }
+    }
     match input.first().map(|token| &token.sql.token) {
         Some(SqlToken::Comma) => problem.help("write `a b` when b is the very next event, `a -> b` when others may come between"),
         Some(SqlToken::StringConcat) => problem.help("alternatives are written with one `|`: `a | b`"),
@@ -195,11 +203,25 @@ fn unexpected(input: Tokens<'_>) -> Problem {
     }
 }
 
+/// What to say of a word that other languages have here.
+fn other_word(word: &str) -> Option<&'static str> {
+    let is = |other: &str| word.eq_ignore_ascii_case(other);
+    match () {
+        () if is("WHERE") => Some("what an event must be stands behind the pattern: `DEFINE a AS amount < 10`"),
+        () if is("NOT") => Some("what must not come is written with `!`: `a -> !b`"),
+        () => None,
+    }
+}
+
 /// A misspelt clause is taken for a variable, and what follows it is a surprise: looks for one among the variables.
 fn misspelt_clause(input: Tokens<'_>, problem: Problem) -> Problem {
     let Problem::Expected { position, .. } = &problem else { return problem };
     let firsts: Vec<&str> = input.later_clauses().iter().filter_map(|clause| clause.split(' ').next()).collect();
     let read = input.split(position.saturating_sub(input.position())).0.all();
+    if let Some((word, help)) = read.iter().skip(1).find_map(|token| Some((token, other_word(token.word()?)?))) {
+        let wrong = Diagnostic::error(format!("`{}` is no part of a pattern", word.word().unwrap_or_default()));
+        return wrong.label(word.span, "taken for a variable, which makes no sense of what follows").help(help).into();
+    }
     for (index, token) in read.iter().enumerate().skip(1) {
         let juxtaposed = !matches!(read[index - 1].sql.token, SqlToken::Arrow | SqlToken::LongArrow | SqlToken::ExclamationMark);
         let near = token.word().filter(|_| juxtaposed).and_then(|word| suggest(word, &firsts));

@@ -4,8 +4,9 @@ use super::names::{Place, Scope, Table};
 use super::{Several, listed};
 use crate::planner::Build;
 use crate::planner::enrich::{Ask, at};
-use crate::planner::names::{Diagnosed, quoted, unknown_column, unknown_functions};
+use crate::planner::names::{Diagnosed, quoted, unknown_column};
 use crate::planner::pattern::Texts;
+use crate::planner::pattern::unknown_in_pattern;
 use crate::planner::places::{place_column, some_share_sources};
 use crate::planner::query::keep;
 use arrow::datatypes::DataType;
@@ -98,7 +99,7 @@ impl Build<'_> {
         let (mut read, mut wrong) = (BTreeSet::new(), Vec::new());
         for (sql, place) in places(texts, several) {
             read.extend(keep(scope.columns_read(sql, place), &mut wrong).unwrap_or_default());
-            wrong.extend(unknown_functions(sql, |name| matches!(name, "first" | "last" | "why")));
+            wrong.extend(unknown_in_pattern(sql));
         }
         if !wrong.is_empty() {
             return Err(wrong);
