@@ -4,9 +4,10 @@
 //! Timestamps and floats are written as in JSON; NaN and the infinities as `NaN`, `inf` and `-inf`.
 
 use super::CsvConfig;
-use super::timestamp::{write_date, write_timestamp};
+use super::timestamp::{column_micros, write_date, write_timestamp};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Date32Type, FieldRef, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::{DataType, Date32Type, FieldRef, Float64Type, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use egret_core::Result;
 use std::io::Write;
@@ -108,7 +109,7 @@ impl CsvEncoder {
 enum Cells<'a> {
     Int64(&'a [i64]),
     Float64(&'a [f64]),
-    Timestamp(&'a [i64]),
+    Timestamp(ScalarBuffer<i64>),
     Date(&'a [i32]),
     Utf8(&'a StringArray),
     Other(ArrayFormatter<'a>),
@@ -116,12 +117,12 @@ enum Cells<'a> {
 
 impl<'a> Cells<'a> {
     fn new(column: &'a ArrayRef, options: &FormatOptions<'a>) -> Result<Self> {
+        if let Some(times) = column_micros(column) {
+            return Ok(Self::Timestamp(times));
+        }
         Ok(match column.data_type() {
             DataType::Int64 => Self::Int64(column.as_primitive::<Int64Type>().values()),
             DataType::Float64 => Self::Float64(column.as_primitive::<Float64Type>().values()),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                Self::Timestamp(column.as_primitive::<TimestampMicrosecondType>().values())
-            }
             DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Utf8 => Self::Utf8(column.as_string()),
             _ => Self::Other(ArrayFormatter::try_new(column, options)?),

@@ -3,13 +3,11 @@
 //! Timestamps are written as `2023-11-14T22:14:00.000Z`, dates as `2023-11-14`; numbers that JSON does not know (NaN and the
 //! infinities) as `null`. Types that are rare in results (lists, structs, decimals) are left to Arrow's own encoder.
 
-use super::timestamp::{write_date, write_timestamp};
+use super::timestamp::{column_micros, write_date, write_timestamp};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Date32Type, FieldRef, Float32Type, Float64Type, TimeUnit};
-use arrow::datatypes::{
-    Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Date32Type, FieldRef, Float32Type, Float64Type};
+use arrow::datatypes::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow::json::writer::{EncoderOptions, NullableEncoder, make_encoder};
 use egret_core::Result;
 
@@ -109,7 +107,7 @@ enum CellValues<'a> {
     UInt64(&'a [u64]),
     Float32(&'a [f32]),
     Float64(&'a [f64]),
-    Timestamp(&'a [i64]),
+    Timestamp(ScalarBuffer<i64>),
     Date(&'a [i32]),
     Boolean(&'a arrow::buffer::BooleanBuffer),
     Utf8(&'a StringArray),
@@ -118,6 +116,9 @@ enum CellValues<'a> {
 
 impl<'a> Cells<'a> {
     fn new(field: &'a FieldRef, column: &'a ArrayRef, options: &'a EncoderOptions) -> Result<Self> {
+        if let Some(times) = column_micros(column) {
+            return Ok(Self { nulls: column.nulls(), values: CellValues::Timestamp(times) });
+        }
         let values = match column.data_type() {
             DataType::Int8 => CellValues::Int8(column.as_primitive::<Int8Type>().values()),
             DataType::Int16 => CellValues::Int16(column.as_primitive::<Int16Type>().values()),
@@ -129,9 +130,6 @@ impl<'a> Cells<'a> {
             DataType::UInt64 => CellValues::UInt64(column.as_primitive::<UInt64Type>().values()),
             DataType::Float32 => CellValues::Float32(column.as_primitive::<Float32Type>().values()),
             DataType::Float64 => CellValues::Float64(column.as_primitive::<Float64Type>().values()),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                CellValues::Timestamp(column.as_primitive::<TimestampMicrosecondType>().values())
-            }
             DataType::Date32 => CellValues::Date(column.as_primitive::<Date32Type>().values()),
             DataType::Boolean => CellValues::Boolean(column.as_boolean().values()),
             DataType::Utf8 => CellValues::Utf8(column.as_string()),

@@ -2,6 +2,11 @@
 
 use super::number::parse_i64;
 use crate::options::{OptionError, Options};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::{
+    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
 use egret_core::calendar::days_from_civil;
 pub(crate) use egret_core::calendar::{write_date, write_timestamp};
 
@@ -47,6 +52,23 @@ impl TimestampUnit {
         };
         (-MICROS_MAX..=MICROS_MAX).contains(&micros).then_some(micros)
     }
+}
+
+/// The microseconds of a column of timestamps of any unit; what is finer is cut toward the past.
+pub(crate) fn column_micros(column: &ArrayRef) -> Option<ScalarBuffer<i64>> {
+    let DataType::Timestamp(unit, _) = column.data_type() else { return None };
+    Some(match unit {
+        TimeUnit::Microsecond => column.as_primitive::<TimestampMicrosecondType>().values().clone(),
+        TimeUnit::Nanosecond => {
+            column.as_primitive::<TimestampNanosecondType>().values().iter().map(|nanos| nanos.div_euclid(1_000)).collect()
+        }
+        TimeUnit::Millisecond => {
+            column.as_primitive::<TimestampMillisecondType>().values().iter().map(|millis| millis.saturating_mul(1_000)).collect()
+        }
+        TimeUnit::Second => {
+            column.as_primitive::<TimestampSecondType>().values().iter().map(|seconds| seconds.saturating_mul(SECOND)).collect()
+        }
+    })
 }
 
 /// A time in one of the [`TIMESTAMP_FORMATS`], as microseconds since 1970 UTC.

@@ -2,7 +2,10 @@
 use super::*;
 use crate::format::{CsvConfig, CsvEncoder};
 use crate::test_support::{Folder, Random, batch, lines, read, schema};
-use arrow::array::{Decimal128Array, Float64Array, ListArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Decimal128Array, Float64Array, ListArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    TimestampSecondArray,
+};
 use std::sync::Arc;
 
 const KINDS: [(&str, &str); 9] = [
@@ -66,6 +69,32 @@ fn random_rows_survive_writing_and_reading() {
             assert_eq!((outcome.rows, outcome.error.map(|error| error.to_string())), (expected.clone(), None), "seed {seed}");
         }
     }
+}
+
+/// A function may give a timestamp of any unit, with a zone or without: it is written as the moment it is.
+#[test]
+fn timestamps_of_every_unit_are_written_alike() {
+    let columns: [(&str, ArrayRef); 4] = [
+        ("ns", Arc::new(TimestampNanosecondArray::from(vec![Some(-1), Some(1_700_000_040_000_000_999)]))),
+        ("us", Arc::new(TimestampMicrosecondArray::from(vec![Some(1_500), None]).with_timezone("+02:00"))),
+        ("ms", Arc::new(TimestampMillisecondArray::from(vec![Some(-1), Some(1)]))),
+        ("s", Arc::new(TimestampSecondArray::from(vec![0, 60]))),
+    ];
+    let rows = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap();
+    let texts = [
+        ["1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00.001500Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z"],
+        ["2023-11-14T22:14:00.000Z", "", "1970-01-01T00:00:00.001Z", "1970-01-01T00:01:00.000Z"],
+    ];
+    let mut text = Vec::new();
+    CsvEncoder::new(CsvConfig::default()).encode(&rows, &mut text).unwrap();
+    assert_eq!(String::from_utf8(text).unwrap(), texts.map(|row| row.join(",") + "\n").concat());
+    let quoted = |text: &str| if text.is_empty() { "null".to_owned() } else { format!("\"{text}\"") };
+    let names = ["ns", "us", "ms", "s"];
+    let objects = texts.map(|row| {
+        let members: Vec<String> = names.iter().zip(row).map(|(name, text)| format!("\"{name}\":{}", quoted(text))).collect();
+        format!("{{{}}}", members.join(","))
+    });
+    assert_eq!(lines(&rows), objects);
 }
 
 #[test]
