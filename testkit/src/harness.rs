@@ -7,10 +7,15 @@ use egret_core::job::Partitioning;
 use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_keys};
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Context, Epoch, Error, EventTime, KeyGroup, KeyedState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot,
+    BadRowRule, BadRows, Batch, Context, Epoch, Error, EventTime, KeyGroup, KeyedState, Operator, OperatorFactory, OperatorInfo,
+    Result, Snapshot,
 };
 use egret_state::MemoryState;
 use std::sync::Arc;
+
+/// The output with what is said of rows for which an operator cannot compute something: such rows are left out, as their owner may
+/// choose.
+pub const BAD_ROWS_OUT: usize = 99;
 
 /// An operator under test: instances, their state and what they have sent.
 ///
@@ -120,7 +125,9 @@ impl Harness {
             forwarded: 0,
         };
         for instance in 0..parallelism {
-            let info = OperatorInfo { instance, parallelism, ..OperatorInfo::alone("under test") };
+            let bad_rows = BadRowRule { policy: BadRows::DeadLetter, ..BadRowRule::default() };
+            let letters = Some(BAD_ROWS_OUT);
+            let info = OperatorInfo { instance, parallelism, bad_rows, letters, ..OperatorInfo::alone("under test") };
             let instance = harness.instance(info, snapshot)?;
             harness.instances.push(instance);
         }

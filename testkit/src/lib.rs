@@ -32,7 +32,7 @@ mod law;
 mod random;
 mod table;
 
-pub use harness::{Harness, HarnessSnapshot};
+pub use harness::{BAD_ROWS_OUT, Harness, HarnessSnapshot};
 pub use heard::Senders;
 pub use input::Input;
 pub use law::{Case, check_law, plain_run};

@@ -15,7 +15,7 @@ use crate::overflow::Overflows;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
-use egret_core::expr::{Expression, compute, compute_or_null};
+use egret_core::expr::{Expression, Fault, compute, compute_or_null};
 use egret_core::{Error, Result, StateSize, Uncomputed};
 use hashbrown::HashTable;
 
@@ -208,8 +208,7 @@ impl RowState {
         if computed.faults.is_empty() {
             return Ok(None);
         }
-        let wrong = Uncomputed::of_faults(&computed.faults, &expressions, rows);
-        wrong.into_iter().for_each(|wrong| self.rendered.refuse(wrong));
+        self.refuse(plan, &computed.faults, &expressions, rows)?;
         computed.good_rows(rows).map(Some)
     }
 
@@ -233,13 +232,26 @@ impl RowState {
             let (column, faults) = compute_or_null(local, &wide)?;
             bits.push(bit_column(bits_of(&column)?));
             if !is_restored {
-                let wrong = Uncomputed::of_faults(&faults, &[local], &wide);
-                wrong.into_iter().for_each(|wrong| self.rendered.refuse(wrong));
+                self.refuse(plan, &faults, &[local], &wide)?;
             }
         }
         let segment = self.store.add(stored.into_iter().chain(sides).chain(bits).collect(), rows.num_rows())?;
         for (side, fault) in faults {
             self.store.add_fault(RowRef { segment, row: fault.row as u32 }, side, fault.reason);
+        }
+        Ok(())
+    }
+
+    /// Says of rows what cannot be computed. They are shown with the columns that are read: of rows that waited for a restart there are
+    /// no others.
+    fn refuse(&mut self, plan: &RowPlan, faults: &[Fault], expressions: &[&Expression], rows: &RecordBatch) -> Result<()> {
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let shown = rows.project(&plan.input_columns())?;
+        for fault in faults {
+            let wrong = Uncomputed::new(expressions[fault.expression], rows, fault.row, &fault.reason);
+            self.rendered.refuse(wrong.with_row(&shown, fault.row));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use egret_cep::{AfterMatch, CompiledPattern, Overflow, Pattern, measures};
 use egret_core::job::Partitioning;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, NoState, OperatorInfo, StreamSchema};
-use egret_testkit::{Case, Input, Random, check_law, table};
+use egret_testkit::{BAD_ROWS_OUT, Case, Input, Random, check_law, plain_run, table};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -287,4 +287,35 @@ fn late_rows_with_all_columns() {
     let pattern = Pattern::begin("a").filter("amount < 15").followed_by("b").filter("amount > 30").within(micros(50));
     let compiled = compile(&pattern, &["card"], &[("a", "a.amount"), ("b", "b.amount")]).with_late_at_prefilter(true);
     check_compiled("late at the prefilter", &compiled, &["card"]);
+}
+
+/// What cannot be computed is left out, and said once for each row and match, whatever the batches, workers and restores.
+#[test]
+fn what_cannot_be_computed_is_said_once() {
+    let local =
+        Pattern::begin("a").filter("100 / (id % 5) > 20").followed_by("b").filter("100 / (id % 7) < 40").within(micros(60));
+    let earlier =
+        Pattern::begin("a").filter("amount < 20").followed_by("b").filter("id % 3 <> 0 AND 100 / (b.id % 4 - a.id % 3) < 40");
+    let gated = Pattern::begin("a").filter("amount < 20").followed_by("b").filter("100 / (id % 4) > first(a.amount)");
+    let strict = Pattern::begin("a").filter("100 / (id % 5) > 20").next("b").filter("amount > 3");
+    let summed = Pattern::begin("few").filter("amount < 20").times(2).followed_by("big");
+    let summed = summed.filter("id < sum(few.id) * 300000000000000000").within(micros(80));
+    let columns = [("card", "card"), ("a", "a.id"), ("b", "100 / (b.id % 6)")];
+    let of_few = [("card", "card"), ("ids", "sum(few.id)"), ("big", "big.id")];
+    for (name, pattern, columns) in [
+        ("local", local, &columns),
+        ("earlier", earlier.within(micros(60)), &columns),
+        ("gated", gated.within(micros(60)), &columns),
+        ("strict", strict, &columns),
+        ("summed", summed, &of_few),
+    ] {
+        let schema = schema();
+        let compiled = compile(&pattern, &["card"], columns.as_slice());
+        let partitioning = Partitioning::Hash(key_columns(&compiled, &schema));
+        let input = Input::new(&schema).partitioned(partitioning).out_of_order_by(DELAY_US).split(random_rows(1, 150));
+        let case = Case::new(name, chained(&compiled)).input(input);
+        check_law(&case);
+        let said = plain_run(&case).remove(&BAD_ROWS_OUT).unwrap_or_default();
+        assert!(said.len() > 3, "{name}: {said:?}");
+    }
 }

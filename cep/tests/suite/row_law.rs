@@ -137,3 +137,12 @@ fn empty_matches_exclusion_and_anchors() {
     );
     check("permuted", &permuted, &["card"]);
 }
+
+/// What cannot be computed of the rows themselves and of matches is left out and said once. (A definition that looks at the match so far
+/// is said for the rows that are looked at.)
+#[test]
+fn what_cannot_be_computed_is_said_once() {
+    let defines = [("A", "100 / (id % 5) > 20"), ("B", "100 / (id % 7) < 40")];
+    let spec = spec("A B+", &defines, &["sum(B.id)", "100 / (LAST(B.id) % 3)"]);
+    check("bad rows", &spec, &["card"]);
+}

@@ -1,6 +1,7 @@
 //! Operators of `runtime/core` held to the law, and compared with slow and obvious twins.
 #![allow(clippy::unwrap_used)]
 
+mod bad_rows;
 mod local;
 mod process;
 mod states;
