@@ -61,7 +61,7 @@ impl Masks {
         let computed = compute(&expressions, rows)?;
         let wrong = Uncomputed::of_faults(&computed.faults, &expressions, rows);
         let rows = computed.good_rows(rows)?;
-        let bits = computed.columns.iter().map(|column| is_true(column)).collect::<Result<Vec<_>>>()?;
+        let bits = computed.columns.iter().map(is_true).collect::<Result<Vec<_>>>()?;
         Ok((Self::of_bits(bits, &rows), rows, wrong))
     }
 

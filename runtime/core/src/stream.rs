@@ -2,7 +2,7 @@
 //!
 //! Every method adds a node and returns the stream that leaves it; nothing runs until an engine is given the graph.
 
-use crate::bad_rows::{BadRowRule, BadRows, LETTERS, letters_schema};
+use crate::bad_rows::BadRowRule;
 use crate::expr::{Expression, Planner, Scope};
 use crate::job::{Edge, Node, NodeId, NodeKind, OutputPort, Parallelism, Partitioning};
 use crate::operators::{BatchFunction, FilterFactory, ProjectFactory, UnionFactory};
@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+mod bad_rows;
 mod places;
 
 /// A job under construction.
@@ -43,27 +44,6 @@ impl Job {
         let schema = if watermark.is_some() { schema } else { StreamSchema::from_arrow(Arc::clone(schema.arrow()), None)? };
         let kind = NodeKind::Source { source, watermark, columns, places: false };
         Ok(self.add(name, kind, Parallelism::EveryWorker, vec![OutputPort { name: None, schema }]))
-    }
-
-    /// What is written of the bad rows of a stream, by all operators that may have some of it and are to say which.
-    pub fn letters(&self, stream: &str) -> Vec<Stream> {
-        let mut graph = self.graph.borrow_mut();
-        let is_asked = |node: &Node| {
-            let rule = &node.bad_rows;
-            let may_refuse = matches!(&node.kind, NodeKind::Operator(factory) if factory.may_refuse());
-            may_refuse && rule.policy == BadRows::DeadLetter && rule.stream.as_deref() == Some(stream)
-        };
-        let nodes: Vec<NodeId> = graph.nodes().filter(|(_, node)| is_asked(node)).map(|(id, _)| id).collect();
-        let output = |node: NodeId| {
-            let outputs = &mut graph.node_mut(node).outputs;
-            let found = outputs.iter().position(|output| output.name.as_deref() == Some(LETTERS));
-            let port = found.unwrap_or(outputs.len());
-            if found.is_none() {
-                outputs.push(OutputPort { name: Some(LETTERS.into()), schema: letters_schema().clone() });
-            }
-            Stream { job: self.clone(), node, port, schema: letters_schema().clone() }
-        };
-        nodes.into_iter().map(output).collect()
     }
 
     /// The graph built so far.
@@ -107,18 +87,6 @@ impl Job {
             self.graph.borrow_mut().add_edge(from.node, stream.node, edge)?;
         }
         Ok(stream)
-    }
-
-    /// A node does with bad rows what those do whose rows it takes, the strictest of them. What is told to all instances is
-    /// asked, not read.
-    fn inherit_bad_rows(&self, node: NodeId, inputs: &[(NodeId, &Partitioning)]) {
-        let mut graph = self.graph.borrow_mut();
-        let read = inputs.iter().filter(|(_, partitioning)| **partitioning != Partitioning::Broadcast);
-        let rules: Vec<BadRowRule> = read.map(|(from, _)| graph.node(*from).bad_rows.clone()).collect();
-        if let Some(rule) = rules.into_iter().reduce(|one, other| one.or_stricter(&other)) {
-            let statement = Arc::clone(&graph.statement);
-            graph.node_mut(node).bad_rows = BadRowRule { statement, ..rule };
-        }
     }
 
     fn add(&self, name: &str, kind: NodeKind, parallelism: Parallelism, outputs: Vec<OutputPort>) -> Stream {
@@ -187,26 +155,6 @@ impl Stream {
                     node.uid = format!("{uid}: local").into();
                 }
             }
-        });
-        self
-    }
-
-    /// Chooses what becomes of rows for which something cannot be computed (a division by zero, a sum that its type does not hold, a cast
-    /// that fails), in all that is made of this stream from here on. Without it, such a row ends the job.
-    ///
-    /// What is made of several streams does what the strictest of them asks for.
-    ///
-    /// ```
-    /// # use egret_core::{BadRows, Stream};
-    /// fn shares(txn: Stream) -> egret_core::Result<Stream> {
-    ///     txn.bad_rows(BadRows::Skip).select(&["card", "100 / parts AS share", "at"])
-    /// }
-    /// ```
-    #[must_use]
-    pub fn bad_rows(self, policy: BadRows) -> Self {
-        self.job.edit(|graph| {
-            let node = graph.node_mut(self.node);
-            node.bad_rows = BadRowRule { policy, stream: Some(Arc::clone(&node.name)), ..node.bad_rows.clone() };
         });
         self
     }
