@@ -7,7 +7,7 @@ use super::slab::NONE;
 use super::store::Store;
 use crate::condition::names::zero;
 use crate::condition::scalar::{self, Kind, Scalar, kind, read};
-use crate::value::{Function, RunValue};
+use crate::value::{Function, RunValue, aggregated};
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_null_array};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
@@ -280,15 +280,8 @@ fn aggregate(store: &Store, value: &RunValue, function: &AggregateFunctionExpr, 
     let field = store.schema().field(value.column.unwrap_or_default()).clone();
     let rows =
         RecordBatch::try_new(std::sync::Arc::new(arrow::datatypes::Schema::new(vec![field.with_nullable(true)])), vec![cells])?;
-    let args = function
-        .expressions()
-        .iter()
-        .map(|arg| arg.evaluate(&rows)?.into_array(rows.num_rows()))
-        .collect::<Result<Vec<_>, _>>()?;
     if let Some(total) = total_of_call(function, &rows)? {
         return Ok(total);
     }
-    let mut accumulator = function.create_accumulator()?;
-    accumulator.update_batch(&args)?;
-    Ok(accumulator.evaluate()?)
+    aggregated(function, &rows)
 }

@@ -6,6 +6,7 @@ use super::plan::RowPlan;
 use super::store::{RowRef, RowStore};
 use super::value::{Fold, From, Kind, LABEL, Read, RowValue, Set};
 use crate::condition::scalar::{Scalar, holds, read};
+use crate::value::aggregated;
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::ScalarValue;
@@ -242,15 +243,8 @@ pub(crate) fn aggregate(
         .collect();
     fields.push(Field::new(LABEL, DataType::Utf8, true));
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-    let args = function
-        .expressions()
-        .iter()
-        .map(|arg| arg.evaluate(&batch)?.into_array(batch.num_rows()))
-        .collect::<Result<Vec<_>, _>>()?;
     if let Some(total) = total_of_call(function, &batch)? {
         return Ok(total);
     }
-    let mut accumulator = function.create_accumulator()?;
-    accumulator.update_batch(&args)?;
-    Ok(accumulator.evaluate()?)
+    aggregated(function, &batch)
 }

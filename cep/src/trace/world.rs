@@ -6,7 +6,7 @@ use crate::compiled::Plan;
 use crate::condition::names::zero;
 use crate::condition::scalar::{self, Scalar, read};
 use crate::local::Masks;
-use crate::value::{Function, RunValue};
+use crate::value::{Function, RunValue, aggregated};
 use crate::why::report::{show_time, values_of};
 use crate::why::show::{Facts, Part, ShownConditions, is_true};
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, UInt32Array, new_null_array};
@@ -220,8 +220,5 @@ fn aggregate(
     if let Some(total) = total_of_call(function, &rows)? {
         return Ok(total.to_array()?);
     }
-    let args = function.expressions().into_iter().map(|arg| arg.evaluate(&rows)?.into_array(rows.num_rows()));
-    let mut accumulator = function.create_accumulator()?;
-    accumulator.update_batch(&args.collect::<Result<Vec<_>, _>>()?)?;
-    Ok(accumulator.evaluate()?.to_array()?)
+    Ok(aggregated(function, &rows)?.to_array()?)
 }

@@ -99,10 +99,12 @@ pub(super) fn compared_by_value(expr: Arc<dyn PhysicalExpr>, schema: &Schema) ->
             let compare = Compare { left: Arc::clone(binary.left()), op: *binary.op(), right: Arc::clone(binary.right()) };
             return Ok(Transformed::yes(Arc::new(compare) as Arc<dyn PhysicalExpr>));
         }
-        if let Some(list) = node.downcast_ref::<InListExpr>()
-            && float(list.expr())
-        {
-            return Ok(Transformed::yes(one_of(list)));
+        if let Some(list) = node.downcast_ref::<InListExpr>() {
+            let is_float = float(list.expr());
+            // DataFusion takes a CASE in a list for a constant, because of what it makes of no rows.
+            if is_float || !list.list().iter().all(|value| value.downcast_ref::<Literal>().is_some()) {
+                return Ok(Transformed::yes(one_of(list, is_float)));
+            }
         }
         Ok(Transformed::no(node))
     })?;
@@ -114,7 +116,7 @@ fn is_comparison(op: Op) -> bool {
 }
 
 /// `x IN (...)`: of constants a look-up, of anything else comparisons.
-fn one_of(list: &InListExpr) -> Arc<dyn PhysicalExpr> {
+fn one_of(list: &InListExpr, is_float: bool) -> Arc<dyn PhysicalExpr> {
     let constant = |value: &Arc<dyn PhysicalExpr>| match value.downcast_ref::<Literal>()?.value() {
         ScalarValue::Float64(value) => Some(value.map(plain)),
         ScalarValue::Float32(value) => Some(value.map(|value| plain(f64::from(value)))),
@@ -127,7 +129,8 @@ fn one_of(list: &InListExpr) -> Arc<dyn PhysicalExpr> {
         return Arc::new(OneOf { expr: Arc::clone(list.expr()), bits, has_null, negated: list.negated() });
     }
     let equal = |value: &Arc<dyn PhysicalExpr>| -> Arc<dyn PhysicalExpr> {
-        Arc::new(Compare { left: Arc::clone(list.expr()), op: Op::Eq, right: Arc::clone(value) })
+        let (left, right) = (Arc::clone(list.expr()), Arc::clone(value));
+        if is_float { Arc::new(Compare { left, op: Op::Eq, right }) } else { Arc::new(BinaryExpr::new(left, Op::Eq, right)) }
     };
     let any = list.list().iter().map(equal).reduce(|one, other| Arc::new(BinaryExpr::new(one, Op::Or, other)));
     let any = any.unwrap_or_else(|| Arc::new(Literal::new(ScalarValue::Boolean(Some(false)))));

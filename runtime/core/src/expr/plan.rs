@@ -3,6 +3,7 @@
 use super::compiled::Expression;
 use super::constant::{check_constants, hide_casts, show_casts};
 use super::functions::{aggregate_function, function_names, scalar_function};
+use super::lengths::{Products, own};
 use crate::{Error, Result, StreamSchema};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::config::ConfigOptions;
@@ -16,7 +17,7 @@ use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast;
 use datafusion_sql::sqlparser::dialect::GenericDialect;
 use datafusion_sql::sqlparser::parser::Parser;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// The columns an expression may name.
 #[derive(Clone, Debug)]
@@ -108,7 +109,8 @@ impl Planner {
         let options = ParserOptions::default().with_map_string_types_to_utf8view(false);
         let planner = SqlToRel::new_with_options(&self.provider, options);
         let expr = planner.sql_to_expr(tree.clone(), scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
-        let expr = super::lengths::plan(unnormalize_col(expr), scope)?;
+        let made = std::mem::take(&mut *self.provider.products.made.lock().unwrap_or_else(PoisonError::into_inner));
+        let expr = super::lengths::plan(unnormalize_col(expr), scope, &made)?;
         Ok(super::floats::written_out(expr, scope.df())?)
     }
 
@@ -232,6 +234,10 @@ pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
 
 /// DataFusion's planning errors in our words.
 fn friendly(error: DataFusionError) -> Error {
+    let error = match own(error) {
+        Ok(own) => return own,
+        Err(error) => error,
+    };
     if let DataFusionError::SchemaError(schema_error, _) = error.find_root()
         && let datafusion_common::SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref()
     {
@@ -251,18 +257,21 @@ fn friendly(error: DataFusionError) -> Error {
 /// Tells DataFusion's planner which functions there are.
 struct Provider {
     options: ConfigOptions,
+    products: Arc<Products>,
     planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl Provider {
     fn new() -> Self {
+        let products = Arc::new(Products::default());
         let planners: Vec<Arc<dyn ExprPlanner>> = vec![
+            Arc::clone(&products) as Arc<dyn ExprPlanner>,
             Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()),
             Arc::new(datafusion_functions::datetime::planner::DatetimeFunctionPlanner),
             Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner),
             Arc::new(datafusion_functions_aggregate::planner::AggregateFunctionPlanner),
         ];
-        Self { options: ConfigOptions::default(), planners }
+        Self { options: ConfigOptions::default(), products, planners }
     }
 }
 

@@ -17,7 +17,10 @@ use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, DataFusionError, ScalarValue};
 use datafusion_expr::expr::{Case, Cast, InList, ScalarFunction};
-use datafusion_expr::{Between, Expr, ExprSchemable, Operator, cast};
+use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, cast};
+use datafusion_sql::sqlparser::ast::BinaryOperator;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const DAY_NANOS: i128 = 86_400_000_000_000;
 
@@ -37,27 +40,66 @@ const UNIT_NANOS: i64 = match UNIT {
     TimeUnit::Nanosecond => 1,
 };
 
-/// Plans what an expression, as it was written, does with times and their lengths.
+/// Plans what an expression, as it was written, does with times and their lengths; `made` are casts that [`Products`] made.
 ///
 /// # Errors
 /// A length is combined with what is none, or months stand where a length is needed.
-pub(super) fn plan(expr: Expr, scope: &Scope) -> Result<Expr> {
-    let lengths = Lengths { schema: scope.df() };
-    let failed = |error: Error| DataFusionError::External(Box::new(error));
-    let planned = expr
-        .transform_down_up(|node| Ok(lengths.keep_days_of_zones(node)), |node| lengths.node(node).map_err(failed))
-        .map_err(|error| match error {
-            DataFusionError::External(inner) => match inner.downcast::<Error>() {
-                Ok(error) => *error,
-                Err(other) => DataFusionError::External(other).into(),
-            },
-            other => other.into(),
-        })?
-        .data;
+pub(super) fn plan(expr: Expr, scope: &Scope, made: &[Expr]) -> Result<Expr> {
+    let lengths = Lengths { schema: scope.df(), made };
+    let planned = lengths.planned(expr)?;
     if lengths.kind(&planned) == Kind::Calendar {
         return Err(months("be a value of its own"));
     }
     Ok(planned)
+}
+
+/// An error of ours on its way through DataFusion.
+fn carried(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// Our own error out of one of DataFusion's, if that carries one.
+pub(super) fn own(error: DataFusionError) -> std::result::Result<Error, DataFusionError> {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(error) => Ok(*error),
+            Err(other) => Err(DataFusionError::External(other)),
+        },
+        other => Err(other),
+    }
+}
+
+/// Products and quotients of lengths, planned as soon as they are read: DataFusion asks for the type of what stands behind a NOT
+/// or a minus, and knows none.
+#[derive(Debug, Default)]
+pub(super) struct Products {
+    /// The casts to numbers that were made, and not written.
+    pub(super) made: Arc<Mutex<Vec<Expr>>>,
+}
+
+impl ExprPlanner for Products {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> datafusion_common::Result<PlannerResult<RawBinaryExpr>> {
+        let op = match expr.op {
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let lengths = Lengths { schema, made: &made };
+        let (left, right) = (lengths.planned(expr.left.clone()), lengths.planned(expr.right.clone()));
+        let (left, right) = (left.map_err(carried)?, right.map_err(carried)?);
+        if ![&left, &right].iter().any(|side| matches!(lengths.kind(side), Kind::Length | Kind::Calendar)) {
+            return Ok(PlannerResult::Original(expr));
+        }
+        let planned = lengths.binary(BinaryExpr::new(Box::new(left), op, Box::new(right))).map_err(carried)?;
+        let mut casts = Vec::new();
+        planned.apply(|node| {
+            casts.extend(matches!(node, Expr::Cast(_)).then(|| node.clone()));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        made.extend(casts);
+        Ok(PlannerResult::Planned(planned))
+    }
 }
 
 /// What kind of value an expression is, as far as times go.
@@ -130,9 +172,15 @@ fn mixed(verb: &str, one: Kind, other: Kind) -> Error {
 
 struct Lengths<'a> {
     schema: &'a DFSchema,
+    made: &'a [Expr],
 }
 
 impl Lengths<'_> {
+    fn planned(&self, expr: Expr) -> Result<Expr> {
+        let planned = expr.transform_down_up(|node| Ok(self.keep_days_of_zones(node)), |node| self.node(node).map_err(carried));
+        planned.map(|planned| planned.data).map_err(|error| own(error).unwrap_or_else(Error::from))
+    }
+
     fn data_type(&self, expr: &Expr) -> Option<DataType> {
         expr.get_type(self.schema).ok()
     }
@@ -159,6 +207,9 @@ impl Lengths<'_> {
 
     /// A node whose children are planned.
     fn node(&self, node: Expr) -> Result<Transformed<Expr>> {
+        if self.made.contains(&node) {
+            return Ok(Transformed::no(node));
+        }
         Ok(Transformed::yes(match node {
             Expr::Literal(ref value, _) => match length_of(value)? {
                 Some(length) => Expr::Literal(length, None),
