@@ -1,0 +1,63 @@
+//! What becomes of rows for which something cannot be computed: chosen for a stream, and inherited by what is made of it.
+
+use super::{Job, Stream};
+use crate::bad_rows::{BadRowRule, BadRows, LETTERS, letters_schema};
+use crate::job::{Node, NodeId, NodeKind, OutputPort, Partitioning};
+use std::sync::Arc;
+
+impl Job {
+    /// What is written of the bad rows of a stream, by all operators that may have some of it and are to say which.
+    pub fn letters(&self, stream: &str) -> Vec<Stream> {
+        let mut graph = self.graph.borrow_mut();
+        let is_asked = |node: &Node| {
+            let rule = &node.bad_rows;
+            let may_refuse = matches!(&node.kind, NodeKind::Operator(factory) if factory.may_refuse());
+            may_refuse && rule.policy == BadRows::DeadLetter && rule.stream.as_deref() == Some(stream)
+        };
+        let nodes: Vec<NodeId> = graph.nodes().filter(|(_, node)| is_asked(node)).map(|(id, _)| id).collect();
+        let output = |node: NodeId| {
+            let outputs = &mut graph.node_mut(node).outputs;
+            let found = outputs.iter().position(|output| output.name.as_deref() == Some(LETTERS));
+            let port = found.unwrap_or(outputs.len());
+            if found.is_none() {
+                outputs.push(OutputPort { name: Some(LETTERS.into()), schema: letters_schema().clone() });
+            }
+            Stream { job: self.clone(), node, port, schema: letters_schema().clone() }
+        };
+        nodes.into_iter().map(output).collect()
+    }
+
+    /// A node does with bad rows what those do whose rows it takes, the strictest of them. What is told to all instances is
+    /// asked, not read.
+    pub(super) fn inherit_bad_rows(&self, node: NodeId, inputs: &[(NodeId, &Partitioning)]) {
+        let mut graph = self.graph.borrow_mut();
+        let read = inputs.iter().filter(|(_, partitioning)| **partitioning != Partitioning::Broadcast);
+        let rules: Vec<BadRowRule> = read.map(|(from, _)| graph.node(*from).bad_rows.clone()).collect();
+        if let Some(rule) = rules.into_iter().reduce(|one, other| one.or_stricter(&other)) {
+            let statement = Arc::clone(&graph.statement);
+            graph.node_mut(node).bad_rows = BadRowRule { statement, ..rule };
+        }
+    }
+}
+
+impl Stream {
+    /// Chooses what becomes of rows for which something cannot be computed (a division by zero, a sum that its type does not hold, a cast
+    /// that fails), in all that is made of this stream from here on. Without it, such a row ends the job.
+    ///
+    /// What is made of several streams does what the strictest of them asks for.
+    ///
+    /// ```
+    /// # use egret_core::{BadRows, Stream};
+    /// fn shares(txn: Stream) -> egret_core::Result<Stream> {
+    ///     txn.bad_rows(BadRows::Skip).select(&["card", "100 / parts AS share", "at"])
+    /// }
+    /// ```
+    #[must_use]
+    pub fn bad_rows(self, policy: BadRows) -> Self {
+        self.job.edit(|graph| {
+            let node = graph.node_mut(self.node);
+            node.bad_rows = BadRowRule { policy, stream: Some(Arc::clone(&node.name)), ..node.bad_rows.clone() };
+        });
+        self
+    }
+}
