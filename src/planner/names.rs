@@ -45,7 +45,9 @@ pub(crate) fn compile(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<Expression>
     check_names(sql, columns)?;
     let tree = unqualified(sql.tree.clone(), &columns.qualifiers);
     let scope = Scope::of_stream(columns.schema).map_err(|error| vec![from_error(&error, sql.span)])?;
-    Planner::new().compile(&tree, &scope).map_err(|error| vec![from_error(&error, sql.span)])
+    let compiled = Planner::new().compile(&tree, &scope).map_err(|error| vec![from_error(&error, sql.span)])?;
+    // What the user wrote, where calls were replaced by columns.
+    Ok(compiled.with_text(&sql.text.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
 /// Every column and function an expression names must exist.

@@ -326,6 +326,17 @@ fn dead_letters_say_what_could_not_be_computed() {
     assert_eq!((ran.status, ran.letters.len()), (0, 0), "{}", ran.said);
 }
 
+/// Calls that become columns of their own are shown as they were written.
+#[test]
+fn what_could_not_be_computed_is_shown_as_it_was_written() {
+    let having = "INSERT INTO o SELECT k, count(*) AS c FROM TUMBLE(t, INTERVAL '1' SECOND) GROUP BY k, window_start
+      HAVING 10 / (max(n)
+        - 2) >= 0;";
+    let ran = run(INPUT, &format!("{}{SINK}{having}", stream(", bad_rows = 'skip'")), &[]);
+    assert_eq!((ran.status, ran.rows.len()), (0, 2), "{} {:?}", ran.said, ran.rows);
+    assert!(ran.said.contains("`10 / (max(n) - 2) >= 0` cannot be computed"), "{}", ran.said);
+}
+
 /// Of several streams the strictest policy counts, and what a derived stream does is what its source does.
 #[test]
 fn policies_are_inherited() {
