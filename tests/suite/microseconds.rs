@@ -123,16 +123,18 @@ fn windows_end_at_their_microsecond() {
 fn windows_of_windows_lose_nothing() {
     let times = [0, 50, 99, 100, 250, 799, 800, 999, 1_000, 1_001, 1_999, 2_000, 5_500];
     let lines: String = times.iter().map(|us| format!("1,a,x,2024-05-01T00:00:00.{us:06}Z\n")).collect();
-    for (inner, outer) in
-        [("SESSION(t, INTERVAL '300' MICROSECOND)", "'1' MILLISECOND"), ("TUMBLE(t, INTERVAL '100' MICROSECOND)", "'1' HOUR")]
-    {
+    for (inner, outer) in [
+        ("SESSION(t, INTERVAL '300' MICROSECOND)", "SESSION(counts, INTERVAL '100' MICROSECOND)"),
+        ("TUMBLE(t, INTERVAL '100' MICROSECOND)", "TUMBLE(counts, INTERVAL '100' MICROSECOND)"),
+        ("TUMBLE(t, INTERVAL '2' MILLISECOND)", "TUMBLE(counts, INTERVAL '1' HOUR)"),
+    ] {
         let program = format!(
             "CREATE STREAM counts AS SELECT count(*) AS n, window_time FROM {inner} GROUP BY window_time;
-             INSERT INTO out SELECT sum(n) AS n FROM TUMBLE(counts, INTERVAL {outer}) GROUP BY window_start;"
+             INSERT INTO out SELECT sum(n) AS n FROM {outer} GROUP BY window_start;"
         );
         let rows = rows_of(&format!("id,kind,device,at\n{lines}"), &program);
         let counted: usize = rows.iter().filter_map(|row| row.strip_prefix("n=")?.parse::<usize>().ok()).sum();
-        assert_eq!(counted, times.len(), "{inner}: {rows:?}");
+        assert_eq!(counted, times.len(), "{inner}, {outer}: {rows:?}");
     }
 }
 
