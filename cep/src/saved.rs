@@ -3,6 +3,7 @@
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::ScalarValue;
+use egret_core::row_place::{self, PLACE};
 use egret_core::{Error, Result};
 
 /// A column of saved rows, as the plan has it; `shown` is its name in messages.
@@ -11,6 +12,10 @@ use egret_core::{Error, Result};
 /// The rows do not have it, or it had another type or nulls.
 pub(crate) fn column(rows: &RecordBatch, field: &Field, shown: &str) -> Result<ArrayRef> {
     let Some(column) = rows.column_by_name(field.name()) else {
+        if field.name() == PLACE {
+            // Nothing was put in order by it then.
+            return Ok(row_place::none(rows.num_rows()));
+        }
         return Err(unfit(format!("of the rows that are kept the column '{shown}' is needed now, and was not kept")));
     };
     if column.data_type() != field.data_type() {

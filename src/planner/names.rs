@@ -34,9 +34,14 @@ pub(crate) struct Columns<'a> {
     pub(crate) qualifiers: Vec<String>,
 }
 
+/// Whether there is a column of this name. That of places is nobody's to name.
+pub(crate) fn has_column(schema: &StreamSchema, column: &str) -> bool {
+    schema.arrow().index_of(column).is_ok_and(|index| schema.place() != Some(index))
+}
+
 impl Columns<'_> {
     fn has(&self, column: &str) -> bool {
-        self.schema.arrow().index_of(column).is_ok()
+        has_column(self.schema, column)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::catalog::Relation;
 use super::enrich::{Ask, at};
-use super::names::{Diagnosed, from_error, quoted, unknown_column, unknown_functions};
+use super::names::{Diagnosed, from_error, has_column, quoted, unknown_column, unknown_functions};
 use super::pattern_options::settings;
 use super::pattern_streams::{Several, United, of_stream};
 use super::places::placed_by_content;
@@ -356,7 +356,7 @@ fn unknown_names(
     stream: &Stream,
     visible: &[String],
 ) -> Vec<Diagnostic> {
-    let has = |column: &str| stream.schema().arrow().index_of(column).is_ok();
+    let has = |column: &str| has_column(stream.schema(), column);
     let mut wrong = Vec::new();
     for (idents, span) in sql.identifiers() {
         let names: Vec<String> = idents.iter().map(Name::normalise).collect();

@@ -183,6 +183,11 @@ impl Plan {
         self.conditions.list.iter().all(|condition| condition.terms.iter().all(of_match))
     }
 
+    /// The column of places among the matcher's rows, if it only puts rows in order, and first of all.
+    pub(crate) fn unread_place(&self) -> Option<usize> {
+        self.rows.place().filter(|place| self.ties.first() == Some(place) && !self.stored.contains(place))
+    }
+
     /// How many mask columns there are.
     pub(crate) fn words(&self) -> usize {
         words(self.locals.len())

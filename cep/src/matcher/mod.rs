@@ -138,7 +138,7 @@ impl Operator for Matcher {
     fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         let plan = &*self.plan;
         if let Some(time) = plan.rows.event_time() {
-            if let Some(rows) = self.state.order.release(watermark.0, time, &plan.ties)? {
+            if let Some(rows) = self.state.release(plan, watermark.0, time)? {
                 self.state.work_on(plan, rows, None)?;
             }
             self.state.advance_to(plan, watermark.0)?;

@@ -38,7 +38,7 @@ impl Probe {
 
     /// Works on all rows before `watermark`. Says how many matches that gave.
     pub(crate) fn reach(&mut self, watermark: i64) -> Result<u64> {
-        if let Some(rows) = self.state.order.release(watermark, self.time, &self.plan.ties)? {
+        if let Some(rows) = self.state.release(&self.plan, watermark, self.time)? {
             self.state.work_on(&self.plan, rows, None)?;
         }
         self.state.advance_to(&self.plan, watermark)?;

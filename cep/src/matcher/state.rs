@@ -124,6 +124,17 @@ impl State {
         wrong
     }
 
+    /// The rows before a watermark that have waited, in order; `time` is their column of event time.
+    ///
+    /// # Errors
+    /// A column cannot be ordered.
+    pub(crate) fn release(&mut self, plan: &Plan, watermark: i64, time: usize) -> Result<Option<RecordBatch>> {
+        match plan.unread_place() {
+            Some(place) => self.order.release_by_place(watermark, time, place, &plan.ties),
+            None => self.order.release(watermark, time, &plan.ties),
+        }
+    }
+
     /// Works on rows that are in order; `now` is their time if they have none of their own.
     pub(crate) fn work_on(&mut self, plan: &Plan, rows: RecordBatch, now: Option<i64>) -> Result<()> {
         let stored = rows.project(&plan.stored)?;

@@ -114,6 +114,17 @@ impl SetMatcher {
         }
     }
 
+    /// The rows before a watermark. Those of one time are in the order of their places; any other is each pattern's own.
+    fn release(&mut self, watermark: EventTime, time: usize) -> Result<Option<RecordBatch>> {
+        let (plan, rows) = (&self.plan, &self.plan.rows);
+        let Some(place) = rows.place() else { return self.order.release(watermark.0, time, &[]) };
+        let ties: Vec<usize> = std::iter::once(place).chain(0..rows.arrow().fields().len()).collect();
+        match plan.place_is_read {
+            false => self.order.release_by_place(watermark.0, time, place, &ties),
+            true => self.order.release(watermark.0, time, &ties),
+        }
+    }
+
     /// Whether rows have event times.
     fn event_time(&self) -> Option<usize> {
         self.plan.rows.event_time()
@@ -362,9 +373,7 @@ impl Operator for SetMatcher {
 
     fn on_watermark(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         if let Some(time) = self.event_time() {
-            // Rows of one time are in the order of their places; any other is each pattern's own.
-            let place: Vec<usize> = self.plan.rows.place().into_iter().collect();
-            if let Some(rows) = self.order.release(watermark.0, time, &place)? {
+            if let Some(rows) = self.release(watermark, time)? {
                 self.work_on(&rows, None)?;
             }
             self.release_restored(watermark.0)?;

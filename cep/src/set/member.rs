@@ -131,7 +131,7 @@ impl Member {
     /// As [`Member::work`].
     pub(super) fn release(&mut self, of: &MemberPlan, watermark: i64) -> Result<()> {
         let Some(time) = of.plan.rows.event_time() else { return Ok(()) };
-        match self.state.order.release(watermark, time, &of.plan.ties)? {
+        match self.state.release(&of.plan, watermark, time)? {
             Some(rows) => self.state.work_on(&of.plan, rows, None),
             None => Ok(()),
         }

@@ -34,6 +34,8 @@ pub(crate) struct SetPlan {
     pub(super) keys: Vec<usize>,
     /// What patterns store of their events, each list of columns once.
     pub(super) stored: Vec<Vec<usize>>,
+    /// Whether a pattern looks at places once rows are in order.
+    pub(super) place_is_read: bool,
 }
 
 /// A pattern of a set.
@@ -89,7 +91,9 @@ impl SetPlan {
             members.push(MemberPlan { plan, kept: columns, judged, stored: same, reads_masks_alone });
         }
         let predicates = Arc::new(predicates);
-        Ok(Self { names, uids, members, predicates, uses, need_all_rows, input, kept, rows, keys, stored })
+        let reads_place = |member: &MemberPlan| !member.reads_masks_alone || member.plan.unread_place().is_none();
+        let place_is_read = members.iter().any(reads_place);
+        Ok(Self { place_is_read, names, uids, members, predicates, uses, need_all_rows, input, kept, rows, keys, stored })
     }
 
     /// The one pattern of the set, if it can run as it does by itself: then the set costs nothing.

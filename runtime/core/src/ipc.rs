@@ -1,5 +1,6 @@
 //! Rows as bytes, for snapshots: an Arrow IPC stream (its own format, versioned by Arrow).
 
+use crate::row_place::PLACE;
 use crate::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{Field, SchemaRef};
@@ -61,7 +62,9 @@ pub fn fit_rows(rows: &RecordBatch, schema: &SchemaRef, lacking: Lacking) -> Res
             Ok(index) => {
                 Err(unfit(format!("'{}' as {}, not as {}", field.name(), rows.column(index).data_type(), field.data_type())))
             }
-            Err(_) if lacking == Lacking::Null && field.is_nullable() => Ok(new_null_array(field.data_type(), rows.num_rows())),
+            Err(_) if (lacking == Lacking::Null || field.name() == PLACE) && field.is_nullable() => {
+                Ok(new_null_array(field.data_type(), rows.num_rows()))
+            }
             Err(_) => Err(unfit(format!("no column '{}'", field.name()))),
         }
     };

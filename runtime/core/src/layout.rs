@@ -5,6 +5,7 @@
 //! checkpoint is refused with both texts, so that nobody goes on from state that meant something else.
 
 use crate::KeyColumns;
+use crate::row_place::PLACE;
 use arrow::datatypes::{DataType, Field, Schema};
 
 /// What a piece of state depends on, as a user knows it.
@@ -28,7 +29,9 @@ impl StateLayout {
 
     /// Facts that say which columns of rows are kept.
     pub fn columns<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Vec<(String, String)> {
-        fields.into_iter().map(|field| (format!("{}{}", KEPT[0], field.name()), type_name(field.data_type()))).collect()
+        // A row without a place is as good as one with it: it comes first among those of its time.
+        let shown = fields.into_iter().filter(|field| field.name() != PLACE);
+        shown.map(|field| (format!("{}{}", KEPT[0], field.name()), type_name(field.data_type()))).collect()
     }
 }
 

@@ -3,8 +3,8 @@
 //! Every batch is sorted once when it comes, by a radix sort of (time, row); a release takes the beginnings of the sorted
 //! batches and merges them the same way. Columns are compared only where times are equal.
 
-use crate::Result;
 use crate::batch::micros;
+use crate::{Result, row_place};
 use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, interleave_record_batch, take_record_batch};
 use std::cmp::Ordering;
@@ -23,6 +23,8 @@ struct Waiting {
     order: Vec<Entry>,
     /// How many have left.
     gone: usize,
+    /// The rows without their places, once they were asked for so.
+    slim: Option<RecordBatch>,
 }
 
 /// Rows that the watermark has not passed. Every operator that waits for the watermark to put rows in order can keep them here.
@@ -55,7 +57,7 @@ impl TimeOrder {
         let entry = |(row, &time): (usize, &i64)| Entry { time, batch: 0, row: row as u32 };
         let mut order: Vec<Entry> = micros(rows.column(event_time)).iter().enumerate().map(entry).collect();
         sort(&mut order, &mut self.scratch);
-        self.waiting.push(Waiting { rows, order, gone: 0 });
+        self.waiting.push(Waiting { rows, order, gone: 0, slim: None });
     }
 
     /// The rows before `watermark`, in order: by time, then by the columns `ties`. At [`EventTime::MAX`](crate::EventTime::MAX) all of
@@ -64,6 +66,62 @@ impl TimeOrder {
     /// # Errors
     /// A column cannot be ordered.
     pub fn release(&mut self, watermark: i64, event_time: usize, ties: &[usize]) -> Result<Option<RecordBatch>> {
+        let Some(leaving) = self.leaving(watermark) else { return Ok(None) };
+        let rows = self.rows_of(&leaving, |waiting| &waiting.rows)?;
+        self.forget();
+        break_ties(rows, event_time, ties).map(Some)
+    }
+
+    /// The same where `ties` begins with the column of places, which the caller does not read: it is null in what leaves.
+    ///
+    /// # Errors
+    /// As [`TimeOrder::release`].
+    pub fn release_by_place(
+        &mut self,
+        watermark: i64,
+        event_time: usize,
+        place: usize,
+        ties: &[usize],
+    ) -> Result<Option<RecordBatch>> {
+        let Some(mut leaving) = self.leaving(watermark) else { return Ok(None) };
+        if !self.order_by_place(&mut leaving, place) {
+            let rows = self.rows_of(&leaving, |waiting| &waiting.rows)?;
+            self.forget();
+            return break_ties(rows, event_time, ties).map(Some);
+        }
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.slim.is_none()) {
+            let mut slim = waiting.rows.clone();
+            slim.remove_column(place);
+            waiting.slim = Some(slim);
+        }
+        let rows = self.rows_of(&leaving, |waiting| waiting.slim.as_ref().unwrap_or(&waiting.rows))?;
+        let schema = self.waiting[0].rows.schema();
+        self.forget();
+        let mut columns = rows.columns().to_vec();
+        columns.insert(place, row_place::none(rows.num_rows()));
+        Ok(Some(RecordBatch::try_new(schema, columns)?))
+    }
+
+    /// Puts rows of one time in the order of their places. Says whether that is all of their order: no two have the same.
+    fn order_by_place(&self, leaving: &mut [Entry], place: usize) -> bool {
+        if self.waiting.iter().any(|waiting| waiting.rows.column(place).null_count() > 0) {
+            return false;
+        }
+        let places: Vec<&[i128]> = self.waiting.iter().map(|waiting| row_place::values(waiting.rows.column(place))).collect();
+        let of = |entry: &Entry| places[entry.batch as usize][entry.row as usize];
+        for tied in leaving.chunk_by_mut(|one, other| one.time == other.time).filter(|tied| tied.len() > 1) {
+            if !tied.is_sorted_by_key(of) {
+                tied.sort_unstable_by_key(of);
+            }
+            if tied.windows(2).any(|pair| of(&pair[0]) == of(&pair[1])) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What leaves at a watermark, in order of time.
+    fn leaving(&mut self, watermark: i64) -> Option<Vec<Entry>> {
         let mut leaving: Vec<Entry> = Vec::new();
         for (batch, waiting) in self.waiting.iter_mut().enumerate() {
             let rest = &waiting.order[waiting.gone..];
@@ -72,11 +130,16 @@ impl TimeOrder {
             waiting.gone += count;
         }
         if leaving.is_empty() {
-            return Ok(None);
+            return None;
         }
         sort(&mut leaving, &mut self.scratch);
-        let batches: Vec<&RecordBatch> = self.waiting.iter().map(|waiting| &waiting.rows).collect();
-        let rows = match batches.as_slice() {
+        Some(leaving)
+    }
+
+    /// The rows of entries, in their order.
+    fn rows_of<'a>(&'a self, leaving: &[Entry], of: impl Fn(&'a Waiting) -> &'a RecordBatch) -> Result<RecordBatch> {
+        let batches: Vec<&RecordBatch> = self.waiting.iter().map(of).collect();
+        Ok(match batches.as_slice() {
             [one] => {
                 let rows = UInt32Array::from_iter_values(leaving.iter().map(|entry| entry.row));
                 take_record_batch(one, &rows)?
@@ -86,9 +149,12 @@ impl TimeOrder {
                     leaving.iter().map(|entry| (entry.batch as usize, entry.row as usize)).collect();
                 interleave_record_batch(many, &indexes)?
             }
-        };
+        })
+    }
+
+    /// Lets go of batches that have left.
+    fn forget(&mut self) {
         self.waiting.retain(|waiting| waiting.gone < waiting.order.len());
-        break_ties(rows, event_time, ties).map(Some)
     }
 
     /// Whether nothing waits.
@@ -200,6 +266,27 @@ mod tests {
         let columns: [(&str, ArrayRef); 2] =
             [("at", Arc::new(TimestampMicrosecondArray::from(times.to_vec()))), ("id", Arc::new(Int64Array::from(ids.to_vec())))];
         RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn rows_of_one_time_leave_in_order_of_their_places() {
+        // The second id is in the place of the first, and they are equal in that: then their content counts.
+        for (places, expected) in [([4, 3, 9, 1], [3, 1, 0, 2]), ([4, 3, 4, 1], [3, 1, 0, 2])] {
+            for split in 1..=4 {
+                let all = rows(&[7, 7, 7, 7], &[0, 1, 2, 3]);
+                let before = all.schema();
+                let fields = before.fields().iter().map(|field| field.as_ref().clone()).chain([row_place::place_field()]);
+                let schema = Arc::new(arrow::datatypes::Schema::new(fields.collect::<Vec<_>>()));
+                let columns = all.columns().iter().cloned().chain([row_place::column(places.to_vec())]).collect();
+                let all = RecordBatch::try_new(schema, columns).unwrap();
+                let mut order = TimeOrder::default();
+                (0..4).step_by(split).for_each(|from| order.add(all.slice(from, split.min(4 - from)), 0));
+                let left = order.release_by_place(8, 0, 2, &[2, 0, 1]).unwrap().unwrap();
+                assert_eq!(left.schema(), all.schema());
+                assert_eq!(left.column(1).as_primitive::<Int64Type>().values(), &expected, "{places:?} in parts of {split}");
+                assert!(order.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::elsewhere::wrong_functions;
 use super::{Clause, KeyAndOrder};
 use crate::planner::Relation;
-use crate::planner::names::{Diagnosed, unknown_column};
+use crate::planner::names::{Diagnosed, has_column, unknown_column};
 use crate::planner::query::From;
 use egret_cep::rows::PatternExpr;
 use egret_core::{Stream, StreamSchema};
@@ -126,7 +126,7 @@ fn wrong_order(clause: &Clause<'_>, from: &From, schema: &StreamSchema, order: &
 }
 
 fn unknown_names(sql: &Sql, clause: &Clause<'_>, stream: &Stream, visible: &[String]) -> Vec<Diagnostic> {
-    let has = |column: &str| stream.schema().arrow().index_of(column).is_ok();
+    let has = |column: &str| has_column(stream.schema(), column);
     let subsets = clause.syntax.subsets.iter().map(|subset| subset.name.text.as_str());
     let variables: Vec<&str> = clause.variables.iter().map(|(name, _)| name.as_str()).chain(subsets).collect();
     let mut wrong = Vec::new();

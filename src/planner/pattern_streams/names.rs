@@ -1,7 +1,7 @@
 //! What a name in a pattern over several streams means: a column of a variable's stream.
 
 use super::Several;
-use crate::planner::names::{Diagnosed, object_name, quoted, unknown_column};
+use crate::planner::names::{Diagnosed, has_column, object_name, quoted, unknown_column};
 use egret_core::StreamSchema;
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident};
 use egret_dsl::sqlparser::tokenizer;
@@ -20,7 +20,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn has(&self, column: &str) -> bool {
-        self.schema.arrow().index_of(column).is_ok()
+        has_column(&self.schema, column)
     }
 }
 

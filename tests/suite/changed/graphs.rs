@@ -39,6 +39,16 @@ fn a_graph_goes_on_where_its_edges_mean_the_same() {
             ]),
         ),
         change(
+            "a pattern of rows with answers, which looks at them in order",
+            "CREATE SINK more WITH (connector = 'memory');
+             CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components;
+             CREATE STREAM v AS SELECT id, ring.size(card) AS size, at FROM txn;
+             CREATE PATTERN p ON v MATCH a b DEFINE a AS size > 0, b AS size > 0 SELECT a.id AS a, b.id AS b;
+             INSERT INTO more SELECT a, b FROM p;
+             INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
+            Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=4", "more a=3 b=4"]),
+        ),
+        change(
             "the columns of its edges",
             "CREATE GRAPH ring ON txn EDGE id TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components;
              INSERT INTO out SELECT id, ring.size(id) AS size FROM txn;",

@@ -81,6 +81,24 @@ fn nobody_is_shown_a_place() {
 }
 
 #[test]
+fn nobody_can_name_a_place() {
+    let defined = "DEFINE a AS v > 1";
+    for statement in [
+        format!("CREATE PATTERN p ON t MATCH a {defined} SELECT a.{PLACE} AS a; INSERT INTO out SELECT a FROM p;"),
+        format!("CREATE PATTERN p ON t MATCH a {defined} AND {PLACE} > 1 SELECT a.id AS a; INSERT INTO out SELECT a FROM p;"),
+        format!(
+            "INSERT INTO out SELECT a FROM t MATCH_RECOGNIZE (ORDER BY at MEASURES LAST({PLACE}) AS a PATTERN (a) {defined});"
+        ),
+        format!("CREATE PATTERN p ON t MATCH a {defined} SELECT a.id AS a; INSERT INTO out SELECT {PLACE} FROM t;"),
+    ] {
+        let program = Program::new("job", &format!("{STREAM}{statement}"));
+        let program = program.with_source("t", Arc::new(MemorySource::empty(schema())));
+        let Err(errors) = program.with_sink("out", Arc::new(MemorySink::new())).plan() else { panic!("{statement}") };
+        assert!(errors.to_string().contains(&format!("no column `{PLACE}`")), "{errors}");
+    }
+}
+
+#[test]
 fn only_what_is_looked_at_in_order_has_places() {
     let explained = |statements: &str| {
         let program = Program::new("job", &format!("{STREAM}{statements}"));

@@ -7,6 +7,7 @@ use super::{KnowledgeReader, MakerSteps};
 use crate::batch::append_columns;
 use crate::ipc::{self, Lacking};
 use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
+use crate::row_place::PLACE;
 use crate::{Batch, Epoch, Error, EventTime, Length, Result, StateLayout, StreamSchema};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
@@ -157,7 +158,8 @@ impl KnowledgeJoin {
     fn fitted(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let written = rows.schema_ref();
         let fields = self.output.arrow().fields().iter();
-        let fields: Vec<FieldRef> = fields.filter(|field| written.index_of(field.name()).is_ok()).cloned().collect();
+        let fields: Vec<FieldRef> =
+            fields.filter(|field| field.name() == PLACE || written.index_of(field.name()).is_ok()).cloned().collect();
         ipc::fit_rows(rows, &Arc::new(Schema::new(fields)), Lacking::Refused)
     }
 
