@@ -149,9 +149,9 @@ fn check(name: &str, compiled: &CompiledPattern) {
     assert!(matches > 0 && overflows > 0, "{name}: {matches} matches, {overflows} times too many");
     let input = Input::new(&schema()).out_of_order_by(DELAY_US);
     let input = input.partitioned(Partitioning::Hash(key_columns(compiled, &schema())));
-    check_law(&Case::new(name, chained(compiled)).input(input.clone().split(random_rows(1, 150))));
+    check_law(&Case::new(name, chained(compiled)).input(input.clone().split(random_rows(1, 150))).seeds(16));
     let three = input.split(random_rows(2, 70)).split(random_rows(3, 60)).idle_split(random_rows(4, 20));
-    check_law(&Case::new(&format!("{name}, three splits"), chained(compiled)).input(three).seeds(24));
+    check_law(&Case::new(&format!("{name}, three splits"), chained(compiled)).input(three).seeds(10));
 }
 
 #[test]

@@ -188,10 +188,8 @@ fn group(input: Tokens<'_>, depth: usize) -> Parsed<'_, PatternItem> {
 fn unexpected(input: Tokens<'_>) -> Problem {
     let later = input.later_clauses().iter().map(|clause| Expected::Keyword((*clause).into()));
     let problem = Problem::expected(input, std::iter::once(Expected::Thing("more of the pattern".into())).chain(later).collect());
-    if let Some(word) = input.first().and_then(|token| token.word()) {
-        if let Some(help) = other_word(word) {
-            return problem.help(help);
-        }
+    if let Some(help) = input.first().and_then(|token| token.word()).and_then(other_word) {
+        return problem.help(help);
     }
     match input.first().map(|token| &token.sql.token) {
         Some(SqlToken::Comma) => problem.help("write `a b` when b is the very next event, `a -> b` when others may come between"),

@@ -53,21 +53,21 @@ impl State {
         if too_large && plan.options.overflow == Overflow::Fail {
             return Err(too_many(plan, &keys.key(at.row)?));
         }
-        match complete {
-            None => {}
-            Some(list) if plan.skip == Skip::None => {
-                if !self.tell_all(plan, &mut sets, list, at.time)? {
-                    if plan.options.overflow == Overflow::Fail {
-                        return Err(too_many_at_once(plan, &keys.key(at.row)?.to_string()));
-                    }
-                    let limit = format!("completed more than {} matches with one event", plan.options.runs_per_key_max);
-                    return self.put_sets_aside(plan, sets, (place, at), &limit);
-                }
-            }
+        let are_told = match complete {
+            None => true,
+            Some(list) if plan.skip == Skip::None => self.tell_all(plan, &mut sets, list, at.time)?,
             Some(list) => {
                 *self.held.entry(at.time).or_default() += 1;
                 sets.held.push(HeldSet { list, time: at.time, moment: at.number });
+                true
             }
+        };
+        if !are_told && plan.options.overflow == Overflow::Fail {
+            return Err(too_many_at_once(plan, &keys.key(at.row)?.to_string()));
+        }
+        if !are_told {
+            let limit = format!("completed more than {} matches with one event", plan.options.runs_per_key_max);
+            return self.put_sets_aside(plan, sets, (place, at), &limit);
         }
         if too_large {
             return self.put_sets_aside(plan, sets, (place, at), &limit(plan));
