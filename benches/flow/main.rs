@@ -8,6 +8,7 @@
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
 use clap::Parser;
+use egret::core::BadRowRule;
 use egret::core::job::{Edge, Node, NodeKind, OutputPort, Parallelism, Partitioning};
 use egret::core::metrics::Counters;
 use egret::core::{
@@ -138,6 +139,7 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
         kind,
         parallelism: Parallelism::EveryWorker,
         outputs: port.clone(),
+        bad_rows: BadRowRule::default(),
     });
     for (name, step, partitioning) in steps {
         let step = *step;
@@ -148,6 +150,7 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
             kind: NodeKind::Operator(Arc::new(factory)),
             parallelism: Parallelism::EveryWorker,
             outputs: port.clone(),
+            bad_rows: BadRowRule::default(),
         };
         let next = job.add_node(node);
         job.add_edge(last, next, Edge { port: 0, input: 0, partitioning: partitioning.clone() })?;
@@ -160,6 +163,7 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
         kind,
         parallelism: Parallelism::EveryWorker,
         outputs: Vec::new(),
+        bad_rows: BadRowRule::default(),
     });
     job.add_edge(last, end, Edge { port: 0, input: 0, partitioning: Partitioning::Forward })?;
     Ok(job)
