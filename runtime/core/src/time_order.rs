@@ -205,21 +205,26 @@ fn break_ties(rows: RecordBatch, event_time: usize, ties: &[usize]) -> Result<Re
 
 /// Sorts by time, keeping the order of entries with the same time.
 fn sort(entries: &mut Vec<Entry>, scratch: &mut Vec<Entry>) {
-    const DIGIT: u32 = 11;
+    const DIGIT_MAX: u32 = 12;
     if entries.is_sorted_by_key(|entry| entry.time) {
         return;
     }
     let least = entries.iter().map(|entry| entry.time).min().unwrap_or_default();
     let span = entries.iter().map(|entry| entry.time.wrapping_sub(least) as u64).max().unwrap_or_default();
-    let passes = (64 - span.leading_zeros()).div_ceil(DIGIT);
+    let bits = 64 - span.leading_zeros();
+    let passes = bits.div_ceil(DIGIT_MAX);
     if entries.len() < 256 || passes > 4 {
         entries.sort_by_key(|entry| entry.time);
         return;
     }
     scratch.resize(entries.len(), Entry { time: 0, batch: 0, row: 0 });
+    // As narrow as so many passes allow: what is counted by is cleared for each.
+    let width = bits.div_ceil(passes.max(1));
+    let mut counts = [0_u32; 1 << DIGIT_MAX];
     for pass in 0..passes {
-        let digit = |entry: &Entry| (entry.time.wrapping_sub(least) as u64 >> (pass * DIGIT)) as usize & ((1 << DIGIT) - 1);
-        let mut places = [0_u32; 1 << DIGIT];
+        let digit = |entry: &Entry| (entry.time.wrapping_sub(least) as u64 >> (pass * width)) as usize & ((1 << width) - 1);
+        let places = &mut counts[..1 << width];
+        places.fill(0);
         entries.iter().for_each(|entry| places[digit(entry)] += 1);
         let mut sum = 0;
         places.iter_mut().for_each(|place| (*place, sum) = (sum, sum + *place));

@@ -129,6 +129,10 @@ impl TwoFloats {
         }
         let divisor = count as f64;
         let first = sum / divisor;
+        if rest == 0.0 && count <= 1 << 53 {
+            // Both are floats, and a division of floats is rounded once.
+            return first;
+        }
         if count > 1 << 53 || !SAFE.contains(&sum.abs()) {
             return self.widened().average(count);
         }

@@ -61,6 +61,23 @@ impl FloatSums {
         }
     }
 
+    #[inline]
+    fn merge(&mut self, group: usize, count: u64, other: TwoFloats) {
+        let (counted, sum) = &mut self.cells[group];
+        let is_first = *counted == 0;
+        *counted += count;
+        if is_first {
+            *sum = other;
+            return;
+        }
+        if !sum.add(other.high) {
+            self.wide_of(group).add(other.high);
+        }
+        if other.low != 0.0 && !self.cells[group].1.add(other.low) {
+            self.wide_of(group).add(other.low);
+        }
+    }
+
     #[cold]
     fn wide_of(&mut self, group: usize) -> &mut Wide {
         let sum = &mut self.cells[group].1;
@@ -138,17 +155,19 @@ impl GroupsAccumulator for FloatSums {
         let counts = values[0].as_primitive::<UInt64Type>().values();
         let (high, low) = (values[1].as_primitive::<Float64Type>().values(), values[2].as_primitive::<Float64Type>().values());
         let wide = values[3].as_binary::<i32>();
+        if wide.null_count() == wide.len() {
+            for (((&group, &count), &high), &low) in group_indices.iter().zip(counts).zip(high).zip(low) {
+                self.merge(group, count, TwoFloats { high, low });
+            }
+            return Ok(());
+        }
         for (row, &group) in group_indices.iter().enumerate() {
-            self.cells[group].0 += counts[row];
-            if wide.is_valid(row) {
+            if !wide.is_valid(row) {
+                self.merge(group, counts[row], TwoFloats { high: high[row], low: low[row] });
+            } else {
+                self.cells[group].0 += counts[row];
                 let Some(other) = Wide::from_bytes(wide.value(row)) else { return exec_err!("a sum that was saved is damaged") };
                 self.wide_of(group).add_wide(&other);
-                continue;
-            }
-            for part in [high[row], low[row]] {
-                if !self.cells[group].1.add(part) {
-                    self.wide_of(group).add(part);
-                }
             }
         }
         Ok(())
