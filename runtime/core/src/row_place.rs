@@ -62,16 +62,7 @@ impl SplitPlaces {
             return Err(Error::job(format!("it has more than {} rows", 1_u64 << ROW_BITS)).help("cut it into several"));
         }
         let first = u64::from(self.rank) << ROW_BITS | self.rows;
-        // Eight at a time, which costs two stores each.
-        let mut places = vec![0; rows];
-        let mut next = first;
-        let mut eights = places.chunks_exact_mut(8);
-        for eight in &mut eights {
-            (0..8).for_each(|at| eight[at] = of_row(next + at as u64));
-            next += 8;
-        }
-        eights.into_remainder().iter_mut().zip(next..).for_each(|(place, row)| *place = of_row(row));
-        Ok(column(places))
+        Ok(column((first..first + rows as u64).map(of_row).collect()))
     }
 }
 

@@ -45,16 +45,21 @@ impl Screen {
     /// Looks at a batch. `latest` is the latest event time before it in its split, and `name` the column's.
     pub(crate) fn look(&self, column: &ArrayRef, name: &str, latest: EventTime) -> Seen {
         let times = micros(column);
-        let (least, greatest) =
-            times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
-        let far = self.max_ahead_us.unwrap_or(FAR).min(FAR);
-        let is_near = latest != EventTime::MIN && greatest <= latest.plus_us(far).0 && least >= latest.minus_us(FAR).0;
-        let is_of_today = self.wall.as_ref().is_none_or(|wall| greatest <= now(wall).plus_us(DAY).0);
-        let is_fine = column.null_count() == 0 && least >= EventTime::FIRST.0 && greatest <= EventTime::LAST.0;
-        if is_fine && is_near && is_of_today {
+        if latest != EventTime::MIN && column.null_count() == 0 && self.are_usual(times, latest) {
             return Seen::default();
         }
         self.look_at_each(column, times, name, latest)
+    }
+
+    /// Whether there is nothing to say of any of these times.
+    fn are_usual(&self, times: &[i64], latest: EventTime) -> bool {
+        let far = self.max_ahead_us.unwrap_or(FAR).min(FAR);
+        let today = self.wall.as_ref().map_or(EventTime::LAST, |wall| now(wall).plus_us(DAY));
+        let least = EventTime::FIRST.max(latest.minus_us(FAR)).0;
+        let greatest = EventTime::LAST.min(latest.plus_us(far)).min(today).0;
+        // The sign is set where a time lies outside, and two additions see several times at once where comparisons do not. Ends of
+        // the range go over, and then the other difference has the sign.
+        times.iter().fold(0, |outside, &time| outside | time.wrapping_sub(least) | greatest.wrapping_sub(time)) >= 0
     }
 
     fn look_at_each(&self, column: &ArrayRef, times: &[i64], name: &str, mut latest: EventTime) -> Seen {
@@ -149,6 +154,9 @@ mod tests {
         let times = [first, first - 1, last, last + 1, i64::MIN, 0, i64::MAX, i64::MAX - 1];
         for latest in [EventTime::MIN, EventTime(0), EventTime::LAST] {
             assert_eq!(bad(&screen, &times, latest), [1, 3, 4, 6, 7], "behind {latest}");
+            for (row, &time) in times.iter().enumerate() {
+                assert_eq!(!bad(&screen, &[time], latest).is_empty(), [1, 3, 4, 6, 7].contains(&row), "{time} behind {latest}");
+            }
         }
         let seen = screen.look(&column(&[Some(1), None]), "at", EventTime(0));
         assert_eq!(seen.bad.iter().map(|bad| (bad.row, bad.value.as_str())).collect::<Vec<_>>(), [(1, "null")]);

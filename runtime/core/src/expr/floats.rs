@@ -258,8 +258,39 @@ where
     T::Native: PartialOrd + ArrowNativeTypeOp,
 {
     let Some(constant) = constant else { return BooleanArray::new_null(column.len()) };
-    let values = column.values();
-    BooleanArray::new(each(op, values.len(), |row| (values[row], constant)), column.nulls().cloned())
+    BooleanArray::new(beside(op, column.values(), constant), column.nulls().cloned())
+}
+
+/// Whether a comparison with a constant holds, for every value. A constant that is a number takes one comparison of IEEE, which says
+/// false of NaN: so what NaN is above is asked the other way round.
+#[inline]
+#[allow(clippy::eq_op, clippy::neg_cmp_op_on_partial_ord)]
+fn beside<V: PartialOrd + Copy>(op: Op, values: &[V], constant: V) -> BooleanBuffer {
+    if constant != constant {
+        return each(op, values.len(), |row| (values[row], constant));
+    }
+    match op {
+        Op::Eq => packed(values, |value| value == constant),
+        Op::NotEq => packed(values, |value| value != constant),
+        Op::Lt => packed(values, |value| value < constant),
+        Op::LtEq => packed(values, |value| value <= constant),
+        Op::Gt => packed(values, |value| !(value <= constant)),
+        _ => packed(values, |value| !(value < constant)),
+    }
+}
+
+/// One bit a value, 64 at a time.
+#[inline]
+fn packed<V: Copy>(values: &[V], holds: impl Fn(V) -> bool) -> BooleanBuffer {
+    let word = |values: &[V]| values.iter().enumerate().fold(0, |word, (bit, &value)| word | u64::from(holds(value)) << bit);
+    let whole = values.chunks_exact(64);
+    let rest = whole.remainder();
+    let mut words: Vec<u64> = Vec::with_capacity(values.len().div_ceil(64));
+    words.extend(whole.map(word));
+    if !rest.is_empty() {
+        words.push(word(rest));
+    }
+    BooleanBuffer::new(words.into(), 0, values.len())
 }
 
 /// Whether a comparison holds, for every row.
