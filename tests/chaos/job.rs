@@ -57,7 +57,7 @@ INSERT INTO sums SELECT card, window_start, sum(amount) AS total, count(*) AS n
   FROM TUMBLE(txn, at, INTERVAL '1' MINUTE) GROUP BY card, window_start, window_end;
 INSERT INTO table SELECT card, window_start, max(amount) AS most
   FROM HOP(txn, at, INTERVAL '1' MINUTE, INTERVAL '3' MINUTE) GROUP BY card, window_start, window_end;
-INSERT INTO columns SELECT id, amount FROM txn WHERE amount > 50;
+INSERT INTO columns SELECT id, amount FROM txn WHERE amount > 50 AND 1000 / (id % 60) > 0;
 INSERT INTO all_cards SELECT window_start, count(*) AS n, max(amount) AS most
   FROM TUMBLE(txn, at, INTERVAL '10' SECOND) GROUP BY window_start, window_end;
 ";
@@ -150,6 +150,8 @@ impl Kind {
     fn rows_min(self, name: &str) -> usize {
         match self {
             Self::Fraud if name == "bad_rows.jsonl" => 1,
+            // Nothing is computed there that cannot be.
+            Self::Fraud if name == "txn.computed.bad" => 0,
             Self::Fraud => 5,
             _ => 30,
         }
@@ -181,9 +183,12 @@ impl Kind {
                 Form::file("bad/in-0.csv.bad", ordered).at_once(),
                 Form::file("bad/in-1.csv.bad", ordered).at_once(),
                 Form::file("bad/in-2.csv.bad", ordered).at_once(),
+                // Of a division by zero.
+                Form::file("txn.computed.bad", free),
             ],
             Self::Fraud => {
-                ["alerts.jsonl", "ring_alerts.jsonl", "model_quality.jsonl"].map(|name| Form::file(name, free)).to_vec()
+                let names = ["alerts.jsonl", "ring_alerts.jsonl", "model_quality.jsonl", "txn.computed.bad"];
+                names.map(|name| Form::file(name, free)).to_vec()
             }
         }
     }
