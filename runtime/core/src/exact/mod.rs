@@ -3,7 +3,7 @@
 //! A plain sum of floats differs in its last bits with the order it is added in, and that order changes with batching, parallelism, the
 //! merging of panes, and who shares a beginning with whom. An [`ExactSum`] is the sum itself: of the values as they are, in any order.
 //! It is kept as two floats, the sum and what was rounded away (Knuth's two-sum; T. Ogita, S. Rump, S. Oishi, *Accurate sum and dot
-//! product*, 2005), as long as these hold it exactly, which they do for the values of practice. Where they do not, it becomes a [`Wide`]
+//! product*, 2005), as long as these hold it exactly, which they do for the values of practice. Where they do not, it becomes a wide
 //! number (U. Kulisch, *Very fast and exact accumulation of products*, 2011).
 
 mod totals;
