@@ -61,7 +61,7 @@ fn list(folder: &Path) -> Result<String> {
     line(&mut text, &format!("{:>10}  {:>7}  {:<24}  {:<8}  {:>10}  whole", "checkpoint", "attempt", "made", "kind", "size"));
     for of in &listed {
         let whole = checkpoints.find_damage(&of.manifest)?.map_or("yes".to_owned(), |damage| format!("no: {damage}"));
-        let (manifest, made) = (&of.manifest, EventTime(of.manifest.time_ms).to_string());
+        let (manifest, made) = (&of.manifest, EventTime::from_millis(of.manifest.time_ms).to_string());
         let size = bytes(manifest.bytes);
         line(
             &mut text,
@@ -87,7 +87,7 @@ fn show(folder: &Path, number: Option<u64>) -> Result<String> {
         _ => Error::job("no checkpoint is complete").context(folder.display().to_string()),
     })?;
     let (manifest, mut text) = (&of.manifest, String::new());
-    let made = EventTime(manifest.time_ms);
+    let made = EventTime::from_millis(manifest.time_ms);
     let (number, job) = (manifest.checkpoint, &manifest.job);
     line(&mut text, &format!("checkpoint {number} of job '{}', {}, made {made} by attempt {}", job.name, kind(&of), of.attempt));
     line(

@@ -86,7 +86,7 @@ impl Heard {
 mod tests {
     use super::*;
 
-    const AT: fn(i64) -> Option<EventTime> = |ms| Some(EventTime(ms));
+    const AT: fn(i64) -> Option<EventTime> = |time| Some(EventTime(time));
 
     #[test]
     fn the_least_of_those_who_send_counts() {

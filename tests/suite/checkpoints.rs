@@ -267,6 +267,7 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
             Command::new(env!("CARGO_BIN_EXE_egret")).arg("state").args(args).current_dir(folder.path()).output().unwrap();
         let shown = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.code() == Some(status) && shown.contains(expected), "{args:?}: {shown}");
+        assert!(!shown.contains("1970-"), "checkpoints were made today: {shown}");
     }
     std::fs::write(folder.path().join("flat"), "").unwrap();
     let (status, shown) = said(&["--checkpoints", "flat"]);
