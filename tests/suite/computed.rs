@@ -326,6 +326,33 @@ fn dead_letters_say_what_could_not_be_computed() {
     assert_eq!((ran.status, ran.letters.len()), (0, 0), "{}", ran.said);
 }
 
+/// Row patterns write dead letters as well, whichever engine runs them: of rows that are left out and of rows that are shown.
+#[test]
+fn row_patterns_write_dead_letters() {
+    let matched = |measure: &str, pattern: &str, define: &str| {
+        format!(
+            "INSERT INTO o SELECT * FROM t MATCH_RECOGNIZE (PARTITION BY k ORDER BY at MEASURES {measure} AS y
+               AFTER MATCH SKIP TO NEXT ROW PATTERN ({pattern}) DEFINE {define});"
+        )
+    };
+    let statements = [
+        matched("A.id", "A B", "A AS n + n > 0"),
+        matched("A.n + A.n", "A B", "A AS id > 0"),
+        matched("A.id", "A+ B", "A AS n + n > 0"),
+        matched("sum(A.n + A.n)", "A+ B", "A AS id <> 4"),
+        matched("LAST(A.n) + LAST(A.n)", "A+? B", "A AS id <> 4"),
+    ];
+    for statement in statements {
+        let program = format!("{}{SINK}{statement}", stream(", bad_rows = 'dead_letter'"));
+        for workers in ["1", "2"] {
+            let ran = run(INPUT, &program, &["--workers", workers]);
+            assert_eq!(ran.status, 0, "{statement}: {}", ran.said);
+            let letters = ran.letters.join("\n");
+            assert!(letters.contains("2147483647 + 2147483647 is out of the range of INT"), "{statement}: {letters}");
+        }
+    }
+}
+
 /// Calls that become columns of their own are shown as they were written.
 #[test]
 fn what_could_not_be_computed_is_shown_as_it_was_written() {

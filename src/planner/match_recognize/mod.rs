@@ -301,6 +301,10 @@ impl OperatorFactory for Explained {
         self.factory.uses_keyed_state()
     }
 
+    fn may_refuse(&self) -> bool {
+        self.factory.may_refuse()
+    }
+
     fn state_layouts(&self) -> Vec<StateLayout> {
         self.factory.state_layouts()
     }
