@@ -17,6 +17,9 @@ struct Entry {
     row: u32,
 }
 
+/// So many batches at most are merged one with another; the rows of more are sorted anew.
+const MERGED: usize = 4;
+
 #[derive(Debug)]
 struct Waiting {
     rows: RecordBatch,
@@ -122,17 +125,23 @@ impl TimeOrder {
 
     /// What leaves at a watermark, in order of time.
     fn leaving(&mut self, watermark: i64) -> Option<Vec<Entry>> {
-        let mut leaving: Vec<Entry> = Vec::new();
+        let (mut leaving, mut runs): (Vec<Entry>, usize) = (Vec::new(), 0);
         for (batch, waiting) in self.waiting.iter_mut().enumerate() {
             let rest = &waiting.order[waiting.gone..];
             let count = if watermark == i64::MAX { rest.len() } else { rest.partition_point(|entry| entry.time < watermark) };
             leaving.extend(rest[..count].iter().map(|entry| Entry { batch: batch as u32, ..*entry }));
             waiting.gone += count;
+            runs += usize::from(count > 0);
         }
         if leaving.is_empty() {
             return None;
         }
-        sort(&mut leaving, &mut self.scratch);
+        if runs > MERGED {
+            sort(&mut leaving, &mut self.scratch);
+        } else {
+            // What is sorted already is found and merged by this sort.
+            leaving.sort_by_key(|entry| entry.time);
+        }
         Some(leaving)
     }
 

@@ -115,26 +115,36 @@ impl TwoFloats {
         wide
     }
 
+    #[inline]
     pub(crate) fn value(self) -> f64 {
         self.high + self.low
     }
 
-    /// Divides with one rounding. What is computed with floats is near enough to know how to round, but for cases as rare as their
-    /// last bits are few; those are computed at length.
+    /// Divides with one rounding.
+    #[inline]
     pub(crate) fn average(self, count: u64) -> f64 {
+        if self.low == 0.0 && count <= 1 << 53 {
+            // Both are floats, and a division of floats is rounded once. Zero has no sign.
+            return self.high / count as i64 as f64 + 0.0;
+        }
+        self.average_of_both(count)
+    }
+
+    /// What is computed with floats is near enough to know how to round, but for cases as rare as their last bits are few; those are
+    /// computed at length.
+    fn average_of_both(self, count: u64) -> f64 {
         const SAFE: std::ops::Range<f64> = 1e-250..1e250;
         let (sum, rest) = two_sum(self.high, self.low);
         if sum == 0.0 {
             return 0.0;
         }
-        let divisor = count as f64;
-        let first = sum / divisor;
-        if rest == 0.0 && count <= 1 << 53 {
-            // Both are floats, and a division of floats is rounded once.
-            return first;
-        }
         if count > 1 << 53 || !SAFE.contains(&sum.abs()) {
             return self.widened().average(count);
+        }
+        let divisor = count as f64;
+        let first = sum / divisor;
+        if rest == 0.0 {
+            return first;
         }
         let (product, error) = product(first, divisor);
         let more = ((sum - product) - error + rest) / divisor;

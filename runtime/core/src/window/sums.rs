@@ -89,7 +89,9 @@ impl FloatSums {
         if count == 0 {
             return None;
         }
-        Some(match (self.total, self.wide.get(&group)) {
+        // Only of a sum that is kept elsewhere is the low part no number.
+        let wide = if sum.low.is_nan() { self.wide.get(&group) } else { None };
+        Some(match (self.total, wide) {
             (Total::Sum, None) => sum.value(),
             (Total::Sum, Some(wide)) => wide.value(),
             (Total::Average, None) => sum.average(count),
@@ -122,12 +124,12 @@ impl GroupsAccumulator for FloatSums {
         let values = values[0].as_primitive::<Float64Type>();
         if values.null_count() == 0 && opt_filter.is_none() {
             group_indices.iter().zip(values.values()).for_each(|(&group, &value)| self.add(group, value));
-            return Ok(());
-        }
-        let wanted = wanted(opt_filter);
-        for (row, &group) in group_indices.iter().enumerate() {
-            if values.is_valid(row) && wanted(row) {
-                self.add(group, values.value(row));
+        } else {
+            let wanted = wanted(opt_filter);
+            for (row, &group) in group_indices.iter().enumerate() {
+                if values.is_valid(row) && wanted(row) {
+                    self.add(group, values.value(row));
+                }
             }
         }
         Ok(())
