@@ -40,7 +40,7 @@ pub(super) fn written_out(expr: Expr, schema: &DFSchema) -> Result<Expr> {
             Expr::ScalarFunction(ScalarFunction { func, args })
                 if matches!(func.name(), "greatest" | "least") && args.iter().any(is_float) =>
             {
-                let args = args.into_iter().map(|arg| one_nan(arg, schema)).collect();
+                let args = args.into_iter().map(|arg| unsigned_ends(arg, schema)).collect();
                 Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(func, args)))
             }
             other => Transformed::no(other),
@@ -49,17 +49,18 @@ pub(super) fn written_out(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     Ok(rewritten.data)
 }
 
-/// A float whose NaN has no sign: those functions compare as Arrow does.
-fn one_nan(expr: Expr, schema: &DFSchema) -> Expr {
-    let nan = match expr.get_type(schema) {
-        Ok(DataType::Float64) => ScalarValue::Float64(Some(f64::NAN)),
-        Ok(DataType::Float32) => ScalarValue::Float32(Some(f32::NAN)),
+/// A float whose NaN and zero have no sign: those functions compare as Arrow does.
+fn unsigned_ends(expr: Expr, schema: &DFSchema) -> Expr {
+    let (nan, zero) = match expr.get_type(schema) {
+        Ok(DataType::Float64) => (ScalarValue::Float64(Some(f64::NAN)), ScalarValue::Float64(Some(0.0))),
+        Ok(DataType::Float32) => (ScalarValue::Float32(Some(f32::NAN)), ScalarValue::Float32(Some(0.0))),
         _ => return expr,
     };
-    match scalar_function("nanvl") {
+    let expr = match scalar_function("nanvl") {
         Some(nanvl) => nanvl.call(vec![expr, Expr::Literal(nan, None)]),
         None => expr,
-    }
+    };
+    expr + Expr::Literal(zero, None)
 }
 
 /// Constants on a side of a comparison, folded and without a sign of NaN: folding compares as Arrow does.
