@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release --example velocity`
 
-use egret::core::process::{ProcessContext, ProcessFunction, ValueState};
-use egret::core::window::{AggregateCall, WindowKind, WindowSpec};
 use egret::core::{KeyColumns, Result};
+use egret::operators::process::{ProcessContext, ProcessFunction, ValueState};
+use egret::operators::window::{AggregateCall, WindowKind, WindowSpec};
 use egret::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;

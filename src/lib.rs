@@ -35,6 +35,7 @@ pub use egret_dsl as dsl;
 pub use egret_engine as engine;
 pub use egret_graph as graph;
 pub use egret_ml as ml;
+pub use egret_operators as operators;
 pub use egret_state as state;
 pub use planner::{PatternInput, Plan};
 pub use program::{Program, ProgramErrors};
@@ -45,7 +46,7 @@ pub mod prelude {
     pub use crate::memory::MemorySink;
     pub use crate::{Plan, Program};
     pub use egret_core::row::Row;
-    pub use egret_core::stream::{Job, KeyedStream, Stream};
     pub use egret_core::{Error, EventTime, Result, WatermarkStrategy, row};
     pub use egret_engine::{JobReport, RunConfig, run};
+    pub use egret_operators::stream::{Job, KeyedStream, Stream};
 }

@@ -2,8 +2,8 @@
 
 use crate::checksum::{Hash, hash_rows};
 use egret::core::metrics::Counters;
-use egret::core::process::{ProcessContext, ProcessFunction, ValueState};
 use egret::core::{Batch, Committable, Epoch, Result, Sink, SinkContext, SinkWriter, StreamSchema};
+use egret::operators::process::{ProcessContext, ProcessFunction, ValueState};
 use std::sync::Arc;
 use std::time::Instant;
 

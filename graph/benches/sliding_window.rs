@@ -10,10 +10,10 @@
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
-use egret_core::knowledge::KnowledgeReader;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorInfo, Result, StreamSchema};
 use egret_graph::{DynamicComponents, GraphOperator, GraphReader, GraphSpec};
+use egret_operators::knowledge::KnowledgeReader;
 use std::sync::Arc;
 use std::time::Instant;
 

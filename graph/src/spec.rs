@@ -6,9 +6,9 @@ use crate::reader::GraphReader;
 use crate::updates::update_schema;
 use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
-use egret_core::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
 use egret_core::layout::type_name;
 use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
+use egret_operators::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
 use std::sync::Arc;
 
 /// What can be asked of a vertex.

@@ -24,8 +24,8 @@ use arrow::array::{
     UInt8Builder, UInt64Array, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Int64Type, UInt8Type, UInt64Type};
-use egret_core::knowledge::VERSION_TIME;
 use egret_core::{Error, Result, StreamSchema};
+use egret_operators::knowledge::VERSION_TIME;
 use std::sync::Arc;
 
 /// The columns of updates.

@@ -7,9 +7,9 @@ use crate::metrics::MetricKind;
 use crate::operator::{EvaluatorOperator, LearnerOperator, ScorerReader, check_label_type};
 use crate::options::{ArgValue, Options, Range, nearest};
 use arrow::datatypes::{DataType, Field};
-use egret_core::knowledge::{DEFAULT_STEP_US, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
 use egret_core::layout::KEPT;
 use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, micros_of};
+use egret_operators::knowledge::{DEFAULT_STEP_US, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
 use std::sync::Arc;
 use std::time::Duration;
 

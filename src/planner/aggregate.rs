@@ -5,12 +5,13 @@ use super::enrich::{Ask, Rewritten, at};
 use super::names::{Columns, Diagnosed, check_names, compile, object_name, quoted, unqualified};
 use super::places::place_column;
 use super::query::{From, Item, Rows, keep};
+use egret_core::KeyColumns;
 use egret_core::expr::{Planner, Scope, aggregate_function};
 use egret_core::row_place::PLACE;
-use egret_core::window::{AggregateCall, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowKind, WindowSpec};
-use egret_core::{KeyColumns, Stream};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{Diagnostic, Name, Span, Sql, SqlQuery, WindowCall, walk};
+use egret_operators::Stream;
+use egret_operators::window::{AggregateCall, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowKind, WindowSpec};
 use std::ops::ControlFlow;
 
 /// The columns that a window adds.

@@ -1,7 +1,7 @@
 //! What the names of a program stand for.
 
-use egret_core::Stream;
 use egret_dsl::{Diagnostic, Name, Span, suggest};
+use egret_operators::Stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A named stream: declared, derived, or the output of a pattern or a model.

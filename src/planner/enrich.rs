@@ -5,9 +5,9 @@
 
 use super::Build;
 use super::names::{Diagnosed, consequence, from_error, object_name, quoted};
-use egret_core::Stream;
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value};
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest, walk};
+use egret_operators::Stream;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

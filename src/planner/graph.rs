@@ -3,12 +3,12 @@
 use super::Build;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error};
-use egret_core::Stream;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
-use egret_core::knowledge::DEFAULT_STEP_US;
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{CreateGraph, Diagnostic, Name, Span, Sql, suggest};
 use egret_graph::GraphSpec;
+use egret_operators::Stream;
+use egret_operators::knowledge::DEFAULT_STEP_US;
 
 /// A graph of the program.
 pub(crate) struct GraphEntry {

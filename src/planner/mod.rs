@@ -25,9 +25,10 @@ pub(crate) mod used;
 
 use catalog::{Catalog, Relation};
 use egret_connectors::Registry;
-use egret_core::stream::Job;
-use egret_core::{JobGraph, Sink, Source, Stream, StreamSchema, WatermarkStrategy};
+use egret_core::{JobGraph, Sink, Source, StreamSchema, WatermarkStrategy};
 use egret_dsl::{CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Program, Statement};
+use egret_operators::Stream;
+use egret_operators::stream::Job;
 use names::Diagnosed;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,12 +7,12 @@ use super::names::{Columns, Diagnosed, compile, from_error};
 use super::places::{place_column, placed_by_number};
 use super::query::keep;
 use arrow::datatypes::{DataType, Field};
-use egret_core::Stream;
 use egret_core::expr::Expression;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Ident;
 use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Name, SelectItem, Span, Sql};
 use egret_ml::{ArgValue, FeatureColumn, LABEL_FACT, ModelSpec};
+use egret_operators::Stream;
 use std::time::Duration;
 
 /// A model of the program.

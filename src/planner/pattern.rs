@@ -9,12 +9,12 @@ use super::places::placed_by_content;
 use super::query::keep;
 use super::{Build, PatternInput};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
-use egret_core::Stream;
 use egret_core::row_place::PLACE;
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{
     CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, Until, suggest,
 };
+use egret_operators::Stream;
 use std::collections::BTreeMap;
 
 /// The side outputs of a pattern: `pattern.late` and so on.

@@ -11,9 +11,10 @@ use super::names::{Diagnosed, from_error};
 use egret_cep::{CompiledPattern, Outlet, PatternSet};
 use egret_core::expr::Expression;
 use egret_core::job::{NodeKind, OutputPort, Parallelism, Partitioning};
-use egret_core::operators::ProjectFactory;
-use egret_core::{JobGraph, Result, Stream, StreamSchema};
+use egret_core::{JobGraph, Result, StreamSchema};
 use egret_dsl::Span;
+use egret_operators::ProjectFactory;
+use egret_operators::Stream;
 use std::sync::Arc;
 
 /// The output of the prefilter for rows that came too late.

@@ -6,13 +6,13 @@ use super::identity::is_one_select;
 use super::names::{Columns, Diagnosed, compile, object_name, quoted};
 use super::places::{place_column, union_all};
 use arrow::datatypes::DataType;
-use egret_core::Stream;
 use egret_core::expr::Expression;
 use egret_dsl::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
     TableAlias, TableFactor, WildcardAdditionalOptions,
 };
 use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, WindowCall, suggest};
+use egret_operators::Stream;
 
 /// The rows of a query.
 pub(crate) struct Rows {

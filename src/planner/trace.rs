@@ -5,8 +5,9 @@ use super::{Build, Given};
 use egret_cep::CompiledPattern;
 use egret_connectors::Registry;
 use egret_core::job::NodeKind;
-use egret_core::{Error, JobGraph, Result, Sink, Stream, StreamSchema};
+use egret_core::{Error, JobGraph, Result, Sink, StreamSchema};
 use egret_dsl::{Diagnostic, Program, Statement, suggest};
+use egret_operators::Stream;
 use std::sync::Arc;
 
 /// A pattern, and the stream it reads, with all that graphs and models add to it.

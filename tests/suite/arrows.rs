@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// Who may use whom. A new arrow is a design decision: draw it in ARCHITECTURE.md too.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("egret-core", &[]),
     ("egret-state", &["egret-core"]),
     ("egret-engine", &["egret-core", "egret-state"]),
-    ("egret-cep", &["egret-core"]),
-    ("egret-ml", &["egret-core"]),
-    ("egret-graph", &["egret-core"]),
+    ("egret-operators", &["egret-core"]),
+    ("egret-cep", &["egret-core", "egret-operators"]),
+    ("egret-ml", &["egret-core", "egret-operators"]),
+    ("egret-graph", &["egret-core", "egret-operators"]),
     ("egret-dsl", &[]),
     ("egret-connectors", &["egret-core"]),
     ("egret-testkit", &["egret-core", "egret-state"]),

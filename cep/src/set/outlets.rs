@@ -8,8 +8,8 @@ use super::PatternSet;
 use super::plan::NAMES_SHOWN;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat;
-use egret_core::operators::ProjectFactory;
 use egret_core::{Batch, Context, OperatorFactory, Result, StreamSchema};
+use egret_operators::ProjectFactory;
 use std::sync::Arc;
 
 /// A way out of a set of patterns.

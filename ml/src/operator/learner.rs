@@ -6,9 +6,9 @@ use crate::Learner;
 use crate::features::FeatureRows;
 use crate::spec::ModelSpec;
 use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMicrosecondBuilder};
-use egret_core::knowledge::MakerSteps;
 use egret_core::row_place::places_of;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
+use egret_operators::knowledge::MakerSteps;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use crate::Scorer;
 use crate::features::{FeatureRows, Missing};
 use crate::spec::ModelSpec;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
-use egret_core::knowledge::{KnowledgeReader, Reading};
 use egret_core::{Result, StateSize};
+use egret_operators::knowledge::{KnowledgeReader, Reading};
 use std::sync::Arc;
 
 /// Adds the score of a model to rows: for a classifier the probability of label 1, never null.

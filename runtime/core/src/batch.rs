@@ -40,36 +40,43 @@ impl Batch {
     }
 
     /// The rows.
+    #[inline]
     pub fn rows(&self) -> &RecordBatch {
         &self.rows
     }
 
     /// The rows, by value.
+    #[inline]
     pub fn into_rows(self) -> RecordBatch {
         self.rows
     }
 
     /// A column.
+    #[inline]
     pub fn column(&self, index: usize) -> &ArrayRef {
         self.rows.column(index)
     }
 
     /// How many rows.
+    #[inline]
     pub fn num_rows(&self) -> usize {
         self.rows.num_rows()
     }
 
     /// The index of the event time column.
+    #[inline]
     pub fn event_time_column(&self) -> Option<usize> {
         self.event_time
     }
 
     /// Event times in microseconds, one a row; `None` for a stream without event time.
+    #[inline]
     pub fn event_times(&self) -> Option<&[i64]> {
         self.event_time.map(|column| micros(self.rows.column(column)))
     }
 
     /// The watermark these rows were behind when they were read, or `None` if they are on time.
+    #[inline]
     pub fn late(&self) -> Option<EventTime> {
         self.late
     }
@@ -116,6 +123,7 @@ impl Batch {
 ///
 /// # Panics
 /// The column has another type: the planner checks it.
+#[inline]
 pub fn micros(column: &ArrayRef) -> &[i64] {
     if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
         return times.values();

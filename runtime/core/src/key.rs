@@ -122,6 +122,7 @@ pub fn check_key_type(data_type: &DataType) -> Result<()> {
 ///
 /// # Errors
 /// A column's type cannot be a key.
+#[inline]
 pub fn encode_key(columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<()> {
     columns.iter().try_for_each(|column| encode_value(column, row, out))
 }
@@ -178,6 +179,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 }
 
 /// The hash of one encoded key.
+#[inline]
 pub fn hash_key(encoded: &[u8]) -> u64 {
     xxh3_64(encoded)
 }

@@ -1,7 +1,8 @@
-//! The contract that everything in Egret is built on, and the operators that need nothing but it.
+//! The contract that everything in Egret is built on.
 //!
 //! A job is a [`JobGraph`] of [`Source`]s, [`Operator`]s and [`Sink`]s; a [`Batch`] of rows is what goes from one to the
-//! next, with watermarks in between. [`Stream`] builds such graphs. Who runs them is not known here: that is
+//! next, with watermarks in between. Which operators there are and who runs them is not known here: windows and the other
+//! operators of general use, and the streams that build such graphs, are in `runtime/operators`, and who runs them is
 //! `runtime/engine`.
 
 pub mod bad_rows;
@@ -14,24 +15,19 @@ pub mod floats;
 pub mod ipc;
 pub mod job;
 pub mod key;
-pub mod knowledge;
 pub mod layout;
 pub mod metrics;
 mod operator;
-pub mod operators;
 pub mod place;
-pub mod process;
 pub mod row;
 pub mod row_place;
 mod schema;
 mod sink;
 mod source;
 mod state;
-pub mod stream;
 mod time;
 mod time_order;
 mod watermark;
-pub mod window;
 
 pub use bad_rows::{BadRowRule, BadRows, Uncomputed};
 pub use batch::Batch;
@@ -44,7 +40,6 @@ pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
 pub use source::{BadRow, Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
 pub use state::{Frozen, KeyedState, NoState};
-pub use stream::{KeyedStream, Stream};
-pub use time::{EngineTime, Epoch, EventTime, Length, micros_of};
+pub use time::{EngineTime, Epoch, EventTime, Length, MILLI, micros_of};
 pub use time_order::TimeOrder;
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

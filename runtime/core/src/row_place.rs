@@ -2,7 +2,7 @@
 //!
 //! It is the rank of the row's split among all splits of the job, then the number of the row in its split. So it depends on the input
 //! alone, whatever a statement selects. It is a column that the engine adds to the rows of a source where something downstream depends
-//! on order ([`Stream::with_places`](crate::Stream::with_places)), that planners hand on, and that nobody is shown.
+//! on order (`Stream::with_places`), that planners hand on, and that nobody is shown.
 //!
 //! # What is in it
 //! 126 bits, as a decimal, so that it is compared, filtered and sent like any other column: 22 bits the rank of the split, 40 bits the

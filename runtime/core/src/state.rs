@@ -3,7 +3,7 @@
 use crate::{Epoch, Result, Snapshot, StateSize};
 use std::fmt;
 
-/// Keyed state as bytes: what a state backend offers. Typed views are in [`crate::process`].
+/// Keyed state as bytes: what a state backend offers. Typed views are those of process functions, in `runtime/operators`.
 ///
 /// A key is the canonical encoding of [`crate::key::encode_key`]; a slot is the number of a declared state.
 pub trait KeyedState {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Microseconds of a millisecond.
-pub(crate) const MILLI: i64 = 1_000;
+pub const MILLI: i64 = 1_000;
 
 /// When something happened: microseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +23,7 @@ impl EventTime {
     pub const LAST: Self = Self(253_402_300_799_999_999);
 
     /// A time in microseconds since 1970.
+    #[inline]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -34,23 +35,27 @@ impl EventTime {
     /// assert_eq!(EventTime::from_millis(-1), EventTime::from_micros(-1_000));
     /// assert_eq!(EventTime::from_millis(i64::MAX), EventTime::MAX);
     /// ```
+    #[inline]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(MILLI))
     }
 
     /// Milliseconds since 1970, rounded up: the first on a clock of milliseconds that is not before this time.
+    #[inline]
     pub const fn millis_up(self) -> i64 {
         self.0.div_euclid(MILLI) + (self.0.rem_euclid(MILLI) > 0) as i64
     }
 
     /// This time plus a duration, staying within `MIN..=MAX`.
     #[must_use]
+    #[inline]
     pub fn plus_us(self, duration_us: i64) -> Self {
         Self(self.0.saturating_add(duration_us))
     }
 
     /// This time less a duration; `MIN` and `MAX` stay what they are.
     #[must_use]
+    #[inline]
     pub fn minus_us(self, duration_us: i64) -> Self {
         if self == Self::MAX { self } else { Self(self.0.saturating_sub(duration_us)) }
     }
@@ -63,6 +68,7 @@ impl EventTime {
     /// assert_eq!(EventTime(-1).floor_to(1_000), EventTime(-1_000));
     /// ```
     #[must_use]
+    #[inline]
     pub fn floor_to(self, step_us: i64) -> Self {
         if self == Self::MAX || self == Self::MIN {
             return self;
@@ -108,6 +114,7 @@ impl fmt::Display for Length {
 }
 
 /// A length of time in microseconds; the longest there is if it is longer.
+#[inline]
 pub const fn micros_of(duration: Duration) -> i64 {
     let micros = duration.as_micros();
     if micros > i64::MAX as u128 { i64::MAX } else { micros as i64 }
@@ -130,16 +137,19 @@ pub struct EngineTime(pub u64);
 
 impl EngineTime {
     /// Packs an epoch and a tick.
+    #[inline]
     pub fn new(epoch: Epoch, tick: u32) -> Self {
         Self((u64::from(epoch.0) << 32) | u64::from(tick))
     }
 
     /// The number of the next checkpoint.
+    #[inline]
     pub fn epoch(self) -> Epoch {
         Epoch((self.0 >> 32) as u32)
     }
 
     /// The tick of flow control within the epoch.
+    #[inline]
     pub fn tick(self) -> u32 {
         self.0 as u32
     }

@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn job(sources: &[(&str, &[&'static str])]) -> Result<JobGraph> {
-        let job = egret_core::stream::Job::new();
+        let job = egret_operators::stream::Job::new();
         for (uid, splits) in sources {
             let schema = StreamSchema::new(vec![StreamSchema::time_field("at")], Some("at"))?;
             job.source(uid, Arc::new(Listed(schema, splits.to_vec())), None)?;

@@ -1,7 +1,7 @@
 //! An operator that is a closure over batches: map, filter and flat map of the Rust API.
 
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::RecordBatch;
+use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::sync::Arc;
 
 type Function = dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync;

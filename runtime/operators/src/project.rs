@@ -1,10 +1,10 @@
 //! Filter and projection by expression: stateless, a column at a time. Late rows stay late. A row for which something cannot be
 //! computed is a bad row, and left out.
 
-use crate::expr::{Computed, Expression, compute, mask};
-use crate::row_place::PLACE;
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed};
 use arrow::array::{BooleanArray, RecordBatch};
+use egret_core::expr::{Computed, Expression, compute, mask};
+use egret_core::row_place::PLACE;
+use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl FilterFactory {
     /// It is not a condition.
     pub fn new(condition: Expression) -> Result<Self> {
         if condition.data_type() != &arrow::datatypes::DataType::Boolean {
-            return Err(crate::Error::job(format!("`{condition}` is {}, not a condition", condition.data_type()))
+            return Err(egret_core::Error::job(format!("`{condition}` is {}, not a condition", condition.data_type()))
                 .help("compare it with something"));
         }
         Ok(Self { condition })

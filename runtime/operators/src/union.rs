@@ -1,7 +1,7 @@
 //! Union: the rows of several streams of the same columns. The engine takes the least of their watermarks.
 
-use crate::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use arrow::array::RecordBatch;
+use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::any::Any;
 use std::sync::Arc;
 

@@ -17,9 +17,10 @@ use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, Rows
 use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::row_place::PLACE;
-use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, Stream, StreamSchema};
+use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, StreamSchema};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
+use egret_operators::Stream;
 use elsewhere::with_row_time;
 use relaxed::relaxed;
 use std::any::Any;

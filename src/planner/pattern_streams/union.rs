@@ -11,11 +11,12 @@ use crate::planner::places::{place_column, some_share_sources};
 use crate::planner::query::keep;
 use arrow::datatypes::DataType;
 use egret_cep::{Condition, StreamNames};
+use egret_core::Error;
 use egret_core::expr::{Expression, Planner, Scope as Columns};
 use egret_core::row_place::{PLACE, PLACE_TYPE};
-use egret_core::{Error, Stream};
 use egret_dsl::sqlparser::ast::{BinaryOperator, Expr};
 use egret_dsl::{CreatePattern, Diagnostic, Name, Span, Sql};
+use egret_operators::Stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The column with the number of a row's stream.

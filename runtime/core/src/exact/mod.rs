@@ -11,7 +11,7 @@ mod wide;
 
 use std::fmt;
 pub use totals::{sum_of_integers, total_of_call};
-pub(crate) use wide::Wide;
+pub use wide::Wide;
 
 /// The exact sum of some floats.
 ///
@@ -85,19 +85,21 @@ impl FromIterator<f64> for ExactSum {
 
 /// A number as the sum of two floats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct TwoFloats {
-    pub(crate) high: f64,
-    pub(crate) low: f64,
+pub struct TwoFloats {
+    /// The number, rounded.
+    pub high: f64,
+    /// What was lost by that.
+    pub low: f64,
 }
 
 impl TwoFloats {
     /// What stands for a number that is kept elsewhere: nothing can be added to it.
-    pub(crate) const ELSEWHERE: Self = Self { high: 0.0, low: f64::NAN };
+    pub const ELSEWHERE: Self = Self { high: 0.0, low: f64::NAN };
 
     /// Adds a value, unless the sum cannot be kept so.
     #[inline]
     #[must_use]
-    pub(crate) fn add(&mut self, value: f64) -> bool {
+    pub fn add(&mut self, value: f64) -> bool {
         let (high, lost) = two_sum(self.high, value);
         let low = self.low + lost;
         // The difference from the larger of both is exact, and so says whether the sum is; which one that is need not be known.
@@ -108,21 +110,23 @@ impl TwoFloats {
         is_exact
     }
 
-    pub(crate) fn widened(self) -> Wide {
+    /// The number with room for any sum.
+    pub fn widened(self) -> Wide {
         let mut wide = Wide::default();
         wide.add(self.high);
         wide.add(self.low);
         wide
     }
 
+    /// The nearest float.
     #[inline]
-    pub(crate) fn value(self) -> f64 {
+    pub fn value(self) -> f64 {
         self.high + self.low
     }
 
     /// Divides with one rounding.
     #[inline]
-    pub(crate) fn average(self, count: u64) -> f64 {
+    pub fn average(self, count: u64) -> f64 {
         if self.low == 0.0 && count <= 1 << 53 {
             // Both are floats, and a division of floats is rounded once. Zero has no sign.
             return self.high / count as i64 as f64 + 0.0;

@@ -5,7 +5,7 @@ const LIMBS: usize = 34;
 
 /// The number, in two's complement; infinities and NaN are apart.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Wide {
+pub struct Wide {
     limbs: [u64; LIMBS],
     /// Zero, or what the sum is whatever is added: infinite, or no number.
     special: f64,
@@ -18,7 +18,8 @@ impl Default for Wide {
 }
 
 impl Wide {
-    pub(crate) fn add(&mut self, value: f64) {
+    /// Adds a float.
+    pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
             self.special += value;
             return;
@@ -39,7 +40,8 @@ impl Wide {
         }
     }
 
-    pub(crate) fn add_wide(&mut self, other: &Self) {
+    /// Adds a number.
+    pub fn add_wide(&mut self, other: &Self) {
         self.special += other.special;
         let mut carry = false;
         for (limb, &part) in self.limbs.iter_mut().zip(&other.limbs) {
@@ -48,12 +50,12 @@ impl Wide {
     }
 
     /// The nearest float.
-    pub(crate) fn value(&self) -> f64 {
+    pub fn value(&self) -> f64 {
         self.average(1)
     }
 
     /// The float nearest to the number divided by another.
-    pub(crate) fn average(&self, count: u64) -> f64 {
+    pub fn average(&self, count: u64) -> f64 {
         if self.special != 0.0 {
             return self.special;
         }
@@ -87,23 +89,25 @@ impl Wide {
         )
     }
 
-    pub(crate) fn hash(&self) -> u64 {
+    /// A hash: numbers that are the same have the same.
+    pub fn hash(&self) -> u64 {
         self.limbs
             .iter()
             .fold(self.special.to_bits(), |hash, limb| (hash ^ limb).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29))
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// Whether both are the same to the last bit.
+    pub fn is_same(&self, other: &Self) -> bool {
         self.limbs == other.limbs && self.special.to_bits() == other.special.to_bits()
     }
 
     /// The number as bytes: the special value, then the limbs, all little endian.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         std::iter::once(&self.special.to_bits()).chain(&self.limbs).flat_map(|word| word.to_le_bytes()).collect()
     }
 
     /// Reads what [`Wide::to_bytes`] wrote; none if it is something else.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut words = bytes.chunks_exact(8).map(|word| word.try_into().map(u64::from_le_bytes));
         let special = f64::from_bits(words.next()?.ok()?);
         let limbs: Vec<u64> = words.collect::<Result<_, _>>().ok()?;

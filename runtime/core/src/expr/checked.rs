@@ -355,14 +355,14 @@ where
 }
 
 /// What is said of a value that its type does not hold.
-pub(crate) const OUT_OF_RANGE: &str = "is out of the range of";
+pub const OUT_OF_RANGE: &str = "is out of the range of";
 
 fn out_of_range(what: &str, data_type: &DataType) -> DataFusionError {
     ArrowError::ArithmeticOverflow(format!("{what} {OUT_OF_RANGE} {}", sql_type(data_type))).into()
 }
 
 /// The name of a type in the language, where it has one.
-pub(crate) fn sql_type(data_type: &DataType) -> String {
+pub fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Int8 => "TINYINT".into(),
         DataType::Int16 => "SMALLINT".into(),

@@ -16,14 +16,14 @@ mod lengths;
 mod physical;
 mod plan;
 mod rewrite;
-pub(crate) mod show;
+pub mod show;
 
-pub(crate) use checked::{OUT_OF_RANGE, sql_type};
+pub use checked::{OUT_OF_RANGE, sql_type};
 pub use compiled::Expression;
 pub use faults::{Computed, Fault, compute, compute_or_null, mask};
 pub use functions::{aggregate_function, function_names, scalar_function};
 pub use plan::{Planner, Scope};
-pub(crate) use plan::{coerce, parse_expression};
+pub use plan::{coerce, parse_expression};
 pub use rewrite::{Rewrite, any_part, rewrite};
 pub use show::literal;
 

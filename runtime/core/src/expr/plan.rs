@@ -51,7 +51,7 @@ impl Scope {
     }
 
     /// The type of an expression over these columns, if it has one.
-    pub(crate) fn type_of(&self, expr: &Expr) -> Option<DataType> {
+    pub fn type_of(&self, expr: &Expr) -> Option<DataType> {
         expr.get_type(&self.schema).ok()
     }
 
@@ -149,7 +149,7 @@ pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
 }
 
 /// Coerces types alone; an aggregate call stays one.
-pub(crate) fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
+pub fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
     let written = casts(&expr)?;
     let coerced = simplifier(scope).coerce(expr, scope.df()).map_err(friendly)?;
     check_comparisons(&coerced, &written, scope)?;
@@ -222,7 +222,7 @@ fn mismatch(left: &Expr, right: &Expr, casts: &[Expr], scope: &Scope) -> Option<
 ///
 /// # Errors
 /// It does not parse, or something follows it.
-pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
+pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     let parse = || -> Result<ast::Expr, datafusion_sql::sqlparser::parser::ParserError> {
         let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
         let expr = parser.parse_expr()?;

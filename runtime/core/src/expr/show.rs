@@ -33,7 +33,7 @@ fn plain(column: &ArrayRef, row: usize) -> String {
 }
 
 /// A row as a JSON object. Columns that no user named are left out.
-pub(crate) fn json(rows: &RecordBatch, row: usize) -> String {
+pub fn json(rows: &RecordBatch, row: usize) -> String {
     let mut out = String::from("{");
     for (field, column) in
         rows.schema_ref().fields().iter().zip(rows.columns()).filter(|(field, _)| !field.name().starts_with("__"))
@@ -81,7 +81,7 @@ fn escape(text: &str, out: &mut String) {
 }
 
 /// A logical expression as it is written in the language, as far as that has words for it.
-pub(crate) fn sql(expr: &Expr) -> String {
+pub fn sql(expr: &Expr) -> String {
     let list = |all: &[Expr]| all.iter().map(sql).collect::<Vec<_>>().join(", ");
     match expr {
         Expr::Alias(alias) => sql(&alias.expr),

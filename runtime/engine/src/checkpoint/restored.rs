@@ -257,8 +257,8 @@ fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
 mod tests {
     use super::*;
     use egret_core::job::{OutputPort, Parallelism};
-    use egret_core::operators::UnionFactory;
     use egret_core::{BadRowRule, KeyGroup, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
+    use egret_operators::UnionFactory;
     use egret_state::checkpoint::Draft;
 
     fn job() -> JobGraph {

@@ -1,8 +1,8 @@
 //! Rows that wait for the version they read.
 
 use super::MakerSteps;
-use crate::{Batch, Error, EventTime, Result};
 use arrow::array::UInt32Array;
+use egret_core::{Batch, Error, EventTime, Result};
 
 /// Rows of one batch, in order of time, that wait for their version.
 pub(super) struct Held {

@@ -4,13 +4,13 @@ use super::held::Held;
 use super::pending::{Cursor, Pending};
 use super::reading::{Part, Reading, Segment};
 use super::{KnowledgeReader, MakerSteps};
-use crate::batch::append_columns;
-use crate::ipc::{self, Lacking};
-use crate::operator::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
-use crate::row_place::PLACE;
-use crate::{Batch, Epoch, Error, EventTime, Length, Result, StateLayout, StreamSchema};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{FieldRef, Schema};
+use egret_core::batch::append_columns;
+use egret_core::ipc::{self, Lacking};
+use egret_core::row_place::PLACE;
+use egret_core::{Batch, Epoch, Error, EventTime, Length, Result, StateLayout, StreamSchema};
+use egret_core::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// that must be answered before the next updates are applied. Output rows are in no particular order.
 ///
 /// ```
-/// use egret_core::knowledge::{KnowledgeJoin, KnowledgeReader, VERSION_TIME};
+/// use egret_operators::knowledge::{KnowledgeJoin, KnowledgeReader, VERSION_TIME};
 /// use egret_core::metrics::Counters;
 /// use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorInfo, Result, StateSize, StreamSchema};
 /// use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};

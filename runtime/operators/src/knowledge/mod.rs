@@ -22,9 +22,9 @@ mod reading;
 pub use join::{KnowledgeJoin, KnowledgeJoinFactory, MakeReader};
 pub use reading::{Part, Reading, Segment};
 
-use crate::operator::StateSize;
-use crate::{Error, EventTime, Length, Result};
 use arrow::array::{ArrayRef, RecordBatch};
+use egret_core::StateSize;
+use egret_core::{Error, EventTime, Length, Result};
 use reading::Answers;
 
 /// The name of the event-time column of a stream of updates.
@@ -89,7 +89,8 @@ pub trait KnowledgeReader {
 /// The arithmetic of who makes knowledge: which steps are complete at a watermark.
 ///
 /// ```
-/// use egret_core::{EventTime, knowledge::MakerSteps};
+/// use egret_core::EventTime;
+/// use egret_operators::knowledge::MakerSteps;
 /// let steps = MakerSteps::new(1_000)?;
 /// assert_eq!(steps.of(EventTime(2_345)), EventTime(2_000));
 /// assert_eq!(steps.complete_below(EventTime(2_999)), EventTime(2_000)); // rows with time < 2000 can be worked off

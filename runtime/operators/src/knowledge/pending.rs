@@ -3,8 +3,8 @@
 use super::KnowledgeReader;
 use super::held::{leading, sort_by_time};
 use super::reading::Segment;
-use crate::{Batch, Error, EventTime, Result};
 use arrow::array::RecordBatch;
+use egret_core::{Batch, Error, EventTime, Result};
 use std::collections::VecDeque;
 
 /// A place among the pending updates.
@@ -57,7 +57,7 @@ impl Pending {
 
     fn versions<'a>(&self, updates: &'a RecordBatch) -> &'a [i64] {
         let column = self.column.expect("there are updates, so their version column is known");
-        crate::batch::micros(updates.column(column))
+        egret_core::batch::micros(updates.column(column))
     }
 
     /// The version of the first update behind the cursor.

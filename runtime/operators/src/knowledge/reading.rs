@@ -1,7 +1,7 @@
 //! What a reader is asked at once: batches of rows cut into parts, and the updates to apply before each part.
 
-use crate::Result;
 use arrow::array::{Array, ArrayRef, RecordBatch};
+use egret_core::Result;
 use std::ops::Range;
 
 /// Some rows of one of several batches.

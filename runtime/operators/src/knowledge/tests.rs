@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::metrics::Counters;
-use crate::{Batch, Context, Epoch, NoState, Operator, OperatorInfo, Snapshot, SplitWatermark, StreamSchema, WatermarkStrategy};
 use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use egret_core::metrics::Counters;
+use egret_core::{
+    Batch, Context, Epoch, NoState, Operator, OperatorInfo, Snapshot, SplitWatermark, StreamSchema, WatermarkStrategy,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -254,7 +256,7 @@ fn rows_read_the_version_of_their_time_whatever_the_batching_parallelism_and_res
 #[test]
 fn state_that_is_damaged_is_refused() {
     let mut join = make(1).remove(0);
-    let replica = Some(crate::Replica { version: 0, bytes: vec![9, 9, 9] });
+    let replica = Some(egret_core::Replica { version: 0, bytes: vec![9, 9, 9] });
     for part in [
         Snapshot { replica, ..Snapshot::default() },
         Snapshot { split: vec![vec![9, 9, 9]], ..Snapshot::default() },

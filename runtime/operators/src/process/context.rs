@@ -1,7 +1,7 @@
 //! What a process function sees while it is called.
 
 use super::TtlClock;
-use crate::{EventTime, KeyedState};
+use egret_core::{EventTime, KeyedState};
 use std::collections::BTreeSet;
 
 /// What a process function may do: keyed state, timers, emit.

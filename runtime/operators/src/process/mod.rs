@@ -14,8 +14,8 @@ pub use operator::{ProcessFactory, ProcessOperator, factory};
 pub use states::{AggregatingState, ListState, MapState, ReducingState, ValueState};
 pub use ttl::{Renewal, Ttl, TtlClock};
 
-use crate::row::Row;
-use crate::{Error, EventTime, Result};
+use egret_core::row::Row;
+use egret_core::{Error, EventTime, Result};
 
 /// The side output of rows that came too late.
 pub const LATE: usize = 1;

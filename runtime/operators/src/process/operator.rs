@@ -3,14 +3,14 @@
 use super::context::{ProcessContext, Scratch, Timers};
 use super::saved::{self, Saver};
 use super::{LATE, ProcessFunction, ttl};
-use crate::key::{KeyColumns, encode_key};
-use crate::layout::type_name;
-use crate::row::Row;
-use crate::{
+use arrow::array::{ArrayRef, RecordBatch};
+use egret_core::key::{KeyColumns, encode_key};
+use egret_core::layout::type_name;
+use egret_core::row::Row;
+use egret_core::{
     Batch, Context, Epoch, Error, EventTime, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout, StateSize,
     StreamSchema, TimeOrder,
 };
-use arrow::array::{ArrayRef, RecordBatch};
 use std::sync::Arc;
 
 /// Makes [`ProcessOperator`]s.
@@ -165,7 +165,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
     /// Adds the rows of an input.
     fn read(&self, input: usize, rows: &RecordBatch, events: &mut Events<F>) -> Result<()> {
         let columns = self.keys[input].of(rows);
-        let times = self.event_times[input].map(|column| crate::batch::micros(rows.column(column)));
+        let times = self.event_times[input].map(|column| egret_core::batch::micros(rows.column(column)));
         let typed: Vec<Event<F>> = if input == 0 {
             F::In::read(rows)?.into_iter().map(Event::Row).collect()
         } else {
@@ -274,7 +274,7 @@ impl<F: ProcessFunction> Operator for ProcessOperator<F> {
 
     fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         if batch.late().is_some() {
-            crate::metrics::Counters::add(&ctx.counters().late, batch.num_rows() as u64);
+            egret_core::metrics::Counters::add(&ctx.counters().late, batch.num_rows() as u64);
             if input == 0 {
                 ctx.emit_to(LATE, batch);
             }

@@ -4,10 +4,10 @@
 //! many rows that wait cost what they weigh.
 
 use super::context::Timers;
-use crate::key::{KeyColumns, KeyGroup, hash_key, hash_keys};
-use crate::{Error, Result, Snapshot, ipc};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
+use egret_core::key::{KeyColumns, KeyGroup, hash_key, hash_keys};
+use egret_core::{Error, Result, Snapshot, ipc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

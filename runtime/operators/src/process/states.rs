@@ -7,7 +7,7 @@
 
 use super::context::ProcessContext;
 use super::ttl::{self, Renewal, Ttl};
-use crate::{Error, Result};
+use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -101,7 +101,7 @@ fn append<T: Serialize + ?Sized>(mut bytes: Vec<u8>, value: &T) -> Result<Vec<u8
 /// One value a key.
 ///
 /// ```
-/// use egret_core::process::ValueState;
+/// use egret_operators::process::ValueState;
 /// const COUNT: ValueState<u64> = ValueState::new(0);
 /// # let _ = COUNT;
 /// // In a process function: COUNT.set(ctx, &(COUNT.get(ctx)?.unwrap_or(0) + 1))?;
@@ -351,7 +351,7 @@ impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> Map
 /// One value a key, to which others are added.
 ///
 /// ```
-/// use egret_core::process::ReducingState;
+/// use egret_operators::process::ReducingState;
 /// const LARGEST: ReducingState<f64> = ReducingState::new(0, f64::max);
 /// # let _ = LARGEST;
 /// // In a process function: let largest = LARGEST.add(ctx, row.amount)?;
@@ -410,7 +410,7 @@ impl<T: Serialize + DeserializeOwned> ReducingState<T> {
 /// An accumulator a key, to which values are added and of which a result is made.
 ///
 /// ```
-/// use egret_core::process::AggregatingState;
+/// use egret_operators::process::AggregatingState;
 /// const MEAN: AggregatingState<f64, (f64, u64), f64> =
 ///     AggregatingState::new(0, |(sum, n), amount| (sum + amount, n + 1), |(sum, n)| sum / *n as f64);
 /// # let _ = MEAN;

@@ -1,14 +1,14 @@
 //! State that is over after a time.
 
 use super::context::{ProcessContext, Scratch};
-use crate::{Error, EventTime, KeyedState, Result, micros_of};
+use egret_core::{Error, EventTime, KeyedState, Result, micros_of};
 use std::time::Duration;
 
 /// How long a value lives after it was written (or read). What is over is never given back, and is removed bit by bit while rows are
 /// processed: each row pays for a look at two values or so.
 ///
 /// ```
-/// use egret_core::process::{Ttl, TtlClock, ValueState};
+/// use egret_operators::process::{Ttl, TtlClock, ValueState};
 /// use std::time::Duration;
 /// const LAST: ValueState<String> = ValueState::new(0).with_ttl(Ttl::event_time(Duration::from_secs(3_600)));
 /// # let _ = LAST;

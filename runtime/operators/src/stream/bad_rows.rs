@@ -1,8 +1,8 @@
 //! What becomes of rows for which something cannot be computed: chosen for a stream, and inherited by what is made of it.
 
-use super::{Job, Stream};
-use crate::bad_rows::{BadRowRule, BadRows, LETTERS, letters_schema};
-use crate::job::{Node, NodeId, NodeKind, OutputPort, Partitioning};
+use super::job::{Job, Stream};
+use egret_core::bad_rows::{BadRowRule, BadRows, LETTERS, letters_schema};
+use egret_core::job::{Node, NodeId, NodeKind, OutputPort};
 use std::sync::Arc;
 
 impl Job {
@@ -26,18 +26,6 @@ impl Job {
         };
         nodes.into_iter().map(output).collect()
     }
-
-    /// A node does with bad rows what those do whose rows it takes, the strictest of them. What is told to all instances is
-    /// asked, not read.
-    pub(super) fn inherit_bad_rows(&self, node: NodeId, inputs: &[(NodeId, &Partitioning)]) {
-        let mut graph = self.graph.borrow_mut();
-        let read = inputs.iter().filter(|(_, partitioning)| **partitioning != Partitioning::Broadcast);
-        let rules: Vec<BadRowRule> = read.map(|(from, _)| graph.node(*from).bad_rows.clone()).collect();
-        if let Some(rule) = rules.into_iter().reduce(|one, other| one.or_stricter(&other)) {
-            let statement = Arc::clone(&graph.statement);
-            graph.node_mut(node).bad_rows = BadRowRule { statement, ..rule };
-        }
-    }
 }
 
 impl Stream {
@@ -47,7 +35,7 @@ impl Stream {
     /// What is made of several streams does what the strictest of them asks for.
     ///
     /// ```
-    /// # use egret_core::{BadRows, Stream};
+    /// # use egret_core::BadRows; use egret_operators::Stream;
     /// fn shares(txn: Stream) -> egret_core::Result<Stream> {
     ///     txn.bad_rows(BadRows::Skip).select(&["card", "100 / parts AS share", "at"])
     /// }

@@ -1,11 +1,11 @@
 //! Streams whose rows have their places as a column: for planners.
 
-use super::Stream;
-use crate::Result;
-use crate::job::NodeKind;
-use crate::operators::BatchFunction;
-use crate::row_place::{of_branch, place_field};
+use super::job::Stream;
+use crate::BatchFunction;
 use arrow::array::{ArrayRef, RecordBatch};
+use egret_core::Result;
+use egret_core::job::NodeKind;
+use egret_core::row_place::{of_branch, place_field};
 use std::sync::Arc;
 
 impl Stream {

@@ -6,11 +6,6 @@ use super::ordered::{OrderedCall, OrderedRows};
 use super::per_group::PerGroup;
 use super::sums::{FloatSums, IntegerSums, Total, WHOLE};
 use super::variances::{Statistic, Variances};
-use crate::expr::{Expression, Planner, Scope, coerce, parse_expression, show};
-use crate::floats::plain_column;
-use crate::key::check_key_type;
-use crate::layout::type_name;
-use crate::{Error, Result, StreamSchema};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use arrow::compute::{SortOptions, take_arrays};
 use arrow::datatypes::{DataType, Field};
@@ -20,6 +15,11 @@ use datafusion_expr::{AggregateUDF, EmitTo, Expr, GroupsAccumulator};
 use datafusion_physical_expr::PhysicalSortExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::Column;
+use egret_core::expr::{Expression, Planner, Scope, coerce, parse_expression, show};
+use egret_core::floats::plain_column;
+use egret_core::key::check_key_type;
+use egret_core::layout::type_name;
+use egret_core::{Error, Result, StreamSchema};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -31,7 +31,8 @@ use std::sync::{Arc, LazyLock};
 /// (`first_value`, `array_agg`) read rows in order of event time, ties by their places, or by content where they have none.
 ///
 /// ```
-/// use egret_core::{StreamSchema, window::AggregateCall};
+/// use egret_core::StreamSchema;
+/// use egret_operators::window::AggregateCall;
 /// use arrow::datatypes::{DataType, Field};
 /// let schema = StreamSchema::new(vec![Field::new("amount", DataType::Float64, true), StreamSchema::time_field("at")], Some("at"))?;
 /// let call = AggregateCall::parse("large", "count(*) FILTER (WHERE amount > 900)", &schema)?;

@@ -5,9 +5,9 @@ use super::groups::Prepared;
 use super::snapshot::KeyedRows;
 use super::spans::Spans;
 use super::spec::Plan;
-use crate::time::MILLI;
-use crate::{EventTime, Result, StateSize};
 use arrow::array::RecordBatch;
+use egret_core::MILLI;
+use egret_core::{EventTime, Result, StateSize};
 use std::sync::Arc;
 
 /// The count windows that are being filled, at most one a key.

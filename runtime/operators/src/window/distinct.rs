@@ -45,7 +45,7 @@ impl DistinctCounts {
     }
 }
 
-fn external(error: crate::Error) -> DataFusionError {
+fn external(error: egret_core::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 

@@ -4,12 +4,12 @@
 
 use super::spec::Plan;
 use super::sums::WHOLE;
-use crate::expr::{OUT_OF_RANGE, show, sql_type};
-use crate::time::MILLI;
-use crate::{Batch, Context, EventTime, Result, Uncomputed};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
 use arrow::datatypes::{Decimal128Type, Field, Schema};
+use egret_core::MILLI;
+use egret_core::expr::{OUT_OF_RANGE, show, sql_type};
+use egret_core::{Batch, Context, EventTime, Result, Uncomputed};
 use std::sync::Arc;
 
 /// Rows of a batch of results.

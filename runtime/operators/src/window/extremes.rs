@@ -3,11 +3,11 @@
 //! (DataFusion's accumulators take what comes behind a NaN, whatever it is, and begin at the greatest finite number, so that the
 //! least of infinities is no infinity.)
 
-use crate::floats::{order, plain, plain32};
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion_common::{Result, internal_err};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
+use egret_core::floats::{order, plain, plain32};
 use std::cmp::Ordering;
 use std::sync::Arc;
 

@@ -2,11 +2,11 @@
 
 use super::aggregate::{Aggregate, Arguments};
 use super::keys::{Expected, Interner};
-use crate::Result;
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::take_arrays;
 use arrow::datatypes::DataType;
 use datafusion_expr::{EmitTo, GroupsAccumulator};
+use egret_core::Result;
 
 /// What some rows give to the aggregates: key columns and, for each aggregate, the columns it reads.
 #[derive(Debug)]

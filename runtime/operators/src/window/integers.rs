@@ -5,11 +5,11 @@
 //! are some, and they lie close enough together, they move.
 
 use super::keys::Expected;
-use crate::Result;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
+use egret_core::Result;
 use hashbrown::HashTable;
 
 /// Keys that are needed before they can move.

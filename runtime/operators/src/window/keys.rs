@@ -1,12 +1,12 @@
 //! Keys to dense numbers.
 
 use super::integers::{Integers, fits_i64};
-use crate::floats::plain_column;
-use crate::key::encode_key;
-use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, interleave, take_arrays};
 use arrow::datatypes::DataType;
+use egret_core::floats::plain_column;
+use egret_core::key::encode_key;
+use egret_core::{Error, Result};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -12,14 +12,14 @@ use super::operator::STATES_IN;
 use super::panes::{PaneShape, Panes, by_pane, single_pane};
 use super::snapshot::{decode, encode};
 use super::spec::{Plan, WindowFactory, WindowKind};
-use crate::batch::micros;
-use crate::{
-    Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
-    StateSize, StreamSchema,
-};
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Field, Int64Type};
+use egret_core::batch::micros;
+use egret_core::{
+    Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
+    StateSize, StreamSchema,
+};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -209,7 +209,7 @@ impl Operator for LocalWindows {
             self.judge(pane, chunks.iter().map(|chunk| chunk.len).sum());
             chunks.iter().try_for_each(|chunk| {
                 ctx.emit(self.columns.pack(pane, chunk)?);
-                Ok::<_, crate::Error>(())
+                Ok::<_, egret_core::Error>(())
             })?;
         }
         self.clock = self.clock.max(watermark);

@@ -8,11 +8,11 @@ use super::panes::{Panes, Verdict, by_pane, single_pane};
 use super::sessions::Sessions;
 use super::snapshot::{KeyedRows, decode, encode};
 use super::spec::{LATE, Plan, WindowKind};
-use crate::batch::{micros, time_order};
-use crate::metrics::Counters;
-use crate::{Batch, Context, Epoch, EventTime, Operator, OperatorInfo, Result, Snapshot, StateSize};
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use egret_core::batch::{micros, time_order};
+use egret_core::metrics::Counters;
+use egret_core::{Batch, Context, Epoch, EventTime, Operator, OperatorInfo, Result, Snapshot, StateSize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -311,7 +311,7 @@ fn time_column(plan: &Plan) -> usize {
     plan.input.event_time().expect("WindowFactory checked that there is event time")
 }
 
-fn ordered(schema: &crate::StreamSchema, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
+fn ordered(schema: &egret_core::StreamSchema, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
     let rows = concat_batches(schema.arrow(), parts)?;
     let place: Vec<usize> = schema.place().into_iter().collect();
     let order = UInt32Array::from(time_order(&rows, time, &place)?);

@@ -5,11 +5,11 @@ use super::groups::{Chunk, Groups, Prepared};
 use super::keys::{Expected, Interner};
 use super::snapshot::{KeyedRows, state_columns};
 use super::spec::{Plan, greatest_common_divisor};
-use crate::key::hash_keys;
-use crate::{EventTime, KeyGroup, Result, StateSize};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{filter, take_arrays};
 use arrow::datatypes::Int64Type;
+use egret_core::key::hash_keys;
+use egret_core::{EventTime, KeyGroup, Result, StateSize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -17,12 +17,12 @@
 //! window has fired. The metadata of its schema says under `aggregates` what each aggregate is, a line each, so that they are found
 //! again when a job has others as well or in another order. The last column of the second stream is the watermark that a late row was behind, null for rows on time.
 
-use crate::ipc::{self, Lacking};
-use crate::key::{KeyGroup, hash_keys};
-use crate::{Error, EventTime, Result, Snapshot};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use egret_core::ipc::{self, Lacking};
+use egret_core::key::{KeyGroup, hash_keys};
+use egret_core::{Error, EventTime, Result, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -10,10 +10,10 @@ use super::groups::{Accumulators, column_bytes};
 use super::keys::{Expected, Interner};
 use super::snapshot::{KeyedRows, state_columns};
 use super::spec::Plan;
-use crate::{Result, StateSize};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::take_arrays;
 use arrow::datatypes::{Int64Type, UInt64Type};
+use egret_core::{Result, StateSize};
 use std::sync::Arc;
 
 /// No span, no group.

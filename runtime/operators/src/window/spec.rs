@@ -5,12 +5,14 @@ use super::groups::Prepared;
 use super::keys::canonical;
 use super::operator::WindowOperator;
 use super::panes::PaneShape;
-use crate::expr::{Expression, compute};
-use crate::key::check_key_type;
-use crate::layout::{KEPT, key_fact};
-use crate::{Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
+use egret_core::expr::{Expression, compute};
+use egret_core::key::check_key_type;
+use egret_core::layout::{KEPT, key_fact};
+use egret_core::{
+    Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed,
+};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -84,7 +86,7 @@ pub struct WindowSpec {
 /// Windows bound to a stream: makes the instances of the operator.
 ///
 /// ```
-/// use egret_core::window::{AggregateCall, WindowFactory, WindowKind, WindowSpec};
+/// use egret_operators::window::{AggregateCall, WindowFactory, WindowKind, WindowSpec};
 /// use egret_core::{KeyColumns, OperatorFactory, OperatorInfo, StreamSchema};
 /// use arrow::datatypes::{DataType, Field};
 ///

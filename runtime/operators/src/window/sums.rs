@@ -1,12 +1,12 @@
-//! Sums and averages that are exact: of floats ([`crate::exact`]), and of integers in 128 bits, which no number of rows exceeds.
+//! Sums and averages that are exact: of floats ([`egret_core::exact`]), and of integers in 128 bits, which no number of rows exceeds.
 //!
 //! What comes in between may be larger than the type of the result; only the result has to fit.
 
-use crate::exact::{ExactSum, TwoFloats, Wide, average_of_integers};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Float64Array, UInt64Array};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
 use datafusion_common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
+use egret_core::exact::{ExactSum, TwoFloats, Wide, average_of_integers};
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use crate::twin::{UNIT, random_rows};
 use crate::windows::{factory, input, schema};
-use egret_core::operators::{FilterFactory, ProjectFactory};
-use egret_core::window::WindowKind;
 use egret_core::{OperatorFactory, StreamSchema, expr};
+use egret_operators::window::WindowKind;
+use egret_operators::{FilterFactory, ProjectFactory};
 use egret_testkit::{BAD_ROWS_OUT, Case, check_law, plain_run};
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 
 use crate::twin::{UNIT, random_rows};
 use crate::windows::{factory, input};
-use egret_core::window::{ROWS, STATES_IN, WindowFactory, WindowKind};
 use egret_core::{
     Batch, Context, Epoch, EventTime, NoState, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateSize,
 };
+use egret_operators::window::{ROWS, STATES_IN, WindowFactory, WindowKind};
 use egret_testkit::{Case, check_law, show_sorted};
 use std::sync::Arc;
 

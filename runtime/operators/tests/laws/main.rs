@@ -1,4 +1,4 @@
-//! Operators of `runtime/core` held to the law, and compared with slow and obvious twins.
+//! Operators held to the law, and compared with slow and obvious twins.
 #![allow(clippy::unwrap_used)]
 
 mod bad_rows;

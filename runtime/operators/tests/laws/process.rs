@@ -3,8 +3,8 @@
 use crate::twin::random_rows;
 use crate::windows::{input, schema};
 use egret_core::job::Partitioning;
-use egret_core::process::{ProcessContext, ProcessFunction, ValueState, factory};
 use egret_core::{EventTime, KeyColumns, MAIN, Result, row};
+use egret_operators::process::{ProcessContext, ProcessFunction, ValueState, factory};
 use egret_testkit::{Case, Harness, Input, check_law, row_texts, table};
 use std::collections::BTreeMap;
 

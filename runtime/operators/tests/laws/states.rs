@@ -3,10 +3,10 @@
 use crate::twin::random_rows;
 use crate::windows::{input, schema};
 use egret_core::job::Partitioning;
-use egret_core::process::{
+use egret_core::{EventTime, KeyColumns, Result, StreamSchema, row};
+use egret_operators::process::{
     AggregatingState, ListState, MapState, ProcessContext, ProcessFunction, ReducingState, Ttl, ValueState, factory,
 };
-use egret_core::{EventTime, KeyColumns, Result, StreamSchema, row};
 use egret_testkit::{Case, Harness, check_law, row_texts, table};
 use std::collections::BTreeMap;
 use std::time::Duration;

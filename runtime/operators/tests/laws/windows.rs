@@ -2,8 +2,8 @@
 
 use crate::twin::{self, Expected, Row, Timed, UNIT, random_rows, timed, whole_millis};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use egret_core::window::{AggregateCall, LATE, WindowFactory, WindowKind, WindowSpec};
 use egret_core::{Batch, EventTime, KeyColumns, MAIN, OperatorFactory, StreamSchema, job::Partitioning};
+use egret_operators::window::{AggregateCall, LATE, WindowFactory, WindowKind, WindowSpec};
 use egret_testkit::{Case, Harness, Input, check_law, row_texts, show, show_sorted, table};
 use std::collections::BTreeSet;
 use std::sync::Arc;
