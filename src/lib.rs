@@ -36,6 +36,7 @@ pub use egret_engine as engine;
 pub use egret_graph as graph;
 pub use egret_ml as ml;
 pub use egret_operators as operators;
+pub use egret_rows as rows;
 pub use egret_state as state;
 pub use planner::{PatternInput, Plan};
 pub use program::{Program, ProgramErrors};

@@ -62,23 +62,19 @@ mod lint;
 mod local;
 mod matcher;
 mod measure;
-mod overflow;
 mod pattern;
 mod prefilter;
-pub mod rows;
-mod saved;
 mod set;
 pub mod trace;
 mod value;
 mod why;
 
-pub use compiled::{
-    CompiledPattern, Found, MASK_COLUMN, MATCH_TIME, MATCHES, MAX_PARTIAL_MATCHES, Overflow, StreamNames, matches_of,
-};
+pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MAX_PARTIAL_MATCHES, Overflow, StreamNames, matches_of};
+pub use egret_core::matches::{MATCH_TIME, MATCHES};
+pub use egret_core::overflow::OVERFLOWED;
 pub use lint::{Estimate, Finding};
 pub use matcher::DROPPED;
 pub use measure::measures;
-pub use overflow::OVERFLOWED;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
 pub use set::{Outlet, PatternSet};
 pub use why::{WHY_COLUMN, show_duration, show_time};

@@ -1,7 +1,6 @@
 //! The columns of a match: expressions over what it took.
 
 use crate::automaton::Variable;
-use crate::compiled::MATCH_TIME;
 use crate::condition::names::{Names, Place};
 use crate::pattern::parse_expression;
 use crate::value::{RunValue, values_read};
@@ -10,6 +9,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::{Computed, Expression, Planner, Scope, compute};
+use egret_core::matches::MATCH_TIME;
 use egret_core::{Error, Result, StreamSchema, Uncomputed};
 use std::sync::Arc;
 

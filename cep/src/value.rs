@@ -2,14 +2,10 @@
 //!
 //! A condition or a measure that names such a value reads it as a column; the column's name is the text it was written as.
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
-use datafusion_common::ScalarValue;
-use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::Result;
 use egret_core::expr::Expression;
-use egret_core::floats::plain_column;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -76,24 +72,6 @@ impl RunValue {
             _ => false,
         }
     }
-}
-
-/// What an aggregate function makes of some rows.
-///
-/// # Errors
-/// A value cannot be computed.
-pub(crate) fn aggregated(function: &AggregateFunctionExpr, rows: &RecordBatch) -> Result<ScalarValue> {
-    // What only fills an array is kept as it was given; elsewhere equal floats have one form.
-    let keeps = matches!(function.fun().name(), "array_agg" | "first_value" | "last_value" | "nth_value");
-    let keeps = keeps && !function.is_distinct();
-    let one = |arg: Arc<dyn PhysicalExpr>| {
-        let column = arg.evaluate(rows)?.into_array(rows.num_rows())?;
-        Ok(if keeps { column } else { plain_column(&column) })
-    };
-    let args = function.expressions().into_iter().map(one).collect::<Result<Vec<_>>>()?;
-    let mut accumulator = function.create_accumulator()?;
-    accumulator.update_batch(&args)?;
-    Ok(accumulator.evaluate()?)
 }
 
 /// The values among the columns of an expression that was compiled over `columns` columns of rows and then all values.

@@ -15,15 +15,10 @@ use crate::pattern::Pattern;
 use crate::prefilter::PrefilterFactory;
 use arrow::array::RecordBatch;
 use datafusion_sql::sqlparser::ast;
+use egret_core::matches::MATCHES;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, KeyColumns, NoState, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
 use std::sync::Arc;
-
-/// The name that measures use for the time of the match, and of the column that holds it unless they chose another.
-pub const MATCH_TIME: &str = "match_time";
-
-/// The matcher's counter of matches.
-pub const MATCHES: &str = "matches";
 
 /// The counter of the matches of one of several patterns that run as one operator.
 ///

@@ -3,10 +3,10 @@
 //!
 //! The results are those of Arrow's kernels: IEEE arithmetic, null if any operand is.
 
-use super::scalar::Scalar;
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Cast, Expr, Operator as Op};
+use egret_core::scalar::Scalar;
 
 /// An expression of type `Float64`.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,12 +5,12 @@
 //! and direction, the least of the bounds says which rows can matter: all others are passed over for the price of comparing two
 //! small integers. Bounds are coarse (32 bits), so that they take little room; a row that reaches one is then looked at exactly.
 
-use super::scalar::{Column, Kind, Scalar, kind};
 use super::{Conditions, Term};
 use arrow::array::{Array, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
 use datafusion_expr::Operator as Op;
 use egret_core::floats::plain;
+use egret_core::scalar::{Column, Kind, Scalar, kind};
 
 /// The bound of what waits for no row: only the greatest values reach it.
 pub(crate) const CLOSED: i32 = i32::MAX;
@@ -104,8 +104,8 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::condition::scalar::holds;
     use arrow::array::{Float64Array, Int64Array};
+    use egret_core::scalar::holds;
 
     /// What meets a condition reaches its bound, whatever the values.
     #[test]

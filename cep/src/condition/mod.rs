@@ -10,7 +10,6 @@ mod compile;
 pub(crate) mod facts;
 pub(crate) mod gate;
 pub(crate) mod names;
-pub(crate) mod scalar;
 
 pub(crate) use compile::{Drafts, draft, wide_schema};
 

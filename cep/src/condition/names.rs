@@ -5,7 +5,6 @@
 //! Such values are replaced by columns of their own, so that the rest is an ordinary expression.
 
 use crate::automaton::Variable;
-use crate::compiled::MATCH_TIME;
 use crate::value::{Function, RunValue, intern};
 use crate::why::{WHY_CALL, WHY_COLUMN};
 use arrow::datatypes::{DataType, Schema};
@@ -14,11 +13,12 @@ use datafusion_expr::Expr;
 use datafusion_expr::type_coercion::functions::fields_with_udf;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::aggregate::AggregateExprBuilder;
-use datafusion_physical_expr::expressions::{CastExpr, Column};
+use datafusion_physical_expr::expressions::CastExpr;
 use datafusion_sql::sqlparser::ast::{
     self, DuplicateTreatment, Function as Call, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Value,
 };
 use egret_core::expr::{Planner, Rewrite, Scope, aggregate_function, rewrite};
+use egret_core::matches::MATCH_TIME;
 use egret_core::row_place::PLACE;
 use egret_core::{Error, Result, StreamSchema};
 use std::sync::Arc;
@@ -362,9 +362,4 @@ fn spell(parts: &[Ident]) -> String {
 /// The value of an aggregate over nothing.
 pub(crate) fn zero(data_type: &DataType) -> Result<ScalarValue> {
     Ok(ScalarValue::new_zero(data_type)?)
-}
-
-/// Whether a physical expression is a bare column.
-pub(crate) fn bare_column(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
-    expression.downcast_ref::<Column>().map(Column::index)
 }

@@ -7,13 +7,13 @@
 
 use super::compact::KeySets;
 use super::evaluate::Current;
-use super::keys::{Key, RowKeys};
 use super::run::{Run, Runs};
 use super::slab::NONE;
 use super::state::{State, too_many};
 use super::step::At;
 use crate::compiled::{Overflow, Plan};
-use crate::overflow::Overflowed;
+use egret_core::key::{Key, RowKeys};
+use egret_core::overflow::Overflowed;
 use egret_core::{EventTime, Result};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;

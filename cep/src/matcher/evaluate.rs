@@ -8,12 +8,12 @@ use super::store::Store;
 use super::values::{self, Cache};
 use crate::compiled::Plan;
 use crate::condition::gate::{CLOSED, NOTHING};
-use crate::condition::scalar::{Column, Scalar, holds, read};
 use crate::condition::{Condition, How, RunSide, Term};
 use crate::local::ANY_ROW;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, UInt64Type};
 use egret_core::expr::{Expression, compute_or_null, literal};
+use egret_core::scalar::{Column, Scalar, holds, read};
 use egret_core::{Error, Result, Uncomputed};
 use std::collections::BTreeMap;
 

@@ -3,68 +3,11 @@
 use super::run::{Run, Runs, Waiting};
 use super::slab::{NONE, Slab};
 use crate::condition::gate::CLOSED;
-use crate::condition::scalar::{Kind, as_int, kind};
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::array::Array;
 use egret_core::Result;
-use egret_core::key::{encode_key, hash_i64, hash_key};
+use egret_core::key::{Key, KeyBytes, RowKeys, encode_key};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::hash::BuildHasher;
-
-/// A key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Key {
-    /// The one key of a pattern without partition columns.
-    All,
-    /// A single integer, or null.
-    Int(Option<i64>),
-    /// The canonical encoding of anything else.
-    Bytes(Box<KeyBytes>),
-}
-
-/// The encoding of a key; boxed once more, so that the keys of most patterns, which are integers, are small.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct KeyBytes(Box<[u8]>);
-
-impl Key {
-    /// The hash that key groups are made of.
-    pub(crate) fn hash(&self) -> u64 {
-        match self {
-            Self::All => hash_key(&[]),
-            Self::Int(Some(value)) => hash_i64(*value),
-            Self::Int(None) => hash_key(&[0]),
-            Self::Bytes(bytes) => hash_key(&bytes.0),
-        }
-    }
-}
-
-impl Key {
-    /// Its canonical encoding.
-    pub(crate) fn encoded(&self) -> Vec<u8> {
-        match self {
-            Self::All => Vec::new(),
-            Self::Int(Some(value)) => std::iter::once(1).chain(value.to_le_bytes()).collect(),
-            Self::Int(None) => vec![0],
-            Self::Bytes(bytes) => bytes.0.to_vec(),
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => write!(f, "all rows"),
-            Self::Int(Some(value)) => write!(f, "the key {value}"),
-            Self::Int(None) => write!(f, "the key null"),
-            Self::Bytes(bytes) => {
-                let shown: String = bytes.0.iter().filter(|byte| byte.is_ascii_graphic()).map(|&byte| char::from(byte)).collect();
-                write!(f, "the key '{shown}'")
-            }
-        }
-    }
-}
 
 /// What is kept of a key.
 #[derive(Debug)]
@@ -100,39 +43,6 @@ pub(crate) struct Keys {
     encoded: usize,
 }
 
-/// The keys of the rows of a batch.
-pub(crate) enum RowKeys {
-    All,
-    Int(Int64Array),
-    Other(Vec<ArrayRef>),
-}
-
-impl RowKeys {
-    /// Reads the key columns.
-    pub(crate) fn of(rows: &RecordBatch, columns: &[usize]) -> Result<Self> {
-        Ok(match columns {
-            [] => Self::All,
-            [one] if kind(rows.column(*one).data_type()) == Kind::Int && rows.column(*one).data_type().is_integer() => {
-                Self::Int(as_int(rows.column(*one))?)
-            }
-            columns => Self::Other(columns.iter().map(|&column| rows.column(column).clone()).collect()),
-        })
-    }
-
-    /// The key of a row.
-    pub(crate) fn key(&self, row: usize) -> Result<Key> {
-        Ok(match self {
-            Self::All => Key::All,
-            Self::Int(values) => Key::Int(values.is_valid(row).then(|| values.value(row))),
-            Self::Other(columns) => {
-                let mut bytes = Vec::new();
-                encode_key(columns, row, &mut bytes)?;
-                Key::Bytes(Box::new(KeyBytes(bytes.into())))
-            }
-        })
-    }
-}
-
 impl Keys {
     /// The number of a row's key, if anything is kept of it.
     #[inline]
@@ -155,7 +65,7 @@ impl Keys {
     }
 
     fn find_bytes(&self, bytes: &[u8]) -> Option<u32> {
-        let same = |&place: &u32| matches!(&self.states[place].key, Key::Bytes(of) if *of.0 == *bytes);
+        let same = |&place: &u32| matches!(&self.states[place].key, Key::Bytes(of) if of.bytes() == bytes);
         self.places.find(self.hasher.hash_one(bytes), same).copied()
     }
 
@@ -288,14 +198,14 @@ fn hash_of(hasher: &DefaultHashBuilder, key: &Key) -> u64 {
     match key {
         Key::All => 0,
         Key::Int(value) => hasher.hash_one(value.unwrap_or(NULL)),
-        Key::Bytes(bytes) => hasher.hash_one(&*bytes.0),
+        Key::Bytes(bytes) => hasher.hash_one(bytes.bytes()),
     }
 }
 
 /// Bytes of memory of a key apart from its place.
 fn bytes_of(key: &Key) -> usize {
     match key {
-        Key::Bytes(bytes) => size_of::<KeyBytes>() + bytes.0.len(),
+        Key::Bytes(bytes) => size_of::<KeyBytes>() + bytes.bytes().len(),
         _ => 0,
     }
 }

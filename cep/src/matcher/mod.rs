@@ -23,13 +23,13 @@ pub(crate) use compact::why_one_by_one;
 pub(crate) use facts::ChainFacts;
 pub(crate) use store::Store;
 
-pub(crate) use keys::{Key, RowKeys};
 pub(crate) use state::{RowTimes, Shared, State};
 
 pub(crate) use probe::{Kept, Probe};
 
-use crate::compiled::{MATCHES, Plan};
+use crate::compiled::Plan;
 use arrow::array::RecordBatch;
+use egret_core::matches::MATCHES;
 use egret_core::metrics::Counters;
 use egret_core::{
     Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,

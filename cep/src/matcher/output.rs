@@ -5,12 +5,13 @@
 
 use super::store::Store;
 use super::values;
-use crate::compiled::{MATCH_TIME, Plan};
-use crate::overflow::Overflows;
+use crate::compiled::Plan;
 use crate::value::Function;
 use crate::why::report::{Outcome, report};
 use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
 use egret_core::expr::literal;
+use egret_core::matches::MATCH_TIME;
+use egret_core::overflow::Overflows;
 use egret_core::{Batch, Error, EventTime, MAIN, Result, Uncomputed};
 use std::sync::Arc;
 

@@ -13,10 +13,10 @@ use super::snapshot::{Saved, SavedHeld, SavedKey, SavedRun, VERSION, damaged};
 use super::state::State;
 use crate::compiled::{Overflow, Plan, Skip};
 use crate::local::Masks;
-use crate::saved::{column, unfit, unread};
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
+use egret_core::saved::{column, unfit, unread};
 use egret_core::{Error, Result, Snapshot, Uncomputed, ipc};
 use std::sync::Arc;
 

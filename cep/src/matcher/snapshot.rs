@@ -10,7 +10,6 @@
 
 use super::aside::Aside;
 use super::compact::SavedSets;
-use super::keys::{Key, RowKeys};
 use super::run::{Held, Run};
 use super::slab::NONE;
 use super::state::State;
@@ -18,6 +17,7 @@ use super::store::Moment;
 use crate::compiled::Plan;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
+use egret_core::key::{Key, RowKeys};
 use egret_core::{Error, KeyGroup, Result, Snapshot, ipc};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::count_window::{CountWindow, CountWindows};
 use super::evaluate::{Current, bound};
 use super::expire::{Deadlines, Expired, deadline, end_window, expire};
-use super::keys::{Key, KeyState, Keys, RowKeys};
+use super::keys::{KeyState, Keys};
 use super::output::Output;
 use super::run::{Held, Run, Runs};
 use super::slab::NONE;
@@ -15,6 +15,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use egret_core::TimeOrder;
 use egret_core::batch::micros;
+use egret_core::key::{Key, RowKeys};
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Error, EventTime, Result, StateSize, Uncomputed};
 use std::cmp::Reverse;

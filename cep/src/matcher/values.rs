@@ -6,14 +6,15 @@
 use super::slab::NONE;
 use super::store::Store;
 use crate::condition::names::zero;
-use crate::condition::scalar::{self, Kind, Scalar, kind, read};
-use crate::value::{Function, RunValue, aggregated};
+use crate::value::{Function, RunValue};
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_null_array};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::Result;
 use egret_core::exact::{ExactSum, average_of_integers, sum_of_integers, total_of_call};
+use egret_core::expr::aggregated;
 use egret_core::row_place::{self, hash_of, made_of};
+use egret_core::scalar::{self, Kind, Scalar, kind, read};
 use std::cmp::Ordering;
 
 /// What was computed about a chain.

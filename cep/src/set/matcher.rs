@@ -5,11 +5,13 @@ use super::member::{Member, SharedRows, own_rows};
 use super::outlets::Outlets;
 use super::plan::SetPlan;
 use super::{PatternSet, alone};
-use crate::compiled::{MATCHES, matches_of};
-use crate::matcher::{DROPPED, RowKeys, RowTimes, TIMED_OUT};
+use crate::compiled::matches_of;
+use crate::matcher::{DROPPED, RowTimes, TIMED_OUT};
 use arrow::array::{AsArray, RecordBatch};
 use egret_core::TimeOrder;
 use egret_core::batch::micros;
+use egret_core::key::RowKeys;
+use egret_core::matches::MATCHES;
 use egret_core::{
     Batch, Context, Epoch, Error, EventTime, MAIN, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
     StateSize, Uncomputed,

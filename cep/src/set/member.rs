@@ -3,9 +3,10 @@
 use super::plan::MemberPlan;
 use crate::compiled::Plan;
 use crate::local::{ANY_ROW, MaskBit};
-use crate::matcher::{RowKeys, RowTimes, Shared, State};
+use crate::matcher::{RowTimes, Shared, State};
 use arrow::array::{ArrayRef, DynComparator, RecordBatch, UInt32Array, UInt64Array, make_comparator};
 use arrow::compute::{SortOptions, take};
+use egret_core::key::RowKeys;
 use egret_core::{Error, Result};
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Row patterns that are changed between a snapshot and a restore: the rows that are kept are looked at as the new text says.
 
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowsPerMatch, parse_expression};
 use egret_core::job::Partitioning;
 use egret_core::{EventTime, MAIN, Result};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowsPerMatch, parse_expression};
 use egret_testkit::{Harness, row_texts, table};
 
 const HEADER: &str = "card:int amount:float kind:text id:int at:time";

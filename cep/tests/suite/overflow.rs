@@ -2,10 +2,10 @@
 
 use crate::chained::{chained, key_columns};
 use crate::law::{DELAY_US, random_rows, schema};
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowsPerMatch, parse_expression};
 use egret_cep::{AfterMatch, CompiledPattern, OVERFLOWED, Overflow, Pattern, measures};
 use egret_core::job::Partitioning;
 use egret_core::{Batch, EventTime};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowsPerMatch, parse_expression};
 use egret_testkit::{Case, Harness, Input, check_law, row_texts, rows};
 use std::time::Duration;
 

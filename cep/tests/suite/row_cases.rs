@@ -5,9 +5,9 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Ar
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::job::Partitioning;
 use egret_core::{Batch, Error, EventTime, MAIN, Result, StreamSchema};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_testkit::{Harness, Random};
 use serde_json::Value;
 use std::cmp::Ordering;

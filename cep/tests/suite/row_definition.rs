@@ -1,7 +1,7 @@
 //! Row pattern recognition by definition: tries everything in the order of preference, and reads values of the rows as the
 //! standard's words have it. Slow, obvious, and no automaton.
 
-use egret_cep::rows::{PatternExpr, RowSkip, RowsPerMatch};
+use egret_rows::{PatternExpr, RowSkip, RowsPerMatch};
 use std::collections::BTreeSet;
 
 /// A row. Rows of a stream are in order of their times, and equal times in order of their places in the stream.

@@ -1,7 +1,7 @@
 //! What a row pattern refuses: the place, the cause and the remedy.
 
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::{Result, StreamSchema};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_testkit::table;
 
 fn schema() -> StreamSchema {

@@ -1,8 +1,8 @@
 //! Row patterns held to the law: same input, same rows, however these are cut, wherever there is a restore.
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::{StreamSchema, job::Partitioning};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_testkit::{Case, Input, Random, check_law, table};
 use std::sync::Arc;
 

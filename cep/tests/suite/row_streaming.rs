@@ -1,9 +1,9 @@
 //! Row patterns on endless and on hostile input: when matches leave, what is kept, and where the bounds are.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::job::Partitioning;
 use egret_core::{Batch, EventTime, MAIN, Result, StreamSchema};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_testkit::{Harness, show, table};
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use crate::cases::Shape;
 use crate::row_cases::{feed, value};
 use crate::row_definition::{Aggregate, Clause, Condition, Found, Place, Read, Row, Shown, Value};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::{Result, StreamSchema};
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_testkit::{Random, table};
 use std::sync::Arc;
 

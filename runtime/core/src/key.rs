@@ -7,6 +7,10 @@
 //! little endian, then their bytes. A null is a byte `0`. A key of a single non-null integer column has the same hash whatever
 //! the width of the column, so a stream of `INT` and one of `BIGINT` meet.
 
+mod rows;
+
+pub use rows::{Key, KeyBytes, RowKeys};
+
 use crate::floats::plain;
 use crate::{Error, Result};
 use arrow::array::{

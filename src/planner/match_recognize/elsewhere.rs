@@ -3,10 +3,10 @@
 
 use super::{FUNCTIONS, is_over_rows, without_semantics};
 use crate::planner::names::{object_name, quoted, unknown_functions_beside};
-use egret_cep::rows::parse_expression;
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 use egret_dsl::walk;
 use egret_dsl::{Diagnostic, Name, Span, Sql};
+use egret_rows::parse_expression;
 use std::ops::ControlFlow;
 
 /// Flink's function for the time of a match's last row.

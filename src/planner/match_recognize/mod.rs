@@ -13,7 +13,6 @@ use super::names::{Diagnosed, from_error, quoted, unqualified};
 use super::places::placed_by_first;
 use super::query::{From, keep};
 use egret_cep::CompiledPattern;
-use egret_cep::rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::row_place::PLACE;
@@ -21,6 +20,7 @@ use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, StreamSch
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
 use egret_operators::Stream;
+use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
 use elsewhere::with_row_time;
 use relaxed::relaxed;
 use std::any::Any;

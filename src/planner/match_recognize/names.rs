@@ -5,10 +5,10 @@ use super::{Clause, KeyAndOrder};
 use crate::planner::Relation;
 use crate::planner::names::{Diagnosed, has_column, unknown_column};
 use crate::planner::query::From;
-use egret_cep::rows::PatternExpr;
 use egret_core::StreamSchema;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, suggest};
 use egret_operators::Stream;
+use egret_rows::PatternExpr;
 
 /// Every name must exist, and the order be one in which rows come.
 pub(super) fn checked(clause: &Clause<'_>, from: &From, stream: &Stream, relation: &Relation) -> Diagnosed<KeyAndOrder> {

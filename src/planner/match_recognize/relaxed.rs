@@ -210,7 +210,7 @@ impl<'a> Shape<'a> {
             PLACE_FIRST => format!("first({})", of(self.takes.first())?),
             _ => return None,
         };
-        egret_cep::rows::parse_expression(&call).ok()
+        egret_rows::parse_expression(&call).ok()
     }
 
     fn measure(&self, tree: &Expr, schema: &StreamSchema, partition: &[&str]) -> Result<Expr, Reason> {

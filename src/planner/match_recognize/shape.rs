@@ -1,6 +1,6 @@
 //! Which row patterns have the shape of an event pattern: variables in a row, with gaps such as `x*?` between.
 
-use egret_cep::rows::PatternExpr;
+use egret_rows::PatternExpr;
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use super::groups::KeySets;
 use crate::compiled::{Overflow, Plan};
-use crate::matcher::keys::Key;
 use crate::matcher::run::{Held, Run};
 use crate::matcher::state::too_many;
 use crate::matcher::store::Store;
 use egret_core::Result;
+use egret_core::key::Key;
 
 /// Of a key that may have more than so many, so many are listed at most before those that are too many are dropped.
 const LISTED_MAX: usize = 1_000_000;

@@ -4,10 +4,10 @@ use super::groups::{HeldSet, KeySets};
 use crate::compiled::{Overflow, Plan, Skip};
 use crate::matcher::aside::limit;
 use crate::matcher::evaluate::Current;
-use crate::matcher::keys::RowKeys;
 use crate::matcher::run::{Run, Runs};
 use crate::matcher::state::{State, too_many};
 use crate::matcher::step::At;
+use egret_core::key::RowKeys;
 use egret_core::{Error, Result};
 use std::cmp::Reverse;
 

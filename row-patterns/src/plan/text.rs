@@ -1,0 +1,92 @@
+//! Expressions of `DEFINE` and `MEASURES` from text.
+
+use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
+use datafusion_sql::sqlparser::keywords::Keyword;
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use egret_core::{Error, Result};
+
+/// Parses an expression in which calls may have `RUNNING` or `FINAL` before them.
+///
+/// # The tree
+/// `RUNNING LAST(x)` becomes a call of the two-part name `RUNNING.LAST`, `FINAL LAST(x)` one of `FINAL.LAST`; so any parser of
+/// SQL can be used once [`mark_semantics`] has put the dots between. All else is as in SQL.
+///
+/// ```
+/// let tree = egret_rows::parse_expression("FINAL LAST(A.price) - RUNNING FIRST(A.price, 1)")?;
+/// assert_eq!(tree.to_string(), "FINAL.LAST(A.price) - RUNNING.FIRST(A.price, 1)");
+/// # Ok::<(), egret_core::Error>(())
+/// ```
+///
+/// # Errors
+/// It does not parse, or something follows it.
+pub fn parse_expression(text: &str) -> Result<ast::Expr> {
+    let dialect = GenericDialect {};
+    let parse = || -> Result<ast::Expr, ParserError> {
+        let mut tokens = Tokenizer::new(&dialect, text).tokenize_with_location()?;
+        mark_semantics(&mut tokens);
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+        let tree = parser.parse_expr()?;
+        parser.expect_token(&Token::EOF)?;
+        Ok(tree)
+    };
+    parse().map_err(|error| Error::job(error.to_string().replace("sql parser error: ", "")).context(format!("in `{text}`")))
+}
+
+/// Puts a dot behind every `RUNNING` and `FINAL` that stands before a call, so that SQL's parser takes both for its name.
+pub fn mark_semantics(tokens: &mut Vec<TokenWithSpan>) {
+    let next = |tokens: &[TokenWithSpan], from: usize| {
+        (from..tokens.len()).find(|&index| !matches!(tokens[index].token, Token::Whitespace(_)))
+    };
+    let mut at = 0;
+    while at < tokens.len() {
+        let is_mark = matches!(&tokens[at].token, Token::Word(word) if word.quote_style.is_none() && is_semantics(&word.value));
+        if is_mark
+            && let Some(call) = next(tokens, at + 1)
+            && let Some(open) = next(tokens, call + 1)
+            && matches!(tokens[call].token, Token::Word(_))
+            && tokens[open].token == Token::LParen
+        {
+            // As plain words, the names are no keywords of something else.
+            for index in [at, call] {
+                if let Token::Word(word) = &mut tokens[index].token {
+                    word.keyword = Keyword::NoKeyword;
+                }
+            }
+            let dot = TokenWithSpan { token: Token::Period, span: tokens[at].span };
+            tokens.splice(at + 1..call, [dot]);
+        }
+        at += 1;
+    }
+}
+
+fn is_semantics(word: &str) -> bool {
+    word.eq_ignore_ascii_case("running") || word.eq_ignore_ascii_case("final")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn calls_of_row_patterns_parse() {
+        for (text, shown) in [
+            ("RUNNING LAST(value)", "RUNNING.LAST(value)"),
+            ("PREV(RUNNING LAST(value), 2)", "PREV(RUNNING.LAST(value), 2)"),
+            ("final  count(A.*) + 1", "final.count(A.*) + 1"),
+            ("NEXT(FIRST(A.value), 10)", "NEXT(FIRST(A.value), 10)"),
+            ("final = 1 AND running < 2", "final = 1 AND running < 2"),
+            ("COUNT(*) FILTER (WHERE x)", "COUNT(*) FILTER (WHERE x)"),
+            ("PREV(value) + NEXT(value) + FIRST(a) + LAST(b)", "PREV(value) + NEXT(value) + FIRST(a) + LAST(b)"),
+            ("CLASSIFIER(U) || MATCH_NUMBER()", "CLASSIFIER(U) || MATCH_NUMBER()"),
+            ("\"b\".value < PREV(\"b\".value)", "\"b\".value < PREV(\"b\".value)"),
+            ("FIRST(A.value) IN (300, LAST(A.value))", "FIRST(A.value) IN (300, LAST(A.value))"),
+        ] {
+            assert_eq!(parse_expression(text).unwrap().to_string(), shown);
+        }
+        assert!(parse_expression("1 +").is_err());
+        assert!(parse_expression("a b").is_err());
+    }
+}
