@@ -3,7 +3,7 @@
 //! A [`Learner`] learns in one place; a [`Scorer`] predicts in many. Between them go *deltas*: what changed since the last one.
 
 use crate::features::FeatureView;
-use egret_core::{Error, Result};
+use egret_core::Result;
 
 /// A model that learns one row after the other.
 ///
@@ -39,19 +39,6 @@ pub trait Learner {
     /// # Errors
     /// The bytes are not of a learner of this kind and size.
     fn load(&mut self, state: &[u8]) -> Result<()>;
-
-    /// Whether two learners that learned different rows can be made into the one that learned both.
-    fn is_mergeable(&self) -> bool {
-        false
-    }
-
-    /// Takes in what another learner learned.
-    ///
-    /// # Errors
-    /// The learner is not mergeable: its result depends on the order of all rows.
-    fn merge(&mut self, _state: &[u8]) -> Result<()> {
-        Err(Error::bug("this learner cannot be merged: what it learned depends on the order of its rows"))
-    }
 
     /// Bytes of memory, estimated.
     fn size_bytes(&self) -> usize;

@@ -3,13 +3,13 @@
 use super::enrich::at;
 use super::names::{Diagnosed, from_error, unknown_column};
 use super::{Build, OutputEntry};
-use crate::truth::{NODE, TruthFactory};
+use crate::truth::NODE;
 use arrow::datatypes::DataType;
 use egret_core::expr::{Expression, compile};
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::layout::type_name;
 use egret_dsl::{Diagnostic, OptionEntry};
-use egret_operators::Stream;
+use egret_operators::{Stream, TruthFactory};
 use std::sync::Arc;
 
 /// The options that are ours, not the connector's.

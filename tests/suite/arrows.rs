@@ -21,8 +21,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates of others that only one of ours may use, and the folder of it that imports them.
-const GUESTS: [(&str, &str, &str); 2] =
-    [("timely", "egret-engine", "runtime/engine/src/flow"), ("timely_communication", "egret-engine", "runtime/engine/src/flow")];
+const GUESTS: [(&str, &str, &str); 1] = [("timely", "egret-engine", "runtime/engine/src/flow")];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))

@@ -81,11 +81,6 @@ impl<O: Optimizer> LogisticRegression<O> {
         &self.weights.numeric
     }
 
-    /// The weights of the coordinates of categories.
-    pub fn category_weights(&self) -> &[f64] {
-        &self.weights.hashed
-    }
-
     fn scaling(&self) -> &Scaling {
         self.scaler.as_ref().map_or(&self.identity, StandardScaler::scaling)
     }

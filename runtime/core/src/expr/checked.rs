@@ -4,6 +4,7 @@
 //! a time. The nodes here compute as the wrapping kernels do, a column at a time, and gather one flag over the whole column. Only when
 //! that is set do they look for a row which overflowed (what lies under a null does not count), and fail.
 
+use super::node::{Inner, Pair};
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
@@ -17,43 +18,12 @@ use std::fmt;
 use std::sync::Arc;
 
 /// `left op right` of one integer type, where `op` is plus, minus or multiply.
-#[derive(Debug, Eq)]
-pub(super) struct Checked {
-    left: Arc<dyn PhysicalExpr>,
-    op: Operator,
-    right: Arc<dyn PhysicalExpr>,
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Checked(Pair);
 
 /// `-inner` of an integer type.
-#[derive(Debug, Eq)]
-pub(super) struct CheckedNegative(Arc<dyn PhysicalExpr>);
-
-// Derived comparisons would move out of the shared expressions.
-impl PartialEq for Checked {
-    fn eq(&self, other: &Self) -> bool {
-        self.op == other.op && self.left.eq(&other.left) && self.right.eq(&other.right)
-    }
-}
-
-impl std::hash::Hash for Checked {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.left.hash(state);
-        self.op.hash(state);
-        self.right.hash(state);
-    }
-}
-
-impl PartialEq for CheckedNegative {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq(&other.0)
-    }
-}
-
-impl std::hash::Hash for CheckedNegative {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct CheckedNegative(Inner);
 
 impl Checked {
     /// Whether an operation can overflow, and is one of these.
@@ -62,19 +32,19 @@ impl Checked {
     }
 
     pub(super) fn new(left: Arc<dyn PhysicalExpr>, op: Operator, right: Arc<dyn PhysicalExpr>) -> Self {
-        Self { left, op, right }
+        Self(Pair::new(left, op, right))
     }
 }
 
 impl CheckedNegative {
     pub(super) fn new(inner: Arc<dyn PhysicalExpr>) -> Self {
-        Self(inner)
+        Self(Inner(inner))
     }
 }
 
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({} {} {})", self.left, self.op, self.right)
+        write!(f, "({})", self.0)
     }
 }
 
@@ -103,30 +73,28 @@ macro_rules! of_integer {
 
 impl PhysicalExpr for Checked {
     fn data_type(&self, input: &Schema) -> Result<DataType> {
-        self.left.data_type(input)
+        self.0.left.data_type(input)
     }
 
     fn nullable(&self, input: &Schema) -> Result<bool> {
-        Ok(self.left.nullable(input)? || self.right.nullable(input)?)
+        self.0.nullable(input)
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        let (left, right) = (self.left.evaluate(batch)?, self.right.evaluate(batch)?);
-        of_integer!(left.data_type(), binary(self.op, &left, &right))
+        let (left, right) = (self.0.left.evaluate(batch)?, self.0.right.evaluate(batch)?);
+        of_integer!(left.data_type(), binary(self.0.op, &left, &right))
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        vec![&self.left, &self.right]
+        self.0.children()
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Self::new(Arc::clone(&children[0]), self.op, Arc::clone(&children[1]))))
+        Ok(Arc::new(Self(self.0.with(&children))))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.left.fmt_sql(f)?;
-        write!(f, " {} ", self.op)?;
-        self.right.fmt_sql(f)
+        self.0.fmt_sql(f)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::Expr;
 use datafusion_physical_expr::PhysicalExpr;
 use std::collections::BTreeSet;
@@ -104,16 +103,6 @@ impl Expression {
     /// The conditions that must all hold, if this is a conjunction.
     pub fn conjuncts(&self) -> Vec<&Expr> {
         datafusion_expr::utils::split_conjunction(&self.logical)
-    }
-
-    /// Whether the logical expression satisfies a test somewhere.
-    pub fn any_node(&self, mut test: impl FnMut(&Expr) -> bool) -> bool {
-        let mut found = false;
-        let walked = self.logical.apply(|node| {
-            found |= test(node);
-            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-        });
-        found && walked.is_ok()
     }
 
     /// The value for every row.

@@ -3,6 +3,7 @@
 //! Here NaN is above all, so what IEEE's comparisons say of numbers is right as it stands, and one more look at the sides tells of
 //! NaN: a column is compared with a constant in one instruction a value, and never copied.
 
+use super::node::{Inner, Pair};
 use crate::expr::functions::scalar_function;
 use crate::floats::{plain, plain_column, plain32};
 use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
@@ -97,7 +98,7 @@ pub(super) fn compared_by_value(expr: Arc<dyn PhysicalExpr>, schema: &Schema) ->
             && is_comparison(*binary.op())
             && float(binary.left())
         {
-            let compare = Compare { left: Arc::clone(binary.left()), op: *binary.op(), right: Arc::clone(binary.right()) };
+            let compare = Compare(Pair::new(Arc::clone(binary.left()), *binary.op(), Arc::clone(binary.right())));
             return Ok(Transformed::yes(Arc::new(compare) as Arc<dyn PhysicalExpr>));
         }
         if let Some(list) = node.downcast_ref::<InListExpr>() {
@@ -127,11 +128,11 @@ fn one_of(list: &InListExpr, is_float: bool) -> Arc<dyn PhysicalExpr> {
         let mut bits: Vec<u64> = constants.iter().flatten().map(|value| value.to_bits()).collect();
         bits.sort_unstable();
         let has_null = constants.contains(&None);
-        return Arc::new(OneOf { expr: Arc::clone(list.expr()), bits, has_null, negated: list.negated() });
+        return Arc::new(OneOf { expr: Inner(Arc::clone(list.expr())), bits, has_null, negated: list.negated() });
     }
     let equal = |value: &Arc<dyn PhysicalExpr>| -> Arc<dyn PhysicalExpr> {
         let (left, right) = (Arc::clone(list.expr()), Arc::clone(value));
-        if is_float { Arc::new(Compare { left, op: Op::Eq, right }) } else { Arc::new(BinaryExpr::new(left, Op::Eq, right)) }
+        if is_float { Arc::new(Compare(Pair::new(left, Op::Eq, right))) } else { Arc::new(BinaryExpr::new(left, Op::Eq, right)) }
     };
     let any = list.list().iter().map(equal).reduce(|one, other| Arc::new(BinaryExpr::new(one, Op::Or, other)));
     let any = any.unwrap_or_else(|| Arc::new(Literal::new(ScalarValue::Boolean(Some(false)))));
@@ -139,31 +140,12 @@ fn one_of(list: &InListExpr, is_float: bool) -> Arc<dyn PhysicalExpr> {
 }
 
 /// `left op right` of one type of floats.
-#[derive(Debug, Eq)]
-struct Compare {
-    left: Arc<dyn PhysicalExpr>,
-    op: Op,
-    right: Arc<dyn PhysicalExpr>,
-}
-
-// Derived comparisons would move out of the shared expressions.
-impl PartialEq for Compare {
-    fn eq(&self, other: &Self) -> bool {
-        self.op == other.op && self.left.eq(&other.left) && self.right.eq(&other.right)
-    }
-}
-
-impl std::hash::Hash for Compare {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.left.hash(state);
-        self.op.hash(state);
-        self.right.hash(state);
-    }
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Compare(Pair);
 
 impl fmt::Display for Compare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.left, self.op, self.right)
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -173,31 +155,29 @@ impl PhysicalExpr for Compare {
     }
 
     fn nullable(&self, input: &Schema) -> Result<bool> {
-        let never = matches!(self.op, Op::IsDistinctFrom | Op::IsNotDistinctFrom);
-        Ok(!never && (self.left.nullable(input)? || self.right.nullable(input)?))
+        let never = matches!(self.0.op, Op::IsDistinctFrom | Op::IsNotDistinctFrom);
+        Ok(!never && self.0.nullable(input)?)
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        let (left, right) = (self.left.evaluate(batch)?, self.right.evaluate(batch)?);
+        let (left, right) = (self.0.left.evaluate(batch)?, self.0.right.evaluate(batch)?);
         match left.data_type() {
-            DataType::Float64 => compare::<Float64Type>(&left, self.op, &right),
-            DataType::Float32 => compare::<Float32Type>(&left, self.op, &right),
+            DataType::Float64 => compare::<Float64Type>(&left, self.0.op, &right),
+            DataType::Float32 => compare::<Float32Type>(&left, self.0.op, &right),
             other => internal_err!("{other} where floats were planned"),
         }
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        vec![&self.left, &self.right]
+        self.0.children()
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Self { left: Arc::clone(&children[0]), op: self.op, right: Arc::clone(&children[1]) }))
+        Ok(Arc::new(Self(self.0.with(&children))))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.left.fmt_sql(f)?;
-        write!(f, " {} ", self.op)?;
-        self.right.fmt_sql(f)
+        self.0.fmt_sql(f)
     }
 }
 
@@ -333,26 +313,13 @@ fn is_below<V: PartialOrd + Copy>(one: V, other: V) -> bool {
 }
 
 /// `expr IN (constants)`.
-#[derive(Debug, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct OneOf {
-    expr: Arc<dyn PhysicalExpr>,
+    expr: Inner,
     /// The constants' bits, ascending.
     bits: Vec<u64>,
     has_null: bool,
     negated: bool,
-}
-
-impl PartialEq for OneOf {
-    fn eq(&self, other: &Self) -> bool {
-        self.expr.eq(&other.expr) && self.bits == other.bits && (self.has_null, self.negated) == (other.has_null, other.negated)
-    }
-}
-
-impl std::hash::Hash for OneOf {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.expr.hash(state);
-        (&self.bits, self.has_null, self.negated).hash(state);
-    }
 }
 
 impl fmt::Display for OneOf {
@@ -391,7 +358,7 @@ impl PhysicalExpr for OneOf {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
         let (bits, has_null, negated) = (self.bits.clone(), self.has_null, self.negated);
-        Ok(Arc::new(Self { expr: Arc::clone(&children[0]), bits, has_null, negated }))
+        Ok(Arc::new(Self { expr: Inner(Arc::clone(&children[0])), bits, has_null, negated }))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! AND and OR whose right side may fail: it is computed only of the rows that the left side leaves open, one by one, however the rows
 //! were cut into batches. So `n <> 0 AND 100 / n > 5` never divides by zero.
 
+use super::node::Pair;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{and_kleene, filter_record_batch, or_kleene};
 use arrow::datatypes::{DataType, Schema};
@@ -15,31 +16,12 @@ use std::fmt;
 use std::sync::Arc;
 
 /// `left AND right`, or `left OR right`.
-#[derive(Debug, Eq)]
-pub(super) struct Guarded {
-    left: Arc<dyn PhysicalExpr>,
-    op: Operator,
-    right: Arc<dyn PhysicalExpr>,
-}
-
-// Derived comparisons would move out of the shared expressions.
-impl PartialEq for Guarded {
-    fn eq(&self, other: &Self) -> bool {
-        self.op == other.op && self.left.eq(&other.left) && self.right.eq(&other.right)
-    }
-}
-
-impl std::hash::Hash for Guarded {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.left.hash(state);
-        self.op.hash(state);
-        self.right.hash(state);
-    }
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Guarded(Pair);
 
 impl fmt::Display for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({} {} {})", self.left, self.op, self.right)
+        write!(f, "({})", self.0)
     }
 }
 
@@ -48,12 +30,12 @@ const FEW: usize = 5;
 
 impl Guarded {
     pub(super) fn new(left: Arc<dyn PhysicalExpr>, op: Operator, right: Arc<dyn PhysicalExpr>) -> Self {
-        Self { left, op, right }
+        Self(Pair::new(left, op, right))
     }
 
     /// The rows that the left side does not decide: where it is null, or true of AND, or false of OR.
     fn open(&self, left: &BooleanArray) -> BooleanArray {
-        let deciding = if self.op == Operator::And { !left.values() } else { left.values().clone() };
+        let deciding = if self.0.op == Operator::And { !left.values() } else { left.values().clone() };
         let decided = match left.nulls() {
             None => deciding,
             Some(nulls) => &deciding & nulls.inner(),
@@ -66,13 +48,13 @@ impl Guarded {
         let is_open = open.true_count();
         let is_few = is_open * FEW <= batch.num_rows();
         if !is_few || is_open == batch.num_rows() {
-            let all = self.right.evaluate(batch);
+            let all = self.0.right.evaluate(batch);
             if is_open == batch.num_rows() || all.is_ok() {
                 return all?.into_array(batch.num_rows());
             }
         }
         let some = filter_record_batch(batch, open)?;
-        let right = self.right.evaluate(&some)?.into_array(is_open)?;
+        let right = self.0.right.evaluate(&some)?.into_array(is_open)?;
         let mut next = 0;
         let place = |is_open: bool| {
             next += u64::from(is_open);
@@ -89,17 +71,17 @@ impl PhysicalExpr for Guarded {
     }
 
     fn nullable(&self, input: &Schema) -> Result<bool> {
-        Ok(self.left.nullable(input)? || self.right.nullable(input)?)
+        self.0.nullable(input)
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        let left = self.left.evaluate(batch)?;
+        let left = self.0.left.evaluate(batch)?;
         if let ColumnarValue::Scalar(ScalarValue::Boolean(Some(value))) = &left {
-            return if *value == (self.op == Operator::And) { self.right.evaluate(batch) } else { Ok(left) };
+            return if *value == (self.0.op == Operator::And) { self.0.right.evaluate(batch) } else { Ok(left) };
         }
         let left = left.into_array(batch.num_rows())?;
         let Some(left) = left.as_boolean_opt() else {
-            return datafusion_common::internal_err!("{} of a value of type {}", self.op, left.data_type());
+            return datafusion_common::internal_err!("{} of a value of type {}", self.0.op, left.data_type());
         };
         let open = self.open(left);
         if open.true_count() == 0 {
@@ -110,22 +92,20 @@ impl PhysicalExpr for Guarded {
             right => right,
         };
         let right = right.as_boolean();
-        let all = if self.op == Operator::And { and_kleene(left, right)? } else { or_kleene(left, right)? };
+        let all = if self.0.op == Operator::And { and_kleene(left, right)? } else { or_kleene(left, right)? };
         Ok(ColumnarValue::Array(Arc::new(all)))
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        vec![&self.left, &self.right]
+        self.0.children()
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Self::new(Arc::clone(&children[0]), self.op, Arc::clone(&children[1]))))
+        Ok(Arc::new(Self(self.0.with(&children))))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.left.fmt_sql(f)?;
-        write!(f, " {} ", self.op)?;
-        self.right.fmt_sql(f)
+        self.0.fmt_sql(f)
     }
 }
 

@@ -13,6 +13,7 @@ mod floats;
 mod functions;
 mod guard;
 mod lengths;
+mod node;
 mod parts;
 mod physical;
 mod plan;

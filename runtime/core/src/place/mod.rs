@@ -238,5 +238,4 @@ pub fn check_places(places: &[(String, Place)]) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "place/tests.rs"]
 mod tests;

@@ -179,7 +179,7 @@ impl Coordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use egret_state::checkpoint::{FileRef, NodeKind};
+    use egret_state::checkpoint::{FileRef, PartKind};
 
     fn pace() -> Pace {
         Pace { interval_ms: 100, timeout_ms: 1_000 }
@@ -187,7 +187,7 @@ mod tests {
 
     fn part(uid: &str) -> WrittenPart {
         let file = FileRef { path: uid.into(), checkpoint: 5, bytes: 1, xxh3: 0 };
-        WrittenPart { uid: uid.into(), instance: 0, kind: NodeKind::Operator, base: None, file }
+        WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Operator, base: None, file }
     }
 
     #[test]

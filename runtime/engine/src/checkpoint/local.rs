@@ -22,7 +22,7 @@ const CALM: Duration = Duration::from_millis(20);
 
 /// What one checkpoint has of a worker.
 #[derive(Default)]
-struct Progress {
+struct EpochProgress {
     given: usize,
     given_at_end: usize,
     unwritten: usize,
@@ -83,7 +83,7 @@ pub(crate) struct Local {
     halting: bool,
     over: bool,
     exhausted: usize,
-    progress: BTreeMap<u64, Progress>,
+    progress: BTreeMap<u64, EpochProgress>,
     /// Of each node whose instance here has written a part.
     chains: HashMap<String, Chain>,
     inbox: Vec<Message>,
@@ -265,7 +265,7 @@ impl Local {
                 Ok(())
             }
             Written::Part { number, result: Err(error) } => {
-                *self.progress.entry(number).or_default() = Progress { failed: true, ..Progress::default() };
+                *self.progress.entry(number).or_default() = EpochProgress { failed: true, ..EpochProgress::default() };
                 self.say(0, Message::Refused { number, why: Why::of(&error) });
                 Ok(())
             }
@@ -392,7 +392,7 @@ impl Local {
 mod tests {
     use super::super::writer::WriterSpec;
     use super::*;
-    use egret_state::checkpoint::{Checkpoints, FileRef, JobIdentity, NodeKind, Part, PartState};
+    use egret_state::checkpoint::{Checkpoints, FileRef, JobIdentity, Part, PartKind, PartState};
 
     #[test]
     fn what_comes_behind_a_part_that_failed_counts_for_nothing() {
@@ -408,7 +408,7 @@ mod tests {
         };
         let written = |uid: &str| {
             let file = FileRef { path: uid.into(), checkpoint: 1, bytes: 1, xxh3: 0 };
-            WrittenPart { uid: uid.into(), instance: 0, kind: NodeKind::Sink, base: None, file }
+            WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Sink, base: None, file }
         };
         local.give(1, given("a"), false);
         local.give(1, given("b"), false);

@@ -5,7 +5,7 @@ use super::messages::{KIND, Kind};
 use crate::flow::{has_instance, instance};
 use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{Committable, Error, JobGraph, OperatorInfo, Result, Snapshot};
-use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, NodeKind as Kept, Part, PartState};
+use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, Part, PartKind, PartState};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -85,9 +85,9 @@ impl Restored {
             let takers = takers.of(&part.uid);
             // At the end of the job only what is to be published counts. Splits are dealt out by who reads them.
             let is_wanted = match part.kind {
-                Kept::Source => !is_finished,
-                Kept::Operator => !is_finished && !takers.is_empty(),
-                Kept::Sink => !takers.is_empty(),
+                PartKind::Source => !is_finished,
+                PartKind::Operator => !is_finished && !takers.is_empty(),
+                PartKind::Sink => !takers.is_empty(),
             };
             if is_wanted {
                 // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
@@ -231,13 +231,13 @@ fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
         vec![NodeIdentity { uid: node.uid.to_string(), kind, state: facts.into_iter().collect() }]
     };
     match &node.kind {
-        NodeKind::Source { source, .. } => identity(Kept::Source, source.state_layout()),
+        NodeKind::Source { source, .. } => identity(PartKind::Source, source.state_layout()),
         NodeKind::Sink(sink) => {
             let schema = job.inputs(id).first().map(|(from, edge)| &job.node(*from).outputs[edge.port].schema);
             let fields = schema.map(|schema| schema.arrow().fields().clone()).unwrap_or_default();
             let columns: Vec<String> = fields.iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
             let columns = ("columns".to_owned(), columns.join(", "));
-            identity(Kept::Sink, std::iter::once(columns).chain(sink.state_layout()).collect())
+            identity(PartKind::Sink, std::iter::once(columns).chain(sink.state_layout()).collect())
         }
         NodeKind::Operator(factory) => {
             let known_as = |name: Option<String>| name.unwrap_or_else(|| node.uid.to_string());
@@ -245,7 +245,7 @@ fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
             layouts
                 .map(|layout| NodeIdentity {
                     uid: known_as(layout.name),
-                    kind: Kept::Operator,
+                    kind: PartKind::Operator,
                     state: layout.facts.into_iter().collect(),
                 })
                 .collect()
@@ -278,7 +278,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let job = job();
         // Operators of state: those of the job stand for some.
-        let node = |uid: &str| NodeIdentity { uid: uid.into(), kind: Kept::Operator, state: BTreeMap::new() };
+        let node = |uid: &str| NodeIdentity { uid: uid.into(), kind: PartKind::Operator, state: BTreeMap::new() };
         let nodes = vec![node("everywhere"), node("one")];
         let identity = JobIdentity { nodes, ..identity(&job, "job").expect("each uid once") };
         let checkpoints = Checkpoints::local(folder.path(), &identity).expect("it is empty");

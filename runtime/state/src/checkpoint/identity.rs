@@ -1,6 +1,6 @@
 //! Which job a checkpoint is of, and what differs between the job that wrote it and the job at hand.
 
-use super::part::NodeKind;
+use super::part::PartKind;
 use egret_core::layout::KEPT;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct NodeIdentity {
     /// Its stable id: chosen by the user or derived from names, never from a position.
     pub uid: String,
     /// Source, operator or sink.
-    pub kind: NodeKind,
+    pub kind: PartKind,
     /// What its state depends on, by name: the key's columns and types, the pattern, the model's features.
     /// State fits as long as these are equal; what is not in here may change freely.
     pub state: BTreeMap<String, String>,
@@ -48,9 +48,9 @@ pub enum Difference {
         /// The node.
         uid: String,
         /// What it was.
-        was: NodeKind,
+        was: PartKind,
         /// What it is.
-        is: NodeKind,
+        is: PartKind,
     },
     /// Something that the state depends on changed.
     State {
@@ -96,8 +96,8 @@ impl JobIdentity {
     /// What differs from the job `saved` to this one, in order of the nodes' ids.
     ///
     /// ```
-    /// use egret_state::checkpoint::{JobIdentity, NodeIdentity, NodeKind};
-    /// let node = |uid: &str| NodeIdentity { uid: uid.into(), kind: NodeKind::Operator, state: Default::default() };
+    /// use egret_state::checkpoint::{JobIdentity, NodeIdentity, PartKind};
+    /// let node = |uid: &str| NodeIdentity { uid: uid.into(), kind: PartKind::Operator, state: Default::default() };
     /// let saved = JobIdentity { name: "fraud".into(), max_parallelism: 128, nodes: vec![node("rings"), node("totals")] };
     /// let now = JobIdentity { nodes: vec![node("rings")], ..saved.clone() };
     /// let differences = now.differences(&saved);
@@ -165,7 +165,7 @@ pub fn check_differences(differences: &[Difference], allow_dropped_state: bool) 
 mod tests {
     use super::*;
 
-    fn node(uid: &str, kind: NodeKind, state: &[(&str, &str)]) -> NodeIdentity {
+    fn node(uid: &str, kind: PartKind, state: &[(&str, &str)]) -> NodeIdentity {
         let state = state.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         NodeIdentity { uid: uid.into(), kind, state }
     }
@@ -177,16 +177,16 @@ mod tests {
     #[test]
     fn every_difference_is_named() {
         let saved = job(vec![
-            node("rules", NodeKind::Operator, &[("key", "card BIGINT"), ("pattern", "a -> b")]),
-            node("gone", NodeKind::Operator, &[]),
-            node("turned", NodeKind::Source, &[]),
-            node("same", NodeKind::Sink, &[("x", "1")]),
+            node("rules", PartKind::Operator, &[("key", "card BIGINT"), ("pattern", "a -> b")]),
+            node("gone", PartKind::Operator, &[]),
+            node("turned", PartKind::Source, &[]),
+            node("same", PartKind::Sink, &[("x", "1")]),
         ]);
         let now = job(vec![
-            node("same", NodeKind::Sink, &[("x", "1")]),
-            node("new", NodeKind::Operator, &[]),
-            node("turned", NodeKind::Sink, &[]),
-            node("rules", NodeKind::Operator, &[("key", "card INT"), ("time", "at")]),
+            node("same", PartKind::Sink, &[("x", "1")]),
+            node("new", PartKind::Operator, &[]),
+            node("turned", PartKind::Sink, &[]),
+            node("rules", PartKind::Operator, &[("key", "card INT"), ("time", "at")]),
         ]);
         let texts: Vec<String> = now.differences(&saved).iter().map(ToString::to_string).collect();
         let expected = [
@@ -208,7 +208,7 @@ mod tests {
         assert!(error.contains("'x' is not in the job any more") && error.contains("--allow-dropped-state"), "{error}");
         assert!(!error.contains("'y'"), "{error}");
         assert!(check_differences(&dropped, true).is_ok());
-        let changed = [Difference::Kind { uid: "x".into(), was: NodeKind::Sink, is: NodeKind::Source }];
+        let changed = [Difference::Kind { uid: "x".into(), was: PartKind::Sink, is: PartKind::Source }];
         assert!(check_differences(&changed, true).is_err());
     }
 }

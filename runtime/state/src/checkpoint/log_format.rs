@@ -155,7 +155,7 @@ fn seal_line(content: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::checkpoint::{FileRef, JobIdentity, NodeIdentity, NodeKind, PartRef};
+    use crate::checkpoint::{FileRef, JobIdentity, NodeIdentity, PartKind, PartRef};
 
     pub(super) fn sample() -> Entry {
         let file = |checkpoint: u64| FileRef {
@@ -165,7 +165,7 @@ mod tests {
             xxh3: u64::MAX - checkpoint,
         };
         let state = [("key".to_owned(), "card BIGINT".to_owned())].into();
-        let nodes = vec![NodeIdentity { uid: "rings".into(), kind: NodeKind::Operator, state }];
+        let nodes = vec![NodeIdentity { uid: "rings".into(), kind: PartKind::Operator, state }];
         Entry::new(
             9,
             3,
@@ -181,7 +181,7 @@ mod tests {
                 parts: vec![PartRef {
                     uid: "rings".into(),
                     instance: 0,
-                    kind: NodeKind::Operator,
+                    kind: PartKind::Operator,
                     chain: vec![file(6), file(7)],
                 }],
             }),

@@ -1,7 +1,7 @@
 //! The manifest of a checkpoint: which files it is made of, of which job, written by which attempt.
 
 use super::identity::JobIdentity;
-use super::part::NodeKind;
+use super::part::PartKind;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub struct PartRef {
     /// The instance's number.
     pub instance: u32,
     /// What the node is.
-    pub kind: NodeKind,
+    pub kind: PartKind,
     /// A whole part and the deltas upon it, in the order in which they are to be read. Never empty.
     pub chain: Vec<FileRef>,
 }
@@ -64,7 +64,7 @@ pub struct WrittenPart {
     /// The instance's number.
     pub instance: u32,
     /// What the node is.
-    pub kind: NodeKind,
+    pub kind: PartKind,
     /// The checkpoint that it is a delta upon; none if it is whole.
     pub base: Option<u64>,
     /// The file.

@@ -45,6 +45,6 @@ mod store;
 pub use attempt::{Attempt, Cleaned, Outcome};
 pub use identity::{Difference, JobIdentity, NodeIdentity, check_differences};
 pub use manifest::{Draft, FileRef, Manifest, PartRef, WrittenPart};
-pub use part::{NodeKind, Part, PartState, SplitState};
+pub use part::{Part, PartKind, PartState, SplitState};
 pub use restore::{Listed, PassedOver, Restored};
 pub use store::{Checkpoints, disk};

@@ -8,10 +8,10 @@ use std::fmt;
 ///
 /// ```
 /// use egret_core::{KeyGroup, Snapshot};
-/// use egret_state::checkpoint::{NodeKind, Part, PartState};
+/// use egret_state::checkpoint::{PartKind, Part, PartState};
 /// let own = Snapshot { keyed: vec![(KeyGroup(3), vec![1, 2])], ..Snapshot::default() };
 /// let part = Part::new("rings", 0, PartState::Operator { own, keyed: Snapshot::default() });
-/// assert_eq!(part.state.kind(), NodeKind::Operator);
+/// assert_eq!(part.state.kind(), PartKind::Operator);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -62,10 +62,10 @@ pub struct SplitState {
     pub watermark: Vec<u8>,
 }
 
-/// What a node is.
+/// What kind of node a part is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum NodeKind {
+pub enum PartKind {
     /// An operator.
     Operator,
     /// A source.
@@ -74,7 +74,7 @@ pub enum NodeKind {
     Sink,
 }
 
-impl fmt::Display for NodeKind {
+impl fmt::Display for PartKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Operator => "an operator",
@@ -117,11 +117,11 @@ impl Part {
 
 impl PartState {
     /// What kind of node has such state.
-    pub fn kind(&self) -> NodeKind {
+    pub fn kind(&self) -> PartKind {
         match self {
-            Self::Operator { .. } => NodeKind::Operator,
-            Self::Source { .. } => NodeKind::Source,
-            Self::Sink { .. } => NodeKind::Sink,
+            Self::Operator { .. } => PartKind::Operator,
+            Self::Source { .. } => PartKind::Source,
+            Self::Sink { .. } => PartKind::Sink,
         }
     }
 }

@@ -33,7 +33,7 @@
 //! | 10 | a copy of what every instance has: how far it is (8 bytes), then the copy; at most once | operators |
 //! | 11 | state that the operator keeps itself and that belongs to no key nor instance, one entry | operators |
 
-use super::part::{NodeKind, Part, PartState, SplitState};
+use super::part::{Part, PartKind, PartState, SplitState};
 use bytes::Bytes;
 use egret_core::{Error, KeyGroup, Replica, Result, Snapshot};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -230,44 +230,44 @@ fn replica(bytes: &[u8]) -> Result<Replica> {
     Ok(Replica { version: i64::from_le_bytes(*version), bytes: bytes.to_vec() })
 }
 
-fn assemble(kind: NodeKind, sections: Vec<Section<&[u8]>>) -> Result<(Vec<u8>, PartState)> {
+fn assemble(kind: PartKind, sections: Vec<Section<&[u8]>>) -> Result<(Vec<u8>, PartState)> {
     let (mut engine, mut own, mut keyed) = (Vec::new(), Snapshot::default(), Snapshot::default());
     let (mut splits, mut committables) = (Vec::<SplitState>::new(), Vec::new());
     for Section { kind: section, group, bytes } in sections {
         let last_split = || damaged("a split's position is without its id");
         match (kind, section) {
             (_, Kind::Engine) => engine = bytes.to_vec(),
-            (NodeKind::Operator, Kind::OwnKeyed) => own.keyed.push((group, bytes.to_vec())),
-            (NodeKind::Operator, Kind::OwnOperator) => own.operator.push(bytes.to_vec()),
-            (NodeKind::Operator, Kind::OwnReplica) => own.replica = Some(replica(bytes)?),
-            (NodeKind::Operator, Kind::OwnSplit) => own.split.push(bytes.to_vec()),
-            (NodeKind::Operator, Kind::BackendKeyed) => keyed.keyed.push((group, bytes.to_vec())),
-            (NodeKind::Operator, Kind::BackendOperator) => keyed.operator.push(bytes.to_vec()),
-            (NodeKind::Source, Kind::SplitId) => splits.push(SplitState { id: text(bytes)?, ..SplitState::default() }),
-            (NodeKind::Source, Kind::SplitPosition) => splits.last_mut().ok_or_else(last_split)?.position = bytes.to_vec(),
-            (NodeKind::Source, Kind::SplitWatermark) => splits.last_mut().ok_or_else(last_split)?.watermark = bytes.to_vec(),
-            (NodeKind::Sink, Kind::Committable) => committables.push(bytes.to_vec()),
+            (PartKind::Operator, Kind::OwnKeyed) => own.keyed.push((group, bytes.to_vec())),
+            (PartKind::Operator, Kind::OwnOperator) => own.operator.push(bytes.to_vec()),
+            (PartKind::Operator, Kind::OwnReplica) => own.replica = Some(replica(bytes)?),
+            (PartKind::Operator, Kind::OwnSplit) => own.split.push(bytes.to_vec()),
+            (PartKind::Operator, Kind::BackendKeyed) => keyed.keyed.push((group, bytes.to_vec())),
+            (PartKind::Operator, Kind::BackendOperator) => keyed.operator.push(bytes.to_vec()),
+            (PartKind::Source, Kind::SplitId) => splits.push(SplitState { id: text(bytes)?, ..SplitState::default() }),
+            (PartKind::Source, Kind::SplitPosition) => splits.last_mut().ok_or_else(last_split)?.position = bytes.to_vec(),
+            (PartKind::Source, Kind::SplitWatermark) => splits.last_mut().ok_or_else(last_split)?.watermark = bytes.to_vec(),
+            (PartKind::Sink, Kind::Committable) => committables.push(bytes.to_vec()),
             _ => return Err(damaged("a section does not belong to such a node")),
         }
     }
     let state = match kind {
-        NodeKind::Operator => PartState::Operator { own, keyed },
-        NodeKind::Source => PartState::Source { splits },
-        NodeKind::Sink => PartState::Sink { committables },
+        PartKind::Operator => PartState::Operator { own, keyed },
+        PartKind::Source => PartState::Source { splits },
+        PartKind::Sink => PartState::Sink { committables },
     };
     Ok((engine, state))
 }
 
-fn kind_byte(kind: NodeKind) -> u8 {
+fn kind_byte(kind: PartKind) -> u8 {
     match kind {
-        NodeKind::Operator => 1,
-        NodeKind::Source => 2,
-        NodeKind::Sink => 3,
+        PartKind::Operator => 1,
+        PartKind::Source => 2,
+        PartKind::Sink => 3,
     }
 }
 
-fn kind_of(byte: u8) -> Option<NodeKind> {
-    [NodeKind::Operator, NodeKind::Source, NodeKind::Sink].into_iter().find(|kind| kind_byte(*kind) == byte)
+fn kind_of(byte: u8) -> Option<PartKind> {
+    [PartKind::Operator, PartKind::Source, PartKind::Sink].into_iter().find(|kind| kind_byte(*kind) == byte)
 }
 
 fn count(items: usize) -> Result<[u8; 4]> {

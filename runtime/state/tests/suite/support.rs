@@ -2,14 +2,14 @@
 
 use egret_core::{KeyGroup, Result, Snapshot};
 use egret_state::checkpoint::{
-    Attempt, Checkpoints, Draft, JobIdentity, NodeIdentity, NodeKind, Outcome, Part, PartState, Restored, SplitState,
+    Attempt, Checkpoints, Draft, JobIdentity, NodeIdentity, Outcome, Part, PartKind, PartState, Restored, SplitState,
 };
 use std::path::Path;
 
 pub(crate) fn job() -> JobIdentity {
     let node =
         |uid: &str, kind| NodeIdentity { uid: uid.into(), kind, state: [("key".to_owned(), "card BIGINT".to_owned())].into() };
-    let nodes = vec![node("input", NodeKind::Source), node("rings", NodeKind::Operator), node("alerts", NodeKind::Sink)];
+    let nodes = vec![node("input", PartKind::Source), node("rings", PartKind::Operator), node("alerts", PartKind::Sink)];
     JobIdentity { name: "fraud".into(), max_parallelism: 128, nodes }
 }
 
