@@ -42,7 +42,9 @@ impl SourceMap {
                 let (left, right) = (self.run_of_expr(left)?, self.run_of_expr(right)?);
                 Run { first: left.first.min(right.first), last: left.last.max(right.last) }
             }
-            Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } => self.run_of_expr(inner)?,
+            Expr::Nested(inner)
+            | Expr::UnaryOp { expr: inner, .. }
+            | Expr::Cast { kind: CastKind::DoubleColon, expr: inner, .. } => self.run_of_expr(inner)?,
             _ => self.run(self.span(expr.span())?)?,
         };
         Some(self.balanced(self.with_keywords(expr, inner)))
@@ -63,7 +65,7 @@ impl SourceMap {
             Expr::IsNotNull(_) | Expr::IsNotTrue(_) | Expr::IsNotFalse(_) | Expr::IsNotUnknown(_) => {
                 Run { first, last: self.forward(last, 3) }
             }
-            Expr::Cast { kind: CastKind::DoubleColon, .. } => run,
+            Expr::Cast { kind: CastKind::DoubleColon, .. } => Run { first, last: self.forward(last, 2) },
             Expr::Extract { .. }
             | Expr::Ceil { .. }
             | Expr::Floor { .. }

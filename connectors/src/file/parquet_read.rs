@@ -17,6 +17,7 @@ use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
+use egret_core::expr::plain;
 use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -209,7 +210,7 @@ impl ParquetReader {
                 (true, false) => format!("it does not fit {}", wanted.field.data_type()),
                 _ => continue,
             };
-            let shown = arrow::util::display::array_value_to_string(from, row)?;
+            let shown = plain(from, row);
             let value = if from.is_null(row) { "null".to_owned() } else { cut(shown.as_bytes()) };
             return Ok(Fault { column: Some(wanted.field.name().clone()), value: Some(value), reason });
         }

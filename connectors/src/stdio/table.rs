@@ -6,6 +6,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use egret_core::expr::plain;
 use egret_core::{EventTime, Result};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -66,7 +67,7 @@ impl TablePrinter {
                 if let Some(time) = column.as_primitive_opt::<TimestampMicrosecondType>().filter(|times| times.is_valid(row)) {
                     return Ok(EventTime(time.value(row)).to_string());
                 }
-                let text = formatter.value(row).try_to_string()?;
+                let text = formatter.value(row).try_to_string().unwrap_or_else(|_| plain(column, row));
                 Ok(cut(match column.data_type() {
                     DataType::Float32 | DataType::Float64 if column.is_valid(row) => short_float(text),
                     _ => text,
@@ -149,6 +150,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::test_support::{batch, schema};
+
+    #[test]
+    fn dates_beyond_the_calendar_are_shown_as_numbers() {
+        let days: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Date32Array::from(vec![0, i32::MAX]));
+        let rows = RecordBatch::try_from_iter([("day", days)]).unwrap();
+        let mut printer = TablePrinter::new(&rows.schema().fields().iter().cloned().collect::<Vec<_>>());
+        let mut out = Vec::new();
+        printer.print(&rows, &mut out).unwrap();
+        printer.flush(&mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("1970-01-01") && text.contains("2147483647"), "{text}");
+    }
 
     #[test]
     fn widths_are_set_by_the_first_rows_and_only_grow() {

@@ -7,11 +7,13 @@ use super::show;
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use datafusion_expr::Expr;
 use datafusion_physical_expr::PhysicalExpr;
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// An expression bound to a schema. Cheap to clone; shared by all workers.
@@ -39,6 +41,7 @@ impl Expression {
         let can_fail = can_fail(&physical, arrow);
         let physical = super::floats::compared_by_value(physical, arrow)?;
         let (data_type, nullable) = (physical.data_type(arrow)?, physical.nullable(arrow)?);
+        try_out(&physical, arrow)?;
         let columns = datafusion_physical_expr::utils::collect_columns(&physical).iter().map(|column| column.index()).collect();
         Ok(Self { logical, physical, data_type, nullable, columns, can_fail, text: None })
     }
@@ -110,14 +113,18 @@ impl Expression {
     /// # Errors
     /// A value cannot be computed: a division by zero, a cast that fails.
     pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
-        Ok(self.physical.evaluate(rows)?.into_array(rows.num_rows())?)
+        let evaluate = || Ok(self.physical.evaluate(rows)?.into_array(rows.num_rows())?);
+        // Functions of others may give up at odd values; what they leave behind nobody looks at again.
+        catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|panic| Err(given_up(panic.as_ref())))
     }
 
     /// The columns that it reads of a row, with their values: `amount = 'n/a', id = 2`.
     pub fn values_read(&self, rows: &RecordBatch, row: usize) -> String {
         let schema = rows.schema_ref();
         let read = self.columns.iter().filter(|&&column| column < rows.num_columns());
-        let texts = read.map(|&column| format!("{} = {}", schema.field(column).name(), show::literal(rows.column(column), row)));
+        let texts = read.map(|&column| {
+            format!("{} = {}", show::column_name(schema.field(column).name()), show::literal(rows.column(column), row))
+        });
         texts.collect::<Vec<_>>().join(", ")
     }
 
@@ -141,6 +148,29 @@ impl Expression {
     pub fn bits(&self, rows: &RecordBatch) -> Result<BooleanBuffer> {
         Ok(self.mask(rows)?.values().clone())
     }
+}
+
+/// Refuses what can be computed of no row: functions say only when they are called that they do not know a constant argument.
+fn try_out(physical: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<()> {
+    let none = RecordBatch::new_empty(Arc::new(schema.clone()));
+    match catch_unwind(AssertUnwindSafe(|| physical.evaluate(&none))) {
+        Ok(Err(error)) => match Error::from(error) {
+            wrong @ Error::Job(_) => {
+                let text = wrong.message();
+                let known = ["Error during planning: ", "This feature is not implemented: "];
+                Err(Error::job(known.iter().fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text))))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// A function panicked.
+#[cold]
+fn given_up(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::data(format!("the function gave up: {}", text.unwrap_or("it did not say why")))
 }
 
 impl fmt::Display for Expression {

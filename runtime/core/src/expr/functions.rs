@@ -1,11 +1,17 @@
 //! The functions expressions may use: all of DataFusion's that are compiled in.
 
+use super::padded::Padded;
 use datafusion_expr::{AggregateUDF, ScalarUDF};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-static SCALARS: LazyLock<HashMap<String, Arc<ScalarUDF>>> =
-    LazyLock::new(|| by_name(datafusion_functions::all_default_functions(), |f| f.name(), |f| f.aliases()));
+static SCALARS: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
+    let padded = |function: Arc<ScalarUDF>| match function.name() {
+        "lpad" | "rpad" => Arc::new(ScalarUDF::from(Padded(function))),
+        _ => function,
+    };
+    by_name(datafusion_functions::all_default_functions().into_iter().map(padded).collect(), |f| f.name(), |f| f.aliases())
+});
 
 static AGGREGATES: LazyLock<HashMap<String, Arc<AggregateUDF>>> =
     LazyLock::new(|| by_name(datafusion_functions_aggregate::all_default_aggregate_functions(), |f| f.name(), |f| f.aliases()));

@@ -14,11 +14,13 @@ mod functions;
 mod guard;
 mod lengths;
 mod node;
+mod padded;
 mod parts;
 mod physical;
 mod plan;
 mod rewrite;
 pub mod show;
+mod times;
 
 pub use checked::{OUT_OF_RANGE, sql_type};
 pub use compiled::Expression;
@@ -28,7 +30,7 @@ pub use parts::{aggregated, bare_column};
 pub use plan::{Planner, Scope};
 pub use plan::{coerce, parse_expression};
 pub use rewrite::{Rewrite, any_part, rewrite};
-pub use show::literal;
+pub use show::{literal, plain, stand_in};
 
 use crate::{Result, StreamSchema};
 

@@ -2,8 +2,9 @@
 
 use super::checked::sql_type;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
-use arrow::util::display::array_value_to_string;
+use arrow::util::display::{ArrayFormatter, FormatOptions, array_value_to_string};
 use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Cast, Expr, TryCast};
 
@@ -28,8 +29,15 @@ pub fn literal(column: &ArrayRef, row: usize) -> String {
     }
 }
 
-fn plain(column: &ArrayRef, row: usize) -> String {
-    array_value_to_string(column, row).unwrap_or_else(|_| "?".into())
+/// A value as Arrow writes it; of a time or date beyond the years that it knows, its number.
+pub fn plain(column: &ArrayRef, row: usize) -> String {
+    let options = FormatOptions::default();
+    let text = ArrayFormatter::try_new(column, &options).and_then(|formatter| formatter.value(row).try_to_string());
+    text.unwrap_or_else(|_| {
+        let number = if column.data_type().primitive_width() == Some(4) { DataType::Int32 } else { DataType::Int64 };
+        let number = cast(&column.slice(row, 1), &number).and_then(|number| array_value_to_string(&number, 0));
+        number.unwrap_or_else(|_| "?".into())
+    })
 }
 
 /// A row as a JSON object. Columns that no user named are left out.
@@ -125,11 +133,35 @@ fn constant(value: &ScalarValue) -> String {
     }
 }
 
+/// The name by which messages call a column: one that stands for something that was written, such as an aggregate call, is called as
+/// that ([`stand_in`]).
+pub fn column_name(name: &str) -> &str {
+    name.strip_prefix(STAND_IN).and_then(|rest| rest.split_once(' ')).map_or(name, |(_, text)| text)
+}
+
+/// How the names of columns begin that stand for something that was written.
+const STAND_IN: &str = "__stands_for_";
+
+/// The name of a column that stands for something that was written: the `number`-th of its query.
+pub fn stand_in(number: usize, written: &str) -> String {
+    format!("{STAND_IN}{number} {written}")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use crate::{StreamSchema, expr};
+    use arrow::array::{ArrayRef, Date32Array, TimestampMicrosecondArray};
     use arrow::datatypes::{DataType, Field};
+    use std::sync::Arc;
+
+    #[test]
+    fn times_that_have_no_text_are_shown_as_numbers() {
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![i64::MAX, 0]));
+        let dates: ArrayRef = Arc::new(Date32Array::from(vec![i32::MAX, 0]));
+        let shown = [(&times, 0), (&times, 1), (&dates, 0), (&dates, 1)].map(|(column, row)| super::literal(column, row));
+        assert_eq!(shown, ["'9223372036854775807'", "'1970-01-01T00:00:00'", "'2147483647'", "'1970-01-01'"]);
+    }
 
     #[test]
     fn expressions_are_shown_as_they_are_written() {

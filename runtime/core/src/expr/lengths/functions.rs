@@ -1,7 +1,10 @@
 //! Functions of lengths, and casts.
 
-use super::operators::{as_float, as_units};
+use super::operators::{as_float, as_units, rounded};
 use super::{INTERVAL_TYPE, Kind, LENGTH_TYPE, Lengths, UNIT, UNIT_NANOS, Use, as_interval, length_of, mixed, months};
+use crate::expr::functions::scalar_function;
+use crate::expr::times::{date_bin, date_trunc};
+use crate::schema::TIME_TYPE;
 use crate::{Error, Result};
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
@@ -28,6 +31,8 @@ impl Lengths<'_> {
                     Error::job("a length of time has no format").help("EXTRACT(HOUR FROM at - a.at) and the like are its parts")
                 );
             }
+            "date_bin" | "date_trunc" if self.is_of_times(&args) => return Ok(self.own_function(&func, args)),
+            name if of_texts_and_numbers(name) && args.len() == 1 => return self.time_of(func, args),
             // Other functions know INTERVALs alone.
             _ => args.into_iter().map(|arg| as_interval(&arg).unwrap_or(arg)).collect(),
         };
@@ -35,6 +40,51 @@ impl Lengths<'_> {
         Ok(match self.data_type(&call) {
             Some(DataType::Timestamp(unit, zone)) if unit != UNIT => cast(call, DataType::Timestamp(UNIT, zone)),
             _ => call,
+        })
+    }
+
+    /// Whether a function has times that are in no time zone.
+    fn is_of_times(&self, args: &[Expr]) -> bool {
+        args.get(1).is_some_and(|of| matches!(self.kind(of), Kind::Time | Kind::Date | Kind::Text))
+    }
+
+    /// `date_bin` and `date_trunc`, which know all times there are.
+    fn own_function(&self, func: &ScalarUDF, args: Vec<Expr>) -> Expr {
+        let args = args.into_iter().map(|arg| as_interval(&arg).unwrap_or(arg)).enumerate();
+        let args = args.map(|(place, arg)| if place == 0 { arg } else { self.as_time(arg) }).collect();
+        let own = if func.name() == "date_bin" { date_bin() } else { date_trunc() };
+        Expr::ScalarFunction(ScalarFunction::new_udf(own, args))
+    }
+
+    /// A time of a text or a number, and the seconds of a time: not by way of nanoseconds, which have few years.
+    fn time_of(&self, func: Arc<ScalarUDF>, mut args: Vec<Expr>) -> Result<Expr> {
+        let arg = args.remove(0);
+        let (name, kind) = (func.name(), self.kind(&arg));
+        let cut = |part: &str, time: Expr| date_trunc().call(vec![lit(part), time]);
+        let as_written = |arg: Expr| {
+            let call = Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&func), vec![arg]));
+            match self.data_type(&call) {
+                Some(DataType::Timestamp(unit, zone)) if unit != UNIT => cast(call, DataType::Timestamp(UNIT, zone)),
+                _ => call,
+            }
+        };
+        Ok(match (name, kind) {
+            ("to_unixtime", Kind::Text | Kind::Time | Kind::Date) => {
+                as_units(cut("second", cast(arg, TIME_TYPE))) / lit(1_000_000_000 / UNIT_NANOS)
+            }
+            ("to_timestamp_seconds", Kind::Text) => cut("second", cast(arg, TIME_TYPE)),
+            ("to_timestamp_millis", Kind::Text) => cut("millisecond", cast(arg, TIME_TYPE)),
+            ("to_unixtime", _) => as_written(arg),
+            (_, Kind::Text | Kind::Time | Kind::Date) => cast(arg, TIME_TYPE),
+            ("to_timestamp", Kind::Whole) => {
+                let seconds = scalar_function("to_timestamp_seconds").ok_or_else(|| Error::bug("there are times of seconds"))?;
+                cast(seconds.call(vec![arg]), TIME_TYPE)
+            }
+            ("to_timestamp", Kind::Float) => {
+                let second = lit((1_000_000_000 / UNIT_NANOS) as f64);
+                cast(as_units(rounded(cast(arg, DataType::Float64) * second)?), TIME_TYPE)
+            }
+            _ => as_written(arg),
         })
     }
 
@@ -74,6 +124,14 @@ impl Lengths<'_> {
                 return Err(Error::job("a number does not say what it counts as a TIMESTAMP")
                     .help("write to_timestamp_seconds(n), to_timestamp_millis(n) or to_timestamp_micros(n)"));
             }
+            // A time is a moment in UTC; in a time zone it is the same moment.
+            (Kind::Time | Kind::Date, Kind::ZonedTime) => {
+                let moment = self.as_moment(expr);
+                match to {
+                    DataType::Timestamp(_, zone) => cast(moment, DataType::Timestamp(UNIT, zone.clone())),
+                    _ => moment,
+                }
+            }
             _ => match to {
                 DataType::Timestamp(unit, zone) if *unit != UNIT => as_written(expr, DataType::Timestamp(UNIT, zone.clone())),
                 _ => as_written(expr, to.clone()),
@@ -95,6 +153,19 @@ impl Lengths<'_> {
                 .help("a number of seconds becomes one as n * INTERVAL '1' SECOND")),
         }
     }
+}
+
+/// Whether a function makes a time of a text or a number, or the other way round.
+fn of_texts_and_numbers(name: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "to_timestamp",
+        "to_timestamp_seconds",
+        "to_timestamp_millis",
+        "to_timestamp_micros",
+        "to_timestamp_nanos",
+        "to_unixtime",
+    ];
+    NAMES.contains(&name)
 }
 
 /// `EXTRACT(part FROM length)`: of days, and of what is left of them, hours, minutes and seconds, each with the length's sign.

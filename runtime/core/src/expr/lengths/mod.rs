@@ -269,6 +269,16 @@ impl Lengths<'_> {
         }
     }
 
+    /// A time as the moment in UTC that it is; another value as it is.
+    fn as_moment(&self, expr: Expr) -> Expr {
+        match self.kind(&expr) {
+            Kind::Time | Kind::ZonedTime | Kind::Date => {
+                cast(self.as_time(expr), DataType::Timestamp(UNIT, Some("+00:00".into())))
+            }
+            _ => self.as_time(expr),
+        }
+    }
+
     /// The length in the unit of event time.
     fn as_length(&self, expr: Expr) -> Expr {
         match self.data_type(&expr) {
@@ -302,8 +312,15 @@ impl Lengths<'_> {
             }
             return Ok(all.into_iter().map(|expr| self.as_length(expr)).collect());
         }
+        if has(Kind::ZonedTime) && (has(Kind::Time) || has(Kind::Date)) {
+            return Ok(all.into_iter().map(|expr| self.as_moment(expr)).collect());
+        }
         let times = kinds.iter().filter(|kind| matches!(kind, Kind::Time | Kind::ZonedTime)).count();
         let dates = kinds.iter().filter(|&&kind| kind == Kind::Date).count();
+        if used == Use::Compared && has(Kind::Time) && has(Kind::Text) && !has(Kind::ZonedTime) {
+            let one = |expr| if self.kind(&expr) == Kind::Text { cast(expr, TIME_TYPE) } else { self.as_time(expr) };
+            return Ok(all.into_iter().map(one).collect());
+        }
         // Dates among themselves stay dates.
         Ok(if times > 0 && times + dates > 1 { all.into_iter().map(|expr| self.as_time(expr)).collect() } else { all })
     }

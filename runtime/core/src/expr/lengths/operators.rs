@@ -37,6 +37,7 @@ impl Lengths<'_> {
             (Kind::Null, _) | (_, Kind::Null) => binary_expr(left, op, right),
             (one, other) if one.is_time() && other.is_time() => match kinds {
                 (Kind::Date, Kind::Date) => binary_expr(left, op, right),
+                (Kind::ZonedTime, _) | (_, Kind::ZonedTime) => binary_expr(self.as_moment(left), op, self.as_moment(right)),
                 _ => binary_expr(self.as_time(left), op, self.as_time(right)),
             },
             (one, Kind::Length | Kind::Calendar) if one.is_time() => binary_expr(self.as_time(left), op, self.as_length(right)),
@@ -113,7 +114,7 @@ pub(super) fn as_length(units: Expr) -> Expr {
 }
 
 /// The nearest length.
-fn rounded(units: Expr) -> Result<Expr> {
+pub(super) fn rounded(units: Expr) -> Result<Expr> {
     let round = scalar_function("round").ok_or_else(|| Error::bug("there is no round()"))?;
     Ok(as_length(cast(round.call(vec![units]), DataType::Int64)))
 }
