@@ -6,9 +6,9 @@ use super::names::{Columns, Diagnosed, check_names, compile, object_name, quoted
 use super::places::place_column;
 use super::query::{From, Item, Rows, keep};
 use egret_core::KeyColumns;
-use egret_core::expr::{Planner, Scope, aggregate_function};
+use egret_core::expr::{Planner, Scope, aggregate_function, stand_in};
 use egret_core::row_place::PLACE;
-use egret_dsl::sqlparser::ast::Expr;
+use egret_dsl::sqlparser::ast::{Expr, FunctionArguments};
 use egret_dsl::{Diagnostic, Name, Span, Sql, SqlQuery, WindowCall, walk};
 use egret_operators::Stream;
 use egret_operators::window::{AggregateCall, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowKind, WindowSpec};
@@ -32,6 +32,8 @@ fn is_aggregate(expr: &Expr) -> bool {
 struct Call {
     sql: Sql,
     column: String,
+    /// Its arguments and the condition behind FILTER, as they were written.
+    texts: (Vec<String>, Option<String>),
 }
 
 impl Build<'_> {
@@ -131,10 +133,8 @@ impl Build<'_> {
             Some(rewritten)
         };
         let filter = filter.and_then(|filter| rewrite(self, filter, &mut wrong));
-        let calls: Vec<Call> = calls
-            .into_iter()
-            .filter_map(|call| Some(Call { sql: rewrite(self, &call.sql, &mut wrong)?.sql, column: call.column }))
-            .collect();
+        let calls: Vec<Call> =
+            calls.into_iter().filter_map(|call| Some(Call { sql: rewrite(self, &call.sql, &mut wrong)?.sql, ..call })).collect();
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -220,8 +220,9 @@ fn take_calls(sql: &Sql, calls: &mut Vec<Call>) -> Sql {
             let column = match calls.iter().find(|call| call.sql.tree == *expr) {
                 Some(call) => call.column.clone(),
                 None => {
-                    let column = format!("__aggregate_{}", calls.len());
-                    calls.push(Call { sql: sql.part(expr.clone(), sql.span_of_expr(expr)), column: column.clone() });
+                    let column = stand_in(calls.len(), &expr.to_string());
+                    let (texts, sql) = (texts(expr), sql.part(expr.clone(), sql.span_of_expr(expr)));
+                    calls.push(Call { sql, column: column.clone(), texts });
                     column
                 }
             };
@@ -242,12 +243,23 @@ fn bind_calls(from: &From, input: &Stream, visible: &[String], calls: Vec<Call>)
             let tree = unqualified(call.sql.tree.clone(), &from.names);
             let bind = || {
                 let logical = Planner::new().logical(&tree, &Scope::of_stream(input.schema())?)?;
-                AggregateCall::from_logical(&call.column, logical)
+                let (arguments, filter) = call.texts.clone();
+                Ok(AggregateCall::from_logical(&call.column, logical)?.with_texts(arguments, filter))
             };
             keep(bind().map_err(at(call.sql.span)), &mut wrong)
         })
         .collect();
     if wrong.is_empty() { Ok(bound) } else { Err(wrong) }
+}
+
+/// The arguments of a call and the condition behind FILTER, as they were written.
+fn texts(call: &Expr) -> (Vec<String>, Option<String>) {
+    let Expr::Function(call) = call else { return (Vec::new(), None) };
+    let arguments = match &call.args {
+        FunctionArguments::List(list) => list.args.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    (arguments, call.filter.as_ref().map(ToString::to_string))
 }
 
 fn add_window(input: &Stream, spec: WindowSpec, keys: &[(usize, String)]) -> egret_core::Result<Stream> {

@@ -261,6 +261,61 @@ fn sums_of_whole_numbers_stay_in_their_range() {
     }
 }
 
+/// So do those of lengths of time and of decimals; in between they may be larger, and averages are right.
+#[test]
+fn totals_of_lengths_and_decimals_stay_in_their_range() {
+    let input = "id,k,s,n,b,x,w,at
+1,7,1,100000000,9223372036854775807,1,a,2024-01-01T00:00:01Z
+2,7,1,100000001,9223372036854775806,1,a,2024-01-01T00:00:02Z
+3,7,1,-100000001,-9223372036854775806,1,a,2024-01-01T00:00:03Z
+";
+    let two = input.rsplit_once("3,7").unwrap().0;
+    let view = "CREATE STREAM v AS SELECT id, k, n * INTERVAL '1' DAY AS len, CAST(b AS DECIMAL(38, 19)) AS d, at FROM t;";
+    let window = |call: &str| format!("INSERT INTO o SELECT {call} AS y FROM TUMBLE(v, INTERVAL '1' HOUR) GROUP BY k;");
+    let session = |call: &str| format!("INSERT INTO o SELECT {call} AS y FROM SESSION(v, INTERVAL '1' HOUR) GROUP BY k;");
+    let pattern = |call: &str, rows: u32| {
+        format!("CREATE PATTERN p ON v PARTITION BY k MATCH a{{{rows}}} SELECT {call} AS y; INSERT INTO o SELECT y FROM p;")
+    };
+    let rows = |call: &str, pattern: &str| {
+        format!(
+            "INSERT INTO o SELECT y FROM v MATCH_RECOGNIZE (PARTITION BY k ORDER BY at MEASURES {call} AS y
+               PATTERN ({pattern}) DEFINE B AS id > A.id);"
+        )
+    };
+    let program = |policy: &str, statement: &str| format!("{}{SINK}{view}{statement}", stream(policy));
+    let too_long = "17280000086400000000 is out of the range of lengths of time";
+    let too_large = "18446744073709551613.0000000000000000000 is out of the range of DECIMAL(38, 19)";
+    for (statement, reason) in [
+        (window("sum(len)"), too_long),
+        (window("sum(DISTINCT len)"), too_long),
+        (session("sum(len)"), too_long),
+        (pattern("sum(a.len)", 2), too_long),
+        (rows("sum(len)", "A B"), too_long),
+        (window("sum(d)"), too_large),
+        (session("sum(DISTINCT d)"), too_large),
+    ] {
+        let failed = run(two, &program("", &statement), &[]);
+        assert!(failed.status == 1 && failed.said.contains(reason), "{statement}: {} {:?}", failed.said, failed.rows);
+        let skipped = run(two, &program(", bad_rows = 'skip'", &statement), &["--workers", "2"]);
+        assert_eq!((skipped.status, skipped.rows.len()), (0, 0), "{statement}: {} {:?}", skipped.said, skipped.rows);
+        assert!(skipped.said.contains("1 rows that could not be computed"), "{statement}: {}", skipped.said);
+    }
+    for (input, statement, found) in [
+        (two, window("avg(len)"), "PT8640000043200S"),
+        (two, session("avg(DISTINCT len)"), "PT8640000043200S"),
+        (two, pattern("avg(a.len)", 2), "PT8640000043200S"),
+        (two, rows("avg(len)", "A B"), "PT8640000043200S"),
+        (input, window("sum(len)"), "PT8640000000000S"),
+        (input, pattern("sum(a.len)", 3), "PT8640000000000S"),
+        (input, rows("sum(len)", "A B C"), "PT8640000000000S"),
+        (input, session("sum(d)"), "9223372036854775807.0000000000000000000"),
+    ] {
+        let ran = run(input, &program("", &statement), &["--workers", "2"]);
+        assert_eq!(ran.rows.len(), 1, "{statement}: {}", ran.said);
+        assert!(ran.rows[0].contains(found), "{statement}: {}", ran.rows[0]);
+    }
+}
+
 /// Averages of integers and sums and averages of floats are those of the exact sum, rounded once, in every place.
 #[test]
 fn sums_and_averages_are_exact_everywhere() {
@@ -361,7 +416,22 @@ fn what_could_not_be_computed_is_shown_as_it_was_written() {
         - 2) >= 0;";
     let ran = run(INPUT, &format!("{}{SINK}{having}", stream(", bad_rows = 'skip'")), &[]);
     assert_eq!((ran.status, ran.rows.len()), (0, 2), "{} {:?}", ran.said, ran.rows);
-    assert!(ran.said.contains("`10 / (max(n) - 2) >= 0` cannot be computed"), "{}", ran.said);
+    assert!(ran.said.contains("`10 / (max(n) - 2) >= 0` cannot be computed where max(n) = 2:"), "{}", ran.said);
+    let shown = [
+        ("max(b) + sum(n)", "`max(b) + sum(n)` cannot be computed where max(b) = 9223372036854775807, sum(n) = 2147483647:"),
+        ("sum(b + 1)", "`b + 1` cannot be computed where b = 9223372036854775807:"),
+        ("count(*) FILTER (WHERE b+n > 0)", "`b + n > 0` cannot be computed where n = 2147483647, b = 9223372036854775807:"),
+        ("max(x)::INT", "`max(x)::INT` cannot be computed where max(x) = 1e30:"),
+        ("max(at + n * INTERVAL '1' DAY * n)", "`at + n * INTERVAL '1' DAY * n` cannot be computed where"),
+    ];
+    for (expression, said) in shown {
+        let program = format!(
+            "{}{SINK}INSERT INTO o SELECT k, {expression} AS y FROM TUMBLE(t, INTERVAL '1' SECOND) GROUP BY k;",
+            stream(", bad_rows = 'skip'")
+        );
+        let ran = run(INPUT, &program, &[]);
+        assert!(ran.status == 0 && ran.said.contains(said) && !ran.said.contains("__"), "{expression}: {}", ran.said);
+    }
 }
 
 /// Of several streams the strictest policy counts, and what a derived stream does is what its source does.

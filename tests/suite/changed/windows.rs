@@ -227,3 +227,27 @@ fn two_windows_that_swap_their_names_or_places() {
         ),
     ]);
 }
+
+/// What reads results in order asks for their places, which were not kept before.
+#[test]
+fn a_window_whose_results_are_read_in_order_from_now_on_goes_on() {
+    const TUMBLE: &str = "CREATE STREAM sums AS SELECT card, sum(amount) AS total, window_time
+      FROM TUMBLE(txn, INTERVAL '1' MINUTE) GROUP BY card; INSERT INTO out SELECT card, total FROM sums;";
+    const SESSION: &str = "CREATE STREAM sums AS SELECT card, sum(amount) AS total, window_time
+      FROM SESSION(txn, INTERVAL '30' SECOND) GROUP BY card; INSERT INTO out SELECT card, total FROM sums;";
+    let read = |before: &str| -> &'static str {
+        let reader = "CREATE PATTERN pairs ON sums PARTITION BY card MATCH a b SELECT card, a.total AS a, b.total AS b;
+          CREATE SINK more WITH (connector = 'memory'); INSERT INTO more SELECT card, a, b FROM pairs;";
+        format!("{before}{reader}").leak()
+    };
+    const SAME: Expected = Expected::Rows(&["card=7 total=1.0", "card=7 total=35.0"]);
+    const MORE: Expected = Expected::Rows(&["card=7 total=1.0", "card=7 total=35.0", "more card=7 a=35.0 b=1.0"]);
+    let less = |name, before, after| Change { may_drop: true, ..change(name, before, after, SAME) };
+    check(&[
+        change("tumbling, read", TUMBLE, read(TUMBLE), MORE),
+        change("sessions, read", SESSION, read(SESSION), MORE),
+        less("tumbling, not read any more", read(TUMBLE), TUMBLE),
+        less("sessions, not read any more", read(SESSION), SESSION),
+        change("sessions, still read", read(SESSION), read(SESSION), MORE),
+    ]);
+}

@@ -6,9 +6,11 @@
 //! product*, 2005), as long as these hold it exactly, which they do for the values of practice. Where they do not, it becomes a wide
 //! number (U. Kulisch, *Very fast and exact accumulation of products*, 2011).
 
+mod broad;
 mod totals;
 mod wide;
 
+pub use broad::Broad;
 use std::fmt;
 pub use totals::{sum_of_integers, total_of_call};
 pub use wide::Wide;

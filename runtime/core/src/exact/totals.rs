@@ -1,10 +1,10 @@
 //! Exact totals of columns.
 
-use super::{ExactSum, average_of_integers};
+use super::{Broad, ExactSum, average_of_integers};
 use crate::expr::{OUT_OF_RANGE, sql_type};
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type, i256};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
@@ -32,6 +32,9 @@ pub fn total_of_call(call: &AggregateFunctionExpr, rows: &RecordBatch) -> Result
     if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
         return Ok(Some(total_of_floats(floats.iter().flatten(), is_sum, call.is_distinct())));
     }
+    if let Some(broad) = Broad::of(is_sum, column.data_type(), call.field().data_type()) {
+        return Ok(Some(total_of_broad(&broad, &column, call.is_distinct())?));
+    }
     let integers: Vec<i128> = match integers(&column)? {
         Some(integers) => integers,
         None => return Ok(None),
@@ -58,6 +61,15 @@ fn total_of_floats(values: impl Iterator<Item = f64>, is_sum: bool, is_distinct:
     let sum: ExactSum = values.iter().copied().collect();
     let total = || if is_sum { sum.value() } else { sum.average(values.len() as u64) };
     ScalarValue::Float64((!values.is_empty()).then(total))
+}
+
+fn total_of_broad(broad: &Broad, column: &ArrayRef, is_distinct: bool) -> Result<ScalarValue> {
+    let mut units: Vec<i256> = Broad::units(column)?.into_iter().flatten().collect();
+    if is_distinct {
+        units = units.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    }
+    let sum = units.iter().fold(i256::ZERO, |sum, value| sum.wrapping_add(*value));
+    broad.fitted((!units.is_empty()).then(|| broad.total(sum, units.len() as u64)))
 }
 
 /// An integer without the cast to floats that averages wrap around it.

@@ -1,5 +1,7 @@
-//! Aggregate calls: what is written, and how it is computed.
+//! Aggregate calls: how they are computed.
 
+use super::broad_sums::BroadSums;
+use super::call::AggregateCall;
 use super::distinct::DistinctCounts;
 use super::extremes::extremes;
 use super::ordered::{OrderedCall, OrderedRows};
@@ -15,95 +17,14 @@ use datafusion_expr::{AggregateUDF, EmitTo, Expr, GroupsAccumulator};
 use datafusion_physical_expr::PhysicalSortExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::Column;
-use egret_core::expr::{Expression, Planner, Scope, coerce, parse_expression, show};
+use egret_core::exact::Broad;
+use egret_core::expr::{Expression, Scope, coerce, show};
 use egret_core::floats::plain_column;
 use egret_core::key::check_key_type;
 use egret_core::layout::type_name;
 use egret_core::{Error, Result, StreamSchema};
 use std::cmp::Ordering;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
-
-/// An aggregate of a window: `avg(amount)`, under a name.
-///
-/// All aggregate functions of DataFusion can be used, with `DISTINCT`, `FILTER (WHERE ...)` and `ORDER BY` inside. Results
-/// depend on the rows alone: sums and averages are exact and rounded once, and functions that depend on order
-/// (`first_value`, `array_agg`) read rows in order of event time, ties by their places, or by content where they have none.
-///
-/// ```
-/// use egret_core::StreamSchema;
-/// use egret_operators::window::AggregateCall;
-/// use arrow::datatypes::{DataType, Field};
-/// let schema = StreamSchema::new(vec![Field::new("amount", DataType::Float64, true), StreamSchema::time_field("at")], Some("at"))?;
-/// let call = AggregateCall::parse("large", "count(*) FILTER (WHERE amount > 900)", &schema)?;
-/// assert_eq!(call.name(), "large");
-/// assert!(AggregateCall::parse("x", "amount * 2", &schema).is_err());
-/// # Ok::<(), egret_core::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct AggregateCall {
-    name: String,
-    function: AggregateFunction,
-}
-
-impl AggregateCall {
-    /// A function over some arguments; no arguments is for `count(*)`.
-    pub fn new(name: &str, function: Arc<AggregateUDF>, args: &[Expression], distinct: bool) -> Self {
-        let args = if args.is_empty() {
-            vec![Expr::Literal(ScalarValue::Int64(Some(1)), None)]
-        } else {
-            args.iter().map(|argument| argument.logical().clone()).collect()
-        };
-        Self { name: name.to_owned(), function: AggregateFunction::new_udf(function, args, distinct, None, Vec::new(), None) }
-    }
-
-    /// A call as text, over the columns of a stream.
-    ///
-    /// # Errors
-    /// The text does not parse, names something unknown, or is not a single aggregate call.
-    pub fn parse(name: &str, text: &str, schema: &StreamSchema) -> Result<Self> {
-        let plan = || {
-            let tree = parse_expression(text)?;
-            Self::from_logical(name, Planner::new().logical(&tree, &Scope::of_stream(schema)?)?)
-        };
-        plan().map_err(|error| error.context(format!("in the aggregate `{text}`")))
-    }
-
-    /// A logical aggregate call, as a planner makes it.
-    ///
-    /// # Errors
-    /// It is something else.
-    pub fn from_logical(name: &str, call: Expr) -> Result<Self> {
-        match call {
-            Expr::Alias(alias) => Self::from_logical(name, *alias.expr),
-            Expr::AggregateFunction(function) => Ok(Self { name: name.to_owned(), function }),
-            other => Err(Error::job(format!("`{}` is not an aggregate call", other.human_display())).help(
-                "write one call of an aggregate function, such as avg(amount), and compute on its result behind the window",
-            )),
-        }
-    }
-
-    /// The name of the result's column.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What is computed, as it is written.
-    pub(super) fn shown(&self) -> String {
-        show::sql(&Expr::AggregateFunction(self.function.clone()))
-    }
-
-    /// What is computed, without the name.
-    pub(super) fn text(&self) -> String {
-        Expr::AggregateFunction(self.function.clone()).human_display().to_string()
-    }
-}
-
-impl fmt::Display for AggregateCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} AS {}", self.text(), self.name)
-    }
-}
 
 /// An aggregate call bound to a stream, ready to make accumulators.
 #[derive(Debug)]
@@ -128,6 +49,8 @@ enum Method {
     Variance(Statistic),
     Floats(Total),
     Integers(Total),
+    /// Of lengths and of decimals.
+    Broad(Broad),
     Distinct(DataType),
     /// The least (`Less`) or the greatest of floats.
     Extreme(Ordering, DataType),
@@ -193,9 +116,20 @@ impl Aggregate {
             return Err(Error::job("grouping() has no meaning in a window").help("leave it out"));
         }
         let compile = |expr: &Expr| Expression::new(expr.clone(), &scope);
-        let args = params.args.iter().map(compile).collect::<Result<Vec<_>>>()?;
-        let integers = integers(&call.function.params.args, &scope).map(|argument| compile(&argument)).transpose()?;
+        let arguments = &call.function.params.args;
+        let (texts, filter_text) = match &call.written {
+            Some((texts, filter)) if texts.len() == params.args.len() => (texts.clone(), filter.clone()),
+            _ => (arguments.iter().map(show::sql).collect(), call.function.params.filter.as_deref().map(show::sql)),
+        };
+        let text = |place: usize| texts.get(place).map_or("", String::as_str);
+        let argument = |(place, expr): (usize, &Expr)| Ok(compile(expr)?.with_text(text(place)));
+        let args = params.args.iter().enumerate().map(argument).collect::<Result<Vec<_>>>()?;
+        let integers = integers(arguments, &scope).map(|expr| argument((0, &expr))).transpose()?;
         let filter = params.filter.as_deref().map(compile).transpose()?;
+        let filter = filter.map(|filter| match &filter_text {
+            Some(text) => filter.with_text(text),
+            None => filter,
+        });
         let order = params.order_by.iter().map(|sort| Ok((compile(&sort.expr)?, options(sort)))).collect::<Result<Vec<_>>>()?;
         Binding { call, func, params: &params, schema, args, integers, order }.choose(filter)
     }
@@ -216,6 +150,7 @@ impl Aggregate {
             Method::Variance(statistic) => Box::new(Variances::new(*statistic)),
             Method::Floats(total) => Box::new(FloatSums::new(*total)),
             Method::Integers(total) => Box::new(IntegerSums::new(*total)),
+            Method::Broad(total) => Box::new(BroadSums::new(total.clone())),
             Method::Distinct(data_type) => Box::new(DistinctCounts::new(data_type)),
             Method::Extreme(wanted, data_type) => {
                 extremes(data_type, *wanted).ok_or_else(|| Error::bug(format!("{data_type} is no float")))?
@@ -228,7 +163,11 @@ impl Aggregate {
             Method::Ordered(call) => {
                 let call = Arc::clone(call);
                 let is_whole = call.total == Some(Total::Sum) && self.field.data_type().is_integer();
-                let result = if is_whole { WHOLE } else { self.field.data_type().clone() };
+                let result = match &call.broad {
+                    Some(broad) => broad.total_type(),
+                    None if is_whole => WHOLE,
+                    None => self.field.data_type().clone(),
+                };
                 let make = Box::new(move || Ok(Box::new(OrderedRows::new(Arc::clone(&call))) as _));
                 Box::new(PerGroup::new(result, make))
             }
@@ -261,7 +200,10 @@ impl Aggregate {
     pub(super) fn can_overflow(&self) -> bool {
         match &self.method {
             Method::Integers(total) => *total == Total::Sum,
-            Method::Ordered(call) => call.total == Some(Total::Sum) && self.field.data_type().is_integer(),
+            Method::Broad(_) => true,
+            Method::Ordered(call) => {
+                call.broad.is_some() || (call.total == Some(Total::Sum) && self.field.data_type().is_integer())
+            }
             _ => false,
         }
     }
@@ -292,7 +234,7 @@ impl Aggregate {
     pub(super) fn has_small_state(&self) -> bool {
         const GROWING: [&str; 3] = ["median", "percentile_cont", "count"];
         match &self.method {
-            Method::Variance(_) | Method::Floats(_) | Method::Integers(_) | Method::Extreme(..) => true,
+            Method::Variance(_) | Method::Floats(_) | Method::Integers(_) | Method::Broad(_) | Method::Extreme(..) => true,
             Method::Groups(expression) => {
                 let is_plain_count = expression.fun().name() == "count" && !expression.is_distinct();
                 is_plain_count || !GROWING.contains(&expression.fun().name())
@@ -363,6 +305,9 @@ impl Binding<'_> {
                 (Method::Integers(total), self.integers.iter().cloned().map(InputColumn::Expression).collect())
             }
             (Some(total), _) if floats && !distinct => (Method::Floats(total), self.arguments()),
+            (Some(total), _) if !distinct && let Some(broad) = self.broad(total, field.data_type()) => {
+                (Method::Broad(broad), self.arguments())
+            }
             (_, Some(statistic)) if floats && !distinct => (Method::Variance(statistic), self.arguments()),
             _ if name == "count" && distinct && self.counts_one_key() => {
                 (Method::Distinct(self.args[0].data_type().clone()), self.arguments())
@@ -412,6 +357,12 @@ impl Binding<'_> {
         self.args.iter().cloned().map(InputColumn::Expression).collect()
     }
 
+    /// The total, if it is one of lengths or of decimals.
+    fn broad(&self, total: Total, result: &DataType) -> Option<Broad> {
+        let [argument] = self.args.as_slice() else { return None };
+        Broad::of(total == Total::Sum, argument.data_type(), result)
+    }
+
     /// Whether there is one argument, of a type that can be a key.
     fn counts_one_key(&self) -> bool {
         matches!(self.args.as_slice(), [argument] if check_key_type(argument.data_type()).is_ok())
@@ -455,6 +406,7 @@ impl Binding<'_> {
         if !distinct {
             by.extend(self.time_and_place()?.into_iter().map(|by| (by, SortOptions::default())));
         }
+        let broad = Total::of(self.func.name()).and_then(|total| self.broad(total, expression.field().data_type()));
         let of_numbers = |argument: &Expression| *argument.data_type() == DataType::Float64 || self.integers.is_some();
         let total = Total::of(self.func.name()).filter(|_| self.args.first().is_some_and(of_numbers));
         let args = match (&self.integers, total) {
@@ -472,7 +424,7 @@ impl Binding<'_> {
         let sorts = distinct || !order.is_empty();
         let is_list =
             matches!(self.func.name(), "array_agg" | "nth_value" | "first_value" | "last_value") && self.order.is_empty();
-        let call = OrderedCall { expression, total, order, kept_types, constants, distinct, sorts };
+        let call = OrderedCall { expression, total, broad, order, kept_types, constants, distinct, sorts };
         let inputs: Vec<InputColumn> = columns.into_iter().map(InputColumn::Expression).collect();
         // What only fills an array or a text is kept as it was given.
         Ok((Method::Ordered(Arc::new(call)), if distinct || !is_list { plain(inputs) } else { inputs }))

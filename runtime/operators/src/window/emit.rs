@@ -4,9 +4,9 @@
 
 use super::spec::Plan;
 use super::sums::WHOLE;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
-use arrow::datatypes::{Decimal128Type, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use egret_core::MILLI;
 use egret_core::expr::{OUT_OF_RANGE, show, sql_type};
 use egret_core::{Batch, Context, EventTime, Result, Uncomputed};
@@ -34,7 +34,7 @@ impl Results {
     }
 
     /// A sum that its column does not hold.
-    fn refuse(&mut self, plan: &Plan, window: &RecordBatch, row: usize, (column, sum): (usize, i128)) {
+    fn refuse(&mut self, plan: &Plan, window: &RecordBatch, row: usize, (column, sum): (usize, String)) {
         let call = &plan.calls()[column - window.num_columns()];
         let read = window.schema_ref().fields().iter().zip(window.columns());
         let values: Vec<String> =
@@ -119,9 +119,15 @@ fn fitted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(Arc::clone(column));
     }
-    if *column.data_type() == WHOLE {
-        let options = CastOptions { safe: true, ..CastOptions::default() };
-        return Ok(cast_with_options(column, field.data_type(), &options)?);
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    match (column.data_type(), field.data_type()) {
+        (DataType::Decimal256(..), DataType::Duration(_)) => {
+            return Ok(cast(&cast_with_options(column, &DataType::Int64, &options)?, field.data_type())?);
+        }
+        (of, to) if *of == WHOLE || matches!(of, DataType::Decimal256(..)) => {
+            return Ok(cast_with_options(column, to, &options)?);
+        }
+        _ => {}
     }
     Ok(cast(column, field.data_type())?)
 }
@@ -148,7 +154,7 @@ fn without_overflows(
     let is_good = |row: usize| {
         let wrong = columns.iter().find(|&&column| all.column(column).is_null(row) && given[column].is_valid(row));
         if let Some(&column) = wrong {
-            out.refuse(plan, &window, row, (column, given[column].as_primitive::<Decimal128Type>().value(row)));
+            out.refuse(plan, &window, row, (column, show::plain(&given[column], row)));
         }
         Some(wrong.is_none())
     };

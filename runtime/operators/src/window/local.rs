@@ -226,7 +226,7 @@ impl Operator for LocalWindows {
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let decoded = decode(&parts, &self.plan.aggregate_texts(), self.plan.input.arrow())?;
+        let decoded = decode(&parts, &self.plan)?;
         // Where the clocks of former instances differ, the least is safe: what comes behind another is passed on by the windows.
         self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
         decoded.states.map_or(Ok(()), |states| self.panes.restore(&states, &decoded.clocks))

@@ -24,6 +24,8 @@
 //! Not here: windows over processing time, triggers before the end, retractions of earlier results.
 
 mod aggregate;
+mod broad_sums;
+mod call;
 mod counts;
 mod distinct;
 mod emit;
@@ -43,7 +45,8 @@ mod spec;
 mod sums;
 mod variances;
 
-pub use aggregate::{AggregateCall, depends_on_order};
+pub use aggregate::depends_on_order;
+pub use call::AggregateCall;
 pub use local::{LocalWindowFactory, ROWS};
 pub use operator::{STATES_IN, WindowOperator};
 pub use spec::{LATE, WINDOW_END, WINDOW_START, WINDOW_TIME, WindowFactory, WindowKind, WindowSpec};

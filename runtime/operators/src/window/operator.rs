@@ -368,7 +368,7 @@ impl Operator for WindowOperator {
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let decoded = decode(&parts, &self.plan.aggregate_texts(), self.plan.input.arrow())?;
+        let decoded = decode(&parts, &self.plan)?;
         self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
         for (late, rows) in decoded.waiting {
             match late {

@@ -7,12 +7,13 @@
 use super::sums::{Total, total_of};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{SortColumn, SortOptions, concat, lexsort_to_indices, take_arrays};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, i256};
 use arrow::row::{RowConverter, SortField};
 use datafusion_common::utils::SingleRowListArrayBuilder;
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{DataFusionError, Result, ScalarValue, internal_err};
 use datafusion_expr::Accumulator;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
+use egret_core::exact::Broad;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(super) struct OrderedCall {
     pub(super) expression: AggregateFunctionExpr,
     /// Sums and averages of numbers are computed here.
     pub(super) total: Option<Total>,
+    /// So are those of lengths and of decimals.
+    pub(super) broad: Option<Broad>,
     /// How the leading columns, which are not arguments, are sorted.
     pub(super) order: Vec<SortOptions>,
     /// The types of all columns that are kept: those that are sorted by, then the arguments that are no constants.
@@ -101,6 +104,18 @@ impl OrderedRows {
     }
 }
 
+/// A total in the type in which it leaves: whether that of the result holds it is seen behind.
+fn total_of_broad(broad: &Broad, column: &ArrayRef) -> Result<ScalarValue> {
+    let units = Broad::units(column).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let count = (column.len() - column.null_count()) as u64;
+    let sum = units.into_iter().flatten().fold(i256::ZERO, i256::wrapping_add);
+    let total = (count > 0).then(|| broad.total(sum, count));
+    match broad.total_type() {
+        DataType::Decimal256(precision, scale) => Ok(ScalarValue::Decimal256(total, precision, scale)),
+        other => internal_err!("totals leave as decimals, not as {other}"),
+    }
+}
+
 fn references(parts: &[ArrayRef]) -> Vec<&dyn Array> {
     parts.iter().map(AsRef::as_ref).collect()
 }
@@ -124,6 +139,9 @@ impl Accumulator for OrderedRows {
         let arguments = self.arguments()?;
         if let (Some(total), [column]) = (self.call.total, arguments.as_slice()) {
             return total_of(total, column);
+        }
+        if let (Some(broad), [column]) = (&self.call.broad, arguments.as_slice()) {
+            return total_of_broad(broad, column);
         }
         let mut accumulator = self.call.expression.create_accumulator()?;
         if arguments.first().is_some_and(|column| !column.is_empty()) {

@@ -17,11 +17,13 @@
 //! window has fired. The metadata of its schema says under `aggregates` what each aggregate is, a line each, so that they are found
 //! again when a job has others as well or in another order. The last column of the second stream is the watermark that a late row was behind, null for rows on time.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use super::spec::Plan;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use egret_core::ipc::{self, Lacking};
 use egret_core::key::{KeyGroup, hash_keys};
+use egret_core::row_place::PLACE;
 use egret_core::{Error, EventTime, Result, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,7 +139,9 @@ fn with_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBa
 }
 
 /// The states of these aggregates among those that were written, under the numbers that they have now.
-fn of_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBatch> {
+///
+/// Places were not written when nothing read the results in order: those of windows that are open come from later rows, if there are any.
+fn of_aggregates(rows: &RecordBatch, plan: &Plan) -> Result<RecordBatch> {
     let schema = rows.schema_ref();
     let written =
         schema.metadata().get(AGGREGATES).ok_or_else(|| Error::external("the state of windows says of no aggregates"))?;
@@ -149,10 +153,19 @@ fn of_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBatc
             columns.push(Arc::clone(column));
         }
     }
-    for (number, aggregate) in aggregates.iter().enumerate() {
-        let place = written.iter().position(|other| other == aggregate).ok_or_else(|| {
-            Error::job(format!("the state of windows has no {aggregate}")).help("give the changed statement another uid")
-        })?;
+    for (number, aggregate) in plan.aggregate_texts().iter().enumerate() {
+        let Some(place) = written.iter().position(|other| other == aggregate) else {
+            if plan.calls()[number].name() != PLACE {
+                return Err(
+                    Error::job(format!("the state of windows has no {aggregate}")).help("give the changed statement another uid")
+                );
+            }
+            for data_type in plan.aggregates[number].state_types()? {
+                fields.push(Arc::new(Field::new(format!("{STATE}{number}"), data_type.clone(), true)));
+                columns.push(nothing(&data_type, rows.num_rows()));
+            }
+            continue;
+        };
         let name = format!("{STATE}{place}");
         for (field, column) in schema.fields().iter().zip(rows.columns()).filter(|(field, _)| *field.name() == name) {
             fields.push(Arc::new(field.as_ref().clone().with_name(format!("{STATE}{number}"))));
@@ -160,6 +173,14 @@ fn of_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBatc
         }
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// The state of a first or last value that has seen no row: nulls, and that nothing is set.
+fn nothing(data_type: &DataType, rows: usize) -> ArrayRef {
+    match data_type {
+        DataType::Boolean => Arc::new(BooleanArray::from(vec![false; rows])),
+        other => new_null_array(other, rows),
+    }
 }
 
 /// What was written.
@@ -177,7 +198,8 @@ pub(super) struct Decoded {
 ///
 /// # Errors
 /// The version is unknown, or the bytes do not decode.
-pub(super) fn decode(parts: &[Snapshot], aggregates: &[String], input: &SchemaRef) -> Result<Decoded> {
+pub(super) fn decode(parts: &[Snapshot], plan: &Plan) -> Result<Decoded> {
+    let input = plan.input.arrow();
     let mut decoded = Decoded::default();
     let (mut states, mut waiting) = (Vec::new(), Vec::new());
     for (group, bytes) in parts.iter().flat_map(|part| &part.keyed) {
@@ -186,7 +208,7 @@ pub(super) fn decode(parts: &[Snapshot], aggregates: &[String], input: &SchemaRe
         let known = decoded.clocks.entry(*group).or_insert(clock);
         *known = clock.max(*known);
         for rows in ipc::decode_rows(first).map_err(place)? {
-            states.push(of_aggregates(&rows, aggregates).map_err(place)?);
+            states.push(of_aggregates(&rows, plan).map_err(place)?);
         }
         waiting.extend(ipc::decode_rows(second).map_err(place)?);
     }

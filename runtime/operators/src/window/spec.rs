@@ -1,6 +1,7 @@
 //! What windows there are, and the plan that all instances share.
 
-use super::aggregate::{Aggregate, AggregateCall};
+use super::aggregate::Aggregate;
+use super::call::AggregateCall;
 use super::groups::Prepared;
 use super::keys::canonical;
 use super::operator::WindowOperator;
@@ -10,6 +11,7 @@ use arrow::datatypes::{DataType, Field};
 use egret_core::expr::{Expression, compute};
 use egret_core::key::check_key_type;
 use egret_core::layout::{KEPT, key_fact};
+use egret_core::row_place::PLACE;
 use egret_core::{
     Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed,
 };
@@ -238,8 +240,9 @@ impl Plan {
             key_fact(&self.keys, self.input.arrow()),
             ("allowed lateness".to_owned(), Length(self.lateness_us).to_string()),
         ];
-        let types = self.aggregates.iter().map(Aggregate::types);
-        facts.extend(self.aggregate_texts().into_iter().zip(types).map(|(text, types)| (format!("{}{text}", KEPT[1]), types)));
+        // A result without a place is as good as one with it.
+        let calls = self.calls.iter().zip(&self.aggregates).filter(|(call, _)| call.name() != PLACE);
+        facts.extend(calls.map(|(call, aggregate)| (format!("{}{}", KEPT[1], call.text()), aggregate.types())));
         StateLayout::own(facts)
     }
 

@@ -144,7 +144,9 @@ fn spread(cell: &Cell, squares: Twofold) -> f64 {
     let mut difference = squares;
     difference.add(-mean_part.high);
     difference.low -= mean_part.low;
-    difference.value().max(0.0)
+    let spread = difference.value();
+    // Of what is not finite it is unknown, not zero.
+    if spread < 0.0 { 0.0 } else { spread }
 }
 
 fn result(statistic: Statistic, cell: &Cell, squares: Option<&Twofold>) -> Option<f64> {
@@ -249,5 +251,16 @@ mod tests {
         assert_eq!(compute(Statistic::VarianceSample, &[&[5.0]]), None);
         assert_eq!(compute(Statistic::DeviationPopulation, &[&[5.0]]), Some(0.0));
         assert_eq!(compute(Statistic::DeviationSample, &[&[1.0, 3.0], &[]]), Some(2_f64.sqrt()));
+    }
+
+    #[test]
+    fn variances_of_what_is_not_finite_are_not_zero() {
+        for part in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for statistic in ["var", "var_pop", "stddev", "stddev_pop"] {
+                let variance = compute(Statistic::of(statistic).unwrap(), &[&[1.0, part], &[2.0]]);
+                assert!(variance.unwrap().is_nan(), "{statistic} of {part}: {variance:?}");
+            }
+        }
+        assert_eq!(compute(Statistic::VariancePopulation, &[&[1e308, -1e308]]), Some(f64::INFINITY));
     }
 }
