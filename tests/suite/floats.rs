@@ -183,6 +183,32 @@ fn equal_floats_are_one_key_one_group_one_vertex() {
     assert!(!extremes.is_empty());
 }
 
+/// The first of the zeros is -0.0, which a key and an extreme are not.
+#[test]
+fn keys_and_extremes_show_zero_without_a_sign_in_every_place() {
+    for query in [
+        "SELECT x AS y FROM TUMBLE(t, INTERVAL '1' HOUR) WHERE x = 0.0 GROUP BY x;",
+        "SELECT min(x) AS y FROM TUMBLE(t, INTERVAL '1' HOUR) WHERE x = 0.0;",
+        "SELECT x AS y FROM t MATCH_RECOGNIZE (PARTITION BY x ORDER BY at MEASURES A.id AS a PATTERN (A) DEFINE A AS id = 1);",
+        "SELECT x AS y FROM t MATCH_RECOGNIZE (PARTITION BY x ORDER BY at MEASURES A.id AS a ALL ROWS PER MATCH PATTERN (A)
+           DEFINE A AS id = 1);",
+        "SELECT y FROM t MATCH_RECOGNIZE (ORDER BY at MEASURES min(x) AS y PATTERN (A) DEFINE A AS id = 1);",
+        "SELECT y FROM t MATCH_RECOGNIZE (ORDER BY at MEASURES max(x) AS y PATTERN (A B) DEFINE A AS id = 1, B AS B.id > A.id);",
+    ] {
+        assert_eq!(rows_of(&format!("INSERT INTO o {query}")), ["y=0.0"], "{query}");
+    }
+    for pattern in [
+        "PARTITION BY x MATCH a DEFINE a AS id = 1 SELECT x AS y",
+        "PARTITION BY x MATCH a -> b DEFINE a AS id = 1 SELECT x AS y",
+        "MATCH a DEFINE a AS id = 1 SELECT min(a.x) AS y",
+        "MATCH a{2} DEFINE a AS x = 0.0 SELECT max(a.x) AS y",
+        "MATCH a -> b DEFINE a AS id = 1, b AS 1 / min(a.x) > 0 SELECT min(a.x) AS y",
+    ] {
+        let rows = rows_of(&format!("CREATE PATTERN p ON t {pattern}; INSERT INTO o SELECT y FROM p;"));
+        assert_eq!(rows, ["y=0.0"], "{pattern}");
+    }
+}
+
 #[test]
 fn what_is_only_passed_on_is_as_it_was_given() {
     assert_eq!(rows_of("INSERT INTO o SELECT x FROM t WHERE x = 0.0;"), ["x=-0.0", "x=0.0"]);

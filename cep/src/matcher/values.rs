@@ -7,12 +7,13 @@ use super::slab::NONE;
 use super::store::Store;
 use crate::condition::names::zero;
 use crate::value::{Function, RunValue};
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, new_empty_array, new_null_array};
 use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::Result;
 use egret_core::exact::{ExactSum, average_of_integers, sum_of_integers, total_of_call};
 use egret_core::expr::aggregated;
+use egret_core::floats::{plain, plain_column};
 use egret_core::row_place::{self, hash_of, made_of};
 use egret_core::scalar::{self, Kind, Scalar, kind, read};
 use std::cmp::Ordering;
@@ -93,7 +94,11 @@ impl Fold {
             // A column is of integers or of floats.
             Function::Average if self.whole == 0 => Scalar::Float(self.float.average(self.count as u64)),
             Function::Average => Scalar::Float(average_of_integers(self.whole, self.count as u64)),
-            _ => event_value(store, value, self.best)?,
+            // An extreme of zeros is zero.
+            _ => match event_value(store, value, self.best)? {
+                Scalar::Float(number) => Scalar::Float(plain(number)),
+                other => other,
+            },
         })
     }
 }
@@ -196,11 +201,13 @@ pub(crate) fn array(store: &mut Store, index: usize, value: &RunValue, chain: u3
         Function::Other(function) => Ok(aggregate(store, value, function, chain)?.to_array()?),
         Function::Any | Function::First(_) | Function::Last(_) => {
             let event = picked(store, value, chain, &mut Vec::new());
-            cell(store, value, event)
+            let cell = cell(store, value, event)?;
+            // That of any event is the key.
+            Ok(if matches!(value.function, Function::Any) { plain_column(&cell) } else { cell })
         }
         Function::Least | Function::Greatest => {
             let best = fold(store, index, value, chain)?.best;
-            cell(store, value, best)
+            Ok(plain_column(&cell(store, value, best)?))
         }
         _ => Ok(match scalar(store, index, value, chain)? {
             Scalar::Int(number) => std::sync::Arc::new(Int64Array::from(vec![number])),
@@ -241,14 +248,17 @@ pub(crate) fn column(store: &mut Store, index: usize, value: &RunValue, chains: 
         Function::Any | Function::First(_) | Function::Last(_) => {
             let mut scratch = Vec::new();
             let events: Vec<u32> = chains.iter().map(|&chain| picked(store, value, chain, &mut scratch)).collect();
-            store.gather(value.column.unwrap_or_default(), &events)
+            let cells = store.gather(value.column.unwrap_or_default(), &events)?;
+            Ok(if matches!(value.function, Function::Any) { plain_column(&cells) } else { cells })
         }
         Function::Least | Function::Greatest => {
             let best = |chain: &u32| Ok(fold(store, index, value, *chain)?.best);
             let events = chains.iter().map(best).collect::<Result<Vec<_>>>()?;
-            store.gather(value.column.unwrap_or_default(), &events)
+            Ok(plain_column(&store.gather(value.column.unwrap_or_default(), &events)?))
         }
         Function::Place => places(store, value.column.unwrap_or_default(), chains),
+        // Of all of them something could not be computed.
+        Function::Other(_) if chains.is_empty() => Ok(new_empty_array(&value.data_type)),
         Function::Other(function) => {
             let values = chains.iter().map(|&chain| aggregate(store, value, function, chain)).collect::<Result<Vec<_>>>()?;
             Ok(ScalarValue::iter_to_array(values)?)

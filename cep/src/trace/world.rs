@@ -16,6 +16,7 @@ use egret_core::batch::micros;
 use egret_core::exact::{ExactSum, average_of_integers, sum_of_integers, total_of_call};
 use egret_core::expr::aggregated;
 use egret_core::expr::{Expression, compute};
+use egret_core::floats::plain_column;
 use egret_core::scalar::{self, Scalar, read};
 use egret_core::{Error, Result};
 use std::cmp::Ordering;
@@ -184,8 +185,8 @@ fn of_cells(value: &RunValue, cells: &ArrayRef, schema: &Schema, column: usize) 
                 }
             }
         }
-        Function::Least => cell(best(cells, Ordering::Less)?),
-        Function::Greatest => cell(best(cells, Ordering::Greater)?),
+        Function::Least => plain_column(&cell(best(cells, Ordering::Less)?)),
+        Function::Greatest => plain_column(&cell(best(cells, Ordering::Greater)?)),
         Function::Why | Function::Place => return Err(Error::bug("no condition asks why, or for a place")),
         Function::Other(function) => aggregate(value, function, cells, schema, column)?,
     })

@@ -11,6 +11,7 @@ use datafusion_common::ScalarValue;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use egret_core::exact::total_of_call;
 use egret_core::expr::aggregated;
+use egret_core::floats::plain_column;
 use egret_core::scalar::{Scalar, holds, read};
 use egret_core::{Error, Result, Uncomputed};
 use std::sync::Arc;
@@ -139,7 +140,7 @@ impl SoFar<'_> {
             }
             Kind::Aggregate { fold: Fold::Least(column) | Fold::Greatest(column), .. } => {
                 let best = self.folded(value).and_then(|(_, folded)| folded.best);
-                self.cell(best.and_then(|best| self.rows.get(best)), *column, data_type)
+                plain_column(&self.cell(best.and_then(|best| self.rows.get(best)), *column, data_type))
             }
             Kind::Aggregate { .. } => match self.scalar(value)? {
                 Scalar::Int(number) => Arc::new(Int64Array::from(vec![number])),

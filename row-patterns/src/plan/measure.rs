@@ -31,6 +31,8 @@ pub(crate) struct RowMeasures {
 pub(crate) enum OutputColumn {
     /// A stored column of the row shown.
     Stored(usize),
+    /// A column of the key: of zeros, zero.
+    Key(usize),
     /// A measure.
     Measure(usize),
     /// The event time of the last row of the match.
@@ -86,7 +88,9 @@ impl RowMeasures {
             }
         }
         for &column in &taken {
-            self.columns.push(OutputColumn::Stored(columns.of_input(column)?));
+            let stored = columns.of_input(column)?;
+            let is_key = source.partition.contains(&column);
+            self.columns.push(if is_key { OutputColumn::Key(stored) } else { OutputColumn::Stored(stored) });
             fields.push(schema.arrow().field(column).clone());
         }
         for (index, ((_, name), expression)) in measured().enumerate() {

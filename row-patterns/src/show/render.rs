@@ -12,6 +12,7 @@ use crate::plan::value::{Fold, Kind, Read, RowValue};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, new_empty_array};
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
+use egret_core::floats::plain_column;
 use egret_core::scalar::Scalar;
 use egret_core::{Batch, Error, Result, Uncomputed};
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub(crate) struct Rendered {
 #[derive(Debug)]
 enum Cells {
     Column(usize, Vec<Option<RowRef>>),
+    /// The least or greatest of some cells: of zeros, zero.
+    Extreme(usize, Vec<Option<RowRef>>),
     Labels(Vec<Option<u16>>),
     Exists(Vec<bool>),
     Ints(Vec<Option<i64>>),
@@ -51,8 +54,8 @@ enum Cells {
 impl Cells {
     fn of(value: &RowValue) -> Self {
         match &value.kind {
-            Kind::Cell { read: Read::Column(column), .. }
-            | Kind::Aggregate { fold: Fold::Least(column) | Fold::Greatest(column), .. } => Self::Column(*column, Vec::new()),
+            Kind::Cell { read: Read::Column(column), .. } => Self::Column(*column, Vec::new()),
+            Kind::Aggregate { fold: Fold::Least(column) | Fold::Greatest(column), .. } => Self::Extreme(*column, Vec::new()),
             Kind::Cell { read: Read::Label, .. } => Self::Labels(Vec::new()),
             Kind::Cell { read: Read::Exists, .. } => Self::Exists(Vec::new()),
             Kind::Aggregate { fold: Fold::Other { .. }, .. } => Self::Others(value.data_type.clone(), Vec::new()),
@@ -63,7 +66,7 @@ impl Cells {
 
     fn push_null(&mut self) -> Result<()> {
         match self {
-            Self::Column(_, list) => list.push(None),
+            Self::Column(_, list) | Self::Extreme(_, list) => list.push(None),
             Self::Labels(list) => list.push(None),
             Self::Exists(list) => list.push(false),
             Self::Ints(list) => list.push(None),
@@ -79,6 +82,7 @@ impl Cells {
         let label = |label: u16| plan.variables.names[usize::from(label)].as_str();
         Ok(match self {
             Self::Column(column, list) => store.gather(*column, &take(list), None)?,
+            Self::Extreme(column, list) => plain_column(&store.gather(*column, &take(list), None)?),
             Self::Labels(list) => Arc::new(StringArray::from_iter(take(list).into_iter().map(|found| found.map(label)))),
             Self::Exists(list) => Arc::new(BooleanArray::from(take(list))),
             Self::Ints(list) => Arc::new(Int64Array::from(take(list))),
@@ -202,6 +206,7 @@ impl Rendered {
         self.wrong.extend(said);
         let column = |column: &OutputColumn| match *column {
             OutputColumn::Stored(column) => store.gather(column, &shown, None),
+            OutputColumn::Key(column) => Ok(plain_column(&store.gather(column, &shown, None)?)),
             OutputColumn::Measure(measure) => Ok(Arc::clone(&measures[measure])),
             OutputColumn::Time => store.gather(plan.time.unwrap_or_default(), &shown, None),
         };
@@ -301,7 +306,7 @@ impl Matched<'_> {
             (Kind::Aggregate { fold, .. }, cells) => {
                 let Running::Folded(folded) = running else { return Ok(()) };
                 match (cells, folded.number(fold, value.data_type.is_floating())?) {
-                    (Cells::Column(_, list), _) => list.push(folded.best.and_then(|best| self.rows.get(best))),
+                    (Cells::Extreme(_, list), _) => list.push(folded.best.and_then(|best| self.rows.get(best))),
                     (Cells::Ints(list), Scalar::Int(number)) => list.push(Some(number)),
                     (Cells::Floats(list), Scalar::Float(number)) => list.push(Some(number)),
                     (cells, _) => cells.push_null()?,
