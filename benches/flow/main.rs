@@ -1,8 +1,8 @@
-//! What the dataflow itself costs: `cargo bench --bench flow -- gate` and `cargo bench --bench flow -- signals`.
+//! What the dataflow itself costs: `cargo bench --bench flow -- credit` and `cargo bench --bench flow -- watermarks`.
 //!
-//! `gate`: an operator makes a hundred rows of one and the next one is slow. The peak of memory must not depend on how many
+//! `credit`: an operator makes a hundred rows of one and the next one is slow. The peak of memory must not depend on how many
 //! rows there are.
-//! `signals`: rows go through an operator that does nothing, over a chain or an exchange, with and without watermarks; the
+//! `watermarks`: rows go through an operator that does nothing, over a chain or an exchange, with and without watermarks; the
 //! difference is what ticks and watermarks cost.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -53,9 +53,9 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Measure {
     /// A slow operator behind a hundredfold expansion
-    Gate,
+    Credit,
     /// Ticks and watermarks
-    Signals,
+    Watermarks,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -64,8 +64,8 @@ fn main() -> anyhow::Result<()> {
     let partitioning = if args.exchange { Partitioning::Hash(KeyColumns::new(vec![0])) } else { Partitioning::Forward };
     let splits = args.workers * args.processes;
     let job = match args.measure {
-        Measure::Gate => job(&args, splits, &[("expand", expand, Partitioning::Forward), ("slow", slow, partitioning)])?,
-        Measure::Signals => job(&args, splits, &[("pass", pass, partitioning)])?,
+        Measure::Credit => job(&args, splits, &[("expand", expand, Partitioning::Forward), ("slow", slow, partitioning)])?,
+        Measure::Watermarks => job(&args, splits, &[("pass", pass, partitioning)])?,
     };
     let report = run(&job, &config)?;
     if process_role().is_none() {

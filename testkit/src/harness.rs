@@ -318,11 +318,11 @@ impl Harness {
         let mut states = Vec::new();
         for instance in &mut self.instances {
             let (base, given) = &mut instance.given;
-            let frozen = instance.state.freeze(epoch, *base)?;
-            if frozen.base().is_none() {
+            let handle = instance.state.snapshot_handle(epoch, *base)?;
+            if handle.base().is_none() {
                 given.clear();
             }
-            given.push(frozen.encode()?);
+            given.push(handle.encode()?);
             *base = Some(epoch);
             states.extend(given.iter().cloned());
         }

@@ -43,7 +43,7 @@ pub use operator::{Context, MAIN, Operator, OperatorFactory, OperatorInfo, Outpu
 pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
 pub use source::{BadRow, Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
-pub use state::{Frozen, KeyedState, NoState};
+pub use state::{KeyedState, NoState, SnapshotHandle};
 pub use time::{EngineTime, Epoch, EventTime, Length, MILLI, micros_of};
 pub use time_order::TimeOrder;
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

@@ -49,11 +49,11 @@ pub trait KeyedState {
     ///
     /// # Errors
     /// The backend cannot read it.
-    fn freeze(&mut self, _epoch: Epoch, _base: Option<Epoch>) -> Result<Frozen> {
-        Ok(Frozen::ready(self.snapshot()?))
+    fn snapshot_handle(&mut self, _epoch: Epoch, _base: Option<Epoch>) -> Result<SnapshotHandle> {
+        Ok(SnapshotHandle::ready(self.snapshot()?))
     }
 
-    /// Takes up what [`KeyedState::snapshot`] or [`Frozen::encode`] gave: of each instance first what is whole, then what has changed
+    /// Takes up what [`KeyedState::snapshot`] or [`SnapshotHandle::encode`] gave: of each instance first what is whole, then what has changed
     /// since, in order.
     ///
     /// # Errors
@@ -64,18 +64,18 @@ pub trait KeyedState {
 /// Keyed state as it was at one moment, not yet bytes.
 ///
 /// ```
-/// use egret_core::{Frozen, Snapshot};
-/// let frozen = Frozen::later(None, || Ok(Snapshot { operator: vec![vec![1]], ..Snapshot::default() }));
-/// let bytes = std::thread::spawn(move || frozen.encode()).join().unwrap()?;
+/// use egret_core::{SnapshotHandle, Snapshot};
+/// let handle = SnapshotHandle::later(None, || Ok(Snapshot { operator: vec![vec![1]], ..Snapshot::default() }));
+/// let bytes = std::thread::spawn(move || handle.encode()).join().unwrap()?;
 /// assert_eq!(bytes.operator, [[1]]);
 /// # Ok::<(), egret_core::Error>(())
 /// ```
-pub struct Frozen {
+pub struct SnapshotHandle {
     base: Option<Epoch>,
     encode: Box<dyn FnOnce() -> Result<Snapshot> + Send>,
 }
 
-impl Frozen {
+impl SnapshotHandle {
     /// Bytes that are there already: all of the state.
     pub fn ready(snapshot: Snapshot) -> Self {
         Self::later(None, || Ok(snapshot))
@@ -100,9 +100,9 @@ impl Frozen {
     }
 }
 
-impl fmt::Debug for Frozen {
+impl fmt::Debug for SnapshotHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Frozen").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("SnapshotHandle").field("base", &self.base).finish_non_exhaustive()
     }
 }
 

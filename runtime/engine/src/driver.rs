@@ -1,6 +1,6 @@
 //! Calls one operator instance as its contract says: rows, watermarks, timers, close.
 //!
-//! Watermarks, idleness and the end of the input travel in band as [`Signal`]s, one a sender; the driver takes the least over
+//! Watermarks, idleness and the end of the input travel in band as [`ControlEvent`]s, one a sender; the driver takes the least over
 //! the senders of an input and over the inputs.
 
 use crate::shared::Failure;
@@ -8,19 +8,20 @@ use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Context, Epoch, Error, EventTime, Frozen, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result, Snapshot,
+    Batch, Context, Epoch, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result, Snapshot,
+    SnapshotHandle,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What a sender says about event time.
+/// What a sender sends about event time and epochs, in band with its rows (Flink's stream elements other than records).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub(crate) enum ControlEvent {
     /// No more rows below this.
     Watermark(EventTime),
     /// The latest event time read, before the watermark that says that the input has ended.
     Latest(EventTime),
-    /// Nothing to say for now: do not wait.
+    /// The sender has no rows for now: do not wait for its watermark.
     Idle,
     /// No more rows. `complete`: the input was read to its end, not stopped.
     End { complete: bool },
@@ -32,7 +33,7 @@ pub(crate) enum Signal {
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Rows(usize, Batch),
-    Signal(Signal),
+    Event(ControlEvent),
 }
 
 /// The senders of one input.
@@ -139,14 +140,14 @@ impl Driver {
     }
 
     /// The state of the operator's own, and that of the backend: what has changed since the end of the epoch `base`, or all of it.
-    pub(crate) fn snapshot(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<(Snapshot, Frozen)> {
+    pub(crate) fn snapshot(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<(Snapshot, SnapshotHandle)> {
         let operator = self.operator.as_mut();
         let own = catch_unwind(AssertUnwindSafe(|| operator.snapshot(epoch))).unwrap_or_else(|panic| Err(panic_error(&panic)));
-        own.and_then(|own| Ok((own, self.state.freeze(epoch, base)?)))
+        own.and_then(|own| Ok((own, self.state.snapshot_handle(epoch, base)?)))
             .map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
     }
 
-    /// A sender has ended its epoch. Says whether all have: then the epoch is over here.
+    /// A sender has ended its epoch. Returns whether all have: then the epoch is over here.
     pub(crate) fn barrier(&mut self, input: usize, sender: usize) -> bool {
         self.inputs[input].at_barrier[sender] = true;
         self.is_aligned()
@@ -193,36 +194,36 @@ impl Driver {
         self.call(now_ms, out, |operator, ctx| operator.process(input, batch, ctx))
     }
 
-    /// A sender says something about event time.
-    pub(crate) fn signal(
+    /// Takes a control event of a sender.
+    pub(crate) fn event(
         &mut self,
         input: usize,
         sender: usize,
-        signal: Signal,
+        event: ControlEvent,
         now_ms: i64,
         out: &mut Vec<Outgoing>,
     ) -> Result<()> {
         let senders = &mut self.inputs[input].senders;
-        let moved = match signal {
-            Signal::Watermark(watermark) => {
+        let moved = match event {
+            ControlEvent::Watermark(watermark) => {
                 let moved = senders.update(sender, watermark);
                 self.combined.set_active(input);
                 moved
             }
-            Signal::Idle => {
+            ControlEvent::Idle => {
                 self.saw_idle = true;
                 senders.set_idle(sender)
             }
-            Signal::End { complete } => {
+            ControlEvent::End { complete } => {
                 self.inputs[input].open[sender] = false;
                 self.complete &= complete;
                 if complete { self.inputs[input].senders.set_ended(sender) } else { None }
             }
-            Signal::Latest(latest) => {
+            ControlEvent::Latest(latest) => {
                 self.latest = self.latest.max(latest);
                 return Ok(());
             }
-            Signal::Barrier(_) => return Ok(()),
+            ControlEvent::Barrier(_) => return Ok(()),
         };
         if let Some(watermark) = moved {
             self.call(now_ms, out, |operator, ctx| operator.on_input_watermark(input, watermark, ctx))?;
@@ -280,12 +281,12 @@ impl Driver {
             self.passed_on = passed_on;
             self.counters.set_watermark(passed_on);
             if passed_on == EventTime::MAX {
-                out.push(Outgoing::Signal(Signal::Latest(self.latest)));
+                out.push(Outgoing::Event(ControlEvent::Latest(self.latest)));
             }
-            out.push(Outgoing::Signal(Signal::Watermark(passed_on)));
+            out.push(Outgoing::Event(ControlEvent::Watermark(passed_on)));
         }
         if is_idle && (says || !self.said_idle) {
-            out.push(Outgoing::Signal(Signal::Idle));
+            out.push(Outgoing::Event(ControlEvent::Idle));
         }
         self.said_idle = is_idle;
     }
@@ -297,7 +298,7 @@ impl Driver {
         self.closed = true;
         self.call(now_ms, out, |operator, ctx| operator.close(ctx))?;
         let complete = self.complete;
-        out.push(Outgoing::Signal(Signal::End { complete }));
+        out.push(Outgoing::Event(ControlEvent::End { complete }));
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Sees when the watermark of a source cannot move, and says who holds it back.
+//! Sees when the watermark of a source cannot move, and names the split that holds it back.
 //!
 //! A source holds back when others have come further, and what it waits for does not come: another of its own splits, or another source
 //! whose rows meet its own downstream. A source that is quiet alone holds back nobody.
@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Change {
     /// Nothing new.
     Nothing,
     /// It is held back since then, and that is to be shown; `warn` says that it is to be warned of, once.
@@ -49,7 +49,7 @@ impl Watch {
     }
 
     /// Looks: the watermark is at `at`, others have come to `reached`. `passed_ms` is for intervals, `wall_ms` to be shown.
-    pub(crate) fn look(&mut self, at: EventTime, reached: EventTime, passed_ms: i64, wall_ms: i64) -> Told {
+    pub(crate) fn look(&mut self, at: EventTime, reached: EventTime, passed_ms: i64, wall_ms: i64) -> Change {
         let stands = at < reached && at == self.at;
         self.at = at;
         let (since, since_ms) = match self.since {
@@ -62,10 +62,10 @@ impl Watch {
         }
         if held_ms < SHOWN_AFTER_MS {
             self.warned = false;
-            return if std::mem::replace(&mut self.shown, false) { Told::Free } else { Told::Nothing };
+            return if std::mem::replace(&mut self.shown, false) { Change::Free } else { Change::Nothing };
         }
         let warn = held_ms >= WARNED_AFTER_MS && !std::mem::replace(&mut self.warned, held_ms >= WARNED_AFTER_MS);
-        if std::mem::replace(&mut self.shown, true) && !warn { Told::Nothing } else { Told::Held { since_ms, warn } }
+        if std::mem::replace(&mut self.shown, true) && !warn { Change::Nothing } else { Change::Held { since_ms, warn } }
     }
 }
 
@@ -77,17 +77,17 @@ mod tests {
     fn what_stands_still_behind_others_is_said_once_and_warned_of_once() {
         let mut watch = Watch::new();
         let mut look = |at, reached, passed_ms| watch.look(EventTime(at), EventTime(reached), passed_ms, passed_ms + 1_000_000);
-        assert_eq!(look(5, 5, 0), Told::Nothing);
-        assert_eq!(look(5, 5, 100_000), Told::Nothing, "it holds back nobody");
-        assert_eq!(look(5, 6, 100_000), Told::Nothing);
-        assert_eq!(look(5, 7, 109_999), Told::Nothing);
-        assert_eq!(look(5, 9, 110_000), Told::Held { since_ms: 1_100_000, warn: false });
-        assert_eq!(look(5, 9, 159_999), Told::Nothing);
-        assert_eq!(look(5, 9, 160_000), Told::Held { since_ms: 1_100_000, warn: true });
-        assert_eq!(look(5, 9, 900_000), Told::Nothing);
-        assert_eq!(look(6, 9, 900_001), Told::Free);
-        assert_eq!(look(6, 9, 960_000), Told::Held { since_ms: 1_900_001, warn: false });
-        assert_eq!(look(6, 9, 960_001), Told::Held { since_ms: 1_900_001, warn: true });
-        assert_eq!(look(9, 9, 960_002), Told::Free);
+        assert_eq!(look(5, 5, 0), Change::Nothing);
+        assert_eq!(look(5, 5, 100_000), Change::Nothing, "it holds back nobody");
+        assert_eq!(look(5, 6, 100_000), Change::Nothing);
+        assert_eq!(look(5, 7, 109_999), Change::Nothing);
+        assert_eq!(look(5, 9, 110_000), Change::Held { since_ms: 1_100_000, warn: false });
+        assert_eq!(look(5, 9, 159_999), Change::Nothing);
+        assert_eq!(look(5, 9, 160_000), Change::Held { since_ms: 1_100_000, warn: true });
+        assert_eq!(look(5, 9, 900_000), Change::Nothing);
+        assert_eq!(look(6, 9, 900_001), Change::Free);
+        assert_eq!(look(6, 9, 960_000), Change::Held { since_ms: 1_900_001, warn: false });
+        assert_eq!(look(6, 9, 960_001), Change::Held { since_ms: 1_900_001, warn: true });
+        assert_eq!(look(9, 9, 960_002), Change::Free);
     }
 }

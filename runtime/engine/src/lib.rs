@@ -1,16 +1,16 @@
 //! Runs a [`JobGraph`](egret_core::JobGraph) on timely dataflow.
 //!
 //! * [`run`] starts the workers (threads, or processes on loopback) and returns a [`JobReport`].
-//! * `driver` calls an operator as its contract says; `gate` bounds what a source may have in flight; `reader` reads splits.
+//! * `driver` calls an operator as its contract says; `credit` bounds what a source may have in flight; `reader` reads splits.
 //!   None of the three knows timely, so each is tested alone.
-//! * `flow` is the one folder that imports timely: parcels on the wire, partitioning, and the dataflow itself.
+//! * `flow` is the one folder that imports timely: messages on the wire, partitioning, and the dataflow itself.
 
 mod checkpoint;
 mod clock;
+mod credit;
 mod driver;
 mod failpoint;
 mod flow;
-mod gate;
 mod holds;
 mod processes;
 mod reader;

@@ -4,7 +4,7 @@
 //! meet in a folder: each listens on a free loopback port and writes the address there. When one is lost, the others are
 //! ended too: timely cannot go on without it, by design.
 
-use crate::checkpoint::Beginning;
+use crate::checkpoint::AttemptDescriptor;
 use crate::flow::{Wiring, connect};
 use crate::restart::{Restarts, Verdict};
 use crate::run::{JobReport, RunConfig, run_here};
@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 const NUMBER: &str = "EGRET_PROCESS";
 const COUNT: &str = "EGRET_PROCESSES";
 const FOLDER: &str = "EGRET_RENDEZVOUS";
-/// The file in which the first process tells the others how the job begins.
-const BEGINNING: &str = "beginning";
+/// The file in which the first process announces its [`AttemptDescriptor`].
+const DESCRIPTOR: &str = "attempt";
 /// How often the job was started before, in processes that are started again.
 pub(crate) const RESTARTS: &str = "EGRET_RESTARTS";
 /// The first line of an error's file where starting again may help, and where it may not.
@@ -35,7 +35,7 @@ const LASTING: &str = "lasting";
 const MEET_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the supervisor looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long the supervisor waits for the process that is to blame when one ends because it lost another.
+/// How long the supervisor waits for the process that failed first when one ends because it lost another.
 const GRACE: Duration = Duration::from_millis(500);
 /// Exit status of a process that ended because it lost its peer.
 const LOST_PEER: i32 = 76;
@@ -96,23 +96,23 @@ impl ProcessRole {
         Self { number, count, folder: folder.to_owned() }
     }
 
-    /// Tells the other processes of the job how it begins.
-    pub(crate) fn tell_beginning(&self, beginning: Beginning) {
-        self.tell(BEGINNING, &beginning);
+    /// Announces the attempt to the other processes of the job.
+    pub(crate) fn send_descriptor(&self, descriptor: AttemptDescriptor) {
+        self.announce(DESCRIPTOR, &descriptor);
     }
 
     /// Waits until the first process has found what the job goes on from.
-    pub(crate) fn wait_for_beginning(&self) -> Result<Beginning> {
-        self.wait_for(BEGINNING)
+    pub(crate) fn wait_for_descriptor(&self) -> Result<AttemptDescriptor> {
+        self.wait_for(DESCRIPTOR)
     }
 
-    /// Tells the other processes of the job something, under a name.
-    pub(crate) fn tell(&self, name: &str, what: &impl Serialize) {
+    /// Announces something to the other processes of the job, under a name.
+    pub(crate) fn announce(&self, name: &str, what: &impl Serialize) {
         let bytes = serde_json::to_vec(what).expect("it is plain data");
         write_whole(&self.folder.join(name), &bytes);
     }
 
-    /// Waits until the first process has told something. However long that takes: if it ends, the supervisor ends this one.
+    /// Waits until the first process has announced something. However long that takes: if it ends, the supervisor ends this one.
     pub(crate) fn wait_for<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         loop {
             match fs::read(self.folder.join(name)) {
@@ -314,7 +314,7 @@ impl Drop for Children {
     }
 }
 
-/// The error of the process that is to blame, if one has ended badly.
+/// The error of the process that failed first, if one has ended badly.
 fn find_failure(children: &mut Children, statuses: &[Option<ExitStatus>], folder: &Path) -> Result<Option<Error>> {
     if !statuses.iter().any(|status| status.is_some_and(|status| !status.success())) {
         return Ok(None);
@@ -322,9 +322,9 @@ fn find_failure(children: &mut Children, statuses: &[Option<ExitStatus>], folder
     let deadline = Instant::now() + GRACE;
     loop {
         let statuses = children.0.iter_mut().map(Child::try_wait).collect::<std::io::Result<Vec<_>>>()?;
-        let to_blame = statuses.iter().enumerate().find_map(|(number, status)| blame(number, (*status)?, children, folder));
-        if to_blame.is_some() {
-            return Ok(to_blame);
+        let lost = statuses.iter().enumerate().find_map(|(number, status)| lost_process(number, (*status)?, children, folder));
+        if lost.is_some() {
+            return Ok(lost);
         }
         if Instant::now() >= deadline {
             return Ok(Some(Error::external("the processes of the job lost each other").help("start the job again")));
@@ -333,7 +333,7 @@ fn find_failure(children: &mut Children, statuses: &[Option<ExitStatus>], folder
     }
 }
 
-fn blame(number: usize, status: ExitStatus, children: &Children, folder: &Path) -> Option<Error> {
+fn lost_process(number: usize, status: ExitStatus, children: &Children, folder: &Path) -> Option<Error> {
     if status.success() || status.code() == Some(LOST_PEER) {
         return None;
     }

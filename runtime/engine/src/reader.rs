@@ -2,8 +2,8 @@
 
 use crate::checkpoint::{Activity, SplitPosition};
 use crate::clock::Clock;
-use crate::driver::{Outgoing, Signal};
-use crate::holds::{Told, Watch};
+use crate::driver::{ControlEvent, Outgoing};
+use crate::holds::{Change, Watch};
 use crate::screen::{Far, Screen};
 use crate::source_clock::SourceClock;
 use crate::split_task::SplitTask;
@@ -44,7 +44,7 @@ pub(crate) struct SourceTask {
     counters: Arc<Counters>,
     /// Counts polls, where splits take turns.
     turn: Option<u64>,
-    said: EventTime,
+    sent: EventTime,
     said_idle: bool,
     ended: bool,
     latest: EventTime,
@@ -112,7 +112,7 @@ impl SourceTask {
             clock: spec.clock,
             counters: spec.counters,
             turn: (!spec.source.is_read_in_order()).then_some(0),
-            said: EventTime::MIN,
+            sent: EventTime::MIN,
             said_idle: false,
             ended: false,
             watch: Watch::new(),
@@ -126,7 +126,7 @@ impl SourceTask {
     pub(crate) fn resume(&mut self, out: &mut Vec<Outgoing>) {
         let (current, _) = self.clock.now();
         if current > EventTime::MIN {
-            self.say(current, out);
+            self.send_watermark(current, out);
         }
     }
 
@@ -152,8 +152,8 @@ impl SourceTask {
         if self.splits.iter().all(SplitTask::has_ended) {
             self.ended = true;
             self.counters.set_hold(self.worker, None);
-            out.push(Outgoing::Signal(Signal::Latest(self.latest)));
-            out.push(Outgoing::Signal(Signal::Watermark(EventTime::MAX)));
+            out.push(Outgoing::Event(ControlEvent::Latest(self.latest)));
+            out.push(Outgoing::Event(ControlEvent::Watermark(EventTime::MAX)));
             return Ok(Next::Ended);
         }
         self.pass_on(out);
@@ -163,7 +163,7 @@ impl SourceTask {
 
     /// Says that no more rows come: because the input has been read to its end, or because it will not be.
     pub(crate) fn end(&mut self, out: &mut Vec<Outgoing>) {
-        out.push(Outgoing::Signal(Signal::End { complete: std::mem::replace(&mut self.ended, true) }));
+        out.push(Outgoing::Event(ControlEvent::End { complete: std::mem::replace(&mut self.ended, true) }));
     }
 
     fn whose_turn(&mut self, now_ms: i64) -> Option<usize> {
@@ -198,7 +198,7 @@ impl SourceTask {
             Poll::Rows(rows) if rows.num_rows() == 0 => {}
             Poll::Rows(rows) => {
                 task.quiet_since_ms = None;
-                self.give(split, rows, out)?;
+                self.send_rows(split, rows, out)?;
             }
         }
         Ok(())
@@ -226,7 +226,7 @@ impl SourceTask {
         task.retry_at_ms = retry_at_ms;
     }
 
-    fn give(&mut self, split: usize, rows: RecordBatch, out: &mut Vec<Outgoing>) -> Result<()> {
+    fn send_rows(&mut self, split: usize, rows: RecordBatch, out: &mut Vec<Outgoing>) -> Result<()> {
         let event_time = self.event_time.as_ref().map(|(column, _)| *column);
         let (Some(column), true) = (event_time, self.strategy.is_some()) else {
             Counters::add(&self.counters.rows_out, rows.num_rows() as u64);
@@ -261,7 +261,7 @@ impl SourceTask {
             watermark.raise(passed);
         }
         if self.said_idle {
-            self.say(passed.max(self.said), out);
+            self.send_watermark(passed.max(self.sent), out);
         }
     }
 
@@ -296,22 +296,22 @@ impl SourceTask {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?)
     }
 
-    /// Says how far event time has come, and whether anybody is waited for.
+    /// Sends how far event time has come, and whether anybody is waited for.
     fn pass_on(&mut self, out: &mut Vec<Outgoing>) {
         let (current, is_idle) = self.clock.now();
-        if current > self.said {
-            self.say(current, out);
+        if current > self.sent {
+            self.send_watermark(current, out);
         }
         if is_idle && !self.said_idle {
             self.said_idle = true;
-            out.push(Outgoing::Signal(Signal::Idle));
+            out.push(Outgoing::Event(ControlEvent::Idle));
         }
     }
 
-    fn say(&mut self, watermark: EventTime, out: &mut Vec<Outgoing>) {
-        (self.said, self.said_idle) = (watermark, false);
+    fn send_watermark(&mut self, watermark: EventTime, out: &mut Vec<Outgoing>) {
+        (self.sent, self.said_idle) = (watermark, false);
         self.counters.set_watermark(watermark);
-        out.push(Outgoing::Signal(Signal::Watermark(watermark)));
+        out.push(Outgoing::Event(ControlEvent::Watermark(watermark)));
     }
 
     /// Shows who keeps the watermark from moving, and warns of it after a minute.
@@ -325,8 +325,8 @@ impl SourceTask {
         let at = slowest.map_or(reached, SplitTask::current);
         let told = self.watch.look(at, reached, now_ms, self.wall.now_ms());
         match (told, slowest) {
-            (Told::Nothing, _) => {}
-            (Told::Held { since_ms, warn }, Some(slowest)) => {
+            (Change::Nothing, _) => {}
+            (Change::Held { since_ms, warn }, Some(slowest)) => {
                 let hold = Hold { split: slowest.id.clone(), at, reached, since: EventTime::from_millis(since_ms) };
                 if warn {
                     tracing::warn!(
@@ -336,7 +336,7 @@ impl SourceTask {
                 }
                 self.counters.set_hold(self.worker, Some(hold));
             }
-            (Told::Held { .. } | Told::Free, _) => self.counters.set_hold(self.worker, None),
+            (Change::Held { .. } | Change::Free, _) => self.counters.set_hold(self.worker, None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::checkpoint;
 use crate::checkpoint::{CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start, Takers};
 use crate::clock::{Clock, SystemClock};
-use crate::flow::{Alignment, JobShared, Pressure, Wiring, execute};
+use crate::flow::{Alignment, Backpressure, JobShared, Wiring, execute};
 use crate::processes::{self, ProcessRole};
 use crate::restart::RestartStrategy;
 use crate::shared::{Failure, Progress, StopHandle};
@@ -272,7 +272,7 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
         splits,
         checkpoints,
         restored,
-        pressure: pressure_of(job, workers, &local, config.in_flight_bytes)?,
+        backpressure: backpressure_of(job, workers, &local, config.in_flight_bytes)?,
         job: job.clone(),
         metrics,
         failure: Failure::default(),
@@ -297,13 +297,13 @@ pub(crate) fn run_here(job: &JobGraph, config: &RunConfig, wiring: Wiring, role:
     Ok(report)
 }
 
-/// The first process claims the checkpoints, and tells the others how the job begins.
+/// The first process claims the checkpoints, and announces the attempt to the others.
 fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, role: Option<&ProcessRole>) -> Result<Start> {
     match role {
-        Some(role) if role.number > 0 => checkpoint::join(job, config, takers, role.wait_for_beginning()?),
+        Some(role) if role.number > 0 => checkpoint::join(job, config, takers, role.wait_for_descriptor()?),
         _ => {
-            let (start, beginning) = checkpoint::start(job, config, takers)?;
-            role.into_iter().for_each(|role| role.tell_beginning(beginning));
+            let (start, descriptor) = checkpoint::start(job, config, takers)?;
+            role.into_iter().for_each(|role| role.send_descriptor(descriptor));
             Ok(start)
         }
     }
@@ -348,16 +348,16 @@ fn clocks_of(
     job.nodes().filter(|(_, node)| can_idle(node)).map(|(id, _)| (id, clock(id))).collect()
 }
 
-fn pressure_of(
+fn backpressure_of(
     job: &JobGraph,
     workers: usize,
     local: &std::ops::Range<usize>,
     bytes_max: usize,
-) -> Result<HashMap<(NodeId, usize), Arc<Pressure>>> {
+) -> Result<HashMap<(NodeId, usize), Arc<Backpressure>>> {
     let mut all = HashMap::new();
     for id in job.topological_order()? {
         for (_, edge) in job.inputs(id).iter().filter(|(_, edge)| edge.partitioning != Partitioning::Forward) {
-            all.insert((id, edge.input), Arc::new(Pressure::new(workers, local.clone(), bytes_max)));
+            all.insert((id, edge.input), Arc::new(Backpressure::new(workers, local.clone(), bytes_max)));
         }
     }
     Ok(all)

@@ -1,7 +1,7 @@
 //! The splits of a job's sources, listed in one place.
 //!
 //! A worker that listed for itself might see a file that another did not see yet, and then two of them would read one split, or
-//! none. So the first process lists, once, and tells the others; a worker takes its share by the place in the list.
+//! none. So the first process lists, once, and sends the list to the others; a worker takes its share by the place in the list.
 //!
 //! Each split has a rank among all of the job, by which rows of one event time are ordered: by the uid of its source, then as the
 //! source lists them. A checkpoint keeps the ranks; splits that it does not know come behind those that it does.
@@ -13,7 +13,7 @@ use egret_core::{Error, JobGraph, RestoredSplit, Result, Source, Split, SplitSta
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The file in which the first process tells the others the splits.
+/// The file in which the first process announces the splits.
 const SPLITS: &str = "splits";
 
 /// What is to be read of every source, by the number of its node.
@@ -23,9 +23,9 @@ pub(crate) struct SplitLists {
     ranks: Vec<Vec<u32>>,
 }
 
-/// A [`SplitStart`] as it is told to other processes.
+/// A [`SplitStart`] as it is sent to other processes.
 #[derive(Serialize, Deserialize)]
-struct Told {
+struct AnnouncedSplit {
     id: String,
     goes_on_from: Option<String>,
     ended: bool,
@@ -39,10 +39,10 @@ impl SplitLists {
     /// A source cannot list them, or what a checkpoint has not read to its end is gone.
     pub(crate) fn of_job(job: &JobGraph, restored: Option<&Restored>, role: Option<&ProcessRole>) -> Result<Self> {
         match role {
-            Some(role) if role.number > 0 => Ok(Self::hear(role.wait_for(SPLITS)?)),
+            Some(role) if role.number > 0 => Ok(Self::received(role.wait_for(SPLITS)?)),
             _ => {
                 let lists = Self::list(job, restored)?;
-                role.into_iter().for_each(|role| role.tell(SPLITS, &lists.told()));
+                role.into_iter().for_each(|role| role.announce(SPLITS, &lists.announced()));
                 Ok(lists)
             }
         }
@@ -71,20 +71,24 @@ impl SplitLists {
         Ok(Self { starts: lists, ranks })
     }
 
-    fn told(&self) -> Vec<Vec<Told>> {
-        let tell = |(start, rank): (&SplitStart, &u32)| Told {
+    fn announced(&self) -> Vec<Vec<AnnouncedSplit>> {
+        let announced = |(start, rank): (&SplitStart, &u32)| AnnouncedSplit {
             id: start.split.id.clone(),
             goes_on_from: start.goes_on_from.clone(),
             ended: start.ended,
             rank: *rank,
         };
-        self.starts.iter().zip(&self.ranks).map(|(list, ranks)| list.iter().zip(ranks).map(tell).collect()).collect()
+        self.starts.iter().zip(&self.ranks).map(|(list, ranks)| list.iter().zip(ranks).map(announced).collect()).collect()
     }
 
-    fn hear(lists: Vec<Vec<Told>>) -> Self {
-        let ranks = lists.iter().map(|list| list.iter().map(|told| told.rank).collect()).collect();
-        let hear = |told: Told| SplitStart { split: Split { id: told.id }, goes_on_from: told.goes_on_from, ended: told.ended };
-        Self { starts: lists.into_iter().map(|list| list.into_iter().map(hear).collect()).collect(), ranks }
+    fn received(lists: Vec<Vec<AnnouncedSplit>>) -> Self {
+        let ranks = lists.iter().map(|list| list.iter().map(|split| split.rank).collect()).collect();
+        let received = |split: AnnouncedSplit| SplitStart {
+            split: Split { id: split.id },
+            goes_on_from: split.goes_on_from,
+            ended: split.ended,
+        };
+        Self { starts: lists.into_iter().map(|list| list.into_iter().map(received).collect()).collect(), ranks }
     }
 }
 
@@ -192,10 +196,10 @@ mod tests {
         let starts =
             vec![vec![start("a", None, false), start("b.1", Some("b"), false)], vec![], vec![start("c", Some("c"), true)]];
         let lists = SplitLists { starts, ranks: vec![vec![7, 1], vec![], vec![0]] };
-        role(0).tell(SPLITS, &lists.told());
-        // Its own job has no source at all: what it reads is what it was told.
-        let heard = SplitLists::of_job(&JobGraph::new(), None, Some(&role(1)))?;
-        assert_eq!(heard, lists);
+        role(0).announce(SPLITS, &lists.announced());
+        // Its own job has no source at all: what it reads is what it received.
+        let received = SplitLists::of_job(&JobGraph::new(), None, Some(&role(1)))?;
+        assert_eq!(received, lists);
         Ok(())
     }
 }

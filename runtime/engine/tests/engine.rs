@@ -1,4 +1,4 @@
-//! Whole jobs on the engine: ends, errors, panics, watermarks, partitioning, the gate.
+//! Whole jobs on the engine: ends, errors, panics, watermarks, partitioning, credit.
 #![allow(clippy::unwrap_used)]
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -370,7 +370,7 @@ fn the_gate_bounds_what_an_expanding_operator_makes() {
     let report = run(&job, &config).unwrap();
     assert_eq!(report.node("collect").unwrap().rows_in, 2_000_000);
     let batches_at_once = most.load(Ordering::SeqCst) / 10_000;
-    assert!(batches_at_once <= 16, "{batches_at_once} expanded batches waited at once, the gate allows about 7 a worker");
+    assert!(batches_at_once <= 16, "{batches_at_once} expanded batches waited at once, the credit allows about 7 a worker");
 }
 
 /// Counts down what the expanding operator counted up.

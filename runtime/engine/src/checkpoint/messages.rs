@@ -1,4 +1,4 @@
-//! What workers tell each other about checkpoints, and the bytes of it.
+//! The messages between workers about checkpoints, and their bytes.
 
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl Why {
 
 /// From worker to worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Message {
+pub(crate) enum CheckpointMessage {
     /// To worker 0: all sources of a worker have been read to their end.
     Exhausted { worker: usize },
     /// To worker 0: a worker has written its parts.
@@ -77,7 +77,7 @@ pub(crate) enum Message {
     Committed { number: u64, kind: Kind },
 }
 
-impl Message {
+impl CheckpointMessage {
     pub(crate) fn encode(&self) -> Vec<u8> {
         postcard::to_allocvec(self).expect("a message is plain data")
     }

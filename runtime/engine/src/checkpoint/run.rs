@@ -2,7 +2,7 @@
 
 use super::config::{CheckpointConfig, CheckpointCounters};
 use super::coordinator::{Coordinator, Pace};
-use super::local::{Instances, Local};
+use super::participant::{Instances, Participant};
 use super::restored::{Restored, Takers, identity, is_finished};
 use super::writer::{Writer, WriterSpec};
 use crate::failpoint::fail_point;
@@ -52,9 +52,9 @@ pub(crate) struct Start {
     pub(crate) is_finished: bool,
 }
 
-/// What the process that claimed the folder tells the others of the job.
+/// The descriptor of an attempt: what the process that claimed the folder sends to the other processes of the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Beginning {
+pub(crate) struct AttemptDescriptor {
     attempt: u64,
     first: u64,
     /// The position in the log of the checkpoint that the job goes on from.
@@ -65,7 +65,7 @@ pub(crate) struct Beginning {
 ///
 /// # Errors
 /// The folder cannot be used, or what is in it is of another job; the message says what differs.
-pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) -> Result<(Start, Beginning)> {
+pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) -> Result<(Start, AttemptDescriptor)> {
     let job = identity(job, &config.job)?;
     let checkpoints = open(&config.folder, &job)?;
     let mut attempt = checkpoints.claim(config.kept)?;
@@ -73,7 +73,7 @@ pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) 
     let (log, number) = (checkpoints.clone(), attempt.number());
     go_on(job, config, takers, checkpoints, &mut attempt)
         .map_err(|error| unless_taken_over(&log, number, error))
-        .map(|(start, beginning)| (start.with_attempt(attempt), beginning))
+        .map(|(start, descriptor)| (start.with_attempt(attempt), descriptor))
 }
 
 fn go_on(
@@ -82,7 +82,7 @@ fn go_on(
     takers: &Takers,
     checkpoints: Checkpoints,
     attempt: &mut Attempt,
-) -> Result<(Start, Beginning)> {
+) -> Result<(Start, AttemptDescriptor)> {
     let found = attempt.restore(&job)?;
     if let Some(found) = &found {
         for passed_over in &found.passed_over {
@@ -95,20 +95,20 @@ fn go_on(
         }
     }
     let position = found.as_ref().map(|found| found.position);
-    let beginning = Beginning { attempt: attempt.number(), first: attempt.next_checkpoint(), position };
+    let descriptor = AttemptDescriptor { attempt: attempt.number(), first: attempt.next_checkpoint(), position };
     let manifest = found.map(|found| found.manifest);
-    Ok((begin(job, config, takers, checkpoints, beginning, manifest.as_ref())?, beginning))
+    Ok((begin(job, config, takers, checkpoints, descriptor, manifest.as_ref())?, descriptor))
 }
 
 /// Takes part in an attempt that another process of the job has begun.
 ///
 /// # Errors
 /// The checkpoint cannot be read.
-pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, beginning: Beginning) -> Result<Start> {
+pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, descriptor: AttemptDescriptor) -> Result<Start> {
     let job = identity(job, &config.job)?;
     let checkpoints = open(&config.folder, &job)?;
     let log = checkpoints.clone();
-    go_along(job, config, takers, checkpoints, beginning).map_err(|error| unless_taken_over(&log, beginning.attempt, error))
+    go_along(job, config, takers, checkpoints, descriptor).map_err(|error| unless_taken_over(&log, descriptor.attempt, error))
 }
 
 fn go_along(
@@ -116,9 +116,9 @@ fn go_along(
     config: &CheckpointConfig,
     takers: &Takers,
     checkpoints: Checkpoints,
-    beginning: Beginning,
+    descriptor: AttemptDescriptor,
 ) -> Result<Start> {
-    let manifest = match beginning.position {
+    let manifest = match descriptor.position {
         None => None,
         Some(position) => {
             let (listed, _) = checkpoints.list()?;
@@ -126,7 +126,7 @@ fn go_along(
             Some(found.ok_or_else(|| Error::external("the checkpoint that the job goes on from is not there any more"))?)
         }
     };
-    begin(job, config, takers, checkpoints, beginning, manifest.as_ref())
+    begin(job, config, takers, checkpoints, descriptor, manifest.as_ref())
 }
 
 fn begin(
@@ -134,7 +134,7 @@ fn begin(
     config: &CheckpointConfig,
     takers: &Takers,
     checkpoints: Checkpoints,
-    beginning: Beginning,
+    descriptor: AttemptDescriptor,
     manifest: Option<&Manifest>,
 ) -> Result<Start> {
     let restored = manifest.map(|manifest| Restored::read(&checkpoints, manifest, takers)).transpose()?;
@@ -142,13 +142,13 @@ fn begin(
     let pace = Pace { interval_ms: millis(config.interval).max(1), timeout_ms: millis(config.timeout) };
     let counters = Arc::new(CheckpointCounters::of(manifest.map(|manifest| manifest.checkpoint)));
     let sinks = SinkAttempt {
-        number: beginning.attempt,
+        number: descriptor.attempt,
         restored: manifest.map(|manifest| manifest.checkpoint),
         may_repeat: config.may_repeat_output,
         ..SinkAttempt::new(&format!("{:016x}", checkpoints.id()))
     };
-    let spec = WriterSpec { checkpoints, attempt: beginning.attempt, job: Arc::new(job) };
-    let run = CheckpointRun { spec, attempt: Mutex::new(None), pace, first: beginning.first, sinks, counters };
+    let spec = WriterSpec { checkpoints, attempt: descriptor.attempt, job: Arc::new(job) };
+    let run = CheckpointRun { spec, attempt: Mutex::new(None), pace, first: descriptor.first, sinks, counters };
     Ok(Start { run, restored, is_finished: manifest.is_some_and(is_finished) })
 }
 
@@ -189,7 +189,7 @@ impl CheckpointRun {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub(crate) fn local(&self, shared: &JobShared, worker: usize) -> Result<Local> {
+    pub(crate) fn participant(&self, shared: &JobShared, worker: usize) -> Result<Participant> {
         let mut instances = Instances::default();
         for (_, node) in shared.job.nodes().filter(|(_, node)| has_instance(node, worker)) {
             instances.all += 1;
@@ -201,6 +201,6 @@ impl CheckpointRun {
         let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
         let attempt = if worker == 0 { attempt.take() } else { None };
         let (writer, counters) = (Writer::start(self.spec.clone(), attempt)?, Arc::clone(&self.counters));
-        Ok(Local::new(worker, shared.workers, instances, (worker == 0).then(coordinator), writer, counters, self.first))
+        Ok(Participant::new(worker, shared.workers, instances, (worker == 0).then(coordinator), writer, counters, self.first))
     }
 }

@@ -3,20 +3,20 @@
 use super::messages::{KIND, Kind, WrittenPart};
 use super::run::{taken_over, unless_taken_over};
 use crate::failpoint::fail_point;
-use egret_core::{Error, Frozen, Result};
+use egret_core::{Error, Result, SnapshotHandle};
 use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part, PartState};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, Thread};
 
 /// What an instance has for a checkpoint.
-pub(crate) struct Given {
+pub(crate) struct Contribution {
     pub(crate) part: Part,
     /// The state of its backend, which is turned into bytes by the thread that writes them.
-    pub(crate) keyed: Option<Frozen>,
+    pub(crate) keyed: Option<SnapshotHandle>,
 }
 
-impl Given {
+impl Contribution {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
         self.keyed.is_none() && self.part.is_empty()
@@ -24,9 +24,9 @@ impl Given {
 
     fn encode(self) -> Result<Part> {
         let Self { mut part, keyed } = self;
-        if let (Some(frozen), PartState::Operator { keyed, .. }) = (keyed, &mut part.state) {
-            part.base = frozen.base().map(|epoch| u64::from(epoch.0));
-            *keyed = frozen.encode()?;
+        if let (Some(handle), PartState::Operator { keyed, .. }) = (keyed, &mut part.state) {
+            part.base = handle.base().map(|epoch| u64::from(epoch.0));
+            *keyed = handle.encode()?;
         }
         Ok(part)
     }
@@ -36,7 +36,7 @@ impl Given {
 pub(crate) enum Request {
     Part {
         number: u64,
-        given: Given,
+        contribution: Contribution,
     },
     Manifest {
         number: u64,
@@ -127,9 +127,9 @@ fn work(spec: &WriterSpec, attempt: &mut Option<Attempt>, requests: &Receiver<Re
 
 fn serve(spec: &WriterSpec, attempt: &mut Option<Attempt>, request: Request) -> Option<Written> {
     match (request, attempt) {
-        (Request::Part { number, given }, _) => {
+        (Request::Part { number, contribution }, _) => {
             fail_point("part");
-            let result = given.encode().and_then(|part| spec.checkpoints.write_part(spec.attempt, number, part));
+            let result = contribution.encode().and_then(|part| spec.checkpoints.write_part(spec.attempt, number, part));
             fail_point("part written");
             match result {
                 Err(error) if matches!(spec.checkpoints.attempt_after(spec.attempt), Ok(Some(_))) => {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// By so many of its own batches a reader may be ahead.
 const BATCHES_AHEAD: usize = 4;
-/// What a reader that has nothing to read says.
+/// What a reader that has nothing to read sends.
 const NOBODY: i64 = i64::MAX;
 
 /// How far the readers of one source in this process have come; one place a worker.

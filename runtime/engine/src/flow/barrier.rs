@@ -4,11 +4,11 @@
 //! operator's waits aside until every sender has ended this one; then the operator's state is that of the epoch's end, and
 //! its part of the checkpoint.
 
+use super::message::Payload;
 use super::number;
-use super::operator::{Arrival, Task, TaskInput, give_signal};
-use super::parcel::Payload;
-use crate::checkpoint::Given;
-use crate::driver::{Driver, Signal};
+use super::operator::{Arrival, Task, TaskInput, send_event};
+use crate::checkpoint::Contribution;
+use crate::driver::{ControlEvent, Driver};
 use egret_core::job::NodeKind;
 use egret_core::{EngineTime, Epoch, Error, Result, Snapshot};
 use egret_state::checkpoint::{Part, PartState};
@@ -22,10 +22,10 @@ impl Task {
         mut arrival: Arrival,
         handles: &[TaskInput],
     ) -> Result<Option<Arrival>> {
-        if self.local.is_none() {
+        if self.participant.is_none() {
             return Ok(Some(arrival));
         }
-        if let Payload::Signal { sender, signal: Signal::Barrier(epoch) } = arrival.parcel.payload
+        if let Payload::Event { sender, event: ControlEvent::Barrier(epoch) } = arrival.message.payload
             && u64::from(epoch.0) == self.epoch
         {
             if driver.barrier(arrival.input, sender as usize) {
@@ -38,11 +38,11 @@ impl Task {
         if !is_later {
             return Ok(Some(arrival));
         }
-        if let (Payload::Rows(batch), Some(pressure), false) =
-            (&arrival.parcel.payload, &handles[arrival.input].1, arrival.relieved)
+        if let (Payload::Rows(batch), Some(backpressure), false) =
+            (&arrival.message.payload, &handles[arrival.input].1, arrival.relieved)
         {
             // What waits aside must not hold back what is waited for.
-            pressure.processed(batch.size_bytes());
+            backpressure.processed(batch.size_bytes());
             arrival.relieved = true;
         }
         self.aside.push(arrival);
@@ -51,26 +51,26 @@ impl Task {
 
     fn end_epoch(&mut self, driver: &mut Driver, epoch: Epoch, capabilities: Vec<Capability<u64>>) -> Result<()> {
         let content = self.content(driver, epoch)?;
-        self.give(content, false);
+        self.contribute(content, false);
         self.epoch += 1;
         driver.next_epoch();
         for (output, capability) in self.outputs.iter_mut().zip(&capabilities) {
-            give_signal(output, capability, self.worker, self.shared.workers, Signal::Barrier(epoch));
+            send_event(output, capability, self.worker, self.shared.workers, ControlEvent::Barrier(epoch));
         }
         self.held = capabilities;
         self.aside.drain(..).rev().for_each(|arrival| self.queue.push_front(arrival));
         Ok(())
     }
 
-    fn content(&self, driver: &mut Driver, epoch: Epoch) -> Result<Given> {
-        let base = self.local.as_ref().and_then(|local| local.borrow().base(&self.uid)).map(number);
+    fn content(&self, driver: &mut Driver, epoch: Epoch) -> Result<Contribution> {
+        let base = self.participant.as_ref().and_then(|participant| participant.borrow().base(&self.uid)).map(number);
         let (own, keyed) = driver.snapshot(epoch, base)?;
         self.check_snapshot(&own)?;
         let (state, keyed) = match self.is_sink {
             true => (PartState::Sink { committables: own.operator }, None),
             false => (PartState::Operator { own, keyed: Snapshot::default() }, Some(keyed).filter(|_| self.has_keyed_state())),
         };
-        Ok(Given { part: Part::new(&*self.uid, self.worker as u32, state), keyed })
+        Ok(Contribution { part: Part::new(&*self.uid, self.worker as u32, state), keyed })
     }
 
     /// State that says nothing of what it depends on could be taken up by a job for which it means something else.
@@ -88,17 +88,17 @@ impl Task {
         matches!(&self.shared.job.node(self.id).kind, NodeKind::Operator(factory) if factory.uses_keyed_state())
     }
 
-    fn give(&self, given: Given, at_end: bool) {
-        if let Some(local) = &self.local {
-            local.borrow_mut().give(self.epoch, given, at_end);
+    fn contribute(&self, contribution: Contribution, at_end: bool) {
+        if let Some(participant) = &self.participant {
+            participant.borrow_mut().contribute(self.epoch, contribution, at_end);
         }
     }
 
     /// The input of a sink has ended: what it has to publish is the last part.
-    pub(super) fn give_last(&mut self, driver: &mut Driver) -> Result<()> {
+    pub(super) fn contribute_last(&mut self, driver: &mut Driver) -> Result<()> {
         if !std::mem::replace(&mut self.gave_last, true) {
             let content = self.content(driver, number(self.epoch))?;
-            self.give(content, true);
+            self.contribute(content, true);
         }
         Ok(())
     }
@@ -106,8 +106,8 @@ impl Task {
     /// Tells the operator of checkpoints that are complete. Says whether it has nothing left to do: its last output is published,
     /// or the job goes on another time.
     pub(super) fn checkpoint_complete(&mut self, driver: &mut Driver) -> Result<bool> {
-        let Some(local) = &self.local else { return Ok(false) };
-        let (committed, is_halting) = (local.borrow().committed(), local.borrow().is_halting());
+        let Some(participant) = &self.participant else { return Ok(false) };
+        let (committed, is_halting) = (participant.borrow().committed(), participant.borrow().is_halting());
         if committed > self.committed {
             self.committed = committed;
             driver.checkpoint_complete(number(committed))?;

@@ -1,21 +1,21 @@
 //! The one place that knows timely: builds the dataflow of a job graph on a worker and steps it.
 
 mod alignment;
+mod backpressure;
 mod barrier;
-mod control;
+mod coordination;
+mod message;
 mod network;
 mod operator;
-mod parcel;
 mod partition;
-mod pressure;
 mod source;
 
 pub(crate) use alignment::Alignment;
+pub(crate) use backpressure::Backpressure;
 pub(crate) use network::connect;
-pub(crate) use pressure::Pressure;
 pub(crate) use timely::scheduling::Activator;
 
-use crate::checkpoint::{CheckpointRun, Local, Restored};
+use crate::checkpoint::{CheckpointRun, Participant, Restored};
 use crate::clock::Clock;
 use crate::shared::{Busy, Failure, Progress, StopHandle};
 use crate::source_clock::SourceClock;
@@ -24,7 +24,7 @@ use egret_core::bad_rows::LETTERS;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
 use egret_core::{Epoch, Error, JobGraph, OperatorInfo, Result};
-use parcel::Parcel;
+use message::Message;
 use partition::{Partitioner, Rule};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -66,7 +66,7 @@ pub(crate) struct JobShared {
     /// What the job goes on from.
     pub(crate) restored: Option<Restored>,
     /// One an edge, in the order in which [`JobGraph::inputs`] lists them, nodes in topological order.
-    pub(crate) pressure: HashMap<(NodeId, usize), Arc<Pressure>>,
+    pub(crate) backpressure: HashMap<(NodeId, usize), Arc<Backpressure>>,
 }
 
 impl JobShared {
@@ -89,7 +89,7 @@ pub(crate) fn instance(job: &JobGraph, node: &Node, workers: usize, worker: usiz
 }
 
 /// A worker's part in checkpoints, as its sources, operators and sinks share it.
-pub(crate) type LocalHandle = Rc<RefCell<Local>>;
+pub(crate) type ParticipantHandle = Rc<RefCell<Participant>>;
 
 /// The number of a checkpoint as an epoch. There are four billion of them: one every second for 136 years.
 pub(crate) fn number(epoch: u64) -> Epoch {
@@ -149,24 +149,25 @@ fn network_builders(threads: usize, process: usize, sockets: Vec<Option<TcpStrea
 
 /// One worker: builds the dataflow, steps it until it has ended or somebody failed.
 fn step(worker: &mut Worker, shared: &Arc<JobShared>) {
-    let local = match shared.checkpoints.as_ref().map(|run| run.local(shared, worker.index())).transpose() {
-        Ok(local) => local.map(|local| Rc::new(RefCell::new(local))),
+    let participant = match shared.checkpoints.as_ref().map(|run| run.participant(shared, worker.index())).transpose() {
+        Ok(participant) => participant.map(|participant| Rc::new(RefCell::new(participant))),
         Err(error) => {
             shared.failure.set(error);
             None
         }
     };
-    let built = worker.dataflow::<u64, _, _>(|scope| build(scope, shared, local.as_ref()));
+    let built = worker.dataflow::<u64, _, _>(|scope| build(scope, shared, participant.as_ref()));
     if let Err(error) = built {
         shared.failure.set(error);
     }
-    let patience = |local: &LocalHandle| local.borrow().patience();
-    while !shared.failure.is_set() && worker.step_or_park(Some(local.as_ref().map_or(Duration::from_millis(20), patience))) {
-        if let Some(local) = &local {
+    let patience = |participant: &ParticipantHandle| participant.borrow().patience();
+    while !shared.failure.is_set() && worker.step_or_park(Some(participant.as_ref().map_or(Duration::from_millis(20), patience)))
+    {
+        if let Some(participant) = &participant {
             if shared.stop.is_stopped() {
-                local.borrow_mut().stop(shared.clock.passed_ms());
+                participant.borrow_mut().stop(shared.clock.passed_ms());
             }
-            local.borrow_mut().turn(shared.clock.passed_ms(), shared.clock.now_ms(), &shared.failure);
+            participant.borrow_mut().turn(shared.clock.passed_ms(), shared.clock.now_ms(), &shared.failure);
         }
     }
     if shared.failure.is_set() {
@@ -176,21 +177,21 @@ fn step(worker: &mut Worker, shared: &Arc<JobShared>) {
     }
 }
 
-type Streams<'scope> = HashMap<(NodeId, usize), Stream<'scope, u64, Parcel>>;
+type Streams<'scope> = HashMap<(NodeId, usize), Stream<'scope, u64, Message>>;
 
-fn build<'scope>(scope: Scope<'scope, u64>, shared: &Arc<JobShared>, local: Option<&LocalHandle>) -> Result<()> {
-    if let Some(local) = local {
-        control::build(scope, local, shared);
+fn build<'scope>(scope: Scope<'scope, u64>, shared: &Arc<JobShared>, participant: Option<&ParticipantHandle>) -> Result<()> {
+    if let Some(participant) = participant {
+        coordination::build(scope, participant, shared);
     }
     let probe = ProbeHandle::new();
     let mut streams: Streams<'scope> = HashMap::new();
     for id in shared.job.topological_order()? {
         let node = shared.job.node(id);
         let outputs = match &node.kind {
-            NodeKind::Source { .. } => vec![source::build(scope, shared, id, &probe, local)?],
+            NodeKind::Source { .. } => vec![source::build(scope, shared, id, &probe, participant)?],
             NodeKind::Operator(_) | NodeKind::Sink(_) => {
                 let inputs = connect_inputs(shared, id, &streams);
-                operator::build(scope, shared, id, inputs, local)?
+                operator::build(scope, shared, id, inputs, participant)?
             }
         };
         let is_last = shared.job.outputs(id).is_empty();
@@ -205,21 +206,21 @@ fn build<'scope>(scope: Scope<'scope, u64>, shared: &Arc<JobShared>, local: Opti
 
 /// One input of an operator: its stream, with what is needed to connect it.
 pub(crate) struct InputStream<'scope> {
-    pub(crate) stream: Stream<'scope, u64, Parcel>,
-    pub(crate) pact: Option<(Rule, Arc<Pressure>)>,
+    pub(crate) stream: Stream<'scope, u64, Message>,
+    pub(crate) pact: Option<(Rule, Arc<Backpressure>)>,
     /// Which instances upstream send to this worker.
     pub(crate) senders: Vec<bool>,
 }
 
 impl InputStream<'_> {
     /// Makes the partitioning contract of an exchange.
-    pub(crate) fn exchange(rule: Rule, pressure: Arc<Pressure>) -> DistributorPact<impl FnOnce(usize) -> Partitioner> {
-        DistributorPact(move |_peers| Partitioner::new(rule, pressure))
+    pub(crate) fn exchange(rule: Rule, backpressure: Arc<Backpressure>) -> DistributorPact<impl FnOnce(usize) -> Partitioner> {
+        DistributorPact(move |_peers| Partitioner::new(rule, backpressure))
     }
 }
 
 fn connect_inputs<'scope>(shared: &Arc<JobShared>, id: NodeId, streams: &Streams<'scope>) -> Vec<InputStream<'scope>> {
-    let worker_of = |stream: &Stream<'scope, u64, Parcel>| stream.scope().index();
+    let worker_of = |stream: &Stream<'scope, u64, Message>| stream.scope().index();
     shared
         .job
         .inputs(id)
@@ -228,19 +229,19 @@ fn connect_inputs<'scope>(shared: &Arc<JobShared>, id: NodeId, streams: &Streams
             let stream = streams[&(from, edge.port)].clone();
             let worker = worker_of(&stream);
             let exists = |sender: usize| has_instance(shared.job.node(from), sender);
-            let pressure = || Arc::clone(&shared.pressure[&(id, edge.input)]);
+            let backpressure = || Arc::clone(&shared.backpressure[&(id, edge.input)]);
             let all: Vec<bool> = (0..shared.workers).map(exists).collect();
             let own: Vec<bool> = (0..shared.workers).map(|sender| sender == worker && exists(sender)).collect();
             match &edge.partitioning {
                 Partitioning::Forward => InputStream { stream, pact: None, senders: own },
                 Partitioning::Hash(keys) => {
                     let rule = Rule::Hash { keys: keys.clone(), max_parallelism: shared.job.max_parallelism };
-                    InputStream { stream, pact: Some((rule, pressure())), senders: all }
+                    InputStream { stream, pact: Some((rule, backpressure())), senders: all }
                 }
-                Partitioning::Gather => InputStream { stream, pact: Some((Rule::ToFirst, pressure())), senders: all },
+                Partitioning::Gather => InputStream { stream, pact: Some((Rule::ToFirst, backpressure())), senders: all },
                 Partitioning::Broadcast => {
                     let copies = operator::broadcast(stream, shared.workers);
-                    InputStream { stream: copies, pact: Some((Rule::ToFirst, pressure())), senders: all }
+                    InputStream { stream: copies, pact: Some((Rule::ToFirst, backpressure())), senders: all }
                 }
             }
         })

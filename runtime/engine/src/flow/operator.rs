@@ -1,9 +1,9 @@
-//! An operator or sink as a timely operator: pulls parcels, calls the driver, sends what it gives.
+//! An operator or sink as a timely operator: pulls messages, calls the driver, sends what it gives.
 
-use super::parcel::{Parcel, Payload};
-use super::pressure::Pressure;
-use super::{ForwardPact, InputStream, JobShared, LocalHandle, has_instance};
-use crate::driver::{Driver, Outgoing, Signal, guard};
+use super::backpressure::Backpressure;
+use super::message::{Message, Payload};
+use super::{ForwardPact, InputStream, JobShared, ParticipantHandle, has_instance};
+use crate::driver::{ControlEvent, Driver, Outgoing, guard};
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use timely::communication::Pull;
 use timely::container::NoopBuilder;
-use timely::dataflow::channels::Message;
+use timely::dataflow::channels::Message as TimelyMessage;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::{InputHandleCore, OutputBuilder};
 use timely::dataflow::operators::{Capability, InputCapability};
@@ -28,16 +28,16 @@ const PRESSURE_RETRY: Duration = Duration::from_micros(500);
 
 /// An input handle whatever its pact.
 pub(super) trait AnyInput {
-    fn pull(&mut self, give: &mut dyn FnMut(InputCapability<u64>, Parcel));
+    fn pull(&mut self, take: &mut dyn FnMut(InputCapability<u64>, Message));
 }
 
-impl<P: Pull<Message<u64, Parcel>>> AnyInput for InputHandleCore<u64, Parcel, P> {
-    fn pull(&mut self, give: &mut dyn FnMut(InputCapability<u64>, Parcel)) {
-        self.for_each(|capability, parcel| give(capability, std::mem::take(parcel)));
+impl<P: Pull<TimelyMessage<u64, Message>>> AnyInput for InputHandleCore<u64, Message, P> {
+    fn pull(&mut self, take: &mut dyn FnMut(InputCapability<u64>, Message)) {
+        self.for_each(|capability, message| take(capability, std::mem::take(message)));
     }
 }
 
-pub(super) type OutputHandle = OutputBuilder<u64, NoopBuilder<Parcel>>;
+pub(super) type OutputHandle = OutputBuilder<u64, NoopBuilder<Message>>;
 
 /// Builds node `id`; returns its output streams (for a sink an empty one, to be probed).
 pub(super) fn build<'scope>(
@@ -45,8 +45,8 @@ pub(super) fn build<'scope>(
     shared: &Arc<JobShared>,
     id: NodeId,
     inputs: Vec<InputStream<'scope>>,
-    local: Option<&LocalHandle>,
-) -> Result<Vec<Stream<'scope, u64, Parcel>>> {
+    participant: Option<&ParticipantHandle>,
+) -> Result<Vec<Stream<'scope, u64, Message>>> {
     let node = shared.job.node(id);
     let worker = scope.index();
     let senders: Vec<Vec<bool>> = inputs.iter().map(|input| input.senders.clone()).collect();
@@ -56,9 +56,9 @@ pub(super) fn build<'scope>(
     for (index, input) in inputs.into_iter().enumerate() {
         let handle: (Box<dyn AnyInput>, _) = match input.pact {
             None => (Box::new(builder.new_input(input.stream, ForwardPact)), None),
-            Some((rule, pressure)) => {
-                let pact = InputStream::exchange(rule, Arc::clone(&pressure));
-                (Box::new(builder.new_input(input.stream, pact)), Some(pressure))
+            Some((rule, backpressure)) => {
+                let pact = InputStream::exchange(rule, Arc::clone(&backpressure));
+                (Box::new(builder.new_input(input.stream, pact)), Some(backpressure))
             }
         };
         builder.set_notify_for(index, FrontierInterest::IfCapability);
@@ -69,14 +69,15 @@ pub(super) fn build<'scope>(
         .job
         .outputs(id)
         .into_iter()
-        .filter_map(|(to, edge)| shared.pressure.get(&(to, edge.input)).cloned())
+        .filter_map(|(to, edge)| shared.backpressure.get(&(to, edge.input)).cloned())
         .collect::<Vec<_>>();
     let address = builder.operator_info().address;
     let activator = scope.activator_for(Rc::clone(&address));
     let is_sink = matches!(node.kind, NodeKind::Sink(_));
-    let (shared, local, name, uid) = (Arc::clone(shared), local.cloned(), Arc::clone(&node.name), Arc::clone(&node.uid));
-    if let Some(local) = &local {
-        local.borrow_mut().register(scope.activator_for(address));
+    let (shared, participant, name, uid) =
+        (Arc::clone(shared), participant.cloned(), Arc::clone(&node.name), Arc::clone(&node.uid));
+    if let Some(participant) = &participant {
+        participant.borrow_mut().register(scope.activator_for(address));
     }
     builder.build_reschedule(move |capabilities| {
         let mut task = Task {
@@ -90,9 +91,9 @@ pub(super) fn build<'scope>(
             activator,
             outgoing: Vec::new(),
             aside: Vec::new(),
-            epoch: local.as_ref().map_or(0, |local| local.borrow().first()),
-            committed: local.as_ref().map_or(0, |local| local.borrow().committed()),
-            local,
+            epoch: participant.as_ref().map_or(0, |participant| participant.borrow().first()),
+            committed: participant.as_ref().map_or(0, |participant| participant.borrow().committed()),
+            participant,
             gave_last: false,
             is_sink,
             id,
@@ -146,14 +147,14 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     Ok(driver)
 }
 
-/// An input, and the pressure on its exchange if it has one.
-pub(super) type TaskInput = (Box<dyn AnyInput>, Option<Arc<Pressure>>);
+/// An input, and the backpressure of its exchange if it has one.
+pub(super) type TaskInput = (Box<dyn AnyInput>, Option<Arc<Backpressure>>);
 
 /// What has come in on an input.
 pub(super) struct Arrival {
     pub(super) input: usize,
     pub(super) capabilities: Vec<Capability<u64>>,
-    pub(super) parcel: Parcel,
+    pub(super) message: Message,
     /// Whether the edge knows already that it need not wait for this.
     pub(super) relieved: bool,
 }
@@ -166,11 +167,11 @@ pub(super) struct Task {
     /// Capabilities, one an output, kept to open with, while the operator waits for a timer, and while a sink waits to publish.
     pub(super) held: Vec<Capability<u64>>,
     opened: bool,
-    targets: Vec<Arc<Pressure>>,
+    targets: Vec<Arc<Backpressure>>,
     activator: Activator,
     outgoing: Vec<Outgoing>,
     /// Where there are checkpoints.
-    pub(super) local: Option<LocalHandle>,
+    pub(super) participant: Option<ParticipantHandle>,
     /// The number of the next checkpoint.
     pub(super) epoch: u64,
     /// What has arrived of the epoch behind it.
@@ -191,13 +192,13 @@ impl Task {
     fn pull(&mut self, handles: &mut [TaskInput]) {
         let (outputs, worker, queue) = (self.outputs.len(), self.worker, &mut self.queue);
         for (input, (handle, _)) in handles.iter_mut().enumerate() {
-            handle.pull(&mut |capability, parcel| {
-                let mine = parcel.target.is_none_or(|target| target as usize == worker);
-                if mine && !matches!(parcel.payload, Payload::Nothing) {
+            handle.pull(&mut |capability, message| {
+                let mine = message.target.is_none_or(|target| target as usize == worker);
+                if mine && !matches!(message.payload, Payload::Nothing) {
                     let capabilities = (0..outputs)
-                        .map(|port| capability.retain_least(port).expect("every parcel travels under one engine time"))
+                        .map(|port| capability.retain_least(port).expect("every message travels under one engine time"))
                         .collect();
-                    queue.push_back(Arrival { input, capabilities, parcel, relieved: false });
+                    queue.push_back(Arrival { input, capabilities, message, relieved: false });
                 }
             });
         }
@@ -232,12 +233,12 @@ impl Task {
             self.held = held;
         }
         while let Some(arrival) = self.queue.pop_front() {
-            let Some(Arrival { input, capabilities, parcel, relieved }) = self.in_epoch(&mut driver, arrival, handles)? else {
+            let Some(Arrival { input, capabilities, message, relieved }) = self.in_epoch(&mut driver, arrival, handles)? else {
                 continue;
             };
-            let rows_in = parcel_rows(&parcel);
-            let pressure = handles[input].1.as_deref().filter(|_| !relieved);
-            deliver(&mut driver, input, parcel, pressure, now_ms, &mut self.outgoing)?;
+            let rows_in = rows_in(&message);
+            let backpressure = handles[input].1.as_deref().filter(|_| !relieved);
+            deliver(&mut driver, input, message, backpressure, now_ms, &mut self.outgoing)?;
             let expanded = self.send(&capabilities) > 4 * rows_in.max(2_048);
             self.held = capabilities;
             if !self.queue.is_empty() && (expanded || self.is_downstream_full()) {
@@ -245,8 +246,8 @@ impl Task {
                 break;
             }
         }
-        if driver.is_closed() && self.is_sink && self.local.is_some() {
-            self.give_last(&mut driver)?;
+        if driver.is_closed() && self.is_sink && self.participant.is_some() {
+            self.contribute_last(&mut driver)?;
             self.driver = Some(driver);
             return Ok(());
         }
@@ -264,7 +265,7 @@ impl Task {
     }
 
     fn is_downstream_full(&self) -> bool {
-        self.targets.iter().any(|pressure| pressure.is_high())
+        self.targets.iter().any(|backpressure| backpressure.is_high())
     }
 
     fn yield_now(&self) {
@@ -278,11 +279,11 @@ impl Task {
             match outgoing {
                 Outgoing::Rows(port, batch) => {
                     sent += batch.num_rows();
-                    give(&mut self.outputs[port], &capabilities[port], Parcel::rows(batch));
+                    send(&mut self.outputs[port], &capabilities[port], Message::rows(batch));
                 }
-                Outgoing::Signal(signal) => {
+                Outgoing::Event(event) => {
                     for (output, capability) in self.outputs.iter_mut().zip(capabilities) {
-                        give_signal(output, capability, self.worker, self.shared.workers, signal);
+                        send_event(output, capability, self.worker, self.shared.workers, event);
                     }
                 }
             }
@@ -312,51 +313,51 @@ impl Task {
     }
 }
 
-fn parcel_rows(parcel: &Parcel) -> usize {
-    if let Payload::Rows(batch) = &parcel.payload { batch.num_rows() } else { 0 }
+fn rows_in(message: &Message) -> usize {
+    if let Payload::Rows(batch) = &message.payload { batch.num_rows() } else { 0 }
 }
 
 fn deliver(
     driver: &mut Driver,
     input: usize,
-    parcel: Parcel,
-    pressure: Option<&Pressure>,
+    message: Message,
+    backpressure: Option<&Backpressure>,
     now_ms: i64,
     out: &mut Vec<Outgoing>,
 ) -> Result<()> {
-    match parcel.payload {
+    match message.payload {
         // Messages travel on channels of their own.
-        Payload::Nothing | Payload::Control(_) => Ok(()),
+        Payload::Nothing | Payload::Coordination(_) => Ok(()),
         Payload::Rows(batch) => {
-            if let Some(pressure) = pressure {
-                pressure.processed(batch.size_bytes());
+            if let Some(backpressure) = backpressure {
+                backpressure.processed(batch.size_bytes());
             }
             driver.rows(input, batch, now_ms, out)
         }
-        Payload::Signal { sender, signal } => driver.signal(input, sender as usize, signal, now_ms, out),
+        Payload::Event { sender, event } => driver.event(input, sender as usize, event, now_ms, out),
     }
 }
 
-/// Sends one parcel.
-pub(super) fn give(output: &mut OutputHandle, capability: &Capability<u64>, mut parcel: Parcel) {
-    output.activate().session_with_builder(capability).give_container(&mut parcel);
+/// Sends one message.
+pub(super) fn send(output: &mut OutputHandle, capability: &Capability<u64>, mut message: Message) {
+    output.activate().session_with_builder(capability).give_container(&mut message);
 }
 
-/// Sends a signal to every worker, one parcel each: an exchange may not copy what it carries.
-pub(super) fn give_signal(
+/// Sends a control event to every worker, one message each: an exchange may not copy what it carries.
+pub(super) fn send_event(
     output: &mut OutputHandle,
     capability: &Capability<u64>,
     worker: usize,
     workers: usize,
-    signal: Signal,
+    event: ControlEvent,
 ) {
     for target in 0..workers {
-        give(output, capability, Parcel::signal(worker, target, signal));
+        send(output, capability, Message::event(worker, target, event));
     }
 }
 
-/// Makes one addressed copy of rows for every worker; signals are addressed already.
-pub(super) fn broadcast<'scope>(stream: Stream<'scope, u64, Parcel>, workers: usize) -> Stream<'scope, u64, Parcel> {
+/// Makes one addressed copy of rows for every worker; control events are addressed already.
+pub(super) fn broadcast<'scope>(stream: Stream<'scope, u64, Message>, workers: usize) -> Stream<'scope, u64, Message> {
     let scope = stream.scope();
     let mut builder = OperatorBuilder::new("broadcast".to_owned(), scope);
     let mut input = builder.new_input(stream, ForwardPact);
@@ -366,15 +367,15 @@ pub(super) fn broadcast<'scope>(stream: Stream<'scope, u64, Parcel>, workers: us
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_frontiers| {
-            input.for_each(|capability, parcel| {
-                let capability = capability.retain_least(0).expect("every parcel travels under one engine time");
-                let parcel = std::mem::take(parcel);
-                if let Payload::Rows(batch) = &parcel.payload {
+            input.for_each(|capability, message| {
+                let capability = capability.retain_least(0).expect("every message travels under one engine time");
+                let message = std::mem::take(message);
+                if let Payload::Rows(batch) = &message.payload {
                     for target in 0..workers {
-                        give(&mut output, &capability, Parcel::rows(batch.clone()).addressed(target));
+                        send(&mut output, &capability, Message::rows(batch.clone()).addressed(target));
                     }
                 } else {
-                    give(&mut output, &capability, parcel);
+                    send(&mut output, &capability, message);
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! Who gets which row: the sending side of an exchange.
 
-use super::parcel::{Parcel, Payload};
-use super::pressure::Pressure;
+use super::backpressure::Backpressure;
+use super::message::{Message, Payload};
 use arrow::array::{Array, AsArray, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
@@ -9,7 +9,7 @@ use egret_core::key::{hash_i64, hash_keys};
 use egret_core::{Batch, KeyColumns, KeyGroup};
 use std::sync::Arc;
 use timely::communication::Push;
-use timely::dataflow::channels::Message;
+use timely::dataflow::channels::Message as TimelyMessage;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::progress::Stamp;
 
@@ -20,10 +20,10 @@ pub(crate) enum Rule {
     ToFirst,
 }
 
-/// Cuts parcels by target. The number of rows stays the same, as timely's progress tracking asks.
+/// Cuts messages by target. The number of rows stays the same, as timely's progress tracking asks.
 pub(crate) struct Partitioner {
     rule: Rule,
-    pressure: Arc<Pressure>,
+    backpressure: Arc<Backpressure>,
     /// The worker of each key group.
     owners: Vec<u16>,
     known: KnownIds,
@@ -32,15 +32,15 @@ pub(crate) struct Partitioner {
 }
 
 impl Partitioner {
-    pub(crate) fn new(rule: Rule, pressure: Arc<Pressure>) -> Self {
+    pub(crate) fn new(rule: Rule, backpressure: Arc<Backpressure>) -> Self {
         let owners = match &rule {
             Rule::Hash { max_parallelism, .. } => {
-                let owner = |group| KeyGroup(group).worker(pressure.workers(), *max_parallelism) as u16;
+                let owner = |group| KeyGroup(group).worker(backpressure.workers(), *max_parallelism) as u16;
                 (0..*max_parallelism).map(owner).collect()
             }
             Rule::ToFirst => Vec::new(),
         };
-        Self { rule, pressure, owners, known: KnownIds::default(), hashes: Vec::new(), targets: Vec::new() }
+        Self { rule, backpressure, owners, known: KnownIds::default(), hashes: Vec::new(), targets: Vec::new() }
     }
 
     /// The parts of a batch, with the worker each is for.
@@ -138,29 +138,36 @@ fn pick(batch: &Batch, rows: Vec<u32>) -> Batch {
     batch.with_rows(rows, batch.event_time_column())
 }
 
-impl Distributor<Parcel> for Partitioner {
-    fn partition<T: Clone, P: Push<Message<T, Parcel>>>(&mut self, parcel: &mut Parcel, stamp: &Stamp<T>, pushers: &mut [P]) {
-        let parcel = std::mem::take(parcel);
-        let pressure = Arc::clone(&self.pressure);
-        let mut send = |worker: usize, mut parcel: Parcel| {
-            pressure.sent(worker, &parcel);
-            Message::push_at(&mut parcel, stamp.clone(), &mut pushers[worker]);
+impl Distributor<Message> for Partitioner {
+    fn partition<T: Clone, P: Push<TimelyMessage<T, Message>>>(
+        &mut self,
+        message: &mut Message,
+        stamp: &Stamp<T>,
+        pushers: &mut [P],
+    ) {
+        let message = std::mem::take(message);
+        let backpressure = Arc::clone(&self.backpressure);
+        let mut send = |worker: usize, mut message: Message| {
+            backpressure.sent(worker, &message);
+            TimelyMessage::push_at(&mut message, stamp.clone(), &mut pushers[worker]);
         };
-        match (parcel.target, parcel.payload) {
+        match (message.target, message.payload) {
             (_, Payload::Nothing) => {}
             (Some(target), payload) => {
-                let mut addressed = Parcel::default().addressed(target as usize);
+                let mut addressed = Message::default().addressed(target as usize);
                 addressed.payload = payload;
                 send(target as usize, addressed);
             }
             (None, Payload::Rows(batch)) => {
-                self.cut(batch, self.pressure.workers(), |worker, part| send(worker, Parcel::rows(part)))
+                self.cut(batch, self.backpressure.workers(), |worker, part| send(worker, Message::rows(part)))
             }
-            (None, Payload::Signal { .. } | Payload::Control(_)) => unreachable!("signals and messages are addressed"),
+            (None, Payload::Event { .. } | Payload::Coordination(_)) => {
+                unreachable!("control events and coordination are addressed")
+            }
         }
     }
 
-    fn flush<T: Clone, P: Push<Message<T, Parcel>>>(&mut self, _stamp: &Stamp<T>, _pushers: &mut [P]) {}
+    fn flush<T: Clone, P: Push<TimelyMessage<T, Message>>>(&mut self, _stamp: &Stamp<T>, _pushers: &mut [P]) {}
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! A source as a timely operator: reads while the gate is open, moves its tick with the clock.
+//! A source as a timely operator: reads while it has credit, moves its tick with the clock.
 
 use super::alignment::Aligned;
-use super::operator::{give, give_signal};
-use super::parcel::Parcel;
-use super::{JobShared, LocalHandle, has_instance, number};
-use crate::checkpoint::{Given, SplitPosition};
-use crate::driver::{Outgoing, Signal, guard};
-use crate::gate::Gate;
+use super::message::Message;
+use super::operator::{send, send_event};
+use super::{JobShared, ParticipantHandle, has_instance, number};
+use crate::checkpoint::{Contribution, SplitPosition};
+use crate::credit::Credit;
+use crate::driver::{ControlEvent, Outgoing, guard};
 use crate::reader::{Next, SourceSpec, SourceTask};
 use crate::source_clock::SourceClock;
 use crate::ticks::Ticks;
@@ -25,11 +25,11 @@ use timely::dataflow::operators::probe::Handle as ProbeHandle;
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::Activator;
 
-/// How long to wait before looking again whether the gate is open.
+/// How long to wait before looking again whether there is credit.
 const GATE_RETRY: Duration = Duration::from_micros(200);
 /// How long to wait before looking again whether the others have come as far.
 const ALIGN_RETRY: Duration = Duration::from_micros(100);
-/// The longest a source sleeps: it must move its tick, or it holds back the others' gates.
+/// The longest a source sleeps: it must move its tick, or the others get no credit back.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
 /// Builds source `id`.
@@ -38,8 +38,8 @@ pub(super) fn build<'scope>(
     shared: &Arc<JobShared>,
     id: NodeId,
     probe: &ProbeHandle<u64>,
-    local: Option<&LocalHandle>,
-) -> Result<Stream<'scope, u64, Parcel>> {
+    participant: Option<&ParticipantHandle>,
+) -> Result<Stream<'scope, u64, Message>> {
     let node = shared.job.node(id);
     let worker = scope.index();
     let NodeKind::Source { source, watermark, columns, places } = &node.kind else { unreachable!("the caller looked") };
@@ -67,18 +67,18 @@ pub(super) fn build<'scope>(
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let (output, stream) = builder.new_output();
     let activator = scope.activator_for(builder.operator_info().address);
-    let (shared, probe, local) = (Arc::clone(shared), probe.clone(), local.cloned());
-    if let Some(local) = &local {
-        local.borrow_mut().register(scope.activator_for(builder.operator_info().address));
+    let (shared, probe, participant) = (Arc::clone(shared), probe.clone(), participant.cloned());
+    if let Some(participant) = &participant {
+        participant.borrow_mut().register(scope.activator_for(builder.operator_info().address));
     }
     let uid = Arc::clone(&node.uid);
-    let first = local.as_ref().map(|local| local.borrow().first());
+    let first = participant.as_ref().map(|participant| participant.borrow().first());
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
             task,
             output: OutputBuilder::from(output),
             capability: capabilities.pop(),
-            gate: Gate::new(shared.in_flight_bytes),
+            credit: Credit::new(shared.in_flight_bytes),
             aligned: shared.alignment.get(&id).map(|all| Aligned::new(Arc::clone(all), worker)),
             probe,
             started: Instant::now(),
@@ -88,7 +88,7 @@ pub(super) fn build<'scope>(
             outgoing,
             epoch: first.unwrap_or(0),
             exhausted: false,
-            local,
+            participant,
             id,
             uid,
             shared,
@@ -120,9 +120,9 @@ fn sources_that_meet(shared: &JobShared, id: NodeId) -> Vec<Arc<Counters>> {
 
 struct Reading {
     task: Option<SourceTask>,
-    output: OutputBuilder<u64, NoopBuilder<Parcel>>,
+    output: OutputBuilder<u64, NoopBuilder<Message>>,
     capability: Option<Capability<u64>>,
-    gate: Gate,
+    credit: Credit,
     /// Where there are watermarks.
     aligned: Option<Aligned>,
     probe: ProbeHandle<u64>,
@@ -132,7 +132,7 @@ struct Reading {
     activator: Activator,
     outgoing: Vec<Outgoing>,
     /// Where there are checkpoints.
-    local: Option<LocalHandle>,
+    participant: Option<ParticipantHandle>,
     /// The number of the next checkpoint.
     epoch: u64,
     /// Whether the input has been read to its end.
@@ -145,7 +145,7 @@ struct Reading {
 impl Reading {
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let is_halting = self.local.as_ref().is_some_and(|local| local.borrow().is_halting());
+        let is_halting = self.participant.as_ref().is_some_and(|participant| participant.borrow().is_halting());
         if shared.failure.is_set() || self.task.is_none() || is_halting {
             self.capability = None;
             return;
@@ -165,10 +165,10 @@ impl Reading {
         let now = self.ticks.time(self.started.elapsed());
         let time = now.max(frontier.unwrap_or(0)).max(*capability.time());
         capability.downgrade(&time);
-        self.gate.confirm(frontier);
-        let next = if self.exhausted || (self.local.is_none() && self.shared.stop.is_stopped()) {
+        self.credit.confirm(frontier);
+        let next = if self.exhausted || (self.participant.is_none() && self.shared.stop.is_stopped()) {
             Next::Ended
-        } else if !self.gate.is_open() {
+        } else if !self.credit.is_left() {
             Next::Wait(GATE_RETRY)
         } else if self.aligned.as_ref().is_some_and(Aligned::is_ahead) {
             Next::Wait(ALIGN_RETRY)
@@ -179,7 +179,7 @@ impl Reading {
             if self.outgoing.iter().any(|outgoing| matches!(outgoing, Outgoing::Rows(..))) {
                 aligned.read(task.latest().0);
             }
-            // A wait of less than a millisecond is for the gate or for others, not for input.
+            // A wait of less than a millisecond is for credit or for others, not for input.
             if matches!(next, Next::Ended) || matches!(next, Next::Wait(wait) if wait >= Duration::from_millis(1)) {
                 aligned.rest();
             }
@@ -197,11 +197,11 @@ impl Reading {
     /// The input has been read to its end, or is not to be. Where there are checkpoints the end waits for the other sources: what
     /// has ended cannot be in a checkpoint.
     fn end(&mut self, time: u64) {
-        if let Some(local) = &self.local {
+        if let Some(participant) = &self.participant {
             if !std::mem::replace(&mut self.exhausted, true) {
-                local.borrow_mut().exhausted();
+                participant.borrow_mut().exhausted();
             }
-            if !local.borrow().is_finishing() {
+            if !participant.borrow().is_finishing() {
                 self.activator.activate_after(SLEEP_MAX);
                 return;
             }
@@ -213,20 +213,20 @@ impl Reading {
 
     /// Ends the epochs that are to be ended: what was read until now belongs to them.
     fn end_epochs(&mut self) {
-        let Some(local) = self.local.clone() else { return };
-        let wanted = local.borrow().wanted();
+        let Some(participant) = self.participant.clone() else { return };
+        let wanted = participant.borrow().wanted();
         while self.epoch <= wanted {
             let (Some(task), Some(capability)) = (&self.task, &mut self.capability) else { return };
             let splits = task.positions().into_iter().map(SplitPosition::into_state).collect();
             let part = Part::new(&*self.uid, self.worker as u32, PartState::Source { splits });
-            let given = Given { part, keyed: None };
-            let barrier = Signal::Barrier(number(self.epoch));
+            let contribution = Contribution { part, keyed: None };
+            let barrier = ControlEvent::Barrier(number(self.epoch));
             self.epoch += 1;
             self.ticks = Ticks::new(Some(number(self.epoch)), self.started.elapsed());
             let time = EngineTime::new(number(self.epoch), 0).0.max(*capability.time());
             capability.downgrade(&time);
-            give_signal(&mut self.output, capability, self.worker, self.shared.workers, barrier);
-            local.borrow_mut().give(self.epoch - 1, given, false);
+            send_event(&mut self.output, capability, self.worker, self.shared.workers, barrier);
+            participant.borrow_mut().contribute(self.epoch - 1, contribution, false);
         }
     }
 
@@ -235,10 +235,10 @@ impl Reading {
         for outgoing in self.outgoing.drain(..) {
             match outgoing {
                 Outgoing::Rows(_, batch) => {
-                    self.gate.send(time, batch.size_bytes());
-                    give(&mut self.output, capability, Parcel::rows(batch));
+                    self.credit.send(time, batch.size_bytes());
+                    send(&mut self.output, capability, Message::rows(batch));
                 }
-                Outgoing::Signal(signal) => give_signal(&mut self.output, capability, self.worker, self.shared.workers, signal),
+                Outgoing::Event(event) => send_event(&mut self.output, capability, self.worker, self.shared.workers, event),
             }
         }
     }

@@ -75,7 +75,7 @@ impl SourceReader for ScriptedReader {
     }
 }
 
-/// What left, in words: `0:5` is a row of split 0 at 5, `late(9) 1:3` one that is late, `w7`, `idle` and `end` are signals.
+/// What left, in words: `0:5` is a row of split 0 at 5, `late(9) 1:3` one that is late, `w7`, `idle` and `end` are control events.
 fn said(out: &mut Vec<Outgoing>) -> Vec<String> {
     let mut all = Vec::new();
     for outgoing in out.drain(..) {
@@ -86,10 +86,10 @@ fn said(out: &mut Vec<Outgoing>) -> Vec<String> {
                 let times = micros(batch.column(1)).to_vec();
                 all.extend(splits.iter().zip(times).map(|(split, time)| format!("{late}{split}:{time}")));
             }
-            Outgoing::Signal(Signal::Watermark(EventTime::MAX)) => all.push("end".into()),
-            Outgoing::Signal(Signal::Watermark(at)) => all.push(format!("w{}", at.0)),
-            Outgoing::Signal(Signal::Idle) => all.push("idle".into()),
-            Outgoing::Signal(_) => {}
+            Outgoing::Event(ControlEvent::Watermark(EventTime::MAX)) => all.push("end".into()),
+            Outgoing::Event(ControlEvent::Watermark(at)) => all.push(format!("w{}", at.0)),
+            Outgoing::Event(ControlEvent::Idle) => all.push("idle".into()),
+            Outgoing::Event(_) => {}
         }
     }
     all
@@ -219,12 +219,12 @@ fn when_all_splits_are_idle_the_greatest_watermark_goes_out() {
         bench.read(0);
         bench.read(0);
         bench.read(99);
-        let before = bench.tasks.iter().map(|task| task.said).max().unwrap();
+        let before = bench.tasks.iter().map(|task| task.sent).max().unwrap();
         assert_eq!(before, EventTime(20), "{workers} workers");
         bench.read(130);
         let said = bench.read_each(250);
         let open = bench.tasks.iter().filter(|task| !task.ended);
-        assert!(open.clone().all(|task| task.said == EventTime(90) && task.said_idle), "{workers} workers: {said:?}");
+        assert!(open.clone().all(|task| task.sent == EventTime(90) && task.said_idle), "{workers} workers: {said:?}");
     }
 }
 
@@ -248,15 +248,15 @@ fn a_split_that_is_not_asked_is_not_idle() {
     let mut out = Vec::new();
     bench.tasks[0].poll(10, 0, &mut out).unwrap();
     bench.tasks[0].poll(10, 1, &mut out).unwrap();
-    // Nobody asks for long: the gate was closed. Then split 0 has rows still, and split 1 is ahead and has to wait.
+    // Nobody asks for long: there was no credit. Then split 0 has rows still, and split 1 is ahead and has to wait.
     bench.tasks[0].poll(10, 10_000, &mut out).unwrap();
     assert_eq!(said(&mut out), ["0:10", "1:900", "w10", "0:20", "w20"]);
     assert!(bench.tasks[0].splits.iter().all(|split| split.activity == Activity::Active));
     // What is quiet is quiet from the first time that it is asked.
     bench.read(20_000);
-    assert_eq!(bench.tasks[0].said, EventTime(20));
+    assert_eq!(bench.tasks[0].sent, EventTime(20));
     bench.read(20_100);
-    assert_eq!(bench.tasks[0].said, EventTime(1_000));
+    assert_eq!(bench.tasks[0].sent, EventTime(1_000));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod group;
 use crate::format::{self, Change, Entry};
 use cells::Place;
 use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_key};
-use egret_core::{Epoch, Error, Frozen, KeyGroup, KeyedState, Result, Snapshot, StateSize};
+use egret_core::{Epoch, Error, KeyGroup, KeyedState, Result, Snapshot, SnapshotHandle, StateSize};
 use group::{FrozenGroup, Group, Growth, index_hash};
 
 /// What an entry's share of the index takes, about.
@@ -31,9 +31,9 @@ const LOOKAHEAD: usize = 16;
 /// assert_eq!(state.get(0, b"card 7")?, Some(&[1][..]));
 ///
 /// // At the end of the first epoch everything is written, at that of the second what has changed.
-/// let whole = state.freeze(Epoch(1), None)?;
+/// let whole = state.snapshot_handle(Epoch(1), None)?;
 /// state.put(0, b"card 8", &[2])?;
-/// let changes = state.freeze(Epoch(2), Some(Epoch(1)))?;
+/// let changes = state.snapshot_handle(Epoch(2), Some(Epoch(1)))?;
 /// let mut restored = MemoryState::default();
 /// restored.restore(vec![whole.encode()?, changes.encode()?])?;
 /// assert_eq!(restored.get(0, b"card 7")?, Some(&[1][..]));
@@ -225,7 +225,7 @@ impl KeyedState for MemoryState {
         encode(self.frozen(None))
     }
 
-    fn freeze(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<Frozen> {
+    fn snapshot_handle(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<SnapshotHandle> {
         let base = base.filter(|base| self.known_since.is_some_and(|since| base.0 >= since));
         let frozen = self.frozen(base.map(|base| base.0));
         if let Some(base) = base {
@@ -233,7 +233,7 @@ impl KeyedState for MemoryState {
         }
         self.epoch = epoch.0.saturating_add(1);
         self.known_since.get_or_insert(epoch.0);
-        Ok(Frozen::later(base, move || encode(frozen)))
+        Ok(SnapshotHandle::later(base, move || encode(frozen)))
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

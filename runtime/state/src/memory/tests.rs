@@ -110,11 +110,11 @@ fn changes_upon_what_is_complete_are_the_state() {
         let mut base = None;
         let mut deltas = 0;
         for epoch in 3..15 {
-            let frozen = state.freeze(Epoch(epoch), base.filter(|_| random.below(8) > 0)).unwrap();
+            let handle = state.snapshot_handle(Epoch(epoch), base.filter(|_| random.below(8) > 0)).unwrap();
             let as_it_was = twin.clone();
             (0..random.below(60)).for_each(|_| random_step(&mut state, &mut twin, &mut random));
-            let is_delta = frozen.base().is_some();
-            let snapshot = frozen.encode().unwrap();
+            let is_delta = handle.base().is_some();
+            let snapshot = handle.encode().unwrap();
             if random.below(3) == 0 {
                 continue;
             }
@@ -137,10 +137,10 @@ fn changes_are_as_large_as_what_has_changed() {
     let mut state = MemoryState::default();
     let put = |state: &mut MemoryState, key: u64, value: u64| state.put(0, &key.to_le_bytes(), &value.to_le_bytes()).unwrap();
     (0..20_000).for_each(|key| put(&mut state, key, 1));
-    let bytes = |frozen: Frozen| frozen.encode().unwrap().keyed.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-    let whole = bytes(state.freeze(Epoch(1), None).unwrap());
+    let bytes = |handle: SnapshotHandle| handle.encode().unwrap().keyed.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let whole = bytes(state.snapshot_handle(Epoch(1), None).unwrap());
     (0..200).for_each(|key| put(&mut state, key * 100, 2));
-    let changes = bytes(state.freeze(Epoch(2), Some(Epoch(1))).unwrap());
+    let changes = bytes(state.snapshot_handle(Epoch(2), Some(Epoch(1))).unwrap());
     assert!(changes * 20 < whole, "{changes} of {whole}");
 }
 
@@ -168,14 +168,14 @@ fn what_is_over_is_found_and_gives_its_memory_back() {
 #[test]
 fn removals_do_not_pile_up() {
     let mut state = MemoryState::default();
-    state.freeze(Epoch(1), None).unwrap();
+    state.snapshot_handle(Epoch(1), None).unwrap();
     for key in 0..10_000_u64 {
         state.put(0, &key.to_le_bytes(), b"x").unwrap();
         state.remove(0, &key.to_le_bytes()).unwrap();
     }
     assert!(state.removed <= REMOVED_MIN + 1, "{}", state.removed);
-    assert_eq!(state.freeze(Epoch(2), Some(Epoch(1))).unwrap().base(), None, "what was removed is not known any more");
-    assert_eq!(state.freeze(Epoch(3), Some(Epoch(2))).unwrap().base(), Some(Epoch(2)));
+    assert_eq!(state.snapshot_handle(Epoch(2), Some(Epoch(1))).unwrap().base(), None, "what was removed is not known any more");
+    assert_eq!(state.snapshot_handle(Epoch(3), Some(Epoch(2))).unwrap().base(), Some(Epoch(2)));
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Checkpoints as one worker sees them: what its sources, operators and sinks are asked for, and what they gave.
+//! Checkpoints as one worker sees them: what its sources, operators and sinks are asked for, and what they contributed.
 //!
-//! Everything here belongs to the worker's thread. Sources look at [`Local::wanted`] whenever they run, operators and sinks
-//! [`Local::give`] their part when all barriers of a checkpoint have reached them, and sinks publish what [`Local::committed`]
-//! covers. [`Local::turn`] runs between two steps of the dataflow.
+//! Everything here belongs to the worker's thread. Sources look at [`Participant::wanted`] whenever they run, operators and sinks
+//! [`Participant::contribute`] their parts when all barriers of a checkpoint have reached them, and sinks publish what [`Participant::committed`]
+//! covers. [`Participant::turn`] runs between two steps of the dataflow.
 
 use super::CheckpointCounters;
 use super::coordinator::{Command, Coordinator, STOP_MS};
-use super::messages::{Kind, Message, Why, WrittenPart};
-use super::writer::{Given, Request, Writer, Written};
+use super::messages::{CheckpointMessage, Kind, Why, WrittenPart};
+use super::writer::{Contribution, Request, Writer, Written};
 use crate::failpoint::fail_point;
 use crate::flow::Activator;
 use crate::shared::Failure;
@@ -23,8 +23,8 @@ const CALM: Duration = Duration::from_millis(20);
 /// What one checkpoint has of a worker.
 #[derive(Default)]
 struct EpochProgress {
-    given: usize,
-    given_at_end: usize,
+    contributed: usize,
+    contributed_at_end: usize,
     unwritten: usize,
     parts: Vec<WrittenPart>,
     acked: bool,
@@ -69,7 +69,7 @@ pub(crate) struct Instances {
 }
 
 /// A worker's part in checkpoints.
-pub(crate) struct Local {
+pub(crate) struct Participant {
     worker: usize,
     workers: usize,
     instances: Instances,
@@ -86,14 +86,14 @@ pub(crate) struct Local {
     progress: BTreeMap<u64, EpochProgress>,
     /// Of each node whose instance here has written a part.
     chains: HashMap<String, Chain>,
-    inbox: Vec<Message>,
-    outbox: Vec<(usize, Message)>,
+    inbox: Vec<CheckpointMessage>,
+    outbox: Vec<(usize, CheckpointMessage)>,
     activators: Vec<Activator>,
     /// The clock on the wall, for manifests; all else goes by time that never goes back.
     time_ms: i64,
 }
 
-impl Local {
+impl Participant {
     /// `first`: the number of the first checkpoint of this attempt.
     pub(crate) fn new(
         worker: usize,
@@ -104,7 +104,7 @@ impl Local {
         counters: Arc<CheckpointCounters>,
         first: u64,
     ) -> Self {
-        let mut local = Self {
+        let mut participant = Self {
             worker,
             workers,
             instances,
@@ -126,9 +126,9 @@ impl Local {
             time_ms: 0,
         };
         if instances.sources == 0 {
-            local.outbox.push((0, Message::Exhausted { worker }));
+            participant.outbox.push((0, CheckpointMessage::Exhausted { worker }));
         }
-        local
+        participant
     }
 
     /// The number of the first checkpoint of this attempt: the epoch in which everything begins.
@@ -141,7 +141,7 @@ impl Local {
         self.wanted
     }
 
-    /// Whether sources that have been read to their end say so.
+    /// Whether sources that have been read to their end send the end.
     pub(crate) fn is_finishing(&self) -> bool {
         self.finish.is_some()
     }
@@ -163,7 +163,7 @@ impl Local {
         self.halting
     }
 
-    /// Whether there is nothing more to say to the other workers.
+    /// Whether there is nothing more to send to the other workers.
     pub(crate) fn is_over(&self) -> bool {
         self.over && self.outbox.is_empty()
     }
@@ -177,26 +177,26 @@ impl Local {
     pub(crate) fn exhausted(&mut self) {
         self.exhausted += 1;
         if self.exhausted == self.instances.sources {
-            self.say(0, Message::Exhausted { worker: self.worker });
+            self.send(0, CheckpointMessage::Exhausted { worker: self.worker });
         }
     }
 
     /// What an instance has for a checkpoint; `at_end`: what a sink has when its input has ended.
-    pub(crate) fn give(&mut self, number: u64, given: Given, at_end: bool) {
+    pub(crate) fn contribute(&mut self, number: u64, contribution: Contribution, at_end: bool) {
         fail_point("give");
-        self.counters.answers.gave(self.worker, &given.part.uid, number);
+        self.counters.answers.gave(self.worker, &contribution.part.uid, number);
         let progress = self.progress.entry(number).or_default();
         if progress.failed {
             return;
         }
         if at_end {
-            progress.given_at_end += 1;
+            progress.contributed_at_end += 1;
         } else {
-            progress.given += 1;
+            progress.contributed += 1;
         }
-        if !given.is_empty() {
+        if !contribution.is_empty() {
             progress.unwritten += 1;
-            self.writer.send(Request::Part { number, given });
+            self.writer.send(Request::Part { number, contribution });
         }
         self.ack(number);
     }
@@ -209,12 +209,12 @@ impl Local {
     }
 
     /// A message of another worker.
-    pub(crate) fn receive(&mut self, message: Message) {
+    pub(crate) fn receive(&mut self, message: CheckpointMessage) {
         self.inbox.push(message);
     }
 
     /// What is to be sent to other workers.
-    pub(crate) fn take_outbox(&mut self) -> Vec<(usize, Message)> {
+    pub(crate) fn take_outbox(&mut self) -> Vec<(usize, CheckpointMessage)> {
         std::mem::take(&mut self.outbox)
     }
 
@@ -249,7 +249,7 @@ impl Local {
             }
         }
         let command = self.coordinator.as_mut().and_then(|coordinator| coordinator.tick(now_ms));
-        self.obey(command, now_ms)?;
+        self.execute(command, now_ms)?;
         if self.inbox.is_empty() { Ok(()) } else { self.turn_checked(now_ms) }
     }
 
@@ -266,14 +266,14 @@ impl Local {
             }
             Written::Part { number, result: Err(error) } => {
                 *self.progress.entry(number).or_default() = EpochProgress { failed: true, ..EpochProgress::default() };
-                self.say(0, Message::Refused { number, why: Why::of(&error) });
+                self.send(0, CheckpointMessage::Refused { number, why: Why::of(&error) });
                 Ok(())
             }
             Written::Fatal(error) => Err(error),
             Written::Manifest { number, result } => {
                 let result = result.map_err(|error| Why::of(&error));
                 let command = self.coordinator.as_mut().and_then(|all| all.written(number, result, now_ms));
-                self.obey(command, now_ms)
+                self.execute(command, now_ms)
             }
         }
     }
@@ -281,41 +281,44 @@ impl Local {
     fn ack(&mut self, number: u64) {
         let is_last = self.finish == Some(number);
         let Some(progress) = self.progress.get_mut(&number) else { return };
-        let (given, expected) =
-            if is_last { (progress.given_at_end, self.instances.sinks) } else { (progress.given, self.instances.all) };
-        if given == expected && progress.unwritten == 0 && !progress.acked && !progress.failed {
+        let (contributed, expected) = if is_last {
+            (progress.contributed_at_end, self.instances.sinks)
+        } else {
+            (progress.contributed, self.instances.all)
+        };
+        if contributed == expected && progress.unwritten == 0 && !progress.acked && !progress.failed {
             progress.acked = true;
             let parts = std::mem::take(&mut progress.parts);
             fail_point("ack");
-            self.say(0, Message::Acked { worker: self.worker, number, parts });
+            self.send(0, CheckpointMessage::Acked { worker: self.worker, number, parts });
         }
     }
 
-    fn handle(&mut self, message: Message, now_ms: i64) -> Result<()> {
+    fn handle(&mut self, message: CheckpointMessage, now_ms: i64) -> Result<()> {
         let command = match message {
-            Message::Exhausted { worker } => {
+            CheckpointMessage::Exhausted { worker } => {
                 self.coordinator.iter_mut().for_each(|coordinator| coordinator.exhausted(worker));
                 None
             }
-            Message::Acked { worker, number, parts } => {
+            CheckpointMessage::Acked { worker, number, parts } => {
                 self.coordinator.as_mut().and_then(|coordinator| coordinator.acked(worker, number, parts))
             }
-            Message::Refused { number, why } => {
+            CheckpointMessage::Refused { number, why } => {
                 self.coordinator.as_mut().and_then(|coordinator| coordinator.refused(number, why, now_ms))
             }
-            Message::Trigger(number) => {
+            CheckpointMessage::Trigger(number) => {
                 self.wanted = self.wanted.max(number);
                 self.wake();
                 None
             }
-            Message::Finish(number) => {
+            CheckpointMessage::Finish(number) => {
                 self.finish = Some(number);
                 self.progress.entry(number).or_default();
                 self.ack(number);
                 self.wake();
                 None
             }
-            Message::Committed { number, kind } => {
+            CheckpointMessage::Committed { number, kind } => {
                 self.committed = self.committed.max(number);
                 self.progress.retain(|of, _| *of > number);
                 self.halting |= kind == Kind::Stop;
@@ -324,23 +327,23 @@ impl Local {
                 None
             }
         };
-        self.obey(command, now_ms)
+        self.execute(command, now_ms)
     }
 
-    fn obey(&mut self, command: Option<Command>, now_ms: i64) -> Result<()> {
+    fn execute(&mut self, command: Option<Command>, now_ms: i64) -> Result<()> {
         match command {
             None => Ok(()),
             Some(Command::Trigger(number)) => {
                 tracing::debug!(number, "a checkpoint begins");
                 self.counters.begin(now_ms);
                 fail_point("trigger");
-                self.say_all(&Message::Trigger(number));
+                self.broadcast(&CheckpointMessage::Trigger(number));
                 Ok(())
             }
             Some(Command::Finish(number)) => {
                 self.counters.begin(now_ms);
                 fail_point("finish");
-                self.say_all(&Message::Finish(number));
+                self.broadcast(&CheckpointMessage::Finish(number));
                 Ok(())
             }
             Some(Command::WriteManifest { number, kind, parts }) => {
@@ -351,7 +354,7 @@ impl Local {
             Some(Command::Committed { number, kind }) => {
                 fail_point("committed");
                 self.counters.complete(number, now_ms);
-                self.say_all(&Message::Committed { number, kind });
+                self.broadcast(&CheckpointMessage::Committed { number, kind });
                 self.writer.send(Request::Retain);
                 Ok(())
             }
@@ -371,7 +374,7 @@ impl Local {
         }
     }
 
-    fn say(&mut self, to: usize, message: Message) {
+    fn send(&mut self, to: usize, message: CheckpointMessage) {
         if to == self.worker {
             self.inbox.push(message);
         } else {
@@ -379,8 +382,8 @@ impl Local {
         }
     }
 
-    fn say_all(&mut self, message: &Message) {
-        (0..self.workers).for_each(|worker| self.say(worker, message.clone()));
+    fn broadcast(&mut self, message: &CheckpointMessage) {
+        (0..self.workers).for_each(|worker| self.send(worker, message.clone()));
     }
 
     fn wake(&self) {
@@ -401,25 +404,25 @@ mod tests {
         let checkpoints = Checkpoints::local(folder.path(), &job).expect("it is empty");
         let writer = Writer::start(WriterSpec { checkpoints, attempt: 1, job: Arc::new(job) }, None).expect("a thread");
         let instances = Instances { all: 3, sources: 1, sinks: 0 };
-        let mut local = Local::new(1, 2, instances, None, writer, Arc::new(CheckpointCounters::of(None)), 1);
-        let given = |uid: &str| {
+        let mut participant = Participant::new(1, 2, instances, None, writer, Arc::new(CheckpointCounters::of(None)), 1);
+        let contribution = |uid: &str| {
             let state = PartState::Sink { committables: vec![vec![1]] };
-            Given { part: Part::new(uid, 0, state), keyed: None }
+            Contribution { part: Part::new(uid, 0, state), keyed: None }
         };
         let written = |uid: &str| {
             let file = FileRef { path: uid.into(), checkpoint: 1, bytes: 1, xxh3: 0 };
             WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Sink, base: None, file }
         };
-        local.give(1, given("a"), false);
-        local.give(1, given("b"), false);
+        participant.contribute(1, contribution("a"), false);
+        participant.contribute(1, contribution("b"), false);
         let failed = Written::Part { number: 1, result: Err(Error::external("the disk is full")) };
-        local.written(failed, 0).expect("the job goes on");
-        local.give(1, given("late"), false);
+        participant.written(failed, 0).expect("the job goes on");
+        participant.contribute(1, contribution("late"), false);
         for uid in ["b", "late"] {
-            local.written(Written::Part { number: 1, result: Ok(written(uid)) }, 0).expect("the job goes on");
+            participant.written(Written::Part { number: 1, result: Ok(written(uid)) }, 0).expect("the job goes on");
         }
-        let said = local.take_outbox();
-        assert!(matches!(said.as_slice(), [(0, Message::Refused { number: 1, .. })]), "{said:?}");
-        assert_eq!(local.patience(), CALM, "it waits for nothing");
+        let said = participant.take_outbox();
+        assert!(matches!(said.as_slice(), [(0, CheckpointMessage::Refused { number: 1, .. })]), "{said:?}");
+        assert_eq!(participant.patience(), CALM, "it waits for nothing");
     }
 }

@@ -1,15 +1,15 @@
 //! What travels on timely's channels, and how it is written as bytes between processes.
 //!
 //! # Format (version 1)
-//! All integers little endian. Byte 0: version. Byte 1: kind (0 nothing, 1 rows, 2 watermark, 3 idle, 4 end, 5 barrier, 6 control,
+//! All integers little endian. Byte 0: version. Byte 1: kind (0 nothing, 1 rows, 2 watermark, 3 idle, 4 end, 5 barrier, 6 coordination,
 //! 7 latest event time). Bytes 2..4: zero.
 //! Bytes 4..8: target worker plus one, 0 for none (u32). Bytes 8..16: for rows, bit 0 says that the next field counts and
-//! the upper 32 bits hold the event time column plus one; for signals the sender (u64). Bytes 16..24: the watermark (of late
-//! rows, or of the signal), 1 for a complete end, or a barrier's epoch. For rows: bytes 24..32 the length of the Arrow IPC stream that
-//! follows; for control bytes 24..32 the length of the message that follows. Padded
+//! the upper 32 bits hold the event time column plus one; for control events the sender (u64). Bytes 16..24: the watermark (of late
+//! rows, or of the event), 1 for a complete end, or a barrier's epoch. For rows: bytes 24..32 the length of the Arrow IPC stream that
+//! follows; for coordination bytes 24..32 the length of the message that follows. Padded
 //! with zeros to a multiple of 8.
 
-use crate::driver::Signal;
+use crate::driver::ControlEvent;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use egret_core::{Batch, Epoch, EventTime};
@@ -21,9 +21,9 @@ use timely::dataflow::channels::ContainerBytes;
 
 const VERSION: u8 = 1;
 
-/// One thing on a channel: rows, or a signal of one sender. Data is counted in rows, so that an exchange may cut it.
+/// One thing on a channel: rows, or a control event of one sender. Data is counted in rows, so that an exchange may cut it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Parcel {
+pub(crate) struct Message {
     /// The worker it is for, if that is decided; otherwise the edge's partitioning decides.
     pub(crate) target: Option<u32>,
     pub(crate) payload: Payload,
@@ -35,27 +35,27 @@ pub(crate) enum Payload {
     #[default]
     Nothing,
     Rows(Batch),
-    Signal {
+    Event {
         sender: u32,
-        signal: Signal,
+        event: ControlEvent,
     },
-    /// What workers tell each other beside the rows.
-    Control(Vec<u8>),
+    /// What workers send each other about checkpoints, beside the rows.
+    Coordination(Vec<u8>),
 }
 
-impl Parcel {
+impl Message {
     pub(crate) fn rows(batch: Batch) -> Self {
         Self { target: None, payload: Payload::Rows(batch), encoded: OnceLock::new() }
     }
 
-    pub(crate) fn signal(sender: usize, target: usize, signal: Signal) -> Self {
-        let payload = Payload::Signal { sender: small(sender), signal };
+    pub(crate) fn event(sender: usize, target: usize, event: ControlEvent) -> Self {
+        let payload = Payload::Event { sender: small(sender), event };
         Self { target: Some(small(target)), payload, encoded: OnceLock::new() }
     }
 
     /// A message of one worker to another.
-    pub(crate) fn control(target: usize, message: Vec<u8>) -> Self {
-        Self { target: Some(small(target)), payload: Payload::Control(message), encoded: OnceLock::new() }
+    pub(crate) fn coordination(target: usize, message: Vec<u8>) -> Self {
+        Self { target: Some(small(target)), payload: Payload::Coordination(message), encoded: OnceLock::new() }
     }
 
     pub(crate) fn addressed(mut self, target: usize) -> Self {
@@ -75,14 +75,14 @@ impl Parcel {
                 let column = batch.event_time_column().map_or(0, |column| column as u64 + 1);
                 (1, (column << 32) | u64::from(batch.late().is_some()), batch.late().map_or(0, |watermark| watermark.0))
             }
-            Payload::Signal { sender, signal } => match signal {
-                Signal::Watermark(watermark) => (2, u64::from(*sender), watermark.0),
-                Signal::Idle => (3, u64::from(*sender), 0),
-                Signal::End { complete } => (4, u64::from(*sender), i64::from(*complete)),
-                Signal::Barrier(epoch) => (5, u64::from(*sender), i64::from(epoch.0)),
-                Signal::Latest(latest) => (7, u64::from(*sender), latest.0),
+            Payload::Event { sender, event } => match event {
+                ControlEvent::Watermark(watermark) => (2, u64::from(*sender), watermark.0),
+                ControlEvent::Idle => (3, u64::from(*sender), 0),
+                ControlEvent::End { complete } => (4, u64::from(*sender), i64::from(*complete)),
+                ControlEvent::Barrier(epoch) => (5, u64::from(*sender), i64::from(epoch.0)),
+                ControlEvent::Latest(latest) => (7, u64::from(*sender), latest.0),
             },
-            Payload::Control(_) => (6, 0, 0),
+            Payload::Coordination(_) => (6, 0, 0),
         };
         let mut bytes = vec![VERSION, kind, 0, 0];
         bytes.extend_from_slice(&self.target.map_or(0, |target| target + 1).to_le_bytes());
@@ -91,7 +91,7 @@ impl Parcel {
         if let Payload::Rows(batch) = &self.payload {
             encode_rows(batch, &mut bytes);
         }
-        if let Payload::Control(message) = &self.payload {
+        if let Payload::Coordination(message) = &self.payload {
             bytes.extend_from_slice(&(message.len() as u64).to_le_bytes());
             bytes.extend_from_slice(message);
         }
@@ -116,8 +116,8 @@ fn encode_rows(batch: &Batch, bytes: &mut Vec<u8>) {
     bytes[length_at..length_at + 8].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Decodes what [`Parcel::encode`] wrote.
-fn decode(bytes: &[u8]) -> Result<Parcel, String> {
+/// Decodes what [`Message::encode`] wrote.
+fn decode(bytes: &[u8]) -> Result<Message, String> {
     let word_at = |at: usize| -> Result<u64, String> {
         let slice = bytes.get(at..at + 8).ok_or("cut short")?;
         Ok(u64::from_le_bytes(slice.try_into().expect("eight bytes")))
@@ -128,19 +128,19 @@ fn decode(bytes: &[u8]) -> Result<Parcel, String> {
         return Err(format!("version {version}, this process speaks {VERSION}: the processes run different builds"));
     }
     let (word, time) = (word_at(8)?, word_at(16)? as i64);
-    let signal = |signal| Payload::Signal { sender: word as u32, signal };
+    let event = |event| Payload::Event { sender: word as u32, event };
     let payload = match kind {
         0 => Payload::Nothing,
         1 => decode_rows(bytes, word, time, word_at(24)?)?,
-        2 => signal(Signal::Watermark(EventTime(time))),
-        3 => signal(Signal::Idle),
-        4 => signal(Signal::End { complete: time == 1 }),
-        5 => signal(Signal::Barrier(Epoch(u32::try_from(time).map_err(|_| "an epoch out of range")?))),
-        7 => signal(Signal::Latest(EventTime(time))),
-        6 => Payload::Control(counted(bytes, word_at(24)?)?.to_vec()),
+        2 => event(ControlEvent::Watermark(EventTime(time))),
+        3 => event(ControlEvent::Idle),
+        4 => event(ControlEvent::End { complete: time == 1 }),
+        5 => event(ControlEvent::Barrier(Epoch(u32::try_from(time).map_err(|_| "an epoch out of range")?))),
+        7 => event(ControlEvent::Latest(EventTime(time))),
+        6 => Payload::Coordination(counted(bytes, word_at(24)?)?.to_vec()),
         other => return Err(format!("kind {other}")),
     };
-    Ok(Parcel { target: target.checked_sub(1), payload, encoded: OnceLock::new() })
+    Ok(Message { target: target.checked_sub(1), payload, encoded: OnceLock::new() })
 }
 
 /// The bytes behind the header, of which the header says how many there are.
@@ -158,19 +158,19 @@ fn decode_rows(bytes: &[u8], word: u64, time: i64, length: u64) -> Result<Payloa
     Ok(Payload::Rows(Batch::from_parts(rows, event_time, late)))
 }
 
-impl Accountable for Parcel {
+impl Accountable for Message {
     fn record_count(&self) -> i64 {
         match &self.payload {
             Payload::Nothing => 0,
             Payload::Rows(batch) => i64::try_from(batch.num_rows()).expect("a batch has fewer than 2^63 rows"),
-            Payload::Signal { .. } | Payload::Control(_) => 1,
+            Payload::Event { .. } | Payload::Coordination(_) => 1,
         }
     }
 }
 
-impl ContainerBytes for Parcel {
+impl ContainerBytes for Message {
     fn from_bytes(bytes: Bytes) -> Self {
-        decode(&bytes).unwrap_or_else(|error| panic!("timely communication error: a parcel does not decode: {error}"))
+        decode(&bytes).unwrap_or_else(|error| panic!("timely communication error: a message does not decode: {error}"))
     }
 
     fn length_in_bytes(&self) -> usize {
@@ -198,35 +198,35 @@ mod tests {
         let rows = RecordBatch::try_from_iter(columns).expect("three columns");
         for late in [None, Some(EventTime(-7))] {
             let sent = Batch::from_parts(rows.slice(1, 2), Some(0), late);
-            let parcel = Parcel::rows(sent.clone()).addressed(3);
-            assert_eq!(parcel.length_in_bytes() % 8, 0);
-            let got = decode(parcel.bytes()).expect("decodes");
+            let message = Message::rows(sent.clone()).addressed(3);
+            assert_eq!(message.length_in_bytes() % 8, 0);
+            let got = decode(message.bytes()).expect("decodes");
             let Payload::Rows(batch) = got.payload else { panic!("rows became {:?}", got.payload) };
             assert_eq!(
                 (got.target, batch.rows(), batch.late(), batch.event_time_column()),
                 (Some(3), sent.rows(), late, Some(0))
             );
         }
-        for signal in [
-            Signal::Watermark(EventTime(5)),
-            Signal::Latest(EventTime(-3)),
-            Signal::Idle,
-            Signal::End { complete: true },
-            Signal::End { complete: false },
-            Signal::Barrier(Epoch(7)),
+        for event in [
+            ControlEvent::Watermark(EventTime(5)),
+            ControlEvent::Latest(EventTime(-3)),
+            ControlEvent::Idle,
+            ControlEvent::End { complete: true },
+            ControlEvent::End { complete: false },
+            ControlEvent::Barrier(Epoch(7)),
         ] {
-            let got = decode(Parcel::signal(2, 0, signal).bytes()).expect("decodes");
-            assert!(matches!(got.payload, Payload::Signal { sender: 2, signal: s } if s == signal));
+            let got = decode(Message::event(2, 0, event).bytes()).expect("decodes");
+            assert!(matches!(got.payload, Payload::Event { sender: 2, event: e } if e == event));
         }
-        let got = decode(Parcel::control(1, b"ready".to_vec()).bytes()).expect("decodes");
-        assert!(matches!(got.payload, Payload::Control(message) if message == b"ready"));
+        let got = decode(Message::coordination(1, b"ready".to_vec()).bytes()).expect("decodes");
+        assert!(matches!(got.payload, Payload::Coordination(message) if message == b"ready"));
     }
 
     #[test]
     fn what_is_cut_short_is_refused() {
-        let parcel = Parcel::signal(0, 0, Signal::Idle);
-        for length in 0..parcel.bytes().len() {
-            assert!(decode(&parcel.bytes()[..length]).is_err());
+        let message = Message::event(0, 0, ControlEvent::Idle);
+        for length in 0..message.bytes().len() {
+            assert!(decode(&message.bytes()[..length]).is_err());
         }
     }
 }

@@ -1,23 +1,23 @@
 //! How much waits on an edge between the workers of this process.
 //!
-//! The source gate bounds what sources have in flight; an operator that expands data multiplies it. So the sender of an
+//! Credit bounds what sources have in flight; an operator that expands data multiplies it. So the sender of an
 //! exchange looks at what its edge holds and lets its own input wait when that is too much. The graph has no cycles, so
 //! the last operator always takes, and everybody before it gets on.
 
-use super::parcel::{Parcel, Payload};
+use super::message::{Message, Payload};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of one edge that were sent and not yet processed, between workers of this process.
 #[derive(Debug)]
-pub(crate) struct Pressure {
+pub(crate) struct Backpressure {
     workers: usize,
     local: Range<usize>,
     bytes: AtomicUsize,
     bytes_max: usize,
 }
 
-impl Pressure {
+impl Backpressure {
     /// `local`: the workers of this process.
     pub(crate) fn new(workers: usize, local: Range<usize>, bytes_max: usize) -> Self {
         Self { workers, local, bytes: AtomicUsize::new(0), bytes_max }
@@ -28,8 +28,8 @@ impl Pressure {
         self.workers
     }
 
-    pub(crate) fn sent(&self, worker: usize, parcel: &Parcel) {
-        if let Payload::Rows(batch) = &parcel.payload
+    pub(crate) fn sent(&self, worker: usize, message: &Message) {
+        if let Payload::Rows(batch) = &message.payload
             && self.local.contains(&worker)
         {
             self.bytes.fetch_add(batch.size_bytes(), Ordering::Relaxed);

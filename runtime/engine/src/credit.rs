@@ -1,4 +1,4 @@
-//! The source gate: timely has no flow control, so a source may have only so many bytes in flight.
+//! The credit of a source: timely has no flow control, so a source may have only so many bytes in flight.
 //!
 //! A source stamps what it sends with a tick. When the probe behind all sinks says that a tick is over, everything sent
 //! before it has left the dataflow. Ticks follow the clock, not the rows, so a worker with little to read does not hold back
@@ -6,21 +6,21 @@
 
 use std::collections::VecDeque;
 
-/// What a source has sent and not yet heard of.
+/// What a source has sent that may still be in the dataflow.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Credit {
     bytes_max: usize,
     in_flight: usize,
     sent: VecDeque<(u64, usize)>,
 }
 
-impl Gate {
+impl Credit {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, in_flight: 0, sent: VecDeque::new() }
     }
 
     /// Whether more may be sent. One batch may always be in flight, however large.
-    pub(crate) fn is_open(&self) -> bool {
+    pub(crate) fn is_left(&self) -> bool {
         self.in_flight < self.bytes_max
     }
 
@@ -46,21 +46,21 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use super::Gate;
+    use super::Credit;
 
     #[test]
-    fn closes_at_the_limit_and_opens_when_ticks_are_over() {
-        let mut gate = Gate::new(100);
-        gate.send(1, 60);
-        assert!(gate.is_open());
-        gate.send(1, 20);
-        gate.send(2, 30);
-        assert!(!gate.is_open());
-        gate.confirm(Some(1));
-        assert!(!gate.is_open(), "tick 1 is not over while the frontier is at it");
-        gate.confirm(Some(2));
-        assert!(gate.is_open());
-        gate.confirm(None);
-        assert_eq!(gate.in_flight, 0);
+    fn is_used_up_at_the_limit_and_comes_back_when_ticks_are_over() {
+        let mut credit = Credit::new(100);
+        credit.send(1, 60);
+        assert!(credit.is_left());
+        credit.send(1, 20);
+        credit.send(2, 30);
+        assert!(!credit.is_left());
+        credit.confirm(Some(1));
+        assert!(!credit.is_left(), "tick 1 is not over while the frontier is at it");
+        credit.confirm(Some(2));
+        assert!(credit.is_left());
+        credit.confirm(None);
+        assert_eq!(credit.in_flight, 0);
     }
 }

@@ -1,10 +1,10 @@
 //! Carries what workers tell each other about checkpoints, beside the rows of the job.
 
-use super::operator::{OutputHandle, give};
-use super::parcel::{Parcel, Payload};
+use super::message::{Message, Payload};
+use super::operator::{OutputHandle, send};
 use super::partition::Rule;
-use super::{InputStream, JobShared, LocalHandle, Pressure};
-use crate::checkpoint::Message;
+use super::{Backpressure, InputStream, JobShared, ParticipantHandle};
+use crate::checkpoint::CheckpointMessage;
 use std::sync::Arc;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -12,20 +12,20 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
 /// Connects the workers: what one puts into its outbox comes into another's inbox.
-pub(super) fn build(scope: Scope<'_, u64>, local: &LocalHandle, shared: &Arc<JobShared>) {
+pub(super) fn build(scope: Scope<'_, u64>, participant: &ParticipantHandle, shared: &Arc<JobShared>) {
     let workers = scope.peers();
-    let mut builder = OperatorBuilder::new("checkpoints: say".to_owned(), scope);
+    let mut builder = OperatorBuilder::new("checkpoints: send".to_owned(), scope);
     let (output, said) = builder.new_output();
     let mut output: OutputHandle = OutputBuilder::from(output);
-    local.borrow_mut().register(scope.activator_for(builder.operator_info().address));
-    let outbox = local.clone();
+    participant.borrow_mut().register(scope.activator_for(builder.operator_info().address));
+    let outbox = participant.clone();
     builder.build(move |mut capabilities| {
         let mut capability = capabilities.pop();
         move |_frontiers| {
             let messages = outbox.borrow_mut().take_outbox();
             if let Some(capability) = &capability {
                 for (target, message) in messages {
-                    give(&mut output, capability, Parcel::control(target, message.encode()));
+                    send(&mut output, capability, Message::coordination(target, message.encode()));
                 }
             }
             if outbox.borrow().is_over() {
@@ -33,16 +33,16 @@ pub(super) fn build(scope: Scope<'_, u64>, local: &LocalHandle, shared: &Arc<Job
             }
         }
     });
-    let pressure = Arc::new(Pressure::new(workers, scope.index()..scope.index() + 1, usize::MAX));
-    let mut builder = OperatorBuilder::new("checkpoints: hear".to_owned(), scope);
-    let mut input = builder.new_input(said, InputStream::exchange(Rule::ToFirst, pressure));
+    let backpressure = Arc::new(Backpressure::new(workers, scope.index()..scope.index() + 1, usize::MAX));
+    let mut builder = OperatorBuilder::new("checkpoints: receive".to_owned(), scope);
+    let mut input = builder.new_input(said, InputStream::exchange(Rule::ToFirst, backpressure));
     builder.set_notify_for(0, FrontierInterest::Never);
-    let (inbox, shared) = (local.clone(), Arc::clone(shared));
+    let (inbox, shared) = (participant.clone(), Arc::clone(shared));
     builder.build(move |_capabilities| {
         move |_frontiers| {
-            input.for_each(|_capability, parcel| {
-                if let Payload::Control(bytes) = &std::mem::take(parcel).payload {
-                    match Message::decode(bytes) {
+            input.for_each(|_capability, message| {
+                if let Payload::Coordination(bytes) = &std::mem::take(message).payload {
+                    match CheckpointMessage::decode(bytes) {
                         Ok(message) => inbox.borrow_mut().receive(message),
                         Err(error) => shared.failure.set(error),
                     }
