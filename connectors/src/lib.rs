@@ -6,7 +6,6 @@
 //! * [`mod@format`]: the text formats that files and standard input and output share.
 //! * [`Registry`]: connectors by name, with [`Options`] that are text; users add their own.
 
-pub mod clock;
 pub mod file;
 pub mod format;
 pub mod fraud;
@@ -17,7 +16,6 @@ pub mod options;
 pub mod registry;
 pub mod stdio;
 
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{OptionError, Options};
 pub use registry::{GeneratorFactory, Registry, SinkFactory, SourceFactory};
 

@@ -1,6 +1,6 @@
 //! The options of a connector: names and values as text, as they stand in `WITH (...)`.
 
-use egret_core::Error;
+use egret_core::{Error, parse_duration, suggest};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -104,9 +104,9 @@ impl Options {
 
     /// An option is missing, or it is written wrongly.
     fn missing(&self, key: &str) -> OptionError {
-        match nearest(key, self.values.keys().map(String::as_str).filter(|given| *given != "connector")) {
+        match suggest(key, self.values.keys().map(String::as_str).filter(|given| *given != "connector")) {
             Some(given) => OptionError::of(
-                given,
+                &given,
                 Error::job(format!("there is no option '{given}' here")).help(format!("did you mean '{key}'?")),
             ),
             None => Error::job(format!("the option '{key}' is missing")).help(format!("add {key} = '...'")).into(),
@@ -199,7 +199,7 @@ impl Options {
         let Some(key) = self.values.keys().find(|key| !asked.contains(*key) && *key != "connector") else { return Ok(()) };
         let error = Error::job(format!("there is no option '{key}' here"));
         let others = || asked.iter().map(String::as_str).filter(|name| *name != "connector");
-        let help = match nearest(key, others()) {
+        let help = match suggest(key, others()) {
             Some(name) => format!("did you mean '{name}'?"),
             None => format!("the options are {}", others().collect::<Vec<_>>().join(", ")),
         };
@@ -212,35 +212,12 @@ fn wrong(key: &str, value: &str, what: &str) -> OptionError {
     OptionError::of(key, Error::job(format!("the option '{key}' is '{value}'")).help(format!("it must be {what}")))
 }
 
-/// The candidate that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    let far = (word.chars().count() / 3).max(1);
-    let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-    candidates.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
-}
-
 /// Splits `64 KB` into its number and its unit.
 fn number_and_unit(text: &str) -> Option<(f64, String)> {
     let text = text.trim();
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
     Some((number, text[end..].trim().to_lowercase()))
-}
-
-/// `500ms`, `10 s`, `5min`, `1h`, `1 day`.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = number_and_unit(text)?;
-    let seconds = match unit.as_str() {
-        "us" | "microsecond" | "microseconds" => 0.000_001,
-        "ms" | "millisecond" | "milliseconds" => 0.001,
-        "s" | "sec" | "second" | "seconds" => 1.0,
-        "m" | "min" | "minute" | "minutes" => 60.0,
-        "h" | "hour" | "hours" => 3_600.0,
-        "d" | "day" | "days" => 86_400.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * seconds).ok()
 }
 
 /// `1000`, `64 KB`, `16 MiB`.

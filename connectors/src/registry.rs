@@ -1,8 +1,8 @@
 //! Connectors by name.
 
-use crate::options::{OptionError, Options, nearest};
+use crate::options::{OptionError, Options};
 use crate::{file, generator, stdio};
-use egret_core::{Error, Result, Sink, Source, StreamSchema};
+use egret_core::{Error, Result, Sink, Source, StreamSchema, suggest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ impl Registry {
 }
 
 fn unknown(key: &str, what: &str, name: &str, names: &[&str]) -> OptionError {
-    let help = match nearest(name, names.iter().copied()) {
+    let help = match suggest(name, names.iter().copied()) {
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("there are {}", names.join(", ")),
     };

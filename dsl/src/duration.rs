@@ -3,20 +3,10 @@
 //! A length is exact. Months and years have no fixed length, and what is finer than a microsecond is finer than event time:
 //! both are refused rather than rounded.
 
+use egret_words::{NoAmount, UNITS, micros_of};
 use sqlparser::ast::{DateTimeField, Expr, Interval, Value};
 
 use crate::{Diagnostic, DurationLit, Span, suggest};
-
-/// Units by name, in microseconds.
-const UNITS: [(&str, i128); 7] = [
-    ("microsecond", 1),
-    ("millisecond", 1_000),
-    ("second", 1_000_000),
-    ("minute", 60_000_000),
-    ("hour", 3_600_000_000),
-    ("day", 86_400_000_000),
-    ("week", 604_800_000_000),
-];
 
 /// The length of `5 minute` or `1 hour 30 minute`: numbers and units in turn.
 pub(crate) fn of_words(text: &str, span: Span) -> Result<DurationLit, Diagnostic> {
@@ -91,10 +81,10 @@ fn field_name(field: &DateTimeField) -> String {
 }
 
 fn unit(name: &str) -> Result<i128, Refusal> {
-    let singular = name.strip_suffix('s').unwrap_or(name);
-    if let Some((_, length)) = UNITS.iter().find(|(unit, _)| *unit == singular) {
-        return Ok(*length);
+    if let Some(length) = egret_words::unit(name) {
+        return Ok(length);
     }
+    let singular = name.strip_suffix('s').unwrap_or(name);
     Err(match singular {
         "month" | "year" | "quarter" | "decade" | "century" => {
             Refusal::new(format!("a {singular} has no fixed length"), "write it in days, as in `INTERVAL '30' DAY`")
@@ -129,30 +119,14 @@ fn sum(text: &str) -> Result<i128, Refusal> {
 
 /// A decimal number of units, exactly.
 fn amount(text: &str, unit: i128) -> Result<i128, Refusal> {
-    let no_number = || Refusal::new(format!("`{}` is not a number", short(text)), "write it as in `INTERVAL '10' MINUTE`");
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
-        return Err(no_number());
-    }
-    let fraction = fraction.trim_end_matches('0');
-    if whole.trim_start_matches('0').len() > 18 {
-        return Err(Refusal::too_long());
-    }
-    if fraction.len() > 15 {
-        return Err(Refusal::new("not a whole number of microseconds", "use fewer digits after the point"));
-    }
-    let scale = 10i128.pow(u32::try_from(fraction.len()).expect("at most fifteen digits"));
-    let number = |part: &str| if part.is_empty() { Ok(0) } else { part.parse::<i128>().map_err(|_| no_number()) };
-    let scaled = (number(whole)? * scale + number(fraction)?).checked_mul(unit).ok_or_else(Refusal::too_long)?;
-    if scaled % scale != 0 {
-        return Err(Refusal::new("not a whole number of microseconds", "event time has microseconds: use a multiple of one"));
-    }
-    Ok(if negative { -(scaled / scale) } else { scaled / scale })
+    micros_of(text, unit).map_err(|wrong| match wrong {
+        NoAmount::NoNumber => Refusal::new(format!("`{}` is not a number", short(text)), "write it as in `INTERVAL '10' MINUTE`"),
+        NoAmount::TooLong => Refusal::too_long(),
+        NoAmount::TooManyDigits => Refusal::new("not a whole number of microseconds", "use fewer digits after the point"),
+        NoAmount::TooFine => {
+            Refusal::new("not a whole number of microseconds", "event time has microseconds: use a multiple of one")
+        }
+    })
 }
 
 fn short(text: &str) -> String {

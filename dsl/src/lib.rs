@@ -30,7 +30,6 @@ mod locate;
 mod parse;
 mod source;
 mod span;
-mod suggest;
 mod syntax;
 pub mod walk;
 mod window;
@@ -42,10 +41,10 @@ mod tests;
 pub use sqlparser;
 
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use egret_words::suggest;
 pub use parse::{parse, parse_expression, parse_pattern};
 pub use source::SourceMap;
 pub use span::Span;
-pub use suggest::suggest;
 pub use syntax::{
     AfterMatch, AfterMatchSkip, Algorithm, Argument, ColumnDef, CreateGraph, CreateModel, CreatePattern, CreateSink,
     CreateStream, CreateStreamAs, Define, DurationLit, EventsLit, Expect, ExpectKind, ExpectedColumn, Given, GivenRow, InnerLink,

@@ -7,7 +7,7 @@ use crate::updates::update_schema;
 use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
 use egret_core::layout::type_name;
-use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
+use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, suggest};
 use egret_operators::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
 use std::sync::Arc;
 
@@ -351,10 +351,8 @@ impl GraphSpec {
         let answers = self.answers();
         let found = answers.iter().map(|(answer, _)| *answer).find(|answer| answer.name().eq_ignore_ascii_case(name));
         found.ok_or_else(|| {
-            let lower = name.to_lowercase();
             let names: Vec<&str> = answers.iter().map(|(answer, _)| answer.name()).collect();
-            let nearest = names.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(&lower, known));
-            let help = match nearest.filter(|known| strsim::damerau_levenshtein(&lower, known) <= 2) {
+            let help = match suggest(name, &names) {
                 Some(known) => format!("did you mean '{known}'?"),
                 None => format!("it knows {}", names.join(", ")),
             };

@@ -1,7 +1,7 @@
 //! Options as a user writes them, `name => value`: read with their type and range checked, misspelt names answered with the
 //! nearest one.
 
-use egret_core::{Error, Result};
+use egret_core::{Error, Result, suggest};
 use std::fmt;
 
 /// The value of an option.
@@ -145,11 +145,8 @@ impl<'a> Options<'a> {
 
 /// "did you mean ...?" if a candidate is near, and what candidates there are otherwise.
 pub(crate) fn nearest(name: &str, candidates: &[&str], introduction: &str) -> String {
-    let best = candidates.iter().min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate));
-    match best {
-        Some(best) if strsim::damerau_levenshtein(name, best) * 3 <= name.len().max(best.len()) => {
-            format!("did you mean '{best}'?")
-        }
-        _ => format!("{introduction} {}", candidates.join(", ")),
+    match suggest(name, candidates) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("{introduction} {}", candidates.join(", ")),
     }
 }

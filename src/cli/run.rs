@@ -6,7 +6,7 @@ use super::out::say;
 use super::{FAILED, OK, WRONG, complain, summary};
 use clap::Args;
 use egret::engine::{
-    CheckpointConfig, CheckpointReport, RestartStrategy, RunConfig, StopHandle, can_be_supervised, parse_duration, process_role,
+    CheckpointConfig, CheckpointReport, RestartStrategy, RunConfig, StopHandle, can_be_supervised, parse_interval, process_role,
     run as run_job, when_it_does_not_stop,
 };
 use std::io::IsTerminal;
@@ -135,7 +135,7 @@ fn name_of(file: &Path) -> String {
 
 /// `500ms`, `10s`, `2m`.
 fn parse_time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| format!("'{text}' is no time: write 500ms, 10s or 2m"))
+    parse_interval(text).ok_or_else(|| format!("'{text}' is no time: write 500ms, 10s or 2m"))
 }
 
 fn parse_restart(text: &str) -> Result<RestartStrategy, String> {

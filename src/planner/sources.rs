@@ -7,7 +7,7 @@ use super::names::{Diagnosed, from_error};
 use arrow::datatypes::Field;
 use egret_connectors::OptionError;
 use egret_core::expr::Planner;
-use egret_core::{BadRows, Sink, Source, StreamSchema, WatermarkStrategy};
+use egret_core::{BadRows, Sink, Source, StreamSchema, WatermarkStrategy, parse_duration};
 use egret_dsl::{CreateSink, CreateStream, Diagnostic, Name, OptionEntry, Options, Span, suggest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -199,17 +199,12 @@ fn watermark(statement: &CreateStream) -> Diagnosed<Option<WatermarkStrategy>> {
 /// An option that is a length of time.
 fn length(options: &Options, name: &str) -> Diagnosed<Option<Duration>> {
     let Some(entry) = options.get(name) else { return Ok(None) };
-    let us = entry.value.as_duration_us().or_else(|| parse_duration_us(&entry.value.to_string()));
+    let given = entry.value.as_duration_us().map(Duration::from_micros).or_else(|| parse_duration(&entry.value.to_string()));
     let wrong = || {
         let write = if name == IDLE { "write INTERVAL '10' SECOND or '10 s'" } else { "write INTERVAL '1' DAY or '1 day'" };
         vec![Diagnostic::error(format!("`{name}` is not a length of time")).label(entry.value.span, write)]
     };
-    us.map(|us| Some(Duration::from_micros(us))).ok_or_else(wrong)
-}
-
-fn parse_duration_us(text: &str) -> Option<u64> {
-    let options = egret_connectors::Options::new([("duration", text)]);
-    options.duration("duration").ok().flatten().and_then(|duration| u64::try_from(duration.as_micros()).ok())
+    given.map(Some).ok_or_else(wrong)
 }
 
 fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String> {

@@ -1,8 +1,8 @@
 //! What a file source or sink needs to know.
 
 use crate::format::{BadRows, CsvConfig, TextConfig};
-use crate::options::{OptionError, Options, parse_bytes, parse_duration};
-use egret_core::Error;
+use crate::options::{OptionError, Options, parse_bytes};
+use egret_core::{Error, parse_duration};
 use std::path::PathBuf;
 use std::time::Duration;
 

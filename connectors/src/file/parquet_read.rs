@@ -11,14 +11,13 @@ use crate::format::text_reader::Position;
 use crate::format::timestamp::parse_timestamp;
 use crate::format::{JsonEncoder, TimestampUnit};
 use crate::mark::{Held, Mark};
-use crate::options::nearest;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
 use egret_core::expr::plain;
-use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema};
+use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema, suggest};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -304,7 +303,7 @@ impl ChunkReader for Chunks {
 fn check_column(field: &Field, file: &SchemaRef) -> Result<()> {
     let Ok(found) = file.field_with_name(field.name()) else {
         let names: Vec<&str> = file.fields().iter().map(|field| field.name().as_str()).collect();
-        let help = match nearest(field.name(), names.iter().copied()) {
+        let help = match suggest(field.name(), names.iter().copied()) {
             Some(near) => format!("did you mean '{near}'? the file has {}", names.join(", ")),
             None => format!("the file has {}", names.join(", ")),
         };

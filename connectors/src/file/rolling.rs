@@ -7,10 +7,9 @@ use super::commit::{Commit, Leftover, Names, create_folder, names, remove, renam
 use super::config::{FileSinkConfig, Rolling};
 use super::part::Part;
 use super::published::Published;
-use crate::clock::Clock;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use egret_core::{Batch, Committable, Epoch, Error, Result, SinkAttempt, SinkContext, SinkWriter};
+use egret_core::{Batch, Clock, Committable, Epoch, Error, Result, SinkAttempt, SinkContext, SinkWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +135,7 @@ impl RollingWriter {
         let name = format!("part-{}-{}{}{}", self.instance, self.number, format.extension(), compression.extension());
         self.number += 1;
         let part = Part::create(&path.join(self.names.written(&name)), &self.config, &self.schema)?;
-        Ok(Current { part, name, since: self.clock.elapsed() })
+        Ok(Current { part, name, since: self.clock.passed() })
     }
 
     /// Completes the current part.
@@ -223,7 +222,7 @@ impl RollingWriter {
         let Some(Current { part, since, .. }) = &self.current else { return Ok(()) };
         let is_full = self.rules.rows.is_some_and(|most| part.rows() >= most)
             || self.rules.bytes.is_some_and(|most| part.bytes() >= most)
-            || self.rules.interval.is_some_and(|longest| self.clock.elapsed().saturating_sub(*since) >= longest);
+            || self.rules.interval.is_some_and(|longest| self.clock.passed().saturating_sub(*since) >= longest);
         if is_full { self.close() } else { Ok(()) }
     }
 

@@ -3,9 +3,8 @@
 use super::config::{Compression, FileFormat, FileSinkConfig};
 use super::rolling::{RollingWriter, is_part};
 use super::single::SingleWriter;
-use crate::clock::{Clock, SystemClock};
 use egret_core::place::{Access, Place};
-use egret_core::{Result, Sink, SinkContext, SinkWriter, StreamSchema};
+use egret_core::{Clock, Result, Sink, SinkContext, SinkWriter, StreamSchema, SystemClock};
 use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
 use std::sync::Arc;
@@ -38,7 +37,7 @@ pub struct FileSink {
 impl FileSink {
     /// A sink. The folder is made when the job starts.
     pub fn new(config: FileSinkConfig) -> Self {
-        Self { config: Arc::new(config), clock: Arc::new(SystemClock::default()) }
+        Self { config: Arc::new(config), clock: Arc::new(SystemClock) }
     }
 
     /// With another clock for `rolling = 'interval:...'`.

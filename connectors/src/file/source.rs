@@ -10,10 +10,9 @@ use crate::format::bad_rows::BadRowHandler;
 use crate::format::column::check_types;
 use crate::format::text_reader::{TextFormat, TextReader, TextReaderConfig};
 use crate::format::window::ByteInput;
-use crate::options::nearest;
 use egret_core::metrics::Counters;
 use egret_core::place::{Access, PathTest, Place, real_path};
-use egret_core::{Error, RestoredSplit, Result, Source, SourceReader, Split, SplitStart, StreamSchema};
+use egret_core::{Error, RestoredSplit, Result, Source, SourceReader, Split, SplitStart, StreamSchema, suggest};
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -175,7 +174,7 @@ fn missing(path: &Path, error: &std::io::Error) -> Error {
     names.sort();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let error = read_error(path, error);
-    match nearest(&name, names.iter().map(String::as_str)) {
+    match suggest(&name, names.iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean '{}'?", path.with_file_name(near).display())),
         None => error,
     }

@@ -7,8 +7,7 @@
 use super::CsvConfig;
 use super::column::{Columns, Fault, RowResult};
 use super::window::Frame;
-use crate::options::nearest;
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::{Error, Result, StreamSchema, suggest};
 use memchr::{memchr, memchr_iter};
 
 /// Parses records.
@@ -72,7 +71,7 @@ impl CsvParser {
     fn missing(&self, name: &str) -> Error {
         let error = Error::job(format!("the header has no column '{name}'"));
         let has = format!("the header has {}", self.names.join(", "));
-        match nearest(name, self.names.iter().map(String::as_str)) {
+        match suggest(name, self.names.iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean '{near}'? {has}")),
             None => error.help(format!("{has}; for a file without header set header = 'false'")),
         }

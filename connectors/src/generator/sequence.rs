@@ -3,13 +3,13 @@
 use super::{RowGenerator, RowNumbers};
 use crate::format::TimestampUnit;
 use crate::format::timestamp::parse_timestamp;
-use crate::options::{OptionError, Options, nearest};
+use crate::options::{OptionError, Options};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch,
     RecordBatchOptions, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, TimeUnit};
-use egret_core::{Error, EventTime, Length, Result, StreamSchema};
+use egret_core::{Error, EventTime, Length, Result, StreamSchema, suggest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ fn add_cycle(sequence: Sequence, rule: &str) -> Result<Sequence, OptionError> {
         ));
     };
     let names: Vec<String> = sequence.schema.arrow().fields().iter().map(|field| field.name().clone()).collect();
-    sequence.with_cycle(column, rows).map_err(|error| match nearest(column, names.iter().map(String::as_str)) {
+    sequence.with_cycle(column, rows).map_err(|error| match suggest(column, names.iter().map(String::as_str)) {
         Some(near) => OptionError::of("cycle", error.help(format!("did you mean '{near}'?"))),
         None => OptionError::of("cycle", error),
     })

@@ -1,10 +1,9 @@
 //! The source: stripes of rows at a rate.
 
 use super::{RowGenerator, RowNumbers};
-use crate::clock::{Clock, SystemClock};
 use crate::options::{OptionError, Options};
 use egret_core::metrics::Counters;
-use egret_core::{Error, Poll, Result, Source, SourceReader, Split, StreamSchema};
+use egret_core::{Clock, Error, Poll, Result, Source, SourceReader, Split, StreamSchema, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ pub struct GeneratorSource {
 impl GeneratorSource {
     /// A source of a generator's rows.
     pub fn new(generator: Arc<dyn RowGenerator>, config: GeneratorConfig) -> Self {
-        Self { generator, config, clock: Arc::new(SystemClock::default()) }
+        Self { generator, config, clock: Arc::new(SystemClock) }
     }
 
     /// With the options `rows`, `rate` and `splits`.
@@ -165,7 +164,7 @@ struct Pace {
 impl Pace {
     /// How many rows are due that were not given, or how long to wait for the next.
     fn due(&mut self, given: u64) -> Result<u64, Duration> {
-        let now = self.clock.elapsed();
+        let now = self.clock.passed();
         let (start, from) = *self.since.get_or_insert((now, given));
         let passed = (now - start).as_secs_f64();
         let due = (passed * self.rate + 1e-9) as u64 + 1;
@@ -221,11 +220,11 @@ impl SourceReader for GeneratorReader {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::clock::ManualClock;
     use crate::generator::Sequence;
     use crate::test_support::{Random, schema};
     use arrow::array::AsArray;
     use arrow::datatypes::Int64Type;
+    use egret_core::ManualClock;
 
     fn source(config: GeneratorConfig) -> (GeneratorSource, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::default());

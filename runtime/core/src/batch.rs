@@ -145,44 +145,6 @@ pub fn concat(batches: &[Batch]) -> Result<Option<Batch>> {
     Ok(Some(Batch { rows, event_time: first.event_time, late: first.late }))
 }
 
-/// The row numbers `0..n` in order of event time, ties by the columns `ties`, further ties by all columns from left to right.
-///
-/// The order depends on the rows alone, not on how they arrived, which is what the law asks of everything that is about order.
-///
-/// # Errors
-/// A column cannot be ordered.
-pub fn time_order(rows: &RecordBatch, event_time: usize, ties: &[usize]) -> Result<Vec<u32>> {
-    let times = micros(rows.column(event_time));
-    let mut order: Vec<u32> = (0..u32::try_from(times.len()).map_err(|_| Error::bug("over 4 billion rows to sort"))?).collect();
-    order.sort_by_key(|&row| times[row as usize]);
-    let tied = order.windows(2).any(|pair| times[pair[0] as usize] == times[pair[1] as usize]);
-    if tied {
-        break_ties(rows, times, ties, &mut order)?;
-    }
-    Ok(order)
-}
-
-fn break_ties(rows: &RecordBatch, times: &[i64], ties: &[usize], order: &mut [u32]) -> Result<()> {
-    let columns: Vec<usize> = ties.iter().copied().chain((0..rows.num_columns()).filter(|c| !ties.contains(c))).collect();
-    let comparators = columns
-        .iter()
-        .map(|&column| {
-            let column = rows.column(column);
-            arrow::array::make_comparator(column, column, arrow::compute::SortOptions::default())
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    for group in order.chunk_by_mut(|&a, &b| times[a as usize] == times[b as usize]).filter(|group| group.len() > 1) {
-        group.sort_by(|&a, &b| {
-            comparators
-                .iter()
-                .map(|compare| compare(a as usize, b as usize))
-                .find(|o| o.is_ne())
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
-    }
-    Ok(())
-}
-
 /// Replaces the schema's metadata-free field list check by name lookups; a small helper for operators that add columns.
 ///
 /// # Errors
@@ -191,27 +153,4 @@ pub fn append_columns(batch: &Batch, schema: &StreamSchema, columns: Vec<ArrayRe
     let all = batch.rows.columns().iter().cloned().chain(columns).collect();
     let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), all)?;
     Ok(batch.with_rows(rows, batch.event_time))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use arrow::array::{Int64Array, TimestampMicrosecondArray};
-    use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-
-    fn rows(times: &[i64], ids: &[i64]) -> RecordBatch {
-        let schema = Schema::new(vec![
-            Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), false),
-            Field::new("id", DataType::Int64, false),
-        ]);
-        let columns: Vec<ArrayRef> =
-            vec![Arc::new(TimestampMicrosecondArray::from(times.to_vec())), Arc::new(Int64Array::from(ids.to_vec()))];
-        RecordBatch::try_new(Arc::new(schema), columns).expect("two columns")
-    }
-
-    #[test]
-    fn time_order_does_not_depend_on_arrival() {
-        let order = time_order(&rows(&[2, 1, 1], &[7, 9, 8]), 0, &[]).expect("sorts");
-        assert_eq!(order, [2, 1, 0]);
-    }
 }

@@ -8,6 +8,7 @@
 pub mod bad_rows;
 pub mod batch;
 pub mod calendar;
+mod clock;
 mod error;
 pub mod exact;
 pub mod expr;
@@ -35,6 +36,8 @@ mod watermark;
 
 pub use bad_rows::{BadRowRule, BadRows, Uncomputed};
 pub use batch::Batch;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use egret_words::{parse_duration, suggest};
 pub use error::{Error, Report, Result};
 pub use job::JobGraph;
 pub use key::{KeyColumns, KeyGroup};

@@ -17,8 +17,8 @@ pub const MAIN: usize = 0;
 /// `process`, `on_watermark`, `on_processing_time` and `snapshot`, then `close`.
 ///
 /// * *Same input, same output*, however the rows were cut into batches, at whatever parallelism, with a snapshot and restore
-///   anywhere, even at another parallelism. Results that depend on order wait for the watermark and use
-///   [`crate::batch::time_order`]; order among keys is free.
+///   anywhere, even at another parallelism. Results that depend on order wait for the watermark, in a
+///   [`TimeOrder`](crate::TimeOrder); order among keys is free.
 /// * It owns no threads, never blocks, reads no clock: processing time comes from [`Context::processing_time_ms`].
 /// * Rows it emits have event times at or after the last watermark it let pass ([`Operator::output_watermark`]), or are marked late.
 /// * Late batches ([`Batch::late`]) are passed on by stateless operators and counted, used or sent to a side output by others:

@@ -304,6 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn time_order_does_not_depend_on_arrival() {
+        for arrived in [[0, 1, 2], [0, 2, 1], [2, 1, 0]] {
+            let mut order = TimeOrder::default();
+            arrived.iter().for_each(|&row| order.add(rows(&[2, 1, 1], &[7, 9, 8]).slice(row, 1), 0));
+            let left = order.release(i64::MAX, 0, &[0, 1]).unwrap().unwrap();
+            assert_eq!(left.column(1).as_primitive::<Int64Type>().values(), &[8, 9, 7]);
+        }
+    }
+
+    #[test]
     fn rows_leave_when_the_watermark_has_passed_them() {
         let mut order = TimeOrder::default();
         order.add(rows(&[5, 3], &[1, 2]), 0);

@@ -6,7 +6,6 @@
 //! * `flow` is the one folder that imports timely: messages on the wire, partitioning, and the dataflow itself.
 
 mod checkpoint;
-mod clock;
 mod credit;
 mod driver;
 mod failpoint;
@@ -26,10 +25,10 @@ mod ticks;
 mod watchdog;
 
 pub use checkpoint::{CheckpointConfig, CheckpointReport};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use egret_core::{Clock, ManualClock, SystemClock};
 pub use failpoint::FAIL_POINTS;
 pub use processes::{ProcessRole, process_role};
-pub use restart::{RestartStrategy, parse_duration};
+pub use restart::{RestartStrategy, parse_interval};
 pub use run::{JobReport, NodeReport, RunConfig, can_be_supervised, run};
 pub use shared::{Progress, StopHandle};
 pub use watchdog::when_it_does_not_stop;

@@ -1,7 +1,6 @@
 //! Reads a worker's splits: the one furthest behind first, each with its own watermark; those that are equal take turns.
 
 use crate::checkpoint::{Activity, SplitPosition};
-use crate::clock::Clock;
 use crate::driver::{ControlEvent, Outgoing};
 use crate::holds::{Change, Watch};
 use crate::screen::{Far, Screen};
@@ -14,7 +13,7 @@ use arrow::datatypes::Schema;
 use egret_core::metrics::{Counters, Hold};
 use egret_core::row_place::place_field;
 use egret_core::{
-    BadRow, Batch, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy, micros_of,
+    BadRow, Batch, Clock, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy, micros_of,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

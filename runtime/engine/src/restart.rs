@@ -2,7 +2,7 @@
 //!
 //! The decisions are pure: the time and the random number are given.
 
-use egret_core::{Error, Result};
+use egret_core::{Error, Result, parse_duration};
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
@@ -74,7 +74,7 @@ impl FromStr for RestartStrategy {
         let name = words.next().unwrap_or_default();
         let mut given: VecDeque<&str> = words.collect();
         let count = |word: Option<&str>, or: u32| word.map_or(Some(or), |word| word.parse().ok().filter(|count| *count > 0));
-        let time = |word: Option<&str>, or: u64| word.map_or(Some(Duration::from_secs(or)), parse_duration);
+        let time = |word: Option<&str>, or: u64| word.map_or(Some(Duration::from_secs(or)), parse_interval);
         let parsed = match name {
             "none" => Some(Self::None),
             "fixed-delay" => count(given.pop_front(), 3)
@@ -107,19 +107,9 @@ impl fmt::Display for RestartStrategy {
     }
 }
 
-/// A time as a user writes it: `500ms`, `10s`, `2m`, `1h`. Zero is none.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).filter(|millis| *millis > 0).map(Duration::from_millis)
+/// A time as a user writes it: `500ms`, `10s`, `2m`, `1h`. Zero is none, and what is not whole milliseconds neither.
+pub fn parse_interval(text: &str) -> Option<Duration> {
+    parse_duration(text).filter(|time| !time.is_zero() && time.subsec_nanos().is_multiple_of(1_000_000))
 }
 
 /// What to do about a failure.
@@ -190,7 +180,16 @@ mod tests {
         for text in ["none", "fixed-delay", "fixed-delay:5", "exponential:1s:2m", "failure-rate:2:1h:1s"] {
             assert_eq!(parse(&parse(text).to_string()), parse(text));
         }
-        for wrong in ["", "never", "none:1", "fixed-delay:0", "fixed-delay:3:soon", "exponential:1s:2s:3s", "failure-rate:3:0s"] {
+        for wrong in [
+            "",
+            "never",
+            "none:1",
+            "fixed-delay:0",
+            "fixed-delay:3:soon",
+            "fixed-delay:3:500us",
+            "exponential:1s:2s:3s",
+            "failure-rate:3:0s",
+        ] {
             let error = wrong.parse::<RestartStrategy>().expect_err("it is none").to_string();
             assert!(error.contains("fixed-delay:3:10s"), "{error}");
         }

@@ -2,7 +2,6 @@
 
 use crate::checkpoint;
 use crate::checkpoint::{CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start, Takers};
-use crate::clock::{Clock, SystemClock};
 use crate::flow::{Alignment, Backpressure, JobShared, Wiring, execute};
 use crate::processes::{self, ProcessRole};
 use crate::restart::RestartStrategy;
@@ -12,7 +11,7 @@ use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::{Counters, Hold, JobMetrics};
 use egret_core::place::{Access, Place};
-use egret_core::{Error, JobGraph, Result, SinkContext, StateSize};
+use egret_core::{Clock, Error, JobGraph, Result, SinkContext, StateSize, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -4,10 +4,9 @@
 //! in its split than `max_ahead`: both depend on the split's rows alone. The first row of a split is believed.
 //! Without `max_ahead` a row is only *said* to be far from the others, because after one from the future all others are late.
 
-use crate::clock::Clock;
 use arrow::array::{Array, ArrayRef};
 use egret_core::batch::micros;
-use egret_core::{BadRow, EventTime, Length};
+use egret_core::{BadRow, Clock, EventTime, Length};
 use std::sync::Arc;
 
 /// A day, in microseconds.
@@ -132,8 +131,8 @@ pub(crate) fn span(us: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
     use arrow::array::TimestampMicrosecondArray;
+    use egret_core::ManualClock;
 
     fn column(times: &[Option<i64>]) -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from(times.to_vec()))

@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::clock::ManualClock;
 use crate::file::FileSource;
 use crate::file::FileSourceConfig;
 use crate::options::Options;
 use crate::test_support::{Folder, batch, gunzip, read, schema};
+use egret_core::ManualClock;
 use egret_core::{Batch, Committable, Epoch, SinkContext, SinkWriter, Source};
 use std::time::Duration;
 

@@ -16,14 +16,13 @@ pub(crate) use network::connect;
 pub(crate) use timely::scheduling::Activator;
 
 use crate::checkpoint::{CheckpointRun, Participant, Restored};
-use crate::clock::Clock;
 use crate::shared::{Busy, Failure, Progress, StopHandle};
 use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
 use egret_core::bad_rows::LETTERS;
 use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
 use egret_core::metrics::JobMetrics;
-use egret_core::{Epoch, Error, JobGraph, OperatorInfo, Result};
+use egret_core::{Clock, Epoch, Error, JobGraph, OperatorInfo, Result};
 use message::Message;
 use partition::{Partitioner, Rule};
 use std::cell::RefCell;

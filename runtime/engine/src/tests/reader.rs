@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::clock::ManualClock;
 use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use egret_core::ManualClock;
 use egret_core::batch::micros;
 use egret_core::{SourceReader, Split, StreamSchema};
 use std::collections::VecDeque;

@@ -9,10 +9,12 @@ use super::sessions::Sessions;
 use super::snapshot::{KeyedRows, decode, encode};
 use super::spec::{LATE, Plan, WindowKind};
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
-use egret_core::batch::{micros, time_order};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use egret_core::batch::micros;
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Context, Epoch, EventTime, Operator, OperatorInfo, Result, Snapshot, StateSize};
+use egret_core::{
+    Batch, Context, Epoch, EventTime, Operator, OperatorInfo, Result, Snapshot, StateSize, StreamSchema, TimeOrder,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ pub struct WindowOperator {
     max_parallelism: u16,
     windows: Option<Windows>,
     held: BTreeMap<EventTime, Vec<RecordBatch>>,
-    waiting: Vec<RecordBatch>,
+    waiting: TimeOrder,
     clock: EventTime,
     out: Results,
     state_columns: Option<StateColumns>,
@@ -89,7 +91,7 @@ impl Windows {
 
 impl WindowOperator {
     pub(super) fn new(plan: Arc<Plan>, info: &OperatorInfo) -> Self {
-        let (held, waiting, out) = (BTreeMap::new(), Vec::new(), Results::default());
+        let (held, waiting, out) = (BTreeMap::new(), TimeOrder::default(), Results::default());
         let max_parallelism = info.max_parallelism;
         Self { plan, max_parallelism, windows: None, held, waiting, clock: EventTime::MIN, out, state_columns: None }
     }
@@ -197,7 +199,7 @@ impl WindowOperator {
         let clock = self.clock;
         let on_time = self.hold_behind(batch, |operator, rows| operator.send_late(rows, clock, ctx))?;
         if on_time.num_rows() > 0 {
-            self.waiting.push(on_time);
+            self.waiting.add(on_time, time_column(&plan));
         }
         Ok(())
     }
@@ -229,33 +231,17 @@ impl WindowOperator {
     /// Count windows: the rows below the watermark, in order of event time.
     fn release(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         let column = time_column(&self.plan);
-        let mut due = Vec::new();
-        let mut kept = Vec::new();
-        for rows in self.waiting.drain(..) {
-            let is_due = |time: i64| time < watermark.0 || watermark == EventTime::MAX;
-            let mask = BooleanArray::from_iter(micros(rows.column(column)).iter().map(|&time| Some(is_due(time))));
-            match mask.true_count() {
-                0 => kept.push(rows),
-                all if all == rows.num_rows() => due.push(rows),
-                _ => {
-                    due.push(filter_record_batch(&rows, &mask)?);
-                    kept.push(filter_record_batch(&rows, &arrow::compute::not(&mask)?)?);
-                }
-            }
-        }
-        self.waiting = kept;
-        if due.is_empty() {
-            return Ok(());
-        }
-        let rows = ordered(&self.plan.input, &due, column)?;
+        let Some(rows) = self.waiting.release(watermark.0, column, &ties(&self.plan.input))? else { return Ok(()) };
         self.count(&rows, ctx)
     }
 
     /// Late rows that came behind the watermark `at`, all of them.
-    fn release_late(&mut self, at: EventTime, parts: &[RecordBatch], ctx: &mut Context<'_>) -> Result<()> {
+    fn release_late(&mut self, at: EventTime, parts: Vec<RecordBatch>, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let column = time_column(&plan);
-        let rows = ordered(&plan.input, parts, column)?;
+        let mut order = TimeOrder::default();
+        parts.into_iter().for_each(|rows| order.add(rows, column));
+        let Some(rows) = order.release(EventTime::MAX.0, column, &ties(&plan.input))? else { return Ok(()) };
         let (rows, prepared) = self.prepare(&rows, ctx)?;
         let times = micros(rows.column(column));
         let mut out = std::mem::take(&mut self.out);
@@ -288,7 +274,7 @@ impl WindowOperator {
             self.out = out;
             let Some(at) = late else { break };
             let parts = self.held.remove(&at).expect("it is the first key");
-            self.release_late(at, &parts, ctx)?;
+            self.release_late(at, parts, ctx)?;
         }
         if let Windows::Sessions(sessions) = self.windows()? {
             sessions.tidy()?;
@@ -311,11 +297,10 @@ fn time_column(plan: &Plan) -> usize {
     plan.input.event_time().expect("WindowFactory checked that there is event time")
 }
 
-fn ordered(schema: &egret_core::StreamSchema, parts: &[RecordBatch], time: usize) -> Result<RecordBatch> {
-    let rows = concat_batches(schema.arrow(), parts)?;
-    let place: Vec<usize> = schema.place().into_iter().collect();
-    let order = UInt32Array::from(time_order(&rows, time, &place)?);
-    Ok(take_record_batch(&rows, &order)?)
+/// What orders rows of one event time: their places, then all columns from left to right.
+fn ties(schema: &StreamSchema) -> Vec<usize> {
+    let place = schema.place();
+    place.into_iter().chain((0..schema.arrow().fields().len()).filter(|column| Some(*column) != place)).collect()
 }
 
 impl Operator for WindowOperator {
@@ -360,8 +345,9 @@ impl Operator for WindowOperator {
         let states = self.windows()?.snapshot()?;
         let keys = |rows: &RecordBatch| self.plan.keys.of(rows);
         let held = self.held.iter().flat_map(|(late, parts)| parts.iter().map(|rows| (Some(*late), rows)));
+        let waits = self.waiting.rows()?;
         let waiting = held
-            .chain(self.waiting.iter().map(|rows| (None, rows)))
+            .chain(waits.iter().map(|rows| (None, rows)))
             .map(|(late, rows)| KeyedRows::waiting(keys(rows), rows, late))
             .collect::<Result<Vec<_>>>()?;
         encode(self.clock, &self.plan.aggregate_texts(), &states, &waiting, self.max_parallelism)
@@ -373,7 +359,7 @@ impl Operator for WindowOperator {
         for (late, rows) in decoded.waiting {
             match late {
                 Some(late) => self.hold(rows, late),
-                None => self.waiting.push(rows),
+                None => self.waiting.add(rows, time_column(&self.plan)),
             }
         }
         let Some(states) = decoded.states else { return Ok(()) };
@@ -385,8 +371,8 @@ impl Operator for WindowOperator {
     }
 
     fn state_size(&self) -> StateSize {
-        let kept = self.held.values().flatten().chain(&self.waiting);
-        let kept: usize = kept.flat_map(|rows| rows.columns()).map(super::groups::column_bytes).sum();
+        let held = self.held.values().flatten().flat_map(|rows| rows.columns());
+        let kept = held.map(super::groups::column_bytes).sum::<usize>() + self.waiting.bytes();
         let size = self.windows.as_ref().map(Windows::size).unwrap_or_default();
         StateSize { keys: size.keys, bytes: size.bytes + kept as u64 }
     }

@@ -39,23 +39,34 @@ impl Clock for SystemClock {
 /// A clock that moves when it is told to: for tests.
 ///
 /// ```
-/// use egret_engine::{Clock, ManualClock};
+/// use egret_core::{Clock, ManualClock};
 /// let clock = ManualClock::default();
 /// clock.set_ms(5_000);
 /// clock.set_ms(1_000);
-/// assert_eq!((clock.now_ms(), clock.passed().as_secs()), (1_000, 5));
+/// clock.advance(std::time::Duration::from_secs(2));
+/// assert_eq!((clock.now_ms(), clock.passed().as_secs()), (3_000, 7));
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ManualClock {
     now_ms: Arc<AtomicI64>,
-    passed_ms: Arc<AtomicU64>,
+    passed_ns: Arc<AtomicU64>,
 }
 
 impl ManualClock {
     /// Sets the clock on the wall. As much time passes as it goes forth; when it goes back, none does.
     pub fn set_ms(&self, now_ms: i64) {
         let before = self.now_ms.swap(now_ms, Ordering::SeqCst);
-        self.passed_ms.fetch_add(u64::try_from(now_ms.saturating_sub(before)).unwrap_or(0), Ordering::SeqCst);
+        self.pass(Duration::from_millis(u64::try_from(now_ms.saturating_sub(before)).unwrap_or(0)));
+    }
+
+    /// Lets time pass, on the wall too: there in whole milliseconds.
+    pub fn advance(&self, by: Duration) {
+        self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.pass(by);
+    }
+
+    fn pass(&self, by: Duration) {
+        self.passed_ns.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 }
 
@@ -65,6 +76,6 @@ impl Clock for ManualClock {
     }
 
     fn passed(&self) -> Duration {
-        Duration::from_millis(self.passed_ms.load(Ordering::SeqCst))
+        Duration::from_nanos(self.passed_ns.load(Ordering::SeqCst))
     }
 }

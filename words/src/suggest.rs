@@ -8,7 +8,7 @@ const WORD_BYTES_MAX: usize = 64;
 /// The candidate that `word` was most likely meant to be, if one is near enough; the first of equally near ones.
 ///
 /// ```
-/// use egret_dsl::suggest;
+/// use egret_words::suggest;
 /// assert_eq!(suggest("amuont", ["id", "amount", "country"]).as_deref(), Some("amount"));
 /// assert_eq!(suggest("CREAT", ["CREATE", "INSERT"]).as_deref(), Some("CREATE"));
 /// assert_eq!(suggest("x", ["y"]), None);
