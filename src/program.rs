@@ -1,9 +1,9 @@
 //! A program in the Egret language: text in, a plan or diagnostics out.
 
-use crate::planner::{Given, PatternInput, Plan, UNUSED_SINK, pattern_input, plan};
+use crate::planner::{Given, PatternInput, Plan, pattern_input, plan};
 use egret_connectors::Registry;
 use egret_core::{Sink, Source};
-use egret_dsl::{Diagnostic, parse, render};
+use egret_dsl::{Cause, Diagnostic, parse, render};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,13 +78,12 @@ impl Program {
             Err(mut more) => {
                 let broken: Vec<&str> = program.broken.iter().map(|name| name.text.as_str()).collect();
                 // What a statement that does not parse would have defined is not missing: its own error says enough.
-                let owner = |diagnostic: &Diagnostic| {
-                    let quoted = diagnostic.message.strip_suffix('`').and_then(|text| text.rsplit('`').next());
-                    quoted.map(|name| name.split_once('.').map_or(name, |(owner, _)| owner).to_owned())
-                };
-                more.retain(|diagnostic| !owner(diagnostic).is_some_and(|name| broken.contains(&name.as_str())));
+                let owner = |name: &str| name.split_once('.').map_or(name, |(owner, _)| owner).to_owned();
+                let follows =
+                    |diagnostic: &Diagnostic| diagnostic.missing().map(owner).is_some_and(|name| broken.contains(&name.as_str()));
+                more.retain(|diagnostic| !follows(diagnostic));
                 // Nor is it known what an INSERT that does not parse would have written.
-                more.retain(|diagnostic| !(is_broken && diagnostic.message.starts_with(UNUSED_SINK)));
+                more.retain(|diagnostic| !(is_broken && diagnostic.cause == Cause::Unwritten));
                 errors_first(&mut more);
                 Err(errors(wrong.into_iter().chain(more).collect()))
             }

@@ -10,7 +10,7 @@ use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::{Computed, Expression, Planner, Scope, compute};
 use egret_core::matches::MATCH_TIME;
-use egret_core::{Error, Result, StreamSchema, Uncomputed};
+use egret_core::{Error, Result, StreamSchema, Subject, Uncomputed};
 use std::sync::Arc;
 
 /// Measures from text: pairs of a column's name and its expression.
@@ -53,16 +53,18 @@ impl Measures {
         if trees.is_empty() {
             return Err(Error::job("a pattern selects no columns").help("SELECT at least one: SELECT x.column"));
         }
+        let of =
+            |error: Error, name: &String| error.context(format!("the measure '{name}'")).about(Subject::Measure(name.clone()));
         let names = Names { variables, schema, place: Place::Measure { partition } };
         let mut resolved = Vec::new();
         for (name, tree) in trees {
             let mut tree = tree.clone();
-            names.resolve(&mut tree, values).map_err(|error| error.context(format!("the measure '{name}'")))?;
+            names.resolve(&mut tree, values).map_err(|error| of(error, name))?;
             resolved.push(tree);
         }
         let wide = Scope::of_arrow(&inputs(values.iter()))?;
         let plan = |(tree, (name, _)): (&ast::Expr, &(String, ast::Expr))| {
-            Planner::new().compile(tree, &wide).map_err(|error| error.context(format!("the measure '{name}'")))
+            Planner::new().compile(tree, &wide).map_err(|error| of(error, name))
         };
         let planned = resolved.iter().zip(trees).map(plan).collect::<Result<Vec<_>>>()?;
         // Column 0 is the time of the match.
@@ -94,7 +96,8 @@ impl Measures {
                     return Err(Error::job(format!(
                         "a measure is named '{MATCH_TIME}', which is the column of the match's time"
                     ))
-                    .help("give the measure another name with AS"));
+                    .help("give the measure another name with AS")
+                    .about(Subject::Measure(MATCH_TIME.to_owned())));
                 }
                 self.expressions.push(Expression::new(datafusion_expr::col(MATCH_TIME), &Scope::of_arrow(&self.inputs)?)?);
                 fields.push(StreamSchema::time_field(MATCH_TIME));

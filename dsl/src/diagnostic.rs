@@ -15,6 +15,20 @@ pub enum Severity {
     Warning,
 }
 
+/// How a fault is related to others: by this one may be left out, whatever its message says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// It stands for itself.
+    #[default]
+    Own,
+    /// Something is wrong only because something else is, of which more is said elsewhere.
+    Consequence,
+    /// Nothing of this name is there; of `ring.size`, the whole of it.
+    Missing(String),
+    /// There is a sink that nothing is written to.
+    Unwritten,
+}
+
 /// One thing that is wrong: what, where, and what to do.
 ///
 /// ```
@@ -39,6 +53,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// What is good to know besides.
     pub note: Option<String>,
+    /// How it is related to others.
+    pub cause: Cause,
 }
 
 impl Diagnostic {
@@ -53,7 +69,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, message: message.into(), labels: Vec::new(), help: None, note: None }
+        Self { severity, message: message.into(), labels: Vec::new(), help: None, note: None, cause: Cause::Own }
     }
 
     /// Adds a place and a few words about it.
@@ -84,6 +100,21 @@ impl Diagnostic {
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
+    }
+
+    /// Says how it is related to others.
+    #[must_use]
+    pub fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// The name that is not there, if that is what is wrong.
+    pub fn missing(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Missing(name) => Some(name),
+            Cause::Own | Cause::Consequence | Cause::Unwritten => None,
+        }
     }
 
     /// Whether the job cannot run.

@@ -40,7 +40,7 @@ mod tests;
 /// The SQL parser whose trees are within ours, at the version that DataFusion uses.
 pub use sqlparser;
 
-pub use diagnostic::{Diagnostic, Severity, render};
+pub use diagnostic::{Cause, Diagnostic, Severity, render};
 pub use egret_words::suggest;
 pub use parse::{parse, parse_expression, parse_pattern};
 pub use source::SourceMap;

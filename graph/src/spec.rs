@@ -7,7 +7,9 @@ use crate::updates::update_schema;
 use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
 use egret_core::layout::type_name;
-use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, suggest};
+use egret_core::{
+    Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Subject, suggest,
+};
 use egret_operators::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
 use std::sync::Arc;
 
@@ -70,7 +72,8 @@ struct End {
 impl End {
     fn new(rows: &StreamSchema, column: usize) -> Result<Self> {
         let field = rows.arrow().field(column);
-        let place = |error: Error| error.context(format!("column '{}'", field.name()));
+        let place =
+            |error: Error| error.context(format!("column '{}'", field.name())).about(Subject::Column(field.name().clone()));
         let kind = KeyKind::of(field.data_type()).map_err(place)?;
         Ok(Self { column, name: field.name().clone(), data_type: field.data_type().clone(), kind })
     }

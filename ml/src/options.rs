@@ -1,7 +1,7 @@
 //! Options as a user writes them, `name => value`: read with their type and range checked, misspelt names answered with the
 //! nearest one.
 
-use egret_core::{Error, Result, suggest};
+use egret_core::{Error, Result, Subject, suggest};
 use std::fmt;
 
 /// The value of an option.
@@ -71,7 +71,8 @@ impl<'a> Options<'a> {
     pub(crate) fn new(owner: &'a str, given: &'a [(String, ArgValue)]) -> Result<Self> {
         for (index, (name, _)) in given.iter().enumerate() {
             if given[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-                return Err(Error::job(format!("{owner}: option '{name}' is given twice")).help("keep one of them"));
+                let twice = Error::job(format!("{owner}: option '{name}' is given twice")).help("keep one of them");
+                return Err(twice.about(Subject::Option(name.clone())));
             }
         }
         Ok(Self { owner, given, known: Vec::new() })
@@ -83,7 +84,11 @@ impl<'a> Options<'a> {
     }
 
     fn wrong_type(&self, name: &str, value: &ArgValue, wanted: &str) -> Error {
-        Error::job(format!("{}: option '{name}' is {value}, not {wanted}", self.owner)).help(format!("write {name} => {wanted}"))
+        self.wrong(name, &format!("is {value}, not {wanted}")).help(format!("write {name} => {wanted}"))
+    }
+
+    fn wrong(&self, name: &str, what: &str) -> Error {
+        Error::job(format!("{}: option '{name}' {what}", self.owner)).about(Subject::Option(name.to_owned()))
     }
 
     pub(crate) fn number(&mut self, name: &'static str, default: f64, range: Range) -> Result<f64> {
@@ -95,8 +100,7 @@ impl<'a> Options<'a> {
             None => Ok(None),
             Some(ArgValue::Number(number)) if range.has(*number) => Ok(Some(*number)),
             Some(ArgValue::Number(number)) => {
-                let message = format!("{}: option '{name}' is {number}, out of range", self.owner);
-                Err(Error::job(message).help(format!("{name} goes {range}")))
+                Err(self.wrong(name, &format!("is {number}, out of range")).help(format!("{name} goes {range}")))
             }
             Some(other) => Err(self.wrong_type(name, other, "a number")),
         }
@@ -105,7 +109,7 @@ impl<'a> Options<'a> {
     pub(crate) fn whole_number(&mut self, name: &'static str, default: u32, range: Range) -> Result<u32> {
         let number = self.number(name, f64::from(default), range)?;
         if number.fract() != 0.0 {
-            return Err(Error::job(format!("{}: option '{name}' is {number}, not a whole number", self.owner)));
+            return Err(self.wrong(name, &format!("is {number}, not a whole number")));
         }
         Ok(number as u32)
     }
@@ -134,11 +138,9 @@ impl<'a> Options<'a> {
         let is_known = |name: &str| self.known.iter().any(|known| known.eq_ignore_ascii_case(name));
         match self.given.iter().find(|(name, _)| !is_known(name)) {
             None => Ok(()),
-            Some((name, _)) => Err(Error::job(format!("{}: there is no option '{name}' here", self.owner)).help(nearest(
-                &name.to_lowercase(),
-                &self.known,
-                "the options are",
-            ))),
+            Some((name, _)) => Err(Error::job(format!("{}: there is no option '{name}' here", self.owner))
+                .help(nearest(&name.to_lowercase(), &self.known, "the options are"))
+                .about(Subject::Option(name.clone()))),
         }
     }
 }

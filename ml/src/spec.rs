@@ -8,7 +8,7 @@ use crate::operator::{EvaluatorOperator, LearnerOperator, ScorerReader, check_la
 use crate::options::{ArgValue, Options, Range, nearest};
 use arrow::datatypes::{DataType, Field};
 use egret_core::layout::KEPT;
-use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, micros_of};
+use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Subject, micros_of};
 use egret_operators::knowledge::{DEFAULT_STEP_US, KnowledgeJoinFactory, MakerSteps, VERSION_TIME};
 use std::sync::Arc;
 use std::time::Duration;
@@ -362,7 +362,8 @@ fn check_rows(rows: &StreamSchema, features: &[FeatureColumn], label: usize) -> 
     }
     for (index, feature) in features.iter().enumerate() {
         if features[..index].iter().any(|other| other.name == feature.name) {
-            return Err(Error::job(format!("two features are named '{}'", feature.name)).help("rename one with AS"));
+            let twice = Error::job(format!("two features are named '{}'", feature.name)).help("rename one with AS");
+            return Err(twice.about(Subject::Feature(feature.name.clone())));
         }
         if feature.column >= rows.arrow().fields().len() {
             return Err(Error::bug(format!("feature '{}' is not a column of the stream", feature.name)));
@@ -370,9 +371,14 @@ fn check_rows(rows: &StreamSchema, features: &[FeatureColumn], label: usize) -> 
     }
     let Some(field) = rows.arrow().fields().get(label) else { return Err(Error::bug("the label is not a column of the stream")) };
     if let Some(feature) = features.iter().find(|feature| feature.column == label) {
-        return Err(Error::job(format!("feature '{}' is the label itself", feature.name)).help("take it from the features"));
+        let leak = Error::job(format!("feature '{}' is the label itself", feature.name)).help("take it from the features");
+        return Err(leak.about(Subject::Feature(feature.name.clone())));
     }
-    check_label_type(field.name(), field.data_type())
+    check_label_type(field.name(), field.data_type()).map_err(|error| error.about(Subject::Label))
+}
+
+fn of_option(name: &str) -> Subject {
+    Subject::Option(name.to_owned())
 }
 
 /// The features that the user calls categories.
@@ -382,16 +388,15 @@ fn take_categorical(options: &mut Options<'_>, rows: &StreamSchema, features: &m
         let names: Vec<String> = features.iter().map(|feature| feature.name.clone()).collect();
         let Some(feature) = features.iter_mut().find(|feature| feature.name.eq_ignore_ascii_case(name)) else {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            return Err(Error::job(format!("option 'categorical' names '{name}', which is not a feature")).help(nearest(
-                name,
-                &names,
-                "the features are",
-            )));
+            return Err(Error::job(format!("option 'categorical' names '{name}', which is not a feature"))
+                .help(nearest(name, &names, "the features are"))
+                .about(of_option("categorical")));
         };
         let data_type = rows.arrow().field(feature.column).data_type();
         if feature.kind == FeatureKind::Numeric && !data_type.is_integer() {
             return Err(Error::job(format!("option 'categorical' names '{name}', which is {data_type}"))
-                .help("categories are integers, strings or booleans; use CAST"));
+                .help("categories are integers, strings or booleans; use CAST")
+                .about(of_option("categorical")));
         }
         feature.kind = FeatureKind::Categorical;
     }
@@ -430,18 +435,17 @@ fn take_linear(options: &mut Options<'_>, features: &[FeatureColumn]) -> Result<
             intercept_rate: options.optional_number("intercept_rate", rate)?,
         }),
         other => {
-            return Err(Error::job(format!("logistic_regression: there is no optimizer '{other}'")).help(nearest(
-                other,
-                &["sgd", "adagrad", "ftrl"],
-                "the optimizers are",
-            )));
+            return Err(Error::job(format!("logistic_regression: there is no optimizer '{other}'"))
+                .help(nearest(other, &["sgd", "adagrad", "ftrl"], "the optimizers are"))
+                .about(of_option("optimizer")));
         }
     };
     if let OptimizerChoice::Sgd(Sgd { learning_rate, l2, .. }) = &optimizer
         && learning_rate * l2 >= 1.0
     {
         return Err(Error::job("logistic_regression: learning_rate times l2 is 1 or more, with which weights would oscillate")
-            .help("make one of them smaller"));
+            .help("make one of them smaller")
+            .about(of_option("learning_rate")));
     }
     let is_scaled = options.boolean("scale", true)?;
     let hash_bits = options.whole_number("hash_bits", 18, Range::from(1.0, 24.0))?;

@@ -187,7 +187,7 @@ impl Build<'_> {
             .iter()
             .filter_map(|(name, sql)| {
                 let ungrouped = |diagnostic: Diagnostic| {
-                    if self.visible(from).iter().any(|column| diagnostic.message.ends_with(&format!("`{column}`"))) {
+                    if self.visible(from).iter().any(|column| diagnostic.missing() == Some(column)) {
                         diagnostic.note("it is neither in GROUP BY nor inside an aggregate function")
                     } else {
                         diagnostic

@@ -1,6 +1,6 @@
 //! What the names of a program stand for.
 
-use egret_dsl::{Diagnostic, Name, Span, suggest};
+use egret_dsl::{Cause, Diagnostic, Name, Span, suggest};
 use egret_operators::Stream;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +85,8 @@ impl Catalog {
             }
             Some(_) | None => Diagnostic::error(format!("there is no stream `{name}`"))
                 .label(span, "not defined above")
-                .suggestion(suggest(name, self.relations.keys().map(String::as_str))),
+                .suggestion(suggest(name, self.relations.keys().map(String::as_str)))
+                .because(Cause::Missing(name.to_owned())),
         };
         Err(unknown)
     }

@@ -3,6 +3,7 @@
 use super::Build;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error};
+use egret_core::Subject;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{CreateGraph, Diagnostic, Name, Span, Sql, suggest};
@@ -45,7 +46,13 @@ impl Build<'_> {
         let expire = statement.expire_after.map(|duration| i64::try_from(duration.us).unwrap_or(i64::MAX));
         let step = statement.step.map_or(DEFAULT_STEP_US, |step| i64::try_from(step.us).unwrap_or(i64::MAX));
         let span = statement.from.span.to(statement.to.span);
-        let mut spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema()).map_err(at(span))?;
+        let place_of = |error: &egret_core::Error| {
+            let is_about = |name: &String| error.subjects().contains(&Subject::Column(name.clone()));
+            let place = [(from_name, &statement.from), (to_name, &statement.to)].into_iter().find(|(name, _)| is_about(name));
+            place.map_or(span, |(_, end)| end.span)
+        };
+        let mut spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema())
+            .map_err(|error| vec![from_error(&error, place_of(&error))])?;
         let kind_of =
             |kind: &Option<Name>, column: &String| kind.as_ref().map_or_else(|| column.clone(), |kind| kind.text.clone());
         let [from_kind, to_kind] = &statement.kinds;

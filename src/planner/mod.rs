@@ -14,6 +14,7 @@ mod model;
 pub(crate) mod names;
 mod pattern;
 mod pattern_options;
+mod pattern_places;
 mod pattern_sets;
 mod pattern_streams;
 mod places;
@@ -25,8 +26,8 @@ pub(crate) mod used;
 
 use catalog::{Catalog, Relation};
 use egret_connectors::Registry;
-use egret_core::{JobGraph, Sink, Source, StreamSchema, WatermarkStrategy};
-use egret_dsl::{CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Program, Statement};
+use egret_core::{JobGraph, Sink, Source, StreamSchema, Subject, WatermarkStrategy};
+use egret_dsl::{Cause, CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Program, Span, Statement};
 use egret_operators::Stream;
 use egret_operators::stream::Job;
 use names::Diagnosed;
@@ -36,9 +37,6 @@ use std::sync::Arc;
 use std::time::Duration;
 pub use trace::PatternInput;
 pub(crate) use trace::{pattern_input, pattern_inputs};
-
-/// What is said of a sink without input.
-pub(crate) const UNUSED_SINK: &str = "nothing is written to the sink";
 
 /// A planned program.
 pub struct Plan {
@@ -118,6 +116,16 @@ impl<'a> Build<'a> {
             asked: enrich::Asked::default(),
         }
     }
+}
+
+/// The name of the statement that defines a stream or a sink.
+fn definition(program: &Program, subject: &Subject) -> Option<Span> {
+    let (Subject::Sink(name) | Subject::Stream(name)) = subject else { return None };
+    let defines = |statement: &&Statement| {
+        let is_definition = !matches!(statement, Statement::Insert(_) | Statement::Test(_));
+        is_definition && statement.name().text == *name
+    };
+    program.statements.iter().find(defines).map(|statement| statement.name().span)
 }
 
 /// A sink and what goes into it.
@@ -250,7 +258,8 @@ impl Build<'_> {
             let known = self.outputs.keys().map(String::as_str);
             let unknown = Diagnostic::error(format!("there is no sink `{name}`"))
                 .label(name.span, "not defined above")
-                .suggestion(egret_dsl::suggest(&name.text, known));
+                .suggestion(egret_dsl::suggest(&name.text, known))
+                .because(Cause::Missing(name.text.clone()));
             return Err(rows.err().into_iter().flatten().chain([unknown]).collect());
         };
         let rows = rows?;
@@ -283,10 +292,8 @@ impl Build<'_> {
         if self.wrong.is_empty()
             && let Err(error) = self.job.graph().validate()
         {
-            let text = error.to_string();
-            let is_named = |output: &&OutputEntry| text.contains(&format!("sink '{}'", output.statement.name));
-            let named = outputs.values().find(is_named).map(|output| output.statement.name.span);
-            let span = named.or_else(|| program.statements.last().map(Statement::span)).unwrap_or_default();
+            let span = error.subjects().iter().find_map(|subject| definition(program, subject));
+            let span = span.or_else(|| program.statements.last().map(Statement::span)).unwrap_or_default();
             self.wrong.push(names::from_error(&error, span));
         }
         if !self.wrong.is_empty() {
@@ -307,9 +314,10 @@ impl Build<'_> {
         if output.inputs.is_empty() {
             if self.wrong.is_empty() {
                 return Err(vec![
-                    Diagnostic::error(format!("{UNUSED_SINK} `{name}`"))
+                    Diagnostic::error(format!("nothing is written to the sink `{name}`"))
                         .label(name.span, "defined here")
-                        .help(format!("add `INSERT INTO {name} SELECT ...`, or take the sink away")),
+                        .help(format!("add `INSERT INTO {name} SELECT ...`, or take the sink away"))
+                        .because(Cause::Unwritten),
                 ]);
             }
             return Ok(());

@@ -7,6 +7,7 @@ use super::names::{Columns, Diagnosed, compile, from_error};
 use super::places::{place_column, placed_by_number};
 use super::query::keep;
 use arrow::datatypes::{DataType, Field};
+use egret_core::Subject;
 use egret_core::expr::Expression;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Ident;
@@ -62,7 +63,7 @@ impl Build<'_> {
         let mut columns = vec![self.time_column(&stream)?];
         let mut wrong = Vec::new();
         for (number, (feature, item)) in features.iter().zip(&statement.features).enumerate() {
-            let name = item.output_name().map_or_else(|| format!("feature_{}", number + 1), |name| name.text);
+            let name = feature_name(number, item);
             if let Some(expression) = keep(self.compile_on(relation, &stream, feature), &mut wrong) {
                 columns.push((name, expression));
             }
@@ -74,7 +75,8 @@ impl Build<'_> {
             return Err(wrong);
         }
         columns.extend(place_column(&stream)?);
-        stream.project(&format!("model {}: features", statement.name), columns).map_err(at(statement.name.span))
+        let projected = stream.project(&format!("model {}: features", statement.name), columns);
+        projected.map_err(|error| vec![from_error(&error, place_of(statement, &error).unwrap_or(statement.name.span))])
     }
 
     fn time_column(&self, stream: &Stream) -> Diagnosed<(String, Expression)> {
@@ -215,7 +217,7 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
         using.args.iter().map(|argument| (argument.name.text.clone(), arg_value(&argument.value.kind))).collect();
     let delay = Duration::from_micros(statement.label_delay.us);
     let spec = ModelSpec::new(&statement.name.text, schema, features, label, delay, &using.algorithm.text, &args)
-        .map_err(|error| vec![from_error(&error, argument_span(statement, &error))])?;
+        .map_err(|error| vec![from_error(&error, place_of(statement, &error).unwrap_or(using.span))])?;
     let spec = spec.made_of(made_of(statement));
     let spec = match statement.step {
         Some(step) => spec.with_step_us(i64::try_from(step.us).unwrap_or(i64::MAX)).map_err(at(step.span))?,
@@ -223,27 +225,40 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     };
     let metrics: Vec<&str> = statement.evaluate.iter().map(|metric| metric.text.as_str()).collect();
     let span = statement.evaluate.iter().map(|metric| metric.span).reduce(Span::to).unwrap_or(statement.name.span);
-    spec.with_evaluation(&metrics, statement.every.unwrap_or(10_000)).map_err(at(span))
+    let evaluated = spec.with_evaluation(&metrics, statement.every.unwrap_or(10_000));
+    evaluated.map_err(|error| vec![from_error(&error, place_of(statement, &error).unwrap_or(span))])
 }
 
 /// What the features and the label are made of. Two features may have been asked of the same columns under other names.
 fn made_of(statement: &CreateModel) -> Vec<(String, String)> {
-    let feature = |(number, item): (usize, &SelectItem)| {
-        let name = item.output_name().map_or_else(|| format!("feature_{}", number + 1), |name| name.text);
-        (format!("feature {name}"), item.expr.canonical())
-    };
+    let feature =
+        |(number, item): (usize, &SelectItem)| (format!("feature {}", feature_name(number, item)), item.expr.canonical());
     let features = statement.features.iter().enumerate().map(feature);
     features.chain([(LABEL_FACT.to_owned(), statement.label.canonical())]).collect()
 }
 
-/// The argument an error of the model names, or else the whole USING clause.
-fn argument_span(statement: &CreateModel, error: &egret_core::Error) -> Span {
-    let text = error.to_string();
-    let named = statement.using.args.iter().find(|argument| text.contains(&format!("'{}'", argument.name)));
-    if text.contains("the label") {
-        return statement.label.span;
-    }
-    named.map_or(statement.using.span, |argument| argument.name.span.to(argument.value.span))
+/// Where what an error is about stands in the statement.
+fn place_of(statement: &CreateModel, error: &egret_core::Error) -> Option<Span> {
+    error.subjects().iter().find_map(|subject| match subject {
+        // Of what stands there twice, the second is one too many.
+        Subject::Option(name) => {
+            let mut arguments = statement.using.args.iter().rev();
+            let argument = arguments.find(|argument| argument.name.text.eq_ignore_ascii_case(name));
+            argument.map(|argument| argument.name.span.to(argument.value.span))
+        }
+        Subject::Feature(name) | Subject::Column(name) => {
+            let mut features = statement.features.iter().enumerate().rev();
+            features.find(|(number, item)| feature_name(*number, item) == *name).map(|(_, item)| item.expr.span)
+        }
+        Subject::Metric(name) => statement.evaluate.iter().find(|metric| metric.text == *name).map(|metric| metric.span),
+        Subject::Label => Some(statement.label.span),
+        _ => None,
+    })
+}
+
+/// What a feature is called, by its place in the list.
+fn feature_name(number: usize, item: &SelectItem) -> String {
+    item.output_name().map_or_else(|| format!("feature_{}", number + 1), |name| name.text)
 }
 
 fn arg_value(literal: &LiteralKind) -> ArgValue {

@@ -4,23 +4,21 @@ use datafusion_expr::{ScalarUDF, Volatility};
 use egret_core::expr::{Expression, Planner, Scope, function_names, scalar_function};
 use egret_core::{Error, StreamSchema};
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArguments, Ident, ObjectName, ObjectNamePart};
-use egret_dsl::{Diagnostic, Name, Span, Sql, suggest};
+use egret_dsl::{Cause, Diagnostic, Name, Span, Sql, suggest};
 
 /// Several things can be wrong at once.
 pub(crate) type Diagnosed<T> = Result<T, Vec<Diagnostic>>;
 
-/// The message of what is only wrong because something else is.
-const CONSEQUENCE: &str = "this depends on something that has errors of its own";
-
 /// Says nothing: what it depends on has been complained about. Taken out before anything is shown.
 pub(crate) fn consequence(span: Span) -> Diagnostic {
-    Diagnostic::error(CONSEQUENCE).label(span, "here")
+    let wrong = Diagnostic::error("this depends on something that has errors of its own");
+    wrong.label(span, "here").because(Cause::Consequence)
 }
 
 /// Takes consequences out, unless there is nothing else.
 pub(crate) fn without_consequences(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    if wrong.iter().any(|diagnostic| diagnostic.message != CONSEQUENCE) {
-        wrong.retain(|diagnostic| diagnostic.message != CONSEQUENCE);
+    if wrong.iter().any(|diagnostic| diagnostic.cause != Cause::Consequence) {
+        wrong.retain(|diagnostic| diagnostic.cause != Cause::Consequence);
     }
     wrong
 }
@@ -105,7 +103,8 @@ pub(crate) fn unknown_functions_beside(sql: &Sql, known: impl Fn(&str) -> bool, 
             wrong.push(
                 Diagnostic::error(format!("there is no function `{name}`"))
                     .label(span, "unknown")
-                    .suggestion(suggest(&name, more).or_else(|| suggest(&name, function_names()))),
+                    .suggestion(suggest(&name, more).or_else(|| suggest(&name, function_names())))
+                    .because(Cause::Missing(name)),
             );
         }
     }
@@ -137,7 +136,9 @@ pub(crate) fn object_name(name: &ObjectName) -> String {
 
 /// What to say of a column that does not exist.
 pub(crate) fn unknown_column(column: &str, span: Span, visible: &[String]) -> Diagnostic {
-    let diagnostic = Diagnostic::error(format!("there is no column `{column}`")).label(span, "unknown");
+    let diagnostic = Diagnostic::error(format!("there is no column `{column}`"))
+        .label(span, "unknown")
+        .because(Cause::Missing(column.to_owned()));
     match suggest(column, visible) {
         Some(near) => diagnostic.suggestion(Some(near)),
         None => diagnostic.help(format!("the columns are {}", visible.join(", "))),
@@ -165,13 +166,8 @@ pub(crate) fn quoted(name: &str) -> Ident {
 
 /// An error of a library, pointing at a place.
 pub(crate) fn from_error(error: &Error, span: Span) -> Diagnostic {
-    let text = error.to_string();
-    let (message, help) = match text.split_once("\nhelp: ") {
-        Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
-        None => (text, None),
-    };
-    let diagnostic = Diagnostic::error(message).label(span, "here");
-    match help {
+    let diagnostic = Diagnostic::error(error.cause()).label(span, "here");
+    match error.remedy() {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }

@@ -4,6 +4,7 @@ use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, has_column, quoted, unknown_column, unknown_functions};
 use super::pattern_options::settings;
+use super::pattern_places::place_of;
 use super::pattern_streams::{Several, United, of_stream};
 use super::places::placed_by_content;
 use super::query::keep;
@@ -12,7 +13,8 @@ use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Li
 use egret_core::row_place::PLACE;
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{
-    CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, Until, suggest,
+    CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, SelectItem, Skip, Span, Sql, Until,
+    suggest,
 };
 use egret_operators::Stream;
 use std::collections::BTreeMap;
@@ -68,7 +70,8 @@ impl Build<'_> {
         ties.extend(read.several.iter().flat_map(|(_, united)| united.ties()));
         let settings = settings(statement)?;
         let several = read.several.as_ref().map(|(several, _)| several);
-        let pattern = Pattern { skip_miss: settings.skip_miss, ..describe(statement, &Conditions { texts: &texts, several }) };
+        let conditions = Conditions { texts: &texts, several };
+        let pattern = Pattern { skip_miss: settings.skip_miss, ..describe(statement, &conditions) };
         let mut measures: Vec<_> = texts.select.iter().map(|(name, sql)| (name.clone(), sql.tree.clone())).collect();
         if self.has_hidden_why(statement) {
             let why = egret_cep::measures(&[(WHY_COLUMN, "why()")]).map_err(at(statement.name.span))?;
@@ -78,7 +81,7 @@ impl Build<'_> {
             measures.push((PLACE.to_owned(), Expr::Identifier(quoted(PLACE))));
         }
         let mut compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
-            .map_err(|error| read.fault(&error, blamed(statement, &error)))?
+            .map_err(|error| read.fault(&error, place_of(statement, conditions, &error).unwrap_or(statement.pattern.span)))?
             .with_late_at_prefilter(true)
             .with_uid(&self.ids.of(&statement.name.text))
             .with_overflow(settings.overflow)
@@ -143,14 +146,14 @@ impl Build<'_> {
             }
         }
         let mut untils = BTreeMap::new();
-        for until in until_conditions(&statement.pattern) {
-            if let Some(sql) = rewrite(until, &mut wrong) {
-                untils.insert(until.span, sql);
+        for Until { condition, .. } in until_conditions(&statement.pattern) {
+            if let Some(sql) = rewrite(condition, &mut wrong) {
+                untils.insert(condition.span, sql);
             }
         }
         let mut select = Vec::new();
         for (number, item) in statement.select.iter().enumerate() {
-            let name = item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text);
+            let name = selected_name(number, item);
             if let Some(sql) = rewrite(&item.expr, &mut wrong) {
                 select.push((name, sql));
             }
@@ -201,9 +204,14 @@ impl Build<'_> {
     }
 }
 
+/// What a selected column is called, by its place in the list.
+pub(super) fn selected_name(number: usize, item: &SelectItem) -> String {
+    item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text)
+}
+
 /// What events must be, for the pattern engine.
 #[derive(Clone, Copy)]
-struct Conditions<'a> {
+pub(super) struct Conditions<'a> {
     texts: &'a Texts,
     several: Option<&'a Several>,
 }
@@ -217,7 +225,7 @@ impl Conditions<'_> {
         }
     }
 
-    fn of_until(self, until: &Until) -> Option<Condition> {
+    pub(super) fn of_until(self, until: &Until) -> Option<Condition> {
         let sql = self.texts.untils.get(&until.condition.span)?;
         match self.several.and_then(|several| Some((several, several.of_until(until.condition.span)?))) {
             Some((several, stream)) => Some(of_stream(stream, &several.streams[stream], Some(sql))),
@@ -302,8 +310,9 @@ fn inner(link: InnerLink) -> Inner {
     }
 }
 
-fn until_conditions(node: &PatternNode) -> Vec<&Sql> {
-    let own = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref()).map(|until| &until.condition);
+/// The conditions that end repetitions.
+pub(super) fn until_conditions(node: &PatternNode) -> Vec<&Until> {
+    let own = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref());
     own.into_iter().chain(node.item.sequences().iter().flatten().flat_map(until_conditions)).collect()
 }
 
@@ -332,8 +341,7 @@ fn check_pattern_names(statement: &CreatePattern, texts: &Texts, stream: &Stream
 pub(super) fn unknown_in_pattern(sql: &Sql) -> Vec<Diagnostic> {
     let mut wrong = unknown_functions(sql, |name| matches!(name, "first" | "last" | "why"));
     for diagnostic in &mut wrong {
-        let name = diagnostic.message.strip_prefix("there is no function `").and_then(|rest| rest.strip_suffix('`'));
-        let help = match name {
+        let help = match diagnostic.missing() {
             Some("prev" | "lag") => {
                 "the value of the step before is `last(a.v)`, where `a` is that step; of the event before in a repetition of its own, `last(b.v)`"
             }
@@ -377,23 +385,4 @@ fn unknown_names(
         }
     }
     wrong
-}
-
-/// The part of the statement that an error of the pattern engine is about: it names the variable or the expression.
-fn blamed(statement: &CreatePattern, error: &egret_core::Error) -> Span {
-    let text = error.to_string();
-    let selected = statement.select.iter().find(|item| {
-        let name = item.output_name().map_or_else(String::new, |name| name.text);
-        text.contains(&format!("measure '{name}'")) || text.contains(&format!("`{}`", item.expr.text))
-    });
-    let defined = statement.defines.iter().find(|define| {
-        let is_in = |sql: &Sql| text.contains(&format!("`{}`", sql.text));
-        text.contains(&format!("'{}'", define.variable)) || define.condition.as_ref().is_some_and(is_in)
-    });
-    let variable = statement.pattern.variables().find(|name| text.contains(&format!("'{name}'")));
-    selected
-        .map(|item| item.expr.span)
-        .or(defined.map(|define| define.condition.as_ref().map_or(define.variable.span, |sql| sql.span)))
-        .or(variable.map(|name| name.span))
-        .unwrap_or(statement.pattern.span)
 }

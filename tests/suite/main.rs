@@ -9,6 +9,7 @@ mod closed_outputs;
 mod computed;
 mod differential;
 mod event_times;
+mod faults_placed;
 mod floats;
 mod language;
 mod lengths;

@@ -12,6 +12,8 @@ mod reach;
 pub(crate) use build::build;
 pub(crate) use reach::check_reach;
 
+use egret_core::{Error, Subject};
+
 /// The number of a condition.
 pub(crate) type ConditionId = u16;
 
@@ -34,6 +36,17 @@ pub(crate) struct ConditionSource {
     pub(crate) is_until: bool,
     /// `None` is true.
     pub(crate) condition: Option<crate::Condition>,
+}
+
+impl ConditionSource {
+    /// An error of this condition.
+    pub(crate) fn about(&self, error: Error, variables: &[Variable]) -> Error {
+        match (self.is_until, &self.condition, self.variable) {
+            (true, Some(condition), _) => error.about(Subject::Until(condition.to_string())),
+            (false, _, Some(variable)) => error.about(Subject::Define(variables[variable].name.clone())),
+            _ => error,
+        }
+    }
 }
 
 /// The automaton.

@@ -27,9 +27,10 @@ pub(crate) fn check_reach(
                 continue;
             }
             let name = &automaton.variables[variable].name;
-            return Err(Error::job(format!("'{}' is read before '{name}' can have taken an event", values[value].name)).help(
+            let wrong = Error::job(format!("'{}' is read before '{name}' can have taken an event", values[value].name)).help(
                 format!("a condition can read variables that come before its own; move the condition to '{name}' or behind it"),
-            ));
+            );
+            return Err(source.about(wrong, &automaton.variables));
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use datafusion_sql::sqlparser::ast;
 use egret_core::expr::Expression;
 use egret_core::key::check_key_type;
 use egret_core::overflow::OverflowTable;
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::{Error, Result, StreamSchema, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -101,7 +101,9 @@ impl Plan {
         partition.sort_by_key(|&column| schema.arrow().field(column).name());
         for &column in &partition {
             let field = schema.arrow().field(column);
-            check_key_type(field.data_type()).map_err(|error| error.context(format!("PARTITION BY {}", field.name())))?;
+            check_key_type(field.data_type()).map_err(|error| {
+                error.context(format!("PARTITION BY {}", field.name())).about(Subject::Partition(field.name().clone()))
+            })?;
         }
         let (mut automaton, sources) = build(pattern)?;
         let mut values = Vec::new();

@@ -54,7 +54,8 @@ pub(crate) fn draft(
             (Some(variable), true) => format!("the UNTIL of '{}'", variables[variable].name),
             (None, _) => "the UNTIL of a group".into(),
         };
-        let draft = drafts.one(source, variables, schema, values).map_err(|error| error.context(place()))?;
+        let about = |error: Error| source.about(error.context(place()), variables);
+        let draft = drafts.one(source, variables, schema, values).map_err(about)?;
         drafts.list.push(draft);
     }
     Ok(drafts)

@@ -1,7 +1,7 @@
 //! What makes a pattern wrong before its conditions are even read.
 
 use super::{AfterMatch, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX};
-use egret_core::{Error, Length, Result};
+use egret_core::{Error, Length, Result, Subject};
 
 impl Pattern {
     /// Checks everything that does not depend on the stream's columns.
@@ -9,9 +9,11 @@ impl Pattern {
     /// # Errors
     /// The pattern makes no sense; the message names the variable.
     pub fn validate(&self) -> Result<()> {
-        positive(self.within_us, "the pattern's window")?;
+        positive(self.within_us, "the pattern's window").map_err(|error| error.about(Subject::Within))?;
         if self.within_events == Some(0) {
-            return Err(Error::job("the pattern's window is 0 events long").help("a window has room for one event at least"));
+            return Err(Error::job("the pattern's window is 0 events long")
+                .help("a window has room for one event at least")
+                .about(Subject::Within));
         }
         let mut names = Vec::new();
         check_sequence(&self.elements, "the pattern", 1, &mut names)?;
@@ -29,11 +31,12 @@ impl Pattern {
         trailing_negations(&self.elements, &mut trailing);
         let open = |element: &&&Element| element.link == Link::NotFollowedBy && element.within_previous_us.is_none();
         match trailing.iter().find(open) {
-            Some(element) => Err(Error::job(format!(
-                "'{}' must not come at the end of the pattern, but nothing says until when",
-                label(element)
-            ))
-            .help("give the pattern a window (WITHIN), so that time can prove that the event stayed away")),
+            Some(element) => {
+                let wrong = format!("'{}' must not come at the end of the pattern, but nothing says until when", label(element));
+                let wrong = Error::job(wrong)
+                    .help("give the pattern a window (WITHIN), so that time can prove that the event stayed away");
+                Err(about(element, wrong))
+            }
             None => Ok(()),
         }
     }
@@ -46,11 +49,9 @@ impl Pattern {
                 && element.within_previous_us.is_some()
                 && (!(at_end && elements[index..].iter().all(|other| other.link.is_negation())) || element.link == Link::NotNext)
             {
-                return Err(Error::job(format!(
-                    "the negation '{}' has a window of its own but is not at the end",
-                    label(element)
-                ))
-                .help("only NOT FOLLOWED BY at the end of a pattern can have one"));
+                let wrong = format!("the negation '{}' has a window of its own but is not at the end", label(element));
+                let wrong = Error::job(wrong).help("only NOT FOLLOWED BY at the end of a pattern can have one");
+                return Err(about(element, wrong));
             }
             let last = last && !element.quantifier.repeats() && !matches!(element.item, Item::AllOf { .. });
             for inner in element.item.sequences() {
@@ -62,12 +63,11 @@ impl Pattern {
 
     fn check_skip(&self, names: &[(String, bool)]) -> Result<()> {
         let (AfterMatch::SkipToFirst(target) | AfterMatch::SkipToLast(target)) = &self.after_match else { return Ok(()) };
+        let wrong = |why: &str| Error::job(format!("a match cannot skip to '{target}': {why}")).about(Subject::AfterMatch);
         match names.iter().find(|(name, _)| name == target) {
             Some((_, false)) => Ok(()),
-            Some((_, true)) => Err(Error::job(format!("a match cannot skip to '{target}': a negated variable takes no event"))
-                .help(format!("skip to one of {}", listed(names)))),
-            None => Err(Error::job(format!("a match cannot skip to '{target}': there is no such variable"))
-                .help(format!("the variables are {}", listed(names)))),
+            Some((_, true)) => Err(wrong("a negated variable takes no event").help(format!("skip to one of {}", listed(names)))),
+            None => Err(wrong("there is no such variable").help(format!("the variables are {}", listed(names)))),
         }
     }
 }
@@ -97,6 +97,18 @@ fn label(element: &Element) -> String {
     }
 }
 
+/// An error of an element: the first variable of it is where it stands.
+fn about(element: &Element, error: Error) -> Error {
+    let mut first = element;
+    while let Some(inner) = first.item.sequences().first().and_then(|sequence| sequence.first()) {
+        first = inner;
+    }
+    match &first.item {
+        Item::Variable { name, .. } => error.about(Subject::Variable(name.clone())),
+        _ => error,
+    }
+}
+
 fn check_sequence(elements: &[Element], what: &str, outer: u64, names: &mut Vec<(String, bool)>) -> Result<()> {
     if elements.is_empty() {
         return Err(Error::job(format!("{what} is empty")).help("a pattern and a group have at least one variable"));
@@ -104,11 +116,12 @@ fn check_sequence(elements: &[Element], what: &str, outer: u64, names: &mut Vec<
     for (index, element) in elements.iter().enumerate() {
         let negated = element.link.is_negation();
         if index == 0 && negated {
-            return Err(Error::job(format!("{what} begins with the negation '{}'", label(element)))
-                .help("put a variable before it: a negation says what does not come behind an event"));
+            let wrong = Error::job(format!("{what} begins with the negation '{}'", label(element)))
+                .help("put a variable before it: a negation says what does not come behind an event");
+            return Err(about(element, wrong));
         }
         check_element(element, negated && index > 0, outer, names)
-            .map_err(|error| error.context(format!("variable '{}'", label(element))))?;
+            .map_err(|error| about(element, error.context(format!("variable '{}'", label(element)))))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The metrics by name.
 
 use crate::options::nearest;
-use egret_core::{Error, Result};
+use egret_core::{Error, Result, Subject};
 
 /// A metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,9 @@ impl MetricKind {
         let lower = name.to_lowercase();
         Self::ALL.into_iter().find(|kind| kind.name() == lower).ok_or_else(|| {
             let names = Self::ALL.map(Self::name);
-            Error::job(format!("there is no metric '{name}'")).help(nearest(&lower, &names, "the metrics are"))
+            Error::job(format!("there is no metric '{name}'"))
+                .help(nearest(&lower, &names, "the metrics are"))
+                .about(Subject::Metric(name.to_owned()))
         })
     }
 

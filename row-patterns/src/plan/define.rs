@@ -14,7 +14,7 @@ use datafusion_sql::sqlparser::ast;
 use egret_core::expr::bare_column;
 use egret_core::expr::{Expression, Planner, Scope};
 use egret_core::scalar::{is_comparison, kind, mirrored};
-use egret_core::{Error, Result};
+use egret_core::{Error, Result, Subject};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ impl Defines {
     /// Compiles definitions; adds the columns that values read to `columns`.
     pub(crate) fn compile(trees: &[(String, ast::Expr)], variables: &Variables, columns: &mut StoredColumns<'_>) -> Result<Self> {
         let mut defines = Self { list: vec![Define::default(); variables.primary], ..Self::default() };
-        let place = |name: &str| format!("DEFINE {name}");
+        let of = |error: Error, name: &str| error.context(format!("DEFINE {name}")).about(Subject::Define(name.to_owned()));
         let mut resolved = Vec::new();
         for (name, tree) in trees {
             let own =
@@ -72,12 +72,12 @@ impl Defines {
             let (values, shifts) = (&mut defines.values, &mut defines.shifts);
             Resolver { variables, columns: &mut *columns, place: Place::Define(own as u16), values, shifts }
                 .resolve(&mut tree)
-                .map_err(|error| error.context(place(name)))?;
+                .map_err(|error| of(error, name))?;
             resolved.push((own, name, tree));
         }
         let mut binder = Binder::new(&mut defines, columns)?;
         for (own, name, tree) in resolved {
-            let define = binder.define(&tree).map_err(|error| error.context(place(name)))?;
+            let define = binder.define(&tree).map_err(|error| of(error, name))?;
             binder.defines.list[own] = define;
         }
         Ok(defines)

@@ -11,7 +11,7 @@ use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::{Expression, Planner, Scope, compute_or_null};
 use egret_core::matches::MATCH_TIME;
-use egret_core::{Result, StreamSchema, Uncomputed};
+use egret_core::{Error, Result, StreamSchema, Subject, Uncomputed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,20 +52,20 @@ pub(crate) struct MeasureSource<'a> {
 impl RowMeasures {
     /// Compiles measures; adds the columns that they and the output read to `columns`.
     pub(crate) fn compile(source: &MeasureSource<'_>, variables: &Variables, columns: &mut StoredColumns<'_>) -> Result<Self> {
+        let of =
+            |error: Error, name: &String| error.context(format!("the measure '{name}'")).about(Subject::Measure(name.clone()));
         let (mut values, mut shifts) = (Vec::new(), Vec::new());
         let mut resolved = Vec::new();
         for (tree, name) in source.trees {
             let mut tree = tree.clone();
             Resolver { variables, columns: &mut *columns, place: Place::Measure, values: &mut values, shifts: &mut shifts }
                 .resolve(&mut tree)
-                .map_err(|error| error.context(format!("the measure '{name}'")))?;
+                .map_err(|error| of(error, name))?;
             resolved.push((tree, name));
         }
         let inputs: SchemaRef = Arc::new(Schema::new(values.iter().map(RowValue::field).collect::<Vec<_>>()));
         let scope = Scope::of_arrow(&inputs)?;
-        let plan = |(tree, name): &(ast::Expr, &String)| {
-            Planner::new().compile(tree, &scope).map_err(|error| error.context(format!("the measure '{name}'")))
-        };
+        let plan = |(tree, name): &(ast::Expr, &String)| Planner::new().compile(tree, &scope).map_err(|error| of(error, name));
         let expressions = resolved.iter().map(plan).collect::<Result<Vec<_>>>()?;
         let output = columns.schema.clone();
         let mut measures = Self { values, inputs, expressions, columns: Vec::new(), output };

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use egret_core::expr::Expression;
 use egret_core::key::check_key_type;
 use egret_core::overflow::OverflowTable;
-use egret_core::{Error, Result, StreamSchema};
+use egret_core::{Error, Result, StreamSchema, Subject};
 use std::collections::BTreeSet;
 
 /// So many variables may a pattern have.
@@ -319,16 +319,21 @@ fn check_columns(spec: &RowPattern, schema: &StreamSchema, partition: &[usize], 
     }
     for &column in partition {
         let field = schema.arrow().field(column);
-        check_key_type(field.data_type()).map_err(|error| error.context(format!("PARTITION BY {}", field.name())))?;
+        check_key_type(field.data_type()).map_err(|error| {
+            error.context(format!("PARTITION BY {}", field.name())).about(Subject::Partition(field.name().clone()))
+        })?;
     }
     match (schema.event_time(), order.first()) {
         (Some(time), Some(&first)) if first != (time, false) => {
             let name = schema.arrow().field(time).name();
             return Err(Error::job(format!("ORDER BY does not begin with the event time {name}, ascending"))
-                .help(format!("write ORDER BY {name}, ...; other columns may follow, DESC if you like")));
+                .help(format!("write ORDER BY {name}, ...; other columns may follow, DESC if you like"))
+                .about(Subject::Order));
         }
         (None, _) if spec.within_us.is_some() => {
-            return Err(Error::job("WITHIN needs event time, and the stream has none").help("declare one with WATERMARK"));
+            return Err(Error::job("WITHIN needs event time, and the stream has none")
+                .help("declare one with WATERMARK")
+                .about(Subject::Within));
         }
         _ => {}
     }
@@ -353,38 +358,40 @@ pub(crate) fn validate(spec: &RowPattern) -> Result<Vec<String>> {
     let known = || format!("the variables of the pattern are {}", variables.join(", "));
     let mut names: BTreeSet<&str> = variables.iter().map(String::as_str).collect();
     for (name, members) in &spec.subsets {
+        let of_subset = |wrong: String| Error::job(wrong).about(Subject::Subset(name.clone()));
         if !names.insert(name) {
-            return Err(
-                Error::job(format!("SUBSET {name}: there is a variable of that name already")).help("choose another name")
-            );
+            return Err(of_subset(format!("SUBSET {name}: there is a variable of that name already")).help("choose another name"));
         }
         if members.is_empty() {
-            return Err(Error::job(format!("SUBSET {name} unites nothing")).help("name at least one variable"));
+            return Err(of_subset(format!("SUBSET {name} unites nothing")).help("name at least one variable"));
         }
         if let Some(missing) = members.iter().find(|member| !variables.contains(member)) {
-            return Err(Error::job(format!("SUBSET {name}: there is no variable '{missing}' in the pattern")).help(known()));
+            return Err(of_subset(format!("SUBSET {name}: there is no variable '{missing}' in the pattern")).help(known()));
         }
     }
     let mut defined = BTreeSet::new();
     for (name, _) in &spec.defines {
+        let of_define = |wrong: String| Error::job(wrong).about(Subject::Define(name.clone()));
         if spec.subsets.iter().any(|(subset, _)| subset == name) {
-            return Err(Error::job(format!("DEFINE {name}: a union variable has no definition of its own"))
+            return Err(of_define(format!("DEFINE {name}: a union variable has no definition of its own"))
                 .help("define the variables that it unites"));
         }
         if !variables.contains(name) {
-            return Err(Error::job(format!("DEFINE {name}: there is no variable '{name}' in the pattern")).help(known()));
+            return Err(of_define(format!("DEFINE {name}: there is no variable '{name}' in the pattern")).help(known()));
         }
         if !defined.insert(name) {
-            return Err(Error::job(format!("DEFINE {name}: it is defined twice")).help("join both conditions with AND"));
+            return Err(of_define(format!("DEFINE {name}: it is defined twice")).help("join both conditions with AND"));
         }
     }
     if let RowSkip::ToFirst(name) | RowSkip::ToLast(name) = &spec.after_match
         && !names.contains(name.as_str())
     {
-        return Err(Error::job(format!("AFTER MATCH SKIP TO {name}: there is no variable '{name}' in the pattern")).help(known()));
+        return Err(Error::job(format!("AFTER MATCH SKIP TO {name}: there is no variable '{name}' in the pattern"))
+            .help(known())
+            .about(Subject::AfterMatch));
     }
     if spec.within_us.is_some_and(|us| us <= 0) {
-        return Err(Error::job("WITHIN is not longer than nothing").help("give a positive interval"));
+        return Err(Error::job("WITHIN is not longer than nothing").help("give a positive interval").about(Subject::Within));
     }
     let mut excludes = false;
     spec.pattern.visit(&mut |node| excludes |= matches!(node, PatternExpr::Exclusion(_)));

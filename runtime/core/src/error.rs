@@ -1,5 +1,6 @@
 //! What can go wrong, sorted by who can mend it.
 
+use crate::Subject;
 use std::fmt;
 
 /// The result of everything in Egret that can fail.
@@ -34,20 +35,18 @@ pub enum Error {
     Bug(Report),
 }
 
-/// What an [`Error`] says: the cause, where it happened (outermost first), and what to do.
+/// What an [`Error`] says: the cause, where it happened (outermost first), and what to do; and what it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     message: String,
     context: Vec<String>,
     help: Option<String>,
+    subjects: Vec<Subject>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in self.context.iter().rev() {
-            write!(f, "{place}: ")?;
-        }
-        write!(f, "{}", self.message)?;
+        write!(f, "{}", self.cause())?;
         match &self.help {
             Some(help) => write!(f, "\nhelp: {help}"),
             None => Ok(()),
@@ -58,6 +57,11 @@ impl fmt::Display for Report {
 impl Report {
     fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }
+    }
+
+    /// The places, and then the message.
+    fn cause(&self) -> String {
+        self.context.iter().rev().flat_map(|place| [place.as_str(), ": "]).chain([self.message.as_str()]).collect()
     }
 }
 
@@ -107,6 +111,28 @@ impl Error {
         self
     }
 
+    /// Says which part of a statement it is about. Of several, one in another, the innermost is said first.
+    #[must_use]
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.report_mut().subjects.push(subject);
+        self
+    }
+
+    /// What it is about, the innermost first: nothing, if nobody said so.
+    pub fn subjects(&self) -> &[Subject] {
+        &self.report().subjects
+    }
+
+    /// What went wrong and where, without what to do.
+    pub fn cause(&self) -> String {
+        self.report().cause()
+    }
+
+    /// What the reader can do, if that was said.
+    pub fn remedy(&self) -> Option<&str> {
+        self.report().help.as_deref()
+    }
+
     /// Whether the same call may succeed later.
     pub fn may_retry(&self) -> bool {
         matches!(self, Self::External(_))
@@ -114,10 +140,12 @@ impl Error {
 
     /// The cause alone, without places and remedy.
     pub fn message(&self) -> &str {
+        &self.report().message
+    }
+
+    fn report(&self) -> &Report {
         match self {
-            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::State(report) | Self::Bug(report) => {
-                &report.message
-            }
+            Self::Job(report) | Self::Data(report) | Self::External(report) | Self::State(report) | Self::Bug(report) => report,
         }
     }
 
@@ -194,6 +222,17 @@ impl From<postcard::Error> for Error {
 mod tests {
     use super::*;
     use std::io::ErrorKind as Kind;
+
+    #[test]
+    fn what_it_is_about_is_no_text() {
+        let error = Error::job("no such column").about(Subject::Column("x".into())).context("DEFINE b").context("the pattern p");
+        let error = error.about(Subject::Define("b".into())).help("name another");
+        assert_eq!(error.subjects(), [Subject::Column("x".into()), Subject::Define("b".into())], "the innermost first");
+        assert_eq!(error.cause(), "the pattern p: DEFINE b: no such column");
+        assert_eq!(error.remedy(), Some("name another"));
+        assert_eq!(error.to_string(), "the pattern p: DEFINE b: no such column\nhelp: name another");
+        assert_eq!((Error::bug("a belief").subjects(), Error::bug("a belief").remedy()), ([].as_slice(), None));
+    }
 
     #[test]
     fn what_lasts_is_not_tried_again() {

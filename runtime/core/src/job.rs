@@ -3,7 +3,7 @@
 use crate::bad_rows::BadRowRule;
 use crate::key::{DEFAULT_MAX_PARALLELISM, KeyColumns};
 use crate::place::{Place, check_places};
-use crate::{Error, Length, OperatorFactory, Result, Sink, Source, StreamSchema, WatermarkStrategy};
+use crate::{Error, Length, OperatorFactory, Result, Sink, Source, StreamSchema, Subject, WatermarkStrategy};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -317,12 +317,17 @@ impl JobGraph {
     /// # Errors
     /// Something would be written twice, or is read and written.
     pub fn check_places(&self, more: Vec<(String, Place)>) -> Result<()> {
-        let of = |node: &Node| match &node.kind {
-            NodeKind::Source { source, .. } => (format!("stream '{}'", node.name), source.places()),
-            NodeKind::Sink(sink) => (format!("sink '{}'", node.name), sink.places()),
-            NodeKind::Operator(_) => (String::new(), Vec::new()),
+        let of = |node: &Node| {
+            let name = node.name.to_string();
+            match &node.kind {
+                NodeKind::Source { source, .. } => (format!("stream '{name}'"), Some(Subject::Stream(name)), source.places()),
+                NodeKind::Sink(sink) => (format!("sink '{name}'"), Some(Subject::Sink(name)), sink.places()),
+                NodeKind::Operator(_) => (String::new(), None, Vec::new()),
+            }
         };
-        let with_name = |(who, places): (String, Vec<Place>)| places.into_iter().map(move |place| (who.clone(), place));
+        let with_name = |(who, user, places): (String, Option<Subject>, Vec<Place>)| {
+            places.into_iter().map(move |place| (who.clone(), Place { user: user.clone(), ..place }))
+        };
         let all: Vec<(String, Place)> = self.graph.node_weights().map(of).flat_map(with_name).chain(more).collect();
         check_places(&all)
     }

@@ -1,7 +1,7 @@
 //! What a stream's rows look like.
 
 use crate::row_place::{PLACE, PLACE_TYPE};
-use crate::{Error, Result};
+use crate::{Error, Result, Subject};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::fmt;
 use std::sync::Arc;
@@ -32,15 +32,17 @@ impl StreamSchema {
     pub fn new(fields: Vec<Field>, event_time: Option<&str>) -> Result<Self> {
         for (index, field) in fields.iter().enumerate() {
             if fields[..index].iter().any(|other| other.name() == field.name()) {
-                return Err(Error::job(format!("two columns are named '{}'", field.name())).help("rename one with AS"));
+                let twice = Error::job(format!("two columns are named '{}'", field.name())).help("rename one with AS");
+                return Err(twice.about(Subject::Column(field.name().clone())));
             }
         }
         let arrow = Arc::new(Schema::new(fields));
         let event_time = match event_time {
             None => None,
-            Some(name) => {
-                Some(arrow.index_of(name).map_err(|_| Error::job(format!("event time '{name}' is not a column of the stream")))?)
-            }
+            Some(name) => Some(arrow.index_of(name).map_err(|_| {
+                let missing = Error::job(format!("event time '{name}' is not a column of the stream"));
+                missing.about(Subject::Column(name.to_owned()))
+            })?),
         };
         Self::from_arrow(arrow, event_time)
     }
@@ -54,7 +56,8 @@ impl StreamSchema {
             let field = arrow.field(column);
             if field.data_type() != &TIME_TYPE {
                 return Err(Error::job(format!("event time '{}' is {}, not a TIMESTAMP", field.name(), field.data_type()))
-                    .help("declare the column as TIMESTAMP"));
+                    .help("declare the column as TIMESTAMP")
+                    .about(Subject::Column(field.name().clone())));
             }
         }
         Ok(Self { arrow, event_time })
@@ -116,7 +119,9 @@ impl StreamSchema {
     pub fn index_of(&self, name: &str) -> Result<usize> {
         self.arrow.index_of(name).map_err(|_| {
             let names: Vec<&str> = self.arrow.fields().iter().map(|field| field.name().as_str()).collect();
-            Error::job(format!("there is no column '{name}'")).help(format!("the columns are {}", names.join(", ")))
+            Error::job(format!("there is no column '{name}'"))
+                .help(format!("the columns are {}", names.join(", ")))
+                .about(Subject::Column(name.to_owned()))
         })
     }
 

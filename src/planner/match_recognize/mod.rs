@@ -16,7 +16,7 @@ use egret_cep::CompiledPattern;
 use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::row_place::PLACE;
-use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, StreamSchema};
+use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, StreamSchema, Subject};
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, SqlQuery};
 use egret_operators::Stream;
@@ -158,9 +158,9 @@ impl Build<'_> {
             (Ok(_), Ok(row)) => Ok(RowPlan::Row(row, "row patterns were asked for".into())),
             (Err(reason), Ok(row)) => Ok(RowPlan::Row(row, reason)),
             (event, Err(error)) => {
-                let blamed = blamed(clause, &error);
-                let wrong = from_error(&error, blamed.unwrap_or(clause.syntax.pattern.span));
-                let reason = event.err().filter(|_| blamed.is_none());
+                let place = place_of(clause, &error);
+                let wrong = from_error(&error, place.unwrap_or(clause.syntax.pattern.span));
+                let reason = event.err().filter(|_| place.is_none());
                 Err(vec![match reason {
                     Some(reason) => wrong.note(format!("it is no event pattern either: {reason}")),
                     None => wrong,
@@ -380,16 +380,30 @@ impl Clause<'_> {
     }
 }
 
-/// The part of the clause that an error of the engine is about: it names a measure, a variable or an expression.
-fn blamed(clause: &Clause<'_>, error: &egret_core::Error) -> Option<Span> {
-    let text = error.to_string();
-    let quotes = |name: &str| text.contains(&format!("'{name}'")) || text.contains(&format!("`{name}`"));
-    let measure = clause.measures.iter().find(|(name, sql)| quotes(name) || quotes(&sql.text));
-    let define = clause.syntax.defines.iter().zip(&clause.defines).find(|(define, (_, sql))| {
-        let name = clause.folded(&define.variable);
-        quotes(&name) || text.contains(&format!("DEFINE {name}")) || quotes(&sql.text)
-    });
-    let of_measure = measure.map(|(_, sql)| sql.span);
-    let of_define = define.map(|(_, (_, sql))| sql.span);
-    if text.contains("DEFINE") { of_define.or(of_measure) } else { of_measure.or(of_define) }
+/// Where what an error of the engine is about stands in the clause.
+fn place_of(clause: &Clause<'_>, error: &egret_core::Error) -> Option<Span> {
+    error.subjects().iter().find_map(|subject| place(clause, subject))
+}
+
+fn place(clause: &Clause<'_>, subject: &Subject) -> Option<Span> {
+    let syntax = clause.syntax;
+    match subject {
+        // Of what stands there twice, the second is one too many.
+        Subject::Measure(name) | Subject::Column(name) => {
+            clause.measures.iter().rev().find(|(measure, _)| measure == name).map(|(_, sql)| sql.span)
+        }
+        Subject::Define(name) => {
+            let define = syntax.defines.iter().rev().find(|define| clause.folded(&define.variable) == *name);
+            define.map(|define| define.condition.span)
+        }
+        Subject::Subset(name) => {
+            let subset = syntax.subsets.iter().rev().find(|subset| clause.folded(&subset.name) == *name);
+            subset.map(|subset| subset.name.span)
+        }
+        Subject::Partition(name) => syntax.partition_by.iter().find(|column| column.text == *name).map(|column| column.span),
+        Subject::Order => syntax.order_by.first().map(|order| order.column.span),
+        Subject::Within => syntax.within.map(|within| within.span),
+        Subject::AfterMatch => syntax.after_match.as_ref().map(|(_, span)| *span),
+        _ => None,
+    }
 }

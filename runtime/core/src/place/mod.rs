@@ -3,7 +3,7 @@
 //! Two paths are one place if they lead to one file, or would once it is there: through `.` and `..`, links of both kinds, and
 //! folders that do not exist yet.
 
-use crate::{Error, Result};
+use crate::{Error, Result, Subject};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -21,6 +21,8 @@ pub struct Place {
     pub access: Access,
     /// What of its owner it is for, if not for the owner as such: `the bad rows`.
     pub part: Option<&'static str>,
+    /// The stream or the sink whose place it is.
+    pub user: Option<Subject>,
 }
 
 /// What is done with a place.
@@ -64,13 +66,20 @@ impl fmt::Debug for Access {
 impl Place {
     /// A path, and what is done with it.
     pub fn new(path: impl Into<PathBuf>, access: Access) -> Self {
-        Self { path: path.into(), access, part: None }
+        Self { path: path.into(), access, part: None, user: None }
     }
 
     /// For a part of its owner, such as `the bad rows`.
     #[must_use]
     pub fn of_part(mut self, part: &'static str) -> Self {
         self.part = Some(part);
+        self
+    }
+
+    /// Of this stream or sink.
+    #[must_use]
+    pub fn of_user(mut self, user: Subject) -> Self {
+        self.user = Some(user);
         self
     }
 
@@ -208,7 +217,8 @@ impl<'a> Found<'a> {
             _ => format!("{} and {} both write to {path}{same}", self.who, other.who),
         };
         let are_sinks = self.place.part.is_none() && other.place.part.is_none() && other.place.is_written();
-        Error::job(message).help(match (self.place.part.or(other.place.part), are_sinks) {
+        let users = [self, other].into_iter().filter_map(|of| of.place.user.clone());
+        users.fold(Error::job(message), Error::about).help(match (self.place.part.or(other.place.part), are_sinks) {
             (Some(_), _) => "give each a path of its own: set dead_letter_path",
             (None, _) if matches!(other.place.access, Access::Program) => "give the output another path",
             (None, true) => "give each a path of its own, or INSERT both streams INTO one sink",

@@ -1,0 +1,137 @@
+//! Where errors point: at the part of the statement that they are about, however names and messages are spelled.
+
+use egret::prelude::*;
+use std::path::Path;
+
+const STREAM: &str =
+    "CREATE STREAM ev (id BIGINT, kind STRING, amount DOUBLE, flag BOOLEAN, at TIMESTAMP, WATERMARK FOR at AS at)
+    WITH (connector = 'file', path = 'none.csv'); CREATE SINK o WITH (connector = 'stdout');\n";
+
+/// The first error of a program: what is said, and the text that it points at.
+fn first(statements: &str) -> (String, String) {
+    let text = format!("{STREAM}{statements}");
+    let program = Program::new("job.egret", &text);
+    let errors = program.plan().err().unwrap_or_else(|| panic!("nothing is wrong with {statements}"));
+    let wrong = errors.diagnostics.first().expect("something is wrong");
+    let span = wrong.span().unwrap_or_default();
+    (wrong.message.clone(), text[span.start..span.end].to_owned())
+}
+
+/// Checks cases: statements, a part of what is said of them, and the text that it points at.
+fn check(cases: impl IntoIterator<Item = (String, &'static str, &'static str)>) {
+    let wrong: Vec<String> = cases
+        .into_iter()
+        .filter_map(|(statements, message, place)| {
+            let (said, at) = first(&statements);
+            let is_right = said.contains(message) && at == place;
+            (!is_right).then(|| format!("{statements}\nsays: {said}\nof: {at}\nnot of: {place} ({message})"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn errors_of_patterns_point_at_what_they_are_about() {
+    let of = |pattern: &str| format!("CREATE PATTERN p ON ev MATCH {pattern}; INSERT INTO o SELECT * FROM p;");
+    let cases = [
+        // Of the condition that reads, not of the variable that is read.
+        ("a -> b DEFINE a AS a.amount > b.amount, b AS amount > 1 SELECT a.id AS a", "is read before 'b'", "a.amount > b.amount"),
+        ("a -> !b -> c DEFINE b AS amount > 1, c AS amount > b.amount SELECT a.id AS a", "'b' is negated", "amount > b.amount"),
+        ("a -> b DEFINE a AS amount > 1, b AS amount + 1 SELECT a.id AS a", "not a condition", "amount + 1"),
+        // Of the end of a repetition, though the variable has a condition of its own.
+        ("a+ UNTIL (amount + 2) -> b DEFINE a AS amount > 1 SELECT b.id AS a", "not a condition", "amount + 2"),
+        ("(a -> b)+ UNTIL (amount + 3) -> c DEFINE a AS amount > 1 SELECT c.id AS a", "not a condition", "amount + 3"),
+        // Of the selected column, whatever its name is; unnamed ones have none.
+        ("a -> b DEFINE a AS amount > 1 SELECT a.id AS b, sum(b.kind) AS a", "the measure 'a'", "sum(b.kind)"),
+        ("a -> b SELECT a.id + 1, first(b) + 1", "the measure 'column_2'", "first(b) + 1"),
+        ("a -> b SELECT a.id, b.id", "two columns are named 'id'", "b.id"),
+        // Where the variable stands, not its condition.
+        ("a{20000} -> b DEFINE a AS amount > 1 SELECT b.id AS a", "the most is", "a"),
+        ("a -> (b -> c){20000} DEFINE b AS amount > 1 SELECT a.id AS a", "the most is", "b"),
+        (
+            "a -> !b -> c DEFINE b AS amount > 1 AFTER MATCH SKIP TO LAST b SELECT a.id AS a",
+            "cannot skip to 'b'",
+            "MATCH SKIP TO LAST b",
+        ),
+    ];
+    check(cases.map(|(pattern, message, place)| (of(pattern), message, place)));
+}
+
+#[test]
+fn errors_of_row_patterns_point_at_what_they_are_about() {
+    let of = |clause: &str| format!("INSERT INTO o SELECT * FROM ev MATCH_RECOGNIZE (PARTITION BY kind ORDER BY at {clause});");
+    let cases = [
+        // Named as the variables are.
+        (
+            "MEASURES a.id AS b, a.kind + 1 AS a PATTERN (a b) DEFINE a AS amount > 1, b AS amount < 1",
+            "the measure 'a'",
+            "a.kind + 1",
+        ),
+        ("MEASURES a.id AS x PATTERN (a b) DEFINE a AS amount > 1, b AS amount + a.amount", "DEFINE B", "amount + a.amount"),
+        ("MEASURES a.id AS \"A\" PATTERN (a b) DEFINE a AS amount + 1, b AS amount > 1", "DEFINE A", "amount + 1"),
+        ("MEASURES a.id AS x, b.id AS x PATTERN (a b) DEFINE a AS amount > 1", "`x`", "x"),
+    ];
+    check(cases.map(|(clause, message, place)| (of(clause), message, place)));
+}
+
+#[test]
+fn errors_of_models_point_at_what_they_are_about() {
+    let of = |name: &str, features: &str, label: &str, args: &str, rest: &str| {
+        format!(
+            "CREATE MODEL {name} ON ev FEATURES {features} LABEL {label} DELAYED BY INTERVAL '1' HOUR \
+             USING logistic_regression({args}){rest}; INSERT INTO o SELECT id, {name}(ev) AS s FROM ev;"
+        )
+    };
+    check([
+        // A model that is called as one of its arguments.
+        (of("l2", "amount", "flag", "l2 => 0.1, learning_rate => -1", ""), "option 'learning_rate'", "learning_rate => -1"),
+        (of("m", "amount", "flag", "optimiser => 'sgd'", ""), "there is no option 'optimiser'", "optimiser => 'sgd'"),
+        (of("m", "amount", "flag", "optimizer => 'sdg'", ""), "there is no optimizer", "optimizer => 'sdg'"),
+        (of("m", "amount", "flag", "l2 => 10, learning_rate => 1", ""), "would oscillate", "learning_rate => 1"),
+        (of("m", "amount", "flag", "categorical => 'kind'", ""), "which is not a feature", "categorical => 'kind'"),
+        (of("m", "amount", "kind", "l2 => 0.1", ""), "not a BOOLEAN", "kind"),
+        (of("m", "id, amount, id", "flag", "l2 => 0.1", ""), "two columns are named 'id'", "id"),
+    ]);
+}
+
+#[test]
+fn two_outputs_to_one_file_point_at_the_first() {
+    let sink = |name: &str, path: &str| format!("CREATE SINK {name} WITH (connector = 'file', path = '{path}');");
+    let insert = |name: &str| format!("INSERT INTO {name} SELECT id FROM ev;");
+    // One called as a part of the other's name.
+    let names = ["z", "y", "x"];
+    let sinks: String = names.iter().map(|name| sink(name, if *name == "x" { "c.csv" } else { "d.csv" })).collect();
+    let inserts: String = names.iter().map(|name| insert(name)).collect();
+    let (said, at) = first(&format!("{sinks}{inserts}INSERT INTO o SELECT id FROM ev;"));
+    assert!(said.contains("both write to d.csv"), "{said}");
+    assert_eq!(at, "y", "{said}");
+}
+
+/// Every file of the planner, and what lies above it.
+fn planner_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the planner's folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => planner_files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// A message may be worded anew: no place, and nothing else, depends on what one says.
+#[test]
+fn the_planner_does_not_look_into_messages() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("src/program.rs")];
+    planner_files(&root.join("src/planner"), &mut files);
+    assert!(files.len() > 20, "these are not all: {files:?}");
+    let looks =
+        ["error.to_string()", ".cause().", ".message.", ".message()", ".message ==", ".message !=", "match diagnostic.message"];
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a file of the planner");
+        for (number, line) in text.lines().enumerate() {
+            let is_look = looks.iter().any(|look| line.contains(look)) && !line.contains("message.clone()");
+            assert!(!is_look, "{}:{}: a message is looked into: {line}", file.display(), number + 1);
+        }
+    }
+}
