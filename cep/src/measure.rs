@@ -2,13 +2,12 @@
 
 use crate::automaton::Variable;
 use crate::condition::names::{Names, Place};
-use crate::pattern::parse_expression;
 use crate::value::{RunValue, values_read};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
-use egret_core::expr::{Computed, Expression, Planner, Scope, compute};
+use egret_core::expr::{Computed, Expression, Planner, Scope, compute, parse_expression};
 use egret_core::matches::MATCH_TIME;
 use egret_core::{Error, Result, StreamSchema, Subject, Uncomputed};
 use std::sync::Arc;

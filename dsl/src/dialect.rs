@@ -3,12 +3,15 @@
 //! sqlparser tries some expressions in two ways, and then again all that is within them: an unclosed `position(position(...`
 //! takes time exponential in its depth. So the dialect counts how often an expression is begun, and stops it all when that is
 //! more often than any sound text needs.
+//!
+//! And to sqlparser everything behind `IS DISTINCT FROM` is the right side; here AND and OR bind less, as in PostgreSQL.
 
 use std::any::TypeId;
 use std::cell::Cell;
 
 use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, GenericDialect};
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
 /// How many expressions may be begun in any text, and how many more for each of its tokens.
@@ -56,6 +59,16 @@ impl Dialect for EgretDialect {
         let left = self.beginnings_left.get().saturating_sub(1);
         self.beginnings_left.set(left);
         (left == 0).then_some(Err(ParserError::RecursionLimitExceeded))
+    }
+
+    /// Called in front of what may follow an expression; `None` lets sqlparser go on.
+    fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        let is_distinct = parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]);
+        if !is_distinct && !parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            return None;
+        }
+        let compare = if is_distinct { Expr::IsDistinctFrom } else { Expr::IsNotDistinctFrom };
+        Some(parser.parse_subexpr(precedence).map(|right| compare(Box::new(left.clone()), Box::new(right))))
     }
 
     fn is_delimited_identifier_start(&self, character: char) -> bool {

@@ -73,6 +73,27 @@ fn every_line_of_the_page_holds_in_every_place() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The language and the Rust API read expressions each with a dialect of its own.
+#[test]
+fn both_dialects_read_every_line_alike() {
+    let page = page();
+    let lines = table(&page, "| expression | value |");
+    let more = [
+        "a IS DISTINCT FROM b AND c OR d",
+        "NOT a IS NOT DISTINCT FROM b + 1 OR c",
+        "a IS DISTINCT FROM b IS NULL",
+        "~a << b | c & d",
+    ];
+    for text in lines.iter().map(|cells| cells[0].as_str()).chain(more) {
+        let language = egret::dsl::parse_expression(text).map(|sql| sql.tree);
+        let api = egret::core::expr::parse_expression(text);
+        match (language, api) {
+            (Ok(language), Ok(api)) => assert_eq!(language, api, "{text}"),
+            (language, api) => panic!("{text}: {language:?} {api:?}"),
+        }
+    }
+}
+
 /// Floats by their bits, others by their text.
 fn same(expected: &str, found: &str) -> bool {
     let bits = |text: &str| text.parse::<f64>().map(|value| if value.is_nan() { u64::MAX } else { value.to_bits() });

@@ -69,9 +69,9 @@ impl Arithmetic {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::pattern::parse_expression;
     use arrow::array::{AsArray, Float64Array, Int64Array, RecordBatch};
     use arrow::datatypes::{Field, Float64Type};
+    use egret_core::expr::parse_expression;
     use egret_core::expr::{Planner, Scope};
     use std::sync::Arc;
 

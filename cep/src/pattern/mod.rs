@@ -5,10 +5,8 @@ mod show;
 mod validate;
 
 use datafusion_sql::sqlparser::ast;
-use datafusion_sql::sqlparser::dialect::GenericDialect;
-use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_sql::sqlparser::tokenizer::Token;
-use egret_core::{Error, Result};
+use egret_core::Result;
+use egret_core::expr::parse_expression;
 use std::fmt;
 
 /// The most events that the repetitions of a pattern may ask for, those of nested groups multiplied.
@@ -231,15 +229,4 @@ impl From<ast::Expr> for Condition {
     fn from(tree: ast::Expr) -> Self {
         Self::Tree(Box::new(tree))
     }
-}
-
-/// Parses a single expression.
-pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
-    let parse = || -> Result<ast::Expr, ParserError> {
-        let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
-        let tree = parser.parse_expr()?;
-        parser.expect_token(&Token::EOF)?;
-        Ok(tree)
-    };
-    parse().map_err(|error| Error::job(error.to_string().replace("sql parser error: ", "")))
 }

@@ -88,3 +88,23 @@ fn queries_of_many_shapes() {
         assert!(text.ends_with(&query.text));
     }
 }
+
+#[test]
+fn and_and_or_bind_less_than_is_distinct_from() {
+    for (text, bracketed) in [
+        ("a IS DISTINCT FROM b AND c", "(a IS DISTINCT FROM b) AND c"),
+        ("a IS NOT DISTINCT FROM b OR c", "(a IS NOT DISTINCT FROM b) OR c"),
+        ("NOT a IS DISTINCT FROM b + 1 AND c", "NOT (a IS DISTINCT FROM b + 1) AND c"),
+        ("a AND b IS DISTINCT FROM c OR d", "a AND (b IS DISTINCT FROM c) OR d"),
+    ] {
+        let mut tree = crate::parse_expression(bracketed).unwrap().tree;
+        let _ = crate::walk::expressions_mut(&mut tree, |expr| {
+            while let sqlparser::ast::Expr::Nested(inner) = expr {
+                *expr = inner.as_ref().clone();
+            }
+            std::ops::ControlFlow::<()>::Continue(())
+        });
+        assert_eq!(crate::parse_expression(text).unwrap().tree, tree, "{text}");
+    }
+    assert!(crate::parse_expression("a IS DISTINCT b").is_err());
+}

@@ -1,11 +1,9 @@
 //! Expressions of `DEFINE` and `MEASURES` from text.
 
 use datafusion_sql::sqlparser::ast;
-use datafusion_sql::sqlparser::dialect::GenericDialect;
 use datafusion_sql::sqlparser::keywords::Keyword;
-use datafusion_sql::sqlparser::parser::{Parser, ParserError};
-use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
-use egret_core::{Error, Result};
+use datafusion_sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use egret_core::Result;
 
 /// Parses an expression in which calls may have `RUNNING` or `FINAL` before them.
 ///
@@ -22,16 +20,8 @@ use egret_core::{Error, Result};
 /// # Errors
 /// It does not parse, or something follows it.
 pub fn parse_expression(text: &str) -> Result<ast::Expr> {
-    let dialect = GenericDialect {};
-    let parse = || -> Result<ast::Expr, ParserError> {
-        let mut tokens = Tokenizer::new(&dialect, text).tokenize_with_location()?;
-        mark_semantics(&mut tokens);
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
-        let tree = parser.parse_expr()?;
-        parser.expect_token(&Token::EOF)?;
-        Ok(tree)
-    };
-    parse().map_err(|error| Error::job(error.to_string().replace("sql parser error: ", "")).context(format!("in `{text}`")))
+    let tree = egret_core::expr::parse_changed(text, mark_semantics);
+    tree.map_err(|error| error.context(format!("in `{text}`")))
 }
 
 /// Puts a dot behind every `RUNNING` and `FINAL` that stands before a call, so that SQL's parser takes both for its name.

@@ -8,6 +8,7 @@
 mod checked;
 mod compiled;
 mod constant;
+mod dialect;
 mod faults;
 mod floats;
 mod functions;
@@ -24,11 +25,11 @@ mod times;
 
 pub use checked::{OUT_OF_RANGE, sql_type};
 pub use compiled::Expression;
+pub use dialect::{parse_changed, parse_expression};
 pub use faults::{Computed, Fault, compute, compute_or_null, mask};
 pub use functions::{aggregate_function, function_names, scalar_function};
 pub use parts::{aggregated, bare_column};
-pub use plan::{Planner, Scope};
-pub use plan::{coerce, parse_expression};
+pub use plan::{Planner, Scope, coerce};
 pub use rewrite::{Rewrite, any_part, rewrite};
 pub use show::{literal, plain, stand_in};
 

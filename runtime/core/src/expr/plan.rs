@@ -2,6 +2,7 @@
 
 use super::compiled::Expression;
 use super::constant::{check_constants, hide_casts, show_casts};
+use super::dialect::parse_expression;
 use super::functions::{aggregate_function, function_names, scalar_function};
 use super::lengths::{Products, own};
 use crate::{Error, Result, StreamSchema};
@@ -15,8 +16,6 @@ use datafusion_expr::{AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, ScalarU
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast;
-use datafusion_sql::sqlparser::dialect::GenericDialect;
-use datafusion_sql::sqlparser::parser::Parser;
 use std::sync::{Arc, PoisonError};
 
 /// The columns an expression may name.
@@ -216,20 +215,6 @@ fn mismatch(left: &Expr, right: &Expr, casts: &[Expr], scope: &Scope) -> Option<
     let is_other = |t: &DataType| t.is_numeric() || matches!(t, DataType::Boolean);
     let clash = (is_text(&a) && is_other(&b)) || (is_other(&a) && is_text(&b));
     clash.then_some((a, b))
-}
-
-/// Parses a single expression.
-///
-/// # Errors
-/// It does not parse, or something follows it.
-pub fn parse_expression(text: &str) -> Result<ast::Expr> {
-    let parse = || -> Result<ast::Expr, datafusion_sql::sqlparser::parser::ParserError> {
-        let mut parser = Parser::new(&GenericDialect {}).try_with_sql(text)?;
-        let expr = parser.parse_expr()?;
-        parser.expect_token(&datafusion_sql::sqlparser::tokenizer::Token::EOF)?;
-        Ok(expr)
-    };
-    parse().map_err(|error| Error::job(error.to_string().replace("sql parser error: ", "")))
 }
 
 /// DataFusion's planning errors in our words.
