@@ -4,7 +4,8 @@ use super::compiled::Expression;
 use super::constant::{check_constants, hide_casts, show_casts};
 use super::dialect::parse_expression;
 use super::functions::{aggregate_function, function_names, scalar_function};
-use super::lengths::{Products, own};
+use super::lengths::{Products, Signs, own};
+use super::rewrite::rewrite;
 use crate::{Error, Result, StreamSchema};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::config::ConfigOptions;
@@ -107,7 +108,9 @@ impl Planner {
         // A text is a text, whether it is a column's or comes from a cast.
         let options = ParserOptions::default().with_map_string_types_to_utf8view(false);
         let planner = SqlToRel::new_with_options(&self.provider, options);
-        let expr = planner.sql_to_expr(tree.clone(), scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
+        let mut tree = tree.clone();
+        rewrite(&mut tree, &mut Signs)?;
+        let expr = planner.sql_to_expr(tree, scope.df(), &mut PlannerContext::new()).map_err(friendly)?;
         let made = std::mem::take(&mut *self.provider.products.made.lock().unwrap_or_else(PoisonError::into_inner));
         let expr = super::lengths::plan(unnormalize_col(expr), scope, &made)?;
         Ok(super::floats::written_out(expr, scope.df())?)
@@ -231,12 +234,7 @@ fn friendly(error: DataFusionError) -> Error {
     }
     let text = error.strip_backtrace();
     let text = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
-    let wrong = Error::job(text.lines().next().unwrap_or(text).to_owned());
-    if text.starts_with("Unary operator '-'") {
-        wrong.help("for -(a - b) of two times write b - a, or (a - b) * -1")
-    } else {
-        wrong
-    }
+    Error::job(text.lines().next().unwrap_or(text).to_owned())
 }
 
 /// Tells DataFusion's planner which functions there are.

@@ -9,6 +9,9 @@
 
 mod functions;
 mod operators;
+mod signs;
+
+pub(super) use signs::Signs;
 
 use super::plan::Scope;
 use crate::schema::TIME_TYPE;
@@ -69,7 +72,7 @@ pub(super) fn own(error: DataFusionError) -> std::result::Result<Error, DataFusi
     }
 }
 
-/// Products and quotients of lengths, planned as soon as they are read: DataFusion asks for the type of what stands behind a NOT
+/// Products, quotients and signs of lengths, planned as soon as they are read: DataFusion asks for the type of what stands behind a NOT
 /// or a minus, and knows none.
 #[derive(Debug, Default)]
 pub(super) struct Products {
@@ -79,19 +82,13 @@ pub(super) struct Products {
 
 impl ExprPlanner for Products {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> datafusion_common::Result<PlannerResult<RawBinaryExpr>> {
-        let op = match expr.op {
-            BinaryOperator::Multiply => Operator::Multiply,
-            BinaryOperator::Divide => Operator::Divide,
-            _ => return Ok(PlannerResult::Original(expr)),
-        };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let lengths = Lengths { schema, made: &made };
-        let (left, right) = (lengths.planned(expr.left.clone()), lengths.planned(expr.right.clone()));
-        let (left, right) = (left.map_err(carried)?, right.map_err(carried)?);
-        if ![&left, &right].iter().any(|side| matches!(lengths.kind(side), Kind::Length | Kind::Calendar)) {
-            return Ok(PlannerResult::Original(expr));
-        }
-        let planned = lengths.binary(BinaryExpr::new(Box::new(left), op, Box::new(right))).map_err(carried)?;
+        let planned = match lengths.signed(&expr.op, &expr.right) {
+            Some(signed) => signed.map(Some),
+            None => lengths.scaled(&expr),
+        };
+        let Some(planned) = planned.map_err(carried)? else { return Ok(PlannerResult::Original(expr)) };
         let mut casts = Vec::new();
         planned.apply(|node| {
             casts.extend(matches!(node, Expr::Cast(_)).then(|| node.clone()));
@@ -176,6 +173,20 @@ struct Lengths<'a> {
 }
 
 impl Lengths<'_> {
+    /// A product or a quotient of a length; none if it is neither.
+    fn scaled(&self, expr: &RawBinaryExpr) -> Result<Option<Expr>> {
+        let op = match expr.op {
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
+            _ => return Ok(None),
+        };
+        let (left, right) = (self.planned(expr.left.clone())?, self.planned(expr.right.clone())?);
+        if ![&left, &right].iter().any(|side| matches!(self.kind(side), Kind::Length | Kind::Calendar)) {
+            return Ok(None);
+        }
+        self.binary(BinaryExpr::new(Box::new(left), op, Box::new(right))).map(Some)
+    }
+
     fn planned(&self, expr: Expr) -> Result<Expr> {
         let planned = expr.transform_down_up(|node| Ok(self.keep_days_of_zones(node)), |node| self.node(node).map_err(carried));
         planned.map(|planned| planned.data).map_err(|error| own(error).unwrap_or_else(Error::from))

@@ -4,6 +4,7 @@ use super::{Kind, LENGTH_TYPE, Lengths, Use, as_interval, mixed, months};
 use crate::expr::functions::scalar_function;
 use crate::{Error, Result};
 use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator as Op, binary_expr, cast};
 
 impl Lengths<'_> {
@@ -34,6 +35,17 @@ impl Lengths<'_> {
         let kinds = (self.kind(&left), self.kind(&right));
         let is_sum = op == Op::Plus;
         Ok(match kinds {
+            // What is null has no type of its own: to be added, that of a length; to be subtracted, that of the other side.
+            (one, Kind::Null) if is_sum && one.is_time() => self.sum(left, op, null_length()?)?,
+            (Kind::Null, other) if is_sum && other.is_time() => self.sum(null_length()?, op, right)?,
+            (one, Kind::Null) if one.is_time() || one == Kind::Length => {
+                let null = self.null_like(&left)?;
+                self.sum(left, op, null)?
+            }
+            (Kind::Null, other) if other.is_time() || other == Kind::Length => {
+                let null = self.null_like(&right)?;
+                self.sum(null, op, right)?
+            }
             (Kind::Null, _) | (_, Kind::Null) => binary_expr(left, op, right),
             (one, other) if one.is_time() && other.is_time() => match kinds {
                 (Kind::Date, Kind::Date) => binary_expr(left, op, right),
@@ -60,6 +72,12 @@ impl Lengths<'_> {
         })
     }
 
+    /// What is not known, of the type of an expression.
+    fn null_like(&self, expr: &Expr) -> Result<Expr> {
+        let data_type = self.data_type(expr).ok_or_else(|| Error::bug("a kind without a type"))?;
+        Ok(Expr::Literal(ScalarValue::try_from(&data_type)?, None))
+    }
+
     fn product(&self, left: Expr, right: Expr) -> Result<Expr> {
         let (one, other) = (self.kind(&left), self.kind(&right));
         Ok(match (one, other) {
@@ -67,6 +85,7 @@ impl Lengths<'_> {
             (Kind::Whole, Kind::Length) => as_length(cast(left, DataType::Int64) * as_units(self.as_length(right))),
             (Kind::Length, Kind::Float) => rounded(as_float(self.as_length(left)) * cast(right, DataType::Float64))?,
             (Kind::Float, Kind::Length) => rounded(cast(left, DataType::Float64) * as_float(self.as_length(right)))?,
+            (Kind::Length, Kind::Null) | (Kind::Null, Kind::Length) => null_length()?,
             (Kind::Calendar, _) | (_, Kind::Calendar) => return Err(months("be multiplied")),
             (one, other) if is_length(one) || is_length(other) => return Err(mixed("multiplied", one, other)),
             _ => left * right,
@@ -78,11 +97,17 @@ impl Lengths<'_> {
         Ok(match (one, other) {
             (Kind::Length, Kind::Whole) => as_length(as_units(self.as_length(left)) / cast(right, DataType::Int64)),
             (Kind::Length, Kind::Float) => rounded(as_float(self.as_length(left)) / cast(right, DataType::Float64))?,
+            (Kind::Length, Kind::Null) => null_length()?,
             (Kind::Calendar, _) => return Err(months("be divided")),
             (one, other) if is_length(one) || is_length(other) => return Err(mixed("divided", one, other)),
             _ => left / right,
         })
     }
+}
+
+/// A length that is not known.
+fn null_length() -> Result<Expr> {
+    Ok(Expr::Literal(ScalarValue::try_from(&LENGTH_TYPE)?, None))
 }
 
 fn is_length(kind: Kind) -> bool {
