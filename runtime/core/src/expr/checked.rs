@@ -1,6 +1,6 @@
 //! Arithmetic of whole numbers that does not wrap.
 //!
-//! DataFusion computes sums, differences, products and negations of integers modulo 2^n, and its checked kernels look at one value at
+//! DataFusion computes sums, differences, products, negations and shifts of integers modulo 2^n (a shift by 64 is one by 0), and its checked kernels look at one value at
 //! a time. The nodes here compute as the wrapping kernels do, a column at a time, and gather one flag over the whole column. Only when
 //! that is set do they look for a row which overflowed (what lies under a null does not count), and fail.
 
@@ -17,7 +17,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use std::fmt;
 use std::sync::Arc;
 
-/// `left op right` of one integer type, where `op` is plus, minus or multiply.
+/// `left op right` of one integer type, where `op` is plus, minus, multiply, or a shift of bits.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Checked(Pair);
 
@@ -26,9 +26,15 @@ pub(super) struct Checked(Pair);
 pub(super) struct CheckedNegative(Inner);
 
 impl Checked {
+    /// The operations.
+    pub(super) fn has(op: Operator) -> bool {
+        use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Minus, Multiply, Plus};
+        matches!(op, Plus | Minus | Multiply | BitwiseShiftLeft | BitwiseShiftRight)
+    }
+
     /// Whether an operation can overflow, and is one of these.
     pub(super) fn is_for(op: Operator, left: &DataType, right: &DataType) -> bool {
-        matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply) && left.is_integer() && left == right
+        Self::has(op) && left.is_integer() && left == right
     }
 
     pub(super) fn new(left: Arc<dyn PhysicalExpr>, op: Operator, right: Arc<dyn PhysicalExpr>) -> Self {
@@ -132,7 +138,25 @@ trait Integer: Copy + PartialEq + fmt::Display + std::ops::BitOr<Output = Self> 
     fn plus(self, other: Self) -> (Self, Self);
     fn minus(self, other: Self) -> (Self, Self);
     fn times(self, other: Self) -> (Self, Self);
+    fn shifted_left(self, by: Self) -> (Self, Self);
+    fn shifted_right(self, by: Self) -> (Self, Self);
     fn is_wrapped(mark: Self) -> bool;
+}
+
+/// Shifts of bits by no less than 0 and less than there are; to the left, of a value that comes back if it is shifted to the right.
+macro_rules! shifts {
+    ($mark:expr) => {
+        #[inline]
+        fn shifted_left(self, by: Self) -> (Self, Self) {
+            let value = self.wrapping_shl(by as u32);
+            let lost = !(0..Self::BITS as Self).contains(&by) || value.wrapping_shr(by as u32) != self;
+            (value, $mark(lost))
+        }
+        #[inline]
+        fn shifted_right(self, by: Self) -> (Self, Self) {
+            (self.wrapping_shr(by as u32), $mark(!(0..Self::BITS as Self).contains(&by)))
+        }
+    };
 }
 
 macro_rules! signed {
@@ -152,6 +176,7 @@ macro_rules! signed {
             fn times(self, other: Self) -> (Self, Self) {
                 $times(self, other)
             }
+            shifts!(|lost| Self::from(lost).wrapping_neg());
             fn is_wrapped(mark: Self) -> bool {
                 mark < 0
             }
@@ -177,6 +202,7 @@ macro_rules! unsigned {
                 let (product, wrapped) = self.overflowing_mul(other);
                 (product, Self::from(wrapped) << (Self::BITS - 1))
             }
+            shifts!(|lost| Self::from(lost) << (Self::BITS - 1));
             fn is_wrapped(mark: Self) -> bool {
                 mark >> (Self::BITS - 1) != 0
             }
@@ -239,6 +265,8 @@ where
         Operator::Plus => apply::<T>("+", left, right, Integer::plus),
         Operator::Minus => apply::<T>("-", left, right, Integer::minus),
         Operator::Multiply => apply::<T>("*", left, right, Integer::times),
+        Operator::BitwiseShiftLeft => apply::<T>("<<", left, right, Integer::shifted_left),
+        Operator::BitwiseShiftRight => apply::<T>(">>", left, right, Integer::shifted_right),
         other => internal_err!("{other} is not checked"),
     }
 }

@@ -3,7 +3,7 @@
 //! DataFusion folds constants with arithmetic that wraps, and compares `CAST(x AS INT) > 5` as `x > 5`, which cannot fail where the cast
 //! would. So constants are computed with our own arithmetic before, and casts that may fail are hidden from it.
 
-use super::checked::OUT_OF_RANGE;
+use super::checked::{Checked, OUT_OF_RANGE};
 use super::guard::narrows;
 use super::physical::physical;
 use super::plan::Scope;
@@ -14,8 +14,8 @@ use arrow::error::ArrowError;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DataFusionError, Result as DfResult};
 use datafusion_expr::{
-    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, Operator as Op, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, TryCast, Volatility,
+    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TryCast,
+    Volatility,
 };
 use std::sync::{Arc, LazyLock};
 
@@ -26,8 +26,10 @@ use std::sync::{Arc, LazyLock};
 pub(super) fn check_constants(expr: &Expr, scope: &Scope) -> Result<()> {
     let mut wrong = None;
     expr.apply(|node| {
-        let computes =
-            matches!(node, Expr::BinaryExpr(BinaryExpr { op: Op::Plus | Op::Minus | Op::Multiply, .. }) | Expr::Negative(_));
+        let computes = match node {
+            Expr::BinaryExpr(BinaryExpr { op, .. }) => Checked::has(*op),
+            other => matches!(other, Expr::Negative(_)),
+        };
         if !computes || !node.column_refs().is_empty() || node.is_volatile() {
             return Ok(TreeNodeRecursion::Continue);
         }

@@ -39,14 +39,15 @@ fn checked(node: Arc<dyn PhysicalExpr>, schema: &Schema) -> DfResult<Transformed
             false => Transformed::no(node),
         });
     }
-    if !matches!(op, Op::Plus | Op::Minus | Op::Multiply) {
+    if !Checked::has(op) {
         return Ok(Transformed::no(node));
     }
     let (of_left, of_right) = (left.data_type(schema)?, right.data_type(schema)?);
     if Checked::is_for(op, &of_left, &of_right) {
         return Ok(Transformed::yes(Arc::new(Checked::new(Arc::clone(left), op, Arc::clone(right)))));
     }
-    if of_left.is_floating() && of_right.is_floating() {
+    let is_shift = matches!(op, Op::BitwiseShiftLeft | Op::BitwiseShiftRight);
+    if is_shift || of_left.is_floating() && of_right.is_floating() {
         return Ok(Transformed::no(node));
     }
     // Times, intervals and decimals: the kernels that fail cost nothing beside the rest.
