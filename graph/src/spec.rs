@@ -7,9 +7,7 @@ use crate::updates::update_schema;
 use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
 use egret_core::layout::type_name;
-use egret_core::{
-    Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Subject, suggest,
-};
+use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Subject, suggest};
 use egret_operators::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
 use std::sync::Arc;
 
