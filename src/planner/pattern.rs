@@ -158,6 +158,7 @@ impl Build<'_> {
                 select.push((name, sql));
             }
         }
+        wrong.extend(named_twice(statement));
         if wrong.is_empty() { Ok(Texts { conditions, untils, select, asks }) } else { Err(wrong) }
     }
 
@@ -207,6 +208,21 @@ impl Build<'_> {
 /// What a selected column is called, by its place in the list.
 pub(super) fn selected_name(number: usize, item: &SelectItem) -> String {
     item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text)
+}
+
+/// Columns of a match that are called like one before them.
+fn named_twice(statement: &CreatePattern) -> Vec<Diagnostic> {
+    let names: Vec<Name> = statement.select.iter().filter_map(|item| item.output_name()).collect();
+    let again = |(index, name): (usize, &Name)| {
+        let first = names[..index].iter().find(|other| other.text == name.text)?;
+        Some(
+            Diagnostic::error(format!("two columns of a match are named `{name}`"))
+                .label(name.span, "once more here")
+                .label(first.span, "already here")
+                .help("rename one with AS"),
+        )
+    };
+    names.iter().enumerate().filter_map(again).collect()
 }
 
 /// What events must be, for the pattern engine.
@@ -342,12 +358,17 @@ pub(super) fn unknown_in_pattern(sql: &Sql) -> Vec<Diagnostic> {
     let mut wrong = unknown_functions(sql, |name| matches!(name, "first" | "last" | "why"));
     for diagnostic in &mut wrong {
         let help = match diagnostic.missing() {
-            Some("prev" | "lag") => {
+            Some("prev" | "lag" | "previous") => {
                 "the value of the step before is `last(a.v)`, where `a` is that step; of the event before in a repetition of its own, `last(b.v)`"
             }
             Some("next" | "lead") => {
                 "what comes later is not known yet: give the condition to the later step, which reads the earlier one as `last(a.v)`"
             }
+            Some("classifier") => {
+                "which variable an event was taken for stands in `why()`; CLASSIFIER() is one of MATCH_RECOGNIZE"
+            }
+            Some("match_number") => "matches have no number in a pattern; MATCH_NUMBER() is one of MATCH_RECOGNIZE",
+            Some("permute") => "what comes in any order is written `a & b` in MATCH",
             Some("cardinality" | "array_length" | "size") => "how many events a variable has taken is `count(a)`",
             Some("any" | "all" | "some") => "compare with `max(a.v)` or `min(a.v)`",
             _ => continue,

@@ -85,6 +85,8 @@ fn a_difference_is_compared_with_days_and_weeks() {
         ("at - bt IS DISTINCT FROM INTERVAL '1' HOUR", vec!["2", "3", "4"]),
         ("at - bt < -INTERVAL '1' DAY", vec!["3"]),
         ("at - bt < INTERVAL '-1' DAY", vec!["3"]),
+        ("-(at - bt) > INTERVAL '1' DAY", vec!["3"]),
+        ("-(at - bt) = -(n - n) * INTERVAL '1' DAY - INTERVAL '12' HOUR", vec!["2"]),
         ("at - bt > 3 * INTERVAL '1' DAY", vec!["4"]),
         ("-(bt - at) > 3 * INTERVAL '1' DAY", vec!["4"]),
         ("-(at - bt) > INTERVAL '1' DAY", vec!["3"]),

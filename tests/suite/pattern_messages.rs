@@ -43,6 +43,20 @@ fn what_other_notations_have_is_pointed_to() {
         ("cardinality(a) > 3", "`count(a)`"),
         ("cardinality(a.id) > 3", "`count(a)`"),
         ("at - a.at > '180 days'", "write a length as INTERVAL"),
+        ("amount > PREVIOUS(amount)", "the value of the step before is `last(a.v)`"),
+        ("CLASSIFIER() = 'A'", "CLASSIFIER() is one of MATCH_RECOGNIZE"),
+        ("MATCH_NUMBER() = 1", "MATCH_NUMBER() is one of MATCH_RECOGNIZE"),
+        ("count(a.*) > 3", "write count(a)"),
+        ("at > a.at + '1 day'", "a TIMESTAMP and a text cannot be added"),
+        ("at > a.at + '1 day'", "write a length as INTERVAL"),
+        ("at - a.at > INTERVAL '1 dya'", "'1 dya' is no length of time"),
+        ("at > '2024-13-01'", "'2024-13-01' is no time"),
+        ("amount > 'x'", "in amount > 'x': a DOUBLE and a text cannot be compared or combined"),
+        ("kind IN ('a', 1)", "in kind IN ('a', 1): a text and a BIGINT cannot be compared or combined"),
+        ("kind BETWEEN 1 AND 2", "in kind BETWEEN 1 AND 2: a text and a BIGINT cannot be compared or combined"),
+        ("id IN (1, NULL, 'a')", "a BIGINT and a text cannot be compared or combined"),
+        ("amount + 1", "it is a value of type DOUBLE, not a condition"),
+        ("CAST('x' AS INT) > 1", "Cannot cast string 'x' to value of INT type"),
         ("amount > last(b.amount)", "say what the first may be: count(b) = 0 OR amount > last(b.amount)"),
     ] {
         let said = of_condition(condition);
@@ -58,11 +72,34 @@ fn words_between_steps_are_pointed_to() {
         ("a -> b WHERE a.amount < 10", "what an event must be stands behind the pattern: `DEFINE a AS amount < 10`"),
         ("a followed by b", "`followed`, `by` are variables that any event can be"),
         ("a then b", "`then` is a variable that any event can be"),
+        ("a followedBy b", "`followedby` is a variable that any event can be"),
+        ("a -> b AND c", "`a & b`"),
+        ("a OR b", "`a | b`"),
     ] {
         let said = of_steps(steps);
         assert!(said.contains(expected), "{steps}: {expected} is missing in\n{said}");
     }
     assert!(!of_steps("a followed b DEFINE followed AS kind = 'f'").contains("any event can be: it has no condition"));
+}
+
+/// What is wrong is pointed at, not the pattern as a whole.
+#[test]
+fn the_part_that_is_wrong_is_pointed_at() {
+    let pointed = |statement: &str| {
+        let text = format!("{STREAM}{statement}; INSERT INTO o SELECT a FROM p;");
+        let errors = Program::new("job.egret", &text).plan().err().unwrap();
+        let spans = errors.diagnostics.iter().filter_map(|wrong| wrong.span());
+        spans.map(|span| span.of(&text).to_owned()).collect::<Vec<_>>()
+    };
+    for (statement, expected) in [
+        ("CREATE PATTERN p ON ev MATCH a -> b SELECT a.id AS a, b.id AS a", "a"),
+        ("CREATE PATTERN p ON ev MATCH a -> b SELECT a.kind, b.kind", "kind"),
+        ("CREATE PATTERN p ON ev MATCH a -> b DEFINE a AS b.amount > 3 SELECT a.id AS a", "b.amount > 3"),
+        ("CREATE PATTERN p ON ev MATCH a -> b -> c DEFINE c AS id = 1, b AS id > c.id SELECT a.id AS a", "id > c.id"),
+        ("CREATE PATTERN p ON ev MATCH a -> b WITHIN INTERVAL '0' SECOND SELECT a.id AS a", "INTERVAL '0' SECOND"),
+    ] {
+        assert_eq!(pointed(statement), [expected], "{statement}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator as Op, utils::conjunction};
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::bare_column;
-use egret_core::expr::{Expression, Planner, Scope};
+use egret_core::expr::{Expression, Planner, Scope, sql_type};
 use egret_core::scalar::{is_comparison, kind, mirrored};
 use egret_core::{Error, Result, StreamSchema};
 use std::collections::BTreeSet;
@@ -100,7 +100,7 @@ impl Drafts {
         let whole = Planner::new().compile(&tree, &scope);
         let is_condition = whole.as_ref().is_ok_and(|whole| matches!(whole.data_type(), DataType::Boolean | DataType::Null));
         if !is_condition && let Some(data_type) = no_condition(&tree, &scope) {
-            let wrong = in_text(Error::job(format!("it is a value of type {data_type}, not a condition")));
+            let wrong = in_text(Error::job(format!("it is a value of type {}, not a condition", sql_type(&data_type))));
             return Err(wrong.help("write a comparison"));
         }
         let whole = whole.map_err(in_text)?;
@@ -148,7 +148,13 @@ impl Drafts {
         for draft in &self.list {
             let terms = draft.iterative.iter().map(|part| binding.term(part)).collect::<Result<_>>()?;
             let local = draft.local.map(MaskBit::of);
-            binding.conditions.list.push(Condition { local, terms, never: draft.never, gate: None });
+            binding.conditions.list.push(Condition {
+                local,
+                terms,
+                iterative: draft.iterative.clone(),
+                never: draft.never,
+                gate: None,
+            });
         }
         Ok(gated(binding.conditions))
     }

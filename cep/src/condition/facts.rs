@@ -85,7 +85,27 @@ impl Facts {
 
     /// Whether nothing can meet the conditions.
     pub(crate) fn contradict(&self) -> bool {
-        self.values.values().any(Range::is_empty) || self.orders.values().any(|orders| *orders == 0)
+        let orders = || self.orders.iter();
+        self.values.values().any(Range::is_empty)
+            || orders().any(|(_, orders)| *orders == 0)
+            || orders().any(|((left, right), orders)| self.are_apart(left, right, *orders))
+    }
+
+    /// Whether what two things may be leaves none of the ways in which they are to compare: `x < y`, `x > 5` and `y < 3`.
+    fn are_apart(&self, left: &str, right: &str, orders: u8) -> bool {
+        let (Some(left), Some(right)) = (self.values.get(left), self.values.get(right)) else { return false };
+        match orders {
+            LESS => left.is_beyond(right, &[Ordering::Greater, Ordering::Equal]),
+            GREATER => right.is_beyond(left, &[Ordering::Greater, Ordering::Equal]),
+            EQUAL => {
+                left.is_beyond(right, &[Ordering::Greater])
+                    || right.is_beyond(left, &[Ordering::Greater])
+                    || left.shares_none_with(right)
+            }
+            of if of == LESS | EQUAL => left.is_beyond(right, &[Ordering::Greater]),
+            of if of == GREATER | EQUAL => right.is_beyond(left, &[Ordering::Greater]),
+            _ => false,
+        }
     }
 
     /// Whether a condition holds wherever these do.
@@ -201,6 +221,45 @@ impl Range {
             Some(Ordering::Equal) => !(*from && *to) || self.none_of.contains(least),
             _ => false,
         }
+    }
+
+    /// Whether the least that it may be stands in one of these orders to the greatest that another may be; where the bounds are one value
+    /// and it is left out on a side, it is beyond.
+    fn is_beyond(&self, other: &Self, orders: &[Ordering]) -> bool {
+        let (Some((least, from)), Some((greatest, to))) = (self.least(), other.greatest()) else { return false };
+        match least.partial_cmp(greatest) {
+            Some(Ordering::Equal) => !(from && to) || orders.contains(&Ordering::Equal),
+            Some(order) => orders.contains(&order),
+            None => false,
+        }
+    }
+
+    fn least(&self) -> Option<(&ScalarValue, bool)> {
+        match &self.one_of {
+            Some(values) => Some((values.iter().min_by(|one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal))?, true)),
+            None => self.least.as_ref().map(|(bound, may_equal)| (bound, *may_equal)),
+        }
+    }
+
+    fn greatest(&self) -> Option<(&ScalarValue, bool)> {
+        match &self.one_of {
+            Some(values) => Some((values.iter().max_by(|one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal))?, true)),
+            None => self.greatest.as_ref().map(|(bound, may_equal)| (bound, *may_equal)),
+        }
+    }
+
+    /// Whether both are one of some values, and no value is left for both.
+    fn shares_none_with(&self, other: &Self) -> bool {
+        let rules_out = |one: &Self, other: &Self| {
+            one.one_of.as_ref().is_some_and(|values| {
+                values.iter().all(|value| {
+                    !one.allows(value)
+                        || !other.allows(value)
+                        || other.one_of.as_ref().is_some_and(|others| !others.contains(value))
+                })
+            })
+        };
+        rules_out(self, other) || rules_out(other, self)
     }
 
     fn is_one_of(&self, values: &[ScalarValue]) -> bool {
@@ -331,7 +390,19 @@ mod tests {
     #[test]
     fn what_leaves_nothing_is_found() {
         let x = || col("x");
+        let y = || col("y");
         for (parts, never) in [
+            (vec![x().lt(y()), x().gt(lit(5)), y().lt(lit(3))], true),
+            (vec![x().lt(y()), x().gt_eq(lit(5)), y().lt_eq(lit(5))], true),
+            (vec![x().lt_eq(y()), x().gt_eq(lit(5)), y().lt_eq(lit(5))], false),
+            (vec![x().lt_eq(y()), x().gt(lit(5)), y().lt_eq(lit(5))], true),
+            (vec![y().gt(x()), x().eq(lit(5)), y().eq(lit(6))], false),
+            (vec![y().lt(x()), x().eq(lit(5)), y().eq(lit(6))], true),
+            (vec![x().eq(y()), x().eq(lit("a")), y().eq(lit("b"))], true),
+            (vec![x().eq(y()), x().eq(lit("a")), y().not_eq(lit("a"))], true),
+            (vec![x().eq(y()), x().in_list(vec![lit(1), lit(2)], false), y().in_list(vec![lit(2), lit(3)], false)], false),
+            (vec![x().not_eq(y()), x().eq(lit("a")), y().eq(lit("b"))], false),
+            (vec![x().lt(y()), x().gt(lit(5)), y().lt(lit(3.0))], false),
             (vec![x().lt(lit(1.0)), x().gt(lit(2.0))], true),
             (vec![x().lt(lit(2.0)), x().gt(lit(1.0))], false),
             (vec![x().lt(lit(1.0)), x().gt_eq(lit(1.0))], true),

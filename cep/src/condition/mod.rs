@@ -16,7 +16,7 @@ pub(crate) use compile::{Drafts, draft, wide_schema};
 use crate::local::MaskBit;
 use arithmetic::Arithmetic;
 use arrow::datatypes::SchemaRef;
-use datafusion_expr::Operator as Op;
+use datafusion_expr::{Expr, Operator as Op};
 use egret_core::expr::Expression;
 use gate::Gate;
 
@@ -38,6 +38,8 @@ pub(crate) struct Condition {
     /// The bit of the local part; `None` if there is none.
     pub(crate) local: Option<MaskBit>,
     pub(crate) terms: Vec<Term>,
+    /// What the terms were made of.
+    pub(crate) iterative: Vec<Expr>,
     /// Whether it is false whatever comes.
     pub(crate) never: bool,
     /// The match's side of the gate, if the condition contains the comparison it is made of, and has no local part.

@@ -190,6 +190,9 @@ impl Resolver<'_, '_> {
                 }
             }
             Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(_)))) | None => unclear(),
+            Some(FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(of))) if name == "count" => {
+                Err(Error::job(format!("'{call}' does not count events here")).help(format!("write count({of})")))
+            }
             Some(_) => Err(Error::job(format!("'{call}' is over an expression")).help(format!(
                 "write {name}(variable.column); compute the expression as a column of the stream before the pattern"
             ))),

@@ -1,6 +1,7 @@
 //! Conditions that are never or always true.
 
 use super::Finding;
+use super::taken::says_nothing;
 use crate::automaton::ConditionId;
 use crate::compiled::Plan;
 use crate::condition::facts::Facts;
@@ -15,7 +16,7 @@ impl Plan {
     }
 
     /// Whether a condition says nothing of the match so far.
-    fn is_local(&self, condition: ConditionId) -> bool {
+    pub(super) fn is_local(&self, condition: ConditionId) -> bool {
         self.conditions.list[condition as usize].terms.is_empty()
     }
 
@@ -94,7 +95,8 @@ pub(super) fn always(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, source) in plan.sources.iter().enumerate() {
         let id = number as ConditionId;
-        let is_empty = plan.local(id).is_none() && plan.is_local(id) && !plan.conditions.list[number].never;
+        let says_nothing = plan.local(id).is_none_or(says_nothing);
+        let is_empty = says_nothing && plan.is_local(id) && !plan.conditions.list[number].never;
         let Some(variable) = source.variable.filter(|_| is_empty && source.condition.is_some()) else { continue };
         let name = plan.automaton.variables[variable].name.as_str();
         findings.push(if source.is_until {

@@ -4,6 +4,7 @@ use super::Finding;
 use crate::automaton::ConditionId;
 use crate::compiled::Plan;
 use crate::condition::{How, Term};
+use crate::value::RunValue;
 use datafusion_expr::expr::{Cast, TryCast};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
@@ -14,7 +15,8 @@ pub(super) fn never_begun(plan: &Plan) -> Vec<(usize, Finding)> {
     for (number, source) in plan.sources.iter().enumerate() {
         let Some(variable) = source.variable.filter(|_| !source.is_until) else { continue };
         let of = &plan.automaton.variables[variable];
-        let nulls = Nulls { plan, variable: variable as u16 };
+        let is_null = |value: &RunValue| value.variable == Some(variable as u16) && !value.is_zero_of_nothing();
+        let nulls = Nulls { plan, is_null: &is_null };
         let condition = &plan.conditions.list[number];
         if condition.never || !condition.terms.iter().any(|term| nulls.is_null_term(term)) {
             continue;
@@ -37,19 +39,18 @@ pub(super) fn never_begun(plan: &Plan) -> Vec<(usize, Finding)> {
     found
 }
 
-/// What is null while a variable has taken nothing.
-struct Nulls<'a> {
-    plan: &'a Plan,
-    variable: u16,
+/// What is null where some values of the match are.
+pub(super) struct Nulls<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) is_null: &'a dyn Fn(&RunValue) -> bool,
 }
 
 impl Nulls<'_> {
     fn is_null_value(&self, value: usize) -> bool {
-        let value = &self.plan.values[value];
-        value.variable == Some(self.variable) && !value.is_zero_of_nothing()
+        (self.is_null)(&self.plan.values[value])
     }
 
-    fn is_null_term(&self, term: &Term) -> bool {
+    pub(super) fn is_null_term(&self, term: &Term) -> bool {
         match term {
             Term::Compare { run, .. } | Term::Run(run) => {
                 let side = &self.plan.conditions.run_sides[*run];

@@ -10,6 +10,8 @@ mod growth;
 mod reach;
 mod sample;
 mod steps;
+mod taken;
+mod times;
 mod windows;
 
 pub use sample::Estimate;
@@ -48,16 +50,19 @@ impl Finding {
 /// All findings; those that make a pattern useless first.
 pub(crate) fn lint(plan: &Plan, unbounded: bool) -> Vec<Finding> {
     let mut findings = conditions::never(plan);
-    let swallowed: Vec<_> = first::never_begun(plan)
-        .into_iter()
-        .chain(windows::too_late(plan))
-        .chain(steps::swallowed(plan))
-        .chain(steps::forbidden_repetitions(plan))
-        .collect();
+    let mut swallowed = first::never_begun(plan);
+    for more in [times::too_late(plan), taken::impossible(plan), steps::swallowed(plan), steps::forbidden_repetitions(plan)] {
+        // Of each variable one reason is enough.
+        let is_new =
+            |(variable, _): &(usize, Finding)| *variable == usize::MAX || swallowed.iter().all(|(known, _)| known != variable);
+        let more: Vec<_> = more.into_iter().filter(is_new).collect();
+        swallowed.extend(more);
+    }
     let blocked: Vec<usize> = swallowed.iter().map(|(variable, _)| *variable).collect();
     findings.extend(swallowed.into_iter().map(|(_, finding)| finding));
     findings.extend(reach::unreached(plan, &blocked));
     findings.extend(windows::too_few_events(plan));
+    findings.extend(steps::forbidden_by_any(plan));
     findings.extend(conditions::always(plan));
     findings.extend(steps::repeated(plan));
     findings.extend(windows::idle_gaps(plan));

@@ -108,6 +108,27 @@ fn forbidden(plan: &Plan, before: &[Element], element: &Element, name: &str) -> 
     ))
 }
 
+/// `a !x -> b` and `a !x`, where any event is an x: the next event is always one.
+pub(super) fn forbidden_by_any(plan: &Plan) -> Vec<Finding> {
+    let is_sure = |other: &Element| !other.link.is_negation() && !other.quantifier.optional && other.quantifier.min > 0;
+    let is_any = |name: &str| {
+        let condition = plan.condition_of(name);
+        condition.is_none_or(|id| plan.local(id).is_none() && plan.is_local(id) && !plan.conditions.list[id as usize].never)
+    };
+    let elements = &plan.elements;
+    let found = elements.iter().enumerate().filter(|(index, element)| {
+        let follows = elements.get(index + 1).is_none_or(|next| next.link != Link::Next && is_sure(next));
+        let stands_alone = index.checked_sub(1).is_some_and(|before| !elements[before].link.is_negation());
+        element.link == Link::NotNext && follows && stands_alone && elements[..*index].iter().any(is_sure)
+    });
+    let names = found.filter_map(|(_, element)| variable(element)).filter(|name| is_any(name));
+    let finding = |name| {
+        let message = format!("the pattern can never match: any event is '{name}', so the next one always is");
+        Finding::new(Some(name), message, format!("say in DEFINE what '{name}' is"))
+    };
+    names.map(finding).collect()
+}
+
 /// `a+ GREEDY -> b`, where each b is an a.
 fn kept(plan: &Plan, before: &Element, name: &str) -> Option<Finding> {
     let quantifier = &before.quantifier;

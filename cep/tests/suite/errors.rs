@@ -66,7 +66,7 @@ fn conditions_that_do_not_fit_are_named() {
         ),
         (
             b("amount + 1"),
-            "the condition of 'b': in `amount + 1`: it is a value of type Float64, not a condition\nhelp: write a comparison",
+            "the condition of 'b': in `amount + 1`: it is a value of type DOUBLE, not a condition\nhelp: write a comparison",
         ),
         (b("amount > 'ten'"), "the condition of 'b': in `amount > 'ten'`: "),
         (b("amount > sum(a.kind)"), "the condition of 'b': in `amount > sum(a.kind)`: 'sum(a.kind)' cannot be computed"),

@@ -167,6 +167,103 @@ fn windows_that_are_too_small() {
     }
 }
 
+/// Times in which no event of a match comes.
+#[test]
+fn events_come_in_the_order_of_their_times_and_within() {
+    let b = |condition: &str| Pattern::begin("a").filter("x = 1").one_or_more().followed_by("b").filter(condition.to_owned());
+    let minutes = |count: u64| std::time::Duration::from_secs(60 * count);
+    let late = ["b: no event can be 'b': it must come 10 min or more behind", ": the pattern can never match"];
+    for never in [
+        "at >= a.at + INTERVAL '10' MINUTE",
+        "at > first(a.at) + INTERVAL '10' MINUTE",
+        "a.at <= at - INTERVAL '10' MINUTE",
+        "at - INTERVAL '5' MINUTE >= a.at + INTERVAL '300' SECOND",
+        "at - max(a.at) = INTERVAL '10' MINUTE",
+        "x = 3 AND EXTRACT(EPOCH FROM at - a.at) >= 600",
+        "10 <= EXTRACT(EPOCH FROM at - a.at) / 60",
+        "at - a.at BETWEEN INTERVAL '10' MINUTE AND INTERVAL '1' HOUR",
+    ] {
+        begins(&b(never).within(minutes(10)), &late);
+    }
+    begins(&b("at > a.at + INTERVAL '1' MONTH").within(minutes(10)), &["b: no event can be 'b': it must come 28 d", late[1]]);
+    for some in [
+        "at > a.at + INTERVAL '599' SECOND",
+        "at >= a.at + INTERVAL '599.999999' SECOND",
+        "at - a.at < INTERVAL '1' HOUR",
+        "at > a.at - INTERVAL '1' HOUR",
+        "EXTRACT(EPOCH FROM at - a.at) > 599",
+        "EXTRACT(EPOCH FROM at - a.at) < 6000",
+        "EXTRACT(EPOCH FROM a.at - at) < 6000",
+        "at < a.at + INTERVAL '1' MONTH",
+        "at > a.at + INTERVAL '1' MONTH - INTERVAL '40' DAY",
+        "at <= a.at",
+    ] {
+        begins(&b(some).within(minutes(10)), &[]);
+    }
+    let before = ["b: no event can be 'b': it must come before an event that the match has taken", late[1]];
+    for never in ["at < a.at", "first(a.at) > at", "at - a.at < INTERVAL '0' SECOND", "at <= a.at - INTERVAL '1' SECOND"] {
+        begins(&b(never), &before);
+    }
+    let gap = |condition: &str| {
+        let pattern = Pattern::begin("a").filter("x = 1").followed_by("b").filter(condition.to_owned());
+        pattern.within_previous(minutes(1)).within(minutes(10))
+    };
+    begins(&gap("at > a.at + INTERVAL '5' MINUTE"), &["b: no event can be 'b': it must come 5 min or more", late[1]]);
+    begins(&gap("at > a.at + INTERVAL '59' SECOND"), &[]);
+    let apart = Pattern::begin("a").filter("x = 1").followed_by("b").filter("x = 2").followed_by("c");
+    begins(
+        &apart.filter("b.at > a.at + INTERVAL '1' HOUR").within(minutes(10)),
+        &["c: no event can be 'c': two events before it must be 1 h or more apart", late[1]],
+    );
+    let negated = Pattern::begin("a").filter("x = 1").not_followed_by("n").filter("at < a.at").followed_by("c").filter("x = 3");
+    begins(&negated, &["n: 'n' forbids nothing: it must come before an event"]);
+}
+
+/// What the events can be that a condition reads: their own conditions, and how many they are.
+#[test]
+fn conditions_beside_the_events_that_were_taken() {
+    let never = ": the pattern can never match";
+    let b = |a: &str, b: &str| Pattern::begin("a").filter(a.to_owned()).followed_by("b").filter(b.to_owned());
+    let contradicts = ["b: no event can be 'b': its condition contradicts what the events before it are", never];
+    for (first, second) in [
+        ("x < 3", "a.x > 3"),
+        ("x < 3", "a.x > x AND x > 5"),
+        ("x = 1", "x = a.x AND x <> 1"),
+        ("x IN (1, 2)", "first(a.x) = 3"),
+        ("x >= 4", "min(a.x) < 4 AND x = 9"),
+    ] {
+        begins(&b(first, second), &contradicts);
+    }
+    for (first, second) in
+        [("x < 3", "a.x > 1"), ("x < 3", "a.x < x AND x > 5"), ("x = 1", "a.x IS NULL"), ("x < 3", "sum(a.x) > 9")]
+    {
+        begins(&b(first, second), &[]);
+    }
+    let times = |min: u32, condition: &str| {
+        Pattern::begin("a").filter("x = 1").times(min).followed_by("b").filter(format!("x = 2 AND {condition}"))
+    };
+    for impossible in ["count(a) = 3", "count(a) > 2", "count(a) < 2"] {
+        begins(&times(2, impossible), &contradicts);
+    }
+    begins(&times(2, "count(a) = 2"), &[]);
+    begins(&times(2, "last(a.x, 2) > 0"), &["b: no event can be 'b': `last(a.x, 2)` is of an event that no match has", never]);
+    begins(&times(2, "last(a.x, 1) > 0"), &[]);
+    begins(&times(2, "coalesce(last(a.x, 2), 0) > 0"), &[]);
+    let own = |min: u32, condition: &str| {
+        Pattern::begin("a").filter(condition.to_owned()).times_or_more(min).followed_by("b").filter("x = 2")
+    };
+    begins(
+        &own(2, "x = 1 AND count(a) > 0"),
+        &["a: no event can be the first 'a': `count(a)` is 0", "b: 'b' is never reached", never],
+    );
+    begins(&own(3, "x = 1 AND count(a) < 2"), &["a: 'a' never comes 3 times", "b: 'b' is never reached", never]);
+    begins(&own(2, "x = 1 AND count(a) < 2"), &[]);
+    let any = Pattern::begin("a").filter("x = 1").not_next("n");
+    begins(&any, &["n: the pattern can never match: any event is 'n'"]);
+    begins(&any.clone().followed_by("b").filter("x = 2"), &["n: the pattern can never match: any event is 'n'"]);
+    begins(&Pattern::begin("a").filter("x IS NULL OR x IS NOT NULL"), &["a: the condition of 'a' is true for every event"]);
+}
+
 #[test]
 fn conditions_and_what_stands_behind_them() {
     let a = || Pattern::begin("a").filter("x = 1");

@@ -30,7 +30,7 @@ fn refused(spec: &RowPattern, words: &str) {
 #[test]
 fn definitions() {
     for (condition, words) in [
-        ("v", "DEFINE B: it is a value of type Int64, not a condition"),
+        ("v", "DEFINE B: it is a value of type BIGINT, not a condition"),
         ("B.w > 1", "DEFINE B: "),
         ("D.v > 1", "'D.v': there is no variable 'D'"),
         ("B > 1", "'B' is a variable, not a value"),

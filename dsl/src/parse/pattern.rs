@@ -30,8 +30,8 @@ pub(crate) fn create_pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let (mut defines, mut window, mut after_match, mut select, mut with) = (None, None, None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
         "ON" => put(&mut streams, streams_of(rest)),
-        "PARTITION BY" => put(&mut partition_by, comma_list(basics::name("a column"))(rest)),
-        "ORDER BY" => put(&mut order_by, comma_list(basics::name("a column"))(rest)),
+        "PARTITION BY" => put(&mut partition_by, columns_of(rest)),
+        "ORDER BY" => put(&mut order_by, columns_of(rest)),
         "MATCH" => put(&mut pattern, whole_pattern(rest)),
         "DEFINE" => put(&mut defines, defines_of(rest)),
         "WITHIN" => put(&mut window, window_of(rest)),
@@ -96,6 +96,34 @@ fn one_window(input: Tokens<'_>) -> Parsed<'_, (Option<DurationLit>, Option<Even
         }
         _ => map(interval(1), |within| (Some(within), None)).parse(input),
     }
+}
+
+/// The columns of `PARTITION BY` or `ORDER BY`.
+fn columns_of(input: Tokens<'_>) -> Parsed<'_, Vec<Name>> {
+    let (rest, columns) = comma_list(column)(input)?;
+    for (index, column) in columns.iter().enumerate() {
+        if let Some(first) = columns[..index].iter().find(|other| other.text == column.text) {
+            twice(input, "the column", column, first.span);
+        }
+    }
+    Ok((rest, columns))
+}
+
+/// A column, with nothing behind it.
+fn column(input: Tokens<'_>) -> Parsed<'_, Name> {
+    let (rest, column) = basics::name("a column")(input)?;
+    let Some(token) = rest.first().filter(|_| !rest.at_comma() && rest.clause_here().is_none()) else {
+        return Ok((rest, column));
+    };
+    let help = if token.is_word("DESC") {
+        "events of one time are in ascending order: for the other one name a column that turns it round, as `-amount AS turned` of a `CREATE STREAM ... AS`"
+    } else if token.is_word("ASC") {
+        "the order is ascending: leave it out"
+    } else {
+        "columns stand here, not expressions: compute the value in a `CREATE STREAM ... AS` before"
+    };
+    let later = rest.later_clauses().iter().map(|clause| Expected::Keyword((*clause).into()));
+    Problem::expected(rest, std::iter::once(Expected::Keyword(",".into())).chain(later).collect()).help(help).fail()
 }
 
 /// The streams after `ON`.
@@ -208,8 +236,26 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
 }
 
 /// Words that other notations have between steps: `a followed by b` is four steps here.
-const WORDS: &[&str] =
-    &["after", "and", "before", "by", "every", "followed", "follows", "next", "not", "or", "then", "until", "within", "without"];
+const WORDS: &[&str] = &[
+    "after",
+    "and",
+    "before",
+    "by",
+    "every",
+    "followed",
+    "followedby",
+    "followedbyany",
+    "follows",
+    "next",
+    "not",
+    "notfollowedby",
+    "notnext",
+    "or",
+    "then",
+    "until",
+    "within",
+    "without",
+];
 
 /// Warns of variables that read like words between variables, and that nothing defines.
 fn words_for_steps(input: Tokens<'_>, statement: &CreatePattern) {

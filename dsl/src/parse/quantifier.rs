@@ -161,6 +161,11 @@ pub(crate) fn of_previous(input: Tokens<'_>) -> Parsed<'_, Option<DurationLit>> 
     if !input.starts_with("WITHIN") || !input.skip(1).starts_with("INTERVAL") {
         return Ok((input, None));
     }
+    // What is wrong with the window of the whole is said where that is read.
+    let is_word = |at: usize, word: &str| input.nth(at).is_some_and(|token| token.is_word(word));
+    if !(2..6).any(|at| is_word(at, "OF") && is_word(at + 1, "PREVIOUS")) {
+        return Ok((input, None));
+    }
     let (rest, window) = interval(1)(input.skip(1))?;
     Ok(match phrase("OF PREVIOUS")(rest) {
         Ok((rest, _)) => (rest, Some(window)),

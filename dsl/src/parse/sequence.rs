@@ -207,6 +207,8 @@ fn other_word(word: &str) -> Option<&'static str> {
     match () {
         () if is("WHERE") => Some("what an event must be stands behind the pattern: `DEFINE a AS amount < 10`"),
         () if is("NOT") => Some("what must not come is written with `!`: `a -> !b`"),
+        () if is("AND") => Some("what comes in any order is written `a & b`; what must be true of one event stands in DEFINE"),
+        () if is("OR") => Some("one of several is written `a | b`; what may be true of one event stands in DEFINE"),
         () => None,
     }
 }

@@ -22,13 +22,20 @@ pub(crate) struct File {
     reported: RefCell<Vec<Diagnostic>>,
 }
 
+/// Of so many reports the last one is looked for.
+const SAME_MAX: usize = 8;
+
 impl File {
     pub(crate) fn new(source: Arc<SourceMap>) -> Self {
         Self { source, reported: RefCell::new(Vec::new()) }
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
-        self.reported.borrow_mut().push(diagnostic);
+        let mut reported = self.reported.borrow_mut();
+        // What is read in two ways is wrong once.
+        if !reported.iter().rev().take(SAME_MAX).any(|before| *before == diagnostic) {
+            reported.push(diagnostic);
+        }
     }
 
     /// Whether any of what was reported makes the text unusable, from the `since`th report on.

@@ -162,6 +162,19 @@ fn patterns() {
     check("CREATE PATTERN p ON t MATCH a", "p", "has no `SELECT`", "");
     check("CREATE PATTERN p ON t DEFINE a AS x SELECT x", "p", "has no `MATCH`", "");
     check("CREATE PATTERN p ON t PARTITION card MATCH a SELECT x", "card", "expected `BY`", "PARTITION BY");
+    check("CREATE PATTERN p ON t PARTITION BY k % 2 MATCH a SELECT x", "%", "expected `,`", "CREATE STREAM ... AS");
+    check("CREATE PATTERN p ON t PARTITION BY k, k MATCH a SELECT x", "k", "the column `k` stands twice", "remove one");
+    check("CREATE PATTERN p ON t ORDER BY k DESC MATCH a SELECT x", "DESC", "expected `,`", "ascending order");
+    check("CREATE PATTERN p ON t MATCH a WITHIN INTERVAL '0' SECOND SELECT x", "INTERVAL '0' SECOND", "is nothing", "");
+    check("CREATE PATTERN p ON t MATCH a WITHIN INTERVAL '1' MONTH SELECT x", "INTERVAL '1' MONTH", "not a length", "30");
+    check(
+        "CREATE PATTERN p ON t MATCH a b WITHIN INTERVAL '0' SECOND OF PREVIOUS SELECT x",
+        "INTERVAL '0' SECOND",
+        "is nothing",
+        "",
+    );
+    pattern("a -> b AND c", "AND", "expected more of the pattern", "a & b");
+    pattern("a OR b", "OR", "expected more of the pattern", "a | b");
 }
 
 #[test]

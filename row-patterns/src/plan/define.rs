@@ -12,7 +12,7 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator as Op, utils::conjunction};
 use datafusion_sql::sqlparser::ast;
 use egret_core::expr::bare_column;
-use egret_core::expr::{Expression, Planner, Scope};
+use egret_core::expr::{Expression, Planner, Scope, sql_type};
 use egret_core::scalar::{is_comparison, kind, mirrored};
 use egret_core::{Error, Result, Subject};
 use std::collections::BTreeSet;
@@ -113,9 +113,8 @@ impl<'d> Binder<'d> {
     fn define(&mut self, tree: &ast::Expr) -> Result<Define> {
         let whole = Planner::new().compile(tree, &self.wide)?;
         if !matches!(whole.data_type(), DataType::Boolean | DataType::Null) {
-            return Err(
-                Error::job(format!("it is a value of type {}, not a condition", whole.data_type())).help("write a comparison")
-            );
+            return Err(Error::job(format!("it is a value of type {}, not a condition", sql_type(whole.data_type())))
+                .help("write a comparison"));
         }
         let mut define = Define::default();
         let mut local = Vec::new();

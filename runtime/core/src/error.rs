@@ -184,7 +184,9 @@ fn reason(error: &arrow::error::ArrowError) -> String {
     use arrow::error::ArrowError as A;
     match error {
         A::DivideByZero => "division by zero".into(),
-        A::ArithmeticOverflow(text) | A::CastError(text) | A::ComputeError(text) | A::ParseError(text) => text.clone(),
+        A::ArithmeticOverflow(text) | A::CastError(text) | A::ComputeError(text) | A::ParseError(text) => {
+            crate::expr::in_sql_types(text)
+        }
         A::InvalidArgumentError(text) => text.clone(),
         other => other.to_string(),
     }

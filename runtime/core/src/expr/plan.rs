@@ -4,8 +4,10 @@ use super::compiled::Expression;
 use super::constant::{check_constants, hide_casts, show_casts};
 use super::dialect::parse_expression;
 use super::functions::{aggregate_function, function_names, scalar_function};
-use super::lengths::{Products, Signs, own};
+use super::lengths::{Products, Signs};
+use super::messages::friendly;
 use super::rewrite::rewrite;
+use super::sql_type;
 use crate::{Error, Result, StreamSchema};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::config::ConfigOptions;
@@ -153,6 +155,7 @@ pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
 /// Coerces types alone; an aggregate call stays one.
 pub fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
     let written = casts(&expr)?;
+    check_lists(&expr, &written, scope)?;
     let coerced = simplifier(scope).coerce(expr, scope.df()).map_err(friendly)?;
     check_comparisons(&coerced, &written, scope)?;
     Ok(coerced)
@@ -180,20 +183,61 @@ fn check_comparisons(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()>
     use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
     let mut wrong = None;
     expr.apply(|node| {
-        if let Expr::BinaryExpr(binary) = node
-            && is_typed_operator(binary.op)
-            && let Some(pair) = mismatch(&binary.left, &binary.right, written, scope)
-        {
-            wrong = Some((binary.to_string(), pair));
+        let clash = sides(node).into_iter().find_map(|(left, right)| mismatch(left, right, written, scope));
+        if let Some(pair) = clash {
+            wrong = Some((super::show::sql(&uncast(node, written)), pair));
             return Ok(TreeNodeRecursion::Stop);
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     match wrong {
         None => Ok(()),
-        Some((text, (left, right))) => Err(Error::job(format!("{left} and {right} cannot be compared or combined"))
-            .context(format!("in {text}"))
-            .help("write a number without quotes, or convert one side with CAST(... AS ...)")),
+        Some((text, (left, right))) => {
+            Err(Error::job(format!("{} and {} cannot be compared or combined", a_value_of(&left), a_value_of(&right)))
+                .context(format!("in {text}"))
+                .help("write a number without quotes, or convert one side with CAST(... AS ...)"))
+        }
+    }
+}
+
+/// The same of lists and ranges, before DataFusion makes one type of all of them, which it may not be able to.
+fn check_lists(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
+    use datafusion_common::tree_node::TreeNode;
+    if expr.exists(|node| Ok(matches!(node, Expr::InList(_) | Expr::Between(_))))? {
+        check_comparisons(expr, written, scope)?;
+    }
+    Ok(())
+}
+
+/// What an expression compares or combines with each other.
+fn sides(expr: &Expr) -> Vec<(&Expr, &Expr)> {
+    match expr {
+        Expr::BinaryExpr(binary) if is_typed_operator(binary.op) => vec![(&binary.left, &binary.right)],
+        Expr::InList(list) => list.list.iter().map(|item| (list.expr.as_ref(), item)).collect(),
+        Expr::Between(between) => vec![(&between.expr, &between.low), (&between.expr, &between.high)],
+        _ => Vec::new(),
+    }
+}
+
+/// An operation without the casts that nobody wrote around what it combines.
+fn uncast(expr: &Expr, written: &[Expr]) -> Expr {
+    let bare = |side: &Expr| match side {
+        Expr::Cast(cast) if !written.contains(side) => cast.expr.as_ref().clone(),
+        other => other.clone(),
+    };
+    match expr {
+        Expr::BinaryExpr(of) => datafusion_expr::binary_expr(bare(&of.left), of.op, bare(&of.right)),
+        other => other.clone(),
+    }
+}
+
+/// `a text`, `a DOUBLE`.
+fn a_value_of(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "a text".into(),
+        DataType::Int32 => "an INT".into(),
+        DataType::Duration(_) => "a length of time".into(),
+        other => format!("a {}", sql_type(other)),
     }
 }
 
@@ -218,23 +262,6 @@ fn mismatch(left: &Expr, right: &Expr, casts: &[Expr], scope: &Scope) -> Option<
     let is_other = |t: &DataType| t.is_numeric() || matches!(t, DataType::Boolean);
     let clash = (is_text(&a) && is_other(&b)) || (is_other(&a) && is_text(&b));
     clash.then_some((a, b))
-}
-
-/// DataFusion's planning errors in our words.
-fn friendly(error: DataFusionError) -> Error {
-    let error = match own(error) {
-        Ok(own) => return own,
-        Err(error) => error,
-    };
-    if let DataFusionError::SchemaError(schema_error, _) = error.find_root()
-        && let datafusion_common::SchemaError::FieldNotFound { field, valid_fields } = schema_error.as_ref()
-    {
-        let names: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-        return Error::job(format!("there is no column '{}'", field.name)).help(format!("the columns are {}", names.join(", ")));
-    }
-    let text = error.strip_backtrace();
-    let text = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest);
-    Error::job(text.lines().next().unwrap_or(text).to_owned())
 }
 
 /// Tells DataFusion's planner which functions there are.

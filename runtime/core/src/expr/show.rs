@@ -110,6 +110,14 @@ pub fn sql(expr: &Expr) -> String {
         Expr::IsNotNull(inner) => format!("{} IS NOT NULL", nested(inner)),
         Expr::Cast(Cast { expr, field }) => format!("CAST({} AS {})", sql(expr), sql_type(field.data_type())),
         Expr::TryCast(TryCast { expr, field, .. }) => format!("TRY_CAST({} AS {})", sql(expr), sql_type(field.data_type())),
+        Expr::InList(of) => {
+            let not = if of.negated { "NOT " } else { "" };
+            format!("{} {not}IN ({})", nested(&of.expr), list(&of.list))
+        }
+        Expr::Between(of) => {
+            let not = if of.negated { "NOT " } else { "" };
+            format!("{} {not}BETWEEN {} AND {}", nested(&of.expr), nested(&of.low), nested(&of.high))
+        }
         Expr::ScalarFunction(call) => format!("{}({})", call.func.name(), list(&call.args)),
         Expr::AggregateFunction(call) => {
             let distinct = if call.params.distinct { "DISTINCT " } else { "" };

@@ -65,6 +65,7 @@ impl Lengths<'_> {
             }
             (Kind::Date, Kind::Whole) => days_later(left, op, right),
             (Kind::Whole, Kind::Date) if is_sum => days_later(right, op, left),
+            (one, other) if is_sum && (is_dated(one, other) || is_dated(other, one)) => return Err(mixed("added", one, other)),
             (one, other) if is_length(one) || is_length(other) || is_odd(one, other) => {
                 return Err(mixed(if is_sum { "added" } else { "subtracted" }, one, other));
             }
@@ -117,6 +118,11 @@ fn is_length(kind: Kind) -> bool {
 /// A time and a number of who knows what.
 fn is_odd(one: Kind, other: Kind) -> bool {
     (one.is_time() && other.is_number()) || (one.is_number() && other.is_time())
+}
+
+/// A time and a text, which says no length.
+fn is_dated(one: Kind, other: Kind) -> bool {
+    one.is_time() && other == Kind::Text
 }
 
 /// A date so many days later or earlier.
