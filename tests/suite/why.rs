@@ -228,3 +228,34 @@ fn the_alerts_of_the_example_are_explained() {
     // Looking writes nothing.
     assert!(!folder.path().join("out").exists());
 }
+
+/// The tracer knows no bound; what the job made of a key with too many partial matches is said before all else.
+#[test]
+fn a_key_that_was_put_aside_is_said_to_be() {
+    let many: String = (0..9).map(|id| format!("{id},7,a,5.0,DE,2024-03-01T10:00:0{id}Z\n")).collect();
+    let events = format!("{many}9,7,a,90.0,FR,2024-03-01T10:00:09Z\n10,8,a,5.0,DE,2024-03-01T10:00:10Z\n");
+    let why = |overflow: &str, args: &[&str]| {
+        let with = format!("SELECT card, big.id AS txn WITH (max_partial_matches = 20{overflow})");
+        let pattern = TESTING.replace("SELECT card, big.id AS txn", &with);
+        let folder = job(
+            &format!("{STREAM}{pattern}CREATE SINK o WITH (connector = 'stdout'); INSERT INTO o SELECT * FROM testing;"),
+            &events,
+        );
+        let output = egret(folder.path(), &[&["why", "job.egret"], args].concat());
+        let (status, shown, error) = said(&output);
+        assert_eq!(status, 0, "{error}");
+        shown
+    };
+    let shown = why("", &["--key", "7"]);
+    let note = "at 10:00:06.000 the key had too many partial matches, 22: its partial matches are dropped, and it is put aside until 2024-03-01 10:10:06.000\n";
+    assert!(shown.contains(note), "{shown}");
+    assert!(shown.contains("what stands of candidates is what they come to where none of that happens"), "{shown}");
+    assert!(!why("", &["--key", "8"]).contains("too many"));
+    let oldest = why(", overflow = 'drop_oldest'", &["--key", "7"]);
+    assert!(oldest.contains("that began first are dropped"), "{oldest}");
+    let fails = why(", overflow = 'fail'", &["--key", "7"]);
+    assert!(fails.contains("the job ends: the key 7 has more than 20 partial matches"), "{fails}");
+    let json: Value = serde_json::from_str(&why("", &["--key", "7", "--format", "json"])).unwrap();
+    assert_eq!(json["overflow"][0]["at"], json!("2024-03-01T10:00:06.000Z"));
+    assert_eq!(json["overflow"][0]["until"], json!("2024-03-01T10:10:06.000Z"));
+}

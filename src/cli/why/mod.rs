@@ -1,5 +1,6 @@
 //! `egret why`: what a pattern made of the events of one key.
 
+mod aside;
 mod keys;
 mod strip;
 mod text;
@@ -10,6 +11,7 @@ use super::{FAILED, WRONG, complain};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use aside::Overflow;
 use clap::{Args, ValueEnum};
 use egret::PatternInput;
 use egret::cep::trace::{Candidate, Trace};
@@ -58,6 +60,8 @@ struct Report<'a> {
     /// Events of the key that came too late.
     late: usize,
     trace: &'a Trace,
+    /// When the key had too many partial matches, which the trace knows nothing of.
+    overflows: &'a [Overflow],
     /// The candidates that are shown, by their places, and how many more there are.
     shown: Vec<usize>,
     more: usize,
@@ -122,8 +126,9 @@ fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_us: Opt
     }
     let rows: RecordBatch = concat_batches(input.schema().arrow(), &collected.rows)?;
     let trace = input.compiled.trace(&rows, at_us)?;
+    let overflows = aside::overflows(&input.compiled, &rows)?;
     let (shown, more) = choose(&trace, at_us, args.limit);
-    let report = Report { input, key, late: collected.late, trace: &trace, shown, more, at_us };
+    let report = Report { input, key, late: collected.late, trace: &trace, overflows: &overflows, shown, more, at_us };
     match args.format {
         Format::Text => text::render(&report),
         Format::Json => json(&report),
@@ -183,6 +188,9 @@ fn json(report: &Report<'_>) -> Result<String> {
     let Value::Object(object) = &mut all else { return Err(Error::bug("a report is an object")) };
     object.extend(trace);
     object.insert("candidates".into(), Value::Array(candidates));
+    if !report.overflows.is_empty() {
+        object.insert("overflow".into(), Value::Array(report.overflows.iter().map(Overflow::as_json).collect()));
+    }
     object.insert("candidates_not_shown".into(), report.more.into());
     let text = serde_json::to_string_pretty(&all).map_err(broken)?;
     Ok(text + "\n")

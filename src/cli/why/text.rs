@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 /// Values wider than this are cut.
 const VALUES_MAX: usize = 44;
 
+/// So many times at which the key had too many partial matches are shown.
+const OVERFLOWS_MAX: usize = 3;
+
 /// The whole report.
 pub(super) fn render(report: &Report<'_>) -> Result<String> {
     let trace = report.trace;
@@ -87,6 +90,15 @@ fn head(report: &Report<'_>, clock: &Clock) -> Result<String> {
         .expect("writing to a String does not fail");
     }
     text.push('\n');
+    for overflow in report.overflows.iter().take(OVERFLOWS_MAX) {
+        writeln!(text, "{}", overflow.show(|us| clock.show(us))).expect("writing to a String does not fail");
+    }
+    if report.overflows.len() > OVERFLOWS_MAX {
+        writeln!(text, "so {} times more", report.overflows.len() - OVERFLOWS_MAX).expect("writing to a String does not fail");
+    }
+    if !report.overflows.is_empty() {
+        text.push_str("what stands of candidates is what they come to where none of that happens\n");
+    }
     let ended = |fate: Fate| trace.candidates.iter().filter(|candidate| candidate.fate == fate).count();
     let fates = [
         (Fate::Matched, "matched"),
