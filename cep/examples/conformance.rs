@@ -11,8 +11,11 @@ mod cases;
 mod chained;
 #[path = "../tests/suite/row_cases.rs"]
 mod row_cases;
+#[path = "../tests/suite/shape.rs"]
+mod shape;
 
-use cases::{Report, Shape, shared};
+use cases::{Report, shared};
+use shape::Shape;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -52,29 +52,27 @@
 //! # Ok::<(), egret_core::Error>(())
 //! ```
 //!
-//! Deliberately missing so far: alternation and conjunction of elements, the preferred match of SQL's `MATCH_RECOGNIZE`, and
-//! sharing of work among several patterns.
+//! # Layers
+//! `pattern` describes, `plan` is what does not change, `run` runs one pattern, `many` several as one, `explain` says what a pattern
+//! means and what it made of events; [`CompiledPattern`] and [`PatternSet`] stand on top. Each imports only those before it.
 
-mod automaton;
 mod compiled;
-mod condition;
-mod lint;
-mod local;
-mod matcher;
-mod measure;
+mod explain;
+mod many;
 mod pattern;
-mod prefilter;
-mod set;
-pub mod trace;
-mod value;
-mod why;
+mod plan;
+mod run;
 
-pub use compiled::{CompiledPattern, Found, MASK_COLUMN, MAX_PARTIAL_MATCHES, Overflow, StreamNames, matches_of};
+pub use compiled::{CompiledPattern, Found, PatternSet};
 pub use egret_core::matches::{MATCH_TIME, MATCHES};
 pub use egret_core::overflow::OVERFLOWED;
-pub use lint::{Estimate, Finding};
-pub use matcher::DROPPED;
-pub use measure::measures;
+pub use explain::lint::{Estimate, Finding};
+pub use explain::trace;
+pub use many::outlets::Outlet;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
-pub use set::{Outlet, PatternSet};
-pub use why::{WHY_COLUMN, show_duration, show_time};
+pub use plan::measure::measures;
+pub use plan::options::{MASK_COLUMN, MAX_PARTIAL_MATCHES, Overflow, matches_of};
+pub use plan::streams::StreamNames;
+pub use plan::value::WHY_COLUMN;
+pub use plan::words::{show_duration, show_time};
+pub use run::matcher::DROPPED;

@@ -2,6 +2,7 @@
 
 use crate::chained::chained;
 use crate::row_cases;
+use crate::shape::Shape;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss, measures};
@@ -51,15 +52,6 @@ fn cases(path: &Path) -> Result<Vec<Value>> {
     let file: Value =
         serde_json::from_str(&text).map_err(|error| Error::data(error.to_string()).context(path.display().to_string()))?;
     Ok(file.as_array().cloned().unwrap_or_default())
-}
-
-/// How the events of a case are fed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    /// Decides the cuts; `None` is everything at once.
-    pub(crate) seed: Option<u64>,
-    /// Whether every event is a batch with a snapshot and a restore behind it.
-    pub(crate) restores: bool,
 }
 
 /// What became of the cases.

@@ -1,6 +1,7 @@
 //! The shared conformance cases, however their events come.
 
-use crate::cases::{Report, Shape, files, shared};
+use crate::cases::{Report, files, shared};
+use crate::shape::Shape;
 use std::path::Path;
 
 /// The folders of cases, and how many there are at least.

@@ -22,6 +22,7 @@ mod row_law;
 mod row_streaming;
 mod row_twin;
 mod set_law;
+mod shape;
 mod trace;
 mod twin;
 mod why;

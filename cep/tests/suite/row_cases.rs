@@ -1,6 +1,6 @@
 //! The conformance cases of row patterns: reads them, runs them, compares.
 
-use crate::cases::Shape;
+use crate::shape::Shape;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};
 use arrow::compute::{cast, take_record_batch};

@@ -1,0 +1,53 @@
+//! A set of one pattern: it runs as the pattern does by itself, without an index of conditions, and its state is saved as that of a
+//! pattern of a set.
+
+use super::frames::{framed, owned};
+use super::outlets::Outlets;
+use crate::plan::options::matches_of;
+use crate::plan::pattern_plan::Plan;
+use crate::run::matcher::{Exit, Matcher};
+use egret_core::{Batch, Context, Error, MAIN, OperatorInfo, Result, Snapshot};
+use std::sync::Arc;
+
+/// The way out of the one pattern of a set.
+struct Alone {
+    name: String,
+    /// The id under which its state is saved.
+    uid: String,
+    /// The counter of its matches.
+    counter: String,
+    outlets: Arc<Outlets>,
+}
+
+/// The matcher of the one pattern of a set.
+pub(super) fn matcher((name, uid): (&str, &str), plan: &Arc<Plan>, outlets: &Arc<Outlets>, info: &OperatorInfo) -> Matcher {
+    let exit = Alone { name: name.to_owned(), uid: uid.to_owned(), counter: matches_of(name), outlets: Arc::clone(outlets) };
+    Matcher::new(plan, info, Box::new(exit))
+}
+
+impl Exit for Alone {
+    fn send(&mut self, mut sent: Vec<(usize, Batch)>, ended: bool, ctx: &mut Context<'_>) -> Result<()> {
+        let matches: usize = sent.iter().filter(|(port, _)| *port == MAIN).map(|(_, batch)| batch.num_rows()).sum();
+        if matches > 0 || ended {
+            ctx.counters().add_named(&self.counter, matches as i64);
+        }
+        self.outlets.send(&mut sent, ctx)
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn saved(&self, state: Snapshot) -> Snapshot {
+        framed(&self.uid, state)
+    }
+
+    fn loaded(&self, parts: Vec<Snapshot>) -> Result<Vec<Snapshot>> {
+        let mut of_patterns = owned(parts, std::slice::from_ref(&self.uid))?;
+        Ok(of_patterns.pop().into_iter().collect())
+    }
+
+    fn unfit(&self, error: Error) -> Error {
+        error.context(format!("pattern {}", self.uid))
+    }
+}

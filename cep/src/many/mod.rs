@@ -1,0 +1,46 @@
+//! Many patterns over one stream, with one key, as one pair of operators.
+//!
+//! The *prefilter* finds for each row which conditions of which patterns it meets, through an index of all comparisons with
+//! constants, so that the work follows what is true and not how many patterns there are. Conditions that patterns
+//! have in common are looked at once. Rows that no pattern can use are dropped before the exchange; with the others
+//! travel the numbers of the conditions they meet. The *matcher* behind the exchange puts rows in order once, hands each pattern
+//! those that it can use, and keeps every pattern's partial matches by themselves.
+//!
+//! # Contract
+//! Each pattern gives exactly what it gives alone: a pattern sees the same rows, in the same order, with the same masks. (Only
+//! the watermark may lag further behind: it is the earliest of all patterns'.)
+//!
+//! ```
+//! use arrow::datatypes::{DataType, Field};
+//! use egret_cep::{CompiledPattern, Pattern, PatternSet, measures};
+//! use egret_core::StreamSchema;
+//!
+//! let fields = vec![Field::new("card", DataType::Int64, false), Field::new("amount", DataType::Float64, false)];
+//! let schema = StreamSchema::new([fields, vec![StreamSchema::time_field("at")]].concat(), Some("at"))?;
+//! let pattern = |least: u32| {
+//!     let pattern = Pattern::begin("a").filter(format!("amount > {least}")).followed_by("b").filter("amount < 1");
+//!     CompiledPattern::compile(&pattern, &schema, vec![0], vec![], measures(&[("amount", "a.amount")])?)
+//! };
+//! let set = PatternSet::new(vec![("big".into(), pattern(100)?), ("huge".into(), pattern(900)?)])?;
+//! assert_eq!(set.len(), 2);
+//! assert!(set.describe()[0].contains("big, huge"));
+//! # Ok::<(), egret_core::Error>(())
+//! ```
+//!
+//! Deliberately missing: sharing of partial matches among patterns that begin alike, and an index for patterns that need
+//! every row (strict contiguity, a condition on earlier events alone): these look at each row of a key they have something open for.
+
+mod alone;
+mod branches;
+mod frames;
+mod hits;
+mod index;
+pub(crate) mod matcher;
+mod member;
+mod ordered;
+pub(crate) mod outlets;
+pub(crate) mod plan;
+mod predicates;
+pub(crate) mod prefilter;
+mod snapshot;
+mod stab;

@@ -1,0 +1,39 @@
+//! What was computed about chains.
+
+use egret_core::exact::ExactSum;
+use egret_core::scalar::Scalar;
+
+/// What was computed about a chain.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    /// By run side.
+    pub(crate) sides: Vec<Option<Scalar>>,
+    /// By value.
+    pub(crate) folds: Vec<Option<Fold>>,
+}
+
+impl Cache {
+    pub(crate) fn clear(&mut self) {
+        self.sides.clear();
+        self.folds.clear();
+    }
+
+    /// Sets an entry of a list that grows as needed.
+    pub(crate) fn set<T: Clone>(list: &mut Vec<Option<T>>, index: usize, value: T) {
+        if list.len() <= index {
+            list.resize(index + 1, None);
+        }
+        list[index] = Some(value);
+    }
+}
+
+/// A fold over events.
+#[derive(Clone, Debug)]
+pub(crate) struct Fold {
+    /// Values that are not null (of `count(x)`: events).
+    pub(super) count: i64,
+    pub(super) whole: i128,
+    pub(super) float: ExactSum,
+    /// The event with the least or greatest value.
+    pub(super) best: u32,
+}

@@ -1,0 +1,32 @@
+//! The operators that run a plan: the prefilter before the exchange, and the matcher behind it.
+
+mod aside;
+mod cache;
+mod count_window;
+mod damaged;
+mod evaluate;
+mod expire;
+mod facts;
+mod keys;
+mod limits;
+pub(crate) mod matcher;
+mod output;
+mod overflow;
+mod partial;
+pub(crate) mod prefilter;
+pub(crate) mod probe;
+mod restore;
+mod runs;
+mod saved;
+mod saver;
+mod sets;
+pub(crate) mod shared;
+mod skip;
+mod slab;
+mod snapshot;
+pub(crate) mod state;
+mod step;
+mod store;
+mod time;
+mod values;
+pub(crate) mod why;

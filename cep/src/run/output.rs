@@ -1,0 +1,195 @@
+//! Matches on their way out: they are collected and become columns together.
+//!
+//! A match of which a measure cannot be computed is a bad row itself: it is left out. It was found all the same, so what follows from
+//! that (what other matches are skipped) stays.
+
+use super::store::Store;
+use super::values;
+use crate::plan::pattern_plan::Plan;
+use crate::plan::value::Function;
+use crate::run::why::{Outcome, report};
+use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+use egret_core::expr::literal;
+use egret_core::matches::MATCH_TIME;
+use egret_core::overflow::Overflows;
+use egret_core::{Batch, Error, EventTime, MAIN, Result, Uncomputed};
+use std::sync::Arc;
+
+/// So many matches become one batch at most.
+const ROWS_MAX: usize = 8_192;
+
+/// The output of partial matches that timed out.
+const TIMED_OUT: usize = 2;
+
+/// The output of keys that had too many partial matches.
+const OVERFLOW: usize = 3;
+
+/// What waits to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    matched: Collected,
+    timed_out: Collected,
+    batches: Vec<(usize, Batch)>,
+    timed_out_count: u64,
+    pub(super) overflows: Overflows,
+    /// What could not be computed of matches.
+    pub(super) wrong: Vec<Uncomputed>,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    chains: Vec<u32>,
+    times: Vec<i64>,
+    /// Of partial matches: the node at which each was, and the edges that were open.
+    ends: Vec<(u32, u64)>,
+}
+
+impl Output {
+    /// A match; takes over one holder of its chain.
+    pub(super) fn matched(&mut self, chain: u32, time: i64) {
+        self.matched.chains.push(chain);
+        self.matched.times.push(time);
+    }
+
+    /// A partial match that timed out at a node, with these of its edges open; takes over one holder of its chain.
+    pub(super) fn timed_out(&mut self, plan: &Plan, store: &mut Store, chain: u32, time: i64, end: (u32, u64)) {
+        self.timed_out_count += 1;
+        if plan.options.timed_out {
+            self.timed_out.chains.push(chain);
+            self.timed_out.times.push(time);
+            self.timed_out.ends.push(end);
+        } else {
+            store.release(chain);
+        }
+    }
+
+    /// Counts partial matches that timed out and that nobody asked for.
+    pub(super) fn count_timed_out(&mut self, count: u64) {
+        self.timed_out_count += count;
+    }
+
+    /// How many partial matches timed out; of those kept as sets, how many sets.
+    pub(super) fn timed_out_count(&self) -> u64 {
+        self.timed_out_count
+    }
+
+    /// Makes batches if there is enough for one.
+    pub(super) fn flush_if_full(&mut self, plan: &Plan, store: &mut Store) -> Result<()> {
+        if self.matched.chains.len() >= ROWS_MAX || self.timed_out.chains.len() >= ROWS_MAX {
+            self.flush(plan, store)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes batches of everything.
+    pub(super) fn flush(&mut self, plan: &Plan, store: &mut Store) -> Result<()> {
+        for (port, collected) in [(MAIN, &mut self.matched), (TIMED_OUT, &mut self.timed_out)] {
+            if collected.chains.is_empty() {
+                continue;
+            }
+            let columns = match collected.columns(plan, store) {
+                Err(Error::Data(_)) => {
+                    collected.drop_uncomputed(plan, store, &mut self.wrong)?;
+                    collected.columns(plan, store)?
+                }
+                columns => columns?,
+            };
+            let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(std::mem::take(&mut collected.times)));
+            let (rows, wrong) = plan.measures.evaluate(times, columns)?;
+            self.wrong.extend(wrong);
+            collected.ends.clear();
+            collected.chains.drain(..).for_each(|chain| store.release(chain));
+            self.batches.push((port, Batch::from_parts(rows, plan.measures.output.event_time(), None)));
+        }
+        let overflows = self.overflows.take(&plan.overflow)?;
+        self.batches.extend(overflows.map(|batch| (OVERFLOW, batch)));
+        Ok(())
+    }
+
+    /// The batches made so far.
+    pub(super) fn take(&mut self) -> Vec<(usize, Batch)> {
+        std::mem::take(&mut self.batches)
+    }
+}
+
+/// What cannot be computed of a match: the first value that measures read and that its type does not hold.
+fn uncomputed(plan: &Plan, store: &mut Store, chain: u32, time: i64) -> Result<Option<Uncomputed>> {
+    let mut known = vec![format!("{MATCH_TIME} = '{}'", EventTime(time))];
+    let mut found = None;
+    for &value in &plan.measures.values {
+        let of = &plan.values[value];
+        if matches!(of.function, Function::Why) {
+            continue;
+        }
+        match values::array(store, value, of, chain) {
+            Ok(array) => known.push(format!("{} = {}", of.name, literal(&array, 0))),
+            Err(Error::Data(report)) => {
+                found.get_or_insert((of.name.clone(), Error::Data(report).message().to_owned()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found.map(|(expression, reason)| Uncomputed {
+        expression,
+        values: known.join(", "),
+        reason,
+        row: json(known.iter().filter_map(|text| text.split_once(" = "))),
+        of: None,
+    }))
+}
+
+/// Names and values as a JSON object.
+fn json<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let member = |(name, value): (&str, &str)| {
+        let value = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value);
+        (name.to_owned(), serde_json::Value::from(value))
+    };
+    serde_json::Value::Object(pairs.map(member).collect()).to_string()
+}
+
+impl Collected {
+    /// The values that measures read.
+    fn columns(&self, plan: &Plan, store: &mut Store) -> Result<Vec<ArrayRef>> {
+        let column = |&value: &usize| match plan.values[value].function {
+            Function::Why => self.why(plan, store),
+            _ => values::column(store, value, &plan.values[value], &self.chains),
+        };
+        plan.measures.values.iter().map(column).collect()
+    }
+
+    /// Drops the matches of which a value cannot be computed.
+    #[cold]
+    fn drop_uncomputed(&mut self, plan: &Plan, store: &mut Store, wrong: &mut Vec<Uncomputed>) -> Result<()> {
+        let mut good = Vec::with_capacity(self.chains.len());
+        for (index, &chain) in self.chains.iter().enumerate() {
+            let found = uncomputed(plan, store, chain, self.times[index])?;
+            if found.is_some() {
+                store.release(chain);
+            }
+            good.push(found.is_none());
+            wrong.extend(found);
+        }
+        let keep = |list: &mut dyn FnMut(&mut dyn FnMut() -> bool)| {
+            let mut all = good.iter();
+            list(&mut || all.next().copied().unwrap_or(false));
+        };
+        keep(&mut |is_good| self.chains.retain(|_| is_good()));
+        keep(&mut |is_good| self.times.retain(|_| is_good()));
+        if !self.ends.is_empty() {
+            keep(&mut |is_good| self.ends.retain(|_| is_good()));
+        }
+        Ok(())
+    }
+
+    /// The value of `why()` for each.
+    fn why(&self, plan: &Plan, store: &mut Store) -> Result<ArrayRef> {
+        let outcome = |index: usize, time: i64| match self.ends.get(index) {
+            None => Outcome::Matched { time },
+            Some(&(node, open)) => Outcome::TimedOut { time, node, open },
+        };
+        let all = self.chains.iter().zip(&self.times).enumerate();
+        let texts = all.map(|(index, (&chain, &time))| report(plan, store, chain, outcome(index, time)));
+        Ok(Arc::new(StringArray::from(texts.collect::<Result<Vec<String>>>()?)))
+    }
+}

@@ -1,0 +1,263 @@
+//! State taken up, by a plan that may have other conditions, measures and options than the one it was saved under.
+//!
+//! What came before the snapshot was judged by the plan of then: partial matches stand where they stood, and matches that are
+//! complete stay complete. What comes later is judged by this plan: its conditions, its window, its strategy. So partial matches
+//! whose window is over by now are over; sets that this plan cannot keep as such become runs; rows that wait get new masks.
+
+use super::count_window::CountWindow;
+use super::damaged::damaged;
+use super::expire::deadline;
+use super::partial::{Held, Run};
+use super::saved::{Saved, SavedHeld, SavedKey, SavedRun, VERSION};
+use super::sets::KeySets;
+use super::slab::NONE;
+use super::state::State;
+use crate::plan::local::Masks;
+use crate::plan::options::Overflow;
+use crate::plan::pattern_plan::{Plan, Skip};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::Schema;
+use egret_core::saved::{column, unfit, unread};
+use egret_core::{Error, Result, Snapshot, Uncomputed, ipc};
+use std::sync::Arc;
+
+impl State {
+    /// Takes up what instances before had.
+    pub(crate) fn restore(&mut self, plan: &Plan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
+        for part in parts {
+            let operator = part.operator.into_iter().filter(|_| is_first);
+            for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(operator) {
+                let saved = decode(plan, &bytes)?;
+                for rows in ipc::decode_rows(&saved.waiting)? {
+                    let (rows, wrong) = judged(plan, &rows)?;
+                    self.wrong.extend(wrong);
+                    if let Some(time) = plan.rows.event_time() {
+                        self.order.add(rows, time);
+                    }
+                }
+                self.load(plan, saved)?;
+            }
+        }
+        self.deadlines.sort();
+        self.output.flush(plan, &mut self.store)?;
+        self.store.settle()
+    }
+
+    fn load(&mut self, plan: &Plan, saved: Saved) -> Result<()> {
+        let events = self.load_events(plan, &saved)?;
+        let mut chains: Vec<u32> = Vec::with_capacity(saved.links.len());
+        for link in &saved.links {
+            let previous = match link.previous {
+                NONE => NONE,
+                place => *chains.get(place as usize).ok_or_else(|| damaged("a chain"))?,
+            };
+            let event = *events.get(link.event as usize).ok_or_else(|| damaged("an event"))?;
+            chains.push(self.store.extend(previous, event, link.variable));
+        }
+        self.reached = self.reached.max(saved.reached);
+        self.not_before = saved.reached;
+        for key in saved.keys {
+            if let Some(aside) = key.aside {
+                self.load_aside(plan, key.key, aside);
+                continue;
+            }
+            let place = self.load_key(plan, key, &events, &chains)?;
+            self.judge(plan, place)?;
+            self.output.flush_if_full(plan, &mut self.store)?;
+        }
+        self.not_before = i64::MIN;
+        chains.into_iter().for_each(|chain| self.store.release(chain));
+        Ok(())
+    }
+
+    fn load_events(&mut self, plan: &Plan, saved: &Saved) -> Result<Vec<u32>> {
+        let rows = ipc::decode_rows(&saved.rows)?;
+        let events = match rows.as_slice() {
+            [] if saved.events.is_empty() => Vec::new(),
+            [rows] if rows.num_rows() == saved.events.len() => {
+                let columns = (0..plan.stored.len()).map(|place| stored_column(plan, rows, place)).collect::<Result<_>>()?;
+                let rows = RecordBatch::try_new(Arc::clone(self.store.schema()), columns)?;
+                self.store.load(rows, &saved.events)
+            }
+            _ => return Err(damaged("the rows of its events")),
+        };
+        self.number = saved.events.iter().map(|moment| moment.number).fold(self.number, u64::max);
+        Ok(events)
+    }
+
+    fn load_key(&mut self, plan: &Plan, saved: SavedKey, events: &[u32], chains: &[u32]) -> Result<u32> {
+        self.generation += 1;
+        let place = self.keys.add(saved.key, self.generation);
+        let chain = |place: u32| chains.get(place as usize).copied().ok_or_else(|| damaged("a partial match"));
+        let mut runs: Vec<Run> = Vec::with_capacity(saved.runs.len());
+        for SavedRun { chain: of, node, open, start, start_time, last_time } in saved.runs {
+            runs.push(Run { chain: chain(of)?, node, open, start, start_time, last_time });
+            self.store.hold(chain(of)?);
+        }
+        let mut held: Vec<Held> = Vec::with_capacity(saved.held.len());
+        for SavedHeld { chain: of, start, time, moment } in saved.held {
+            held.push(Held { chain: chain(of)?, start, time, moment });
+            self.store.hold(chain(of)?);
+        }
+        let sets = saved.sets.map(|sets| sets.load(&mut self.store, plan, events, chains)).transpose()?;
+        if let Some(sets) = sets {
+            self.number = self.number.max(sets.floor);
+            if plan.sets_from < usize::MAX {
+                self.load_sets(plan, place, sets);
+            } else {
+                let key = self.keys.states[place].key.clone();
+                sets.into_runs(plan, &mut self.store, &key, (&mut runs, &mut held))?;
+                runs.sort_by_key(|run| run.start);
+            }
+        }
+        self.drop_surplus(plan, &mut runs);
+        self.load_runs(plan, place, runs)?;
+        for held in held {
+            self.number = self.number.max(held.moment);
+            *self.held.entry(held.time).or_default() += 1;
+            self.keys.states[place].held.push(held);
+        }
+        if let Some((count, starts)) = saved.window {
+            // A start whose partial matches are gone counts, too: new events must not get its number.
+            self.number = starts.iter().fold(self.number, |latest, (start, _)| latest.max(*start));
+            if plan.within_events.is_some() {
+                self.windows.put(place, CountWindow { count, starts: starts.into() });
+            }
+        }
+        Ok(place)
+    }
+
+    fn load_sets(&mut self, plan: &Plan, place: u32, sets: KeySets) {
+        for held in &sets.held {
+            *self.held.entry(held.time).or_default() += 1;
+            self.number = self.number.max(held.moment);
+        }
+        self.put_sets(plan, place, Box::new(sets));
+        self.add_due(place);
+    }
+
+    /// Drops what is more than a key may have, if that is what becomes of it.
+    fn drop_surplus(&mut self, plan: &Plan, runs: &mut Vec<Run>) {
+        let surplus = runs.len().saturating_sub(plan.options.runs_per_key_max);
+        let dropped = match plan.options.overflow {
+            // With the next row that changes something.
+            Overflow::Fail | Overflow::PutAside => return,
+            Overflow::DropOldest => runs.drain(..surplus),
+            Overflow::DropNew => runs.drain(runs.len() - surplus..),
+        };
+        self.dropped += dropped.len() as u64;
+        dropped.for_each(|run| self.store.release(run.chain));
+    }
+
+    fn load_runs(&mut self, plan: &Plan, place: u32, mut runs: Vec<Run>) -> Result<()> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        for run in &runs {
+            let of_node = plan.automaton.nodes.get(run.node as usize).ok_or_else(|| damaged("a partial match"))?;
+            let state = &mut self.keys.states[place];
+            self.deadlines.add_restored(plan, run, place, state.generation);
+            state.interest |= of_node.interest;
+            if !of_node.gates.is_empty() {
+                // It is not known until a row changes something of the key: until then every row is looked at.
+                state.bound = i32::MIN;
+            }
+            state.deadline = state.deadline.min(deadline(plan, run));
+        }
+        self.keys.put_runs(place, &mut runs);
+        Ok(())
+    }
+
+    /// Lets this plan say what is over of a key, and which of its matches are decided.
+    fn judge(&mut self, plan: &Plan, place: u32) -> Result<()> {
+        if self.keys.states[place].runs.sets().is_some() {
+            self.judge_sets(plan, place)?;
+            return Ok(());
+        }
+        if plan.within_events.is_some() {
+            self.end_counted(plan, place)?;
+        }
+        if !self.expire_key(plan, place, self.not_before.saturating_sub(1))? {
+            return Ok(());
+        }
+        if plan.skip == Skip::None {
+            for held in self.keys.states[place].held.take() {
+                self.release_held(held.time);
+                self.output.matched(held.chain, held.time);
+            }
+        } else {
+            self.resolve(plan, place)?;
+        }
+        self.remove_if_empty(place);
+        Ok(())
+    }
+
+    /// Ends the partial matches of a key that have had all events of the window.
+    fn end_counted(&mut self, plan: &Plan, place: u32) -> Result<()> {
+        let Some(events) = plan.within_events else { return Ok(()) };
+        if self.keys.states[place].runs.is_empty() {
+            return Ok(());
+        }
+        if self.windows.get(place).is_none() {
+            let what = format!(
+                "WITHIN {events} EVENTS is new, and of partial matches that are open it is not known how many events came"
+            );
+            return Err(unfit(what));
+        }
+        let mut runs = Vec::new();
+        self.keys.take_runs(place, &mut runs);
+        let mut window = self.windows.take(Some(place));
+        let floor = window.over(events);
+        self.end_before(plan, floor, (self.not_before, self.number), &mut runs);
+        self.windows.put(place, window);
+        self.keys.put_runs(place, &mut runs);
+        self.settle_complete(plan, place)
+    }
+}
+
+fn decode(plan: &Plan, bytes: &[u8]) -> Result<Saved> {
+    let Some((&VERSION, rest)) = bytes.split_first() else {
+        return Err(Error::job(format!("the state of a pattern has version {:?}, this program reads {VERSION}", bytes.first()))
+            .help("restore with the version of Egret that wrote the state"));
+    };
+    let saved: Saved = postcard::from_bytes(rest).map_err(|_| damaged("an entry"))?;
+    if saved.fingerprint != plan.fingerprint() {
+        return Err(unfit("the saved state is of a pattern with other steps".into()));
+    }
+    Ok(saved)
+}
+
+/// A column of events that were taken.
+fn stored_column(plan: &Plan, rows: &RecordBatch, place: usize) -> Result<ArrayRef> {
+    let of_rows = plan.stored[place];
+    let field = plan.rows.arrow().field(of_rows);
+    let is_read = plan.shown.is_some() || plan.values.iter().any(|value| value.column == Some(place));
+    match column(rows, field, &plan.listed_name(plan.kept[of_rows])) {
+        // Something of an event has to be kept, even if nothing is read.
+        Err(_) if !is_read => unread(field, rows.num_rows()),
+        found => found,
+    }
+}
+
+/// Rows that wait, as the prefilter of this plan would have sent them. (What the prefilter of then had no use for is gone.)
+fn judged(plan: &Plan, rows: &RecordBatch) -> Result<(RecordBatch, Vec<Uncomputed>)> {
+    let input = plan.input.arrow();
+    let is_needed = |index: &usize| plan.kept.contains(index) || plan.judged.contains(index);
+    let of_input = |index: usize| match is_needed(&index) {
+        true => column(rows, input.field(index), &plan.listed_name(index)),
+        false => Ok(new_null_array(input.field(index).data_type(), rows.num_rows())),
+    };
+    let columns = (0..input.fields().len()).map(of_input).collect::<Result<Vec<ArrayRef>>>()?;
+    let nullable = input.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let whole = RecordBatch::try_new(Arc::new(Schema::new(nullable)), columns)?;
+    let (masks, whole, wrong) = Masks::of(&plan.locals, &whole)?;
+    let keep = masks.any().filter(|_| plan.drops_rows);
+    let given = |&index: &usize| whole.column(index).clone();
+    let columns = plan.kept.iter().map(given).chain(masks.into_columns()).chain(plan.judged.iter().map(given)).collect();
+    let sent = RecordBatch::try_new(Arc::clone(plan.sent.arrow()), columns)?;
+    match keep {
+        Some(keep) => Ok((filter_record_batch(&sent, &BooleanArray::new(keep, None))?, wrong)),
+        None => Ok((sent, wrong)),
+    }
+}

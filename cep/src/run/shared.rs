@@ -1,0 +1,33 @@
+//! Rows that several patterns share, and when rows happened.
+
+use arrow::array::RecordBatch;
+use egret_core::key::RowKeys;
+
+/// When the rows of a batch happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RowTimes<'a> {
+    /// Each at its own time.
+    Own(&'a [i64]),
+    /// All at this time.
+    Now(i64),
+}
+
+impl RowTimes<'_> {
+    #[inline]
+    pub(super) fn of(self, row: usize) -> i64 {
+        match self {
+            Self::Own(times) => times[row],
+            Self::Now(now) => now,
+        }
+    }
+}
+
+/// Rows that several patterns share.
+pub(crate) struct Shared<'a> {
+    /// The columns that a pattern stores.
+    pub(crate) stored: RecordBatch,
+    /// The pattern's masks: the first word of a row it looks at has the bit of any row.
+    pub(crate) masks: Vec<Vec<u64>>,
+    pub(crate) keys: &'a RowKeys,
+    pub(crate) times: RowTimes<'a>,
+}

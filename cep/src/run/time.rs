@@ -1,0 +1,115 @@
+//! What time does: partial matches end, matches are decided, and the input is over.
+
+use super::expire::{Expired, deadline, expire};
+use super::keys::KeyState;
+use super::partial::{Held, Run};
+use super::runs::Runs;
+use super::state::State;
+use crate::plan::pattern_plan::Plan;
+use egret_core::Result;
+use std::cmp::Reverse;
+
+/// So many keys whose deadlines have come are brought into the cache at a time.
+const KEYS_WARMED: usize = 64;
+
+impl State {
+    /// Lets time reach `now` for a key. Says whether anything is left of it.
+    pub(super) fn expire_key(&mut self, plan: &Plan, place: u32, now: i64) -> Result<bool> {
+        loop {
+            let state = &mut self.keys.states[place];
+            let next = state.runs.iter().map(|run| deadline(plan, run)).min().unwrap_or(i64::MAX);
+            state.deadline = next;
+            if next > now || next == i64::MAX {
+                return Ok(true);
+            }
+            self.number += 1;
+            let mut runs = std::mem::take(&mut self.list);
+            self.keys.take_runs(place, &mut runs);
+            self.expire_at(plan, &mut runs, next);
+            self.keys.put_runs(place, &mut runs);
+            self.list = runs;
+            self.settle_complete(plan, place)?;
+            if self.remove_if_empty(place) {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn expire_at(&mut self, plan: &Plan, runs: &mut Vec<Run>, now: i64) {
+        let Self { store, work, output, number, not_before, .. } = self;
+        let shown = now.max(*not_before);
+        runs.retain_mut(|run| {
+            if deadline(plan, run) > now {
+                return true;
+            }
+            let end = (run.node, run.open);
+            let expired = expire(plan, run, now, |held| {
+                store.hold(held.chain);
+                work.complete.push(Held { moment: *number, time: shown, ..held });
+            });
+            match expired {
+                Expired::No => return true,
+                Expired::Over => store.release(run.chain),
+                Expired::TimedOut => output.timed_out(plan, store, run.chain, shown, end),
+            }
+            false
+        });
+    }
+
+    /// Time has reached everything before `time`.
+    pub(crate) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
+        self.reached = self.reached.max(time);
+        let mut due = std::mem::take(&mut self.due);
+        while self.deadlines.pop_before(time, KEYS_WARMED, &mut due) {
+            self.keys.warm_places(&due);
+            for (place, generation) in due.drain(..) {
+                let is_due =
+                    |state: &KeyState| state.generation == generation && state.deadline < time && !state.runs.are_apart();
+                if self.keys.states.get(place).is_some_and(is_due) {
+                    self.expire_key(plan, place, time - 1)?;
+                    self.output.flush_if_full(plan, &mut self.store)?;
+                }
+            }
+        }
+        self.due = due;
+        while let Some(&Reverse((deadline, place, generation))) = self.sets_due.peek()
+            && deadline < time
+        {
+            self.sets_due.pop();
+            match self.keys.states.get(place).filter(|state| state.generation == generation).map(|state| &state.runs) {
+                Some(Runs::Sets(_)) => self.sets_due(plan, place, time - 1)?,
+                Some(Runs::Aside(_)) => self.keys.remove(place),
+                _ => continue,
+            }
+            self.output.flush_if_full(plan, &mut self.store)?;
+        }
+        self.output.flush(plan, &mut self.store)?;
+        self.store.settle()
+    }
+
+    /// The input has ended: nothing that is open can become a match.
+    pub(crate) fn end(&mut self, plan: &Plan) -> Result<()> {
+        self.advance_to(plan, i64::MAX)?;
+        for place in self.keys.live() {
+            match self.keys.states[place].runs {
+                Runs::Sets(_) => {
+                    self.end_sets(plan, place);
+                    continue;
+                }
+                Runs::Aside(_) => {
+                    self.keys.remove(place);
+                    continue;
+                }
+                _ => {}
+            }
+            let mut runs = Vec::new();
+            self.keys.take_runs(place, &mut runs);
+            runs.drain(..).for_each(|run| self.store.release(run.chain));
+            self.keys.put_runs(place, &mut runs);
+            self.resolve(plan, place)?;
+            self.remove_if_empty(place);
+        }
+        self.output.flush(plan, &mut self.store)?;
+        self.store.settle()
+    }
+}
