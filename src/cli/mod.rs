@@ -1,6 +1,7 @@
 //! The command line: `run`, `check`, `explain`, `test`, `why`, `state`, `generate`.
 
 mod check;
+mod exit;
 mod generate;
 mod live;
 mod out;
@@ -11,17 +12,13 @@ mod summary;
 mod test;
 mod why;
 
+pub(crate) use exit::{FAILED, OK, WRONG};
+pub(crate) use out::complain;
+
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
-
-/// The job ran to its end, or the check found nothing.
-pub(crate) const OK: u8 = 0;
-/// The job failed while it ran.
-pub(crate) const FAILED: u8 = 1;
-/// The program or the command line is wrong; nothing ran.
-pub(crate) const WRONG: u8 = 2;
 
 /// Find patterns in streams, score events with models that learn online, follow graphs as they change.
 #[derive(Parser)]
@@ -97,9 +94,4 @@ fn run_command(command: Command) -> u8 {
         Command::State(args) => state::state(&args),
         Command::Generate(args) => generate::generate(&args),
     }
-}
-
-/// Prints an error the way all commands do.
-pub(crate) fn complain(error: &impl std::fmt::Display) {
-    out::say(&format!("error: {error}\n"));
 }

@@ -3,7 +3,7 @@
 //! `println!` panics where it cannot write. Here a reader that has gone (`egret state ls | head -1`) ends the command quietly, any
 //! other failure of standard output is an error, and one of standard error is nobody's concern: nobody could be told.
 
-use super::{FAILED, OK, complain};
+use super::{FAILED, OK};
 use egret::core::Error;
 use std::io::{self, ErrorKind, Write};
 
@@ -51,4 +51,9 @@ impl Write for Lenient {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Prints an error the way all commands do.
+pub(crate) fn complain(error: &impl std::fmt::Display) {
+    say(&format!("error: {error}\n"));
 }

@@ -20,14 +20,7 @@ impl Build<'_> {
     pub(super) fn compare_with_truth(&self, output: &OutputEntry, alerts: &Stream) -> Diagnosed<()> {
         let options = &output.statement.options;
         let Some(truth) = options.get("truth") else {
-            return match TRUTH_OPTIONS.iter().find_map(|option| options.get(option)) {
-                None => Ok(()),
-                Some(entry) => Err(vec![
-                    Diagnostic::error(format!("`{}` without `truth`", entry.key))
-                        .label(entry.key.span, "here")
-                        .help("name the stream that has the labels: truth = 'txn'"),
-                ]),
-            };
+            return TRUTH_OPTIONS.iter().find_map(|option| options.get(option)).map_or(Ok(()), without_truth);
         };
         let relation =
             self.catalog.relation(&truth.value.to_string(), truth.value.span).map_err(|diagnostic| vec![diagnostic])?;
@@ -90,6 +83,15 @@ impl Build<'_> {
             .uid(&format!("{NODE}{}", self.ids.of(&output.statement.name.text)));
         Ok(())
     }
+}
+
+/// An option that says nothing unless the stream with the truth is named.
+fn without_truth(entry: &OptionEntry) -> Diagnosed<()> {
+    Err(vec![
+        Diagnostic::error(format!("`{}` without `truth`", entry.key))
+            .label(entry.key.span, "here")
+            .help("name the stream that has the labels: truth = 'txn'"),
+    ])
 }
 
 fn column(stream: &Stream, option: &OptionEntry) -> Diagnosed<Expression> {

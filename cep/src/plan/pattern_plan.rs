@@ -91,20 +91,8 @@ impl Plan {
         measures: &[(String, ast::Expr)],
     ) -> Result<Self> {
         pattern.validate()?;
-        let fields = schema.arrow().fields().len();
-        if partition.iter().chain(ties).any(|&column| column >= fields) {
-            return Err(Error::bug("a partition or tie column is not one of the stream's"));
-        }
-        // The order in which the key's columns are written changes nothing, so it must not change what state is kept under.
-        let given = partition.clone();
-        let mut partition = partition;
-        partition.sort_by_key(|&column| schema.arrow().field(column).name());
-        for &column in &partition {
-            let field = schema.arrow().field(column);
-            check_key_type(field.data_type()).map_err(|error| {
-                error.context(format!("PARTITION BY {}", field.name())).about(Subject::Partition(field.name().clone()))
-            })?;
-        }
+        let given = partition;
+        let partition = sorted_key(schema, &given, ties)?;
         let (mut automaton, sources) = build(pattern)?;
         let mut values = Vec::new();
         let drafts = draft(&sources, &automaton.variables, schema, &mut values)?;
@@ -258,6 +246,23 @@ impl Plan {
     pub(crate) fn condition_name(&self, condition: ConditionId) -> &str {
         self.sources[condition as usize].variable.map_or("a group's UNTIL", |variable| &self.automaton.variables[variable].name)
     }
+}
+
+/// The columns of the key in the order of their names: how they are written must not change what state is kept under.
+fn sorted_key(schema: &StreamSchema, given: &[usize], ties: &[usize]) -> Result<Vec<usize>> {
+    let fields = schema.arrow().fields().len();
+    if given.iter().chain(ties).any(|&column| column >= fields) {
+        return Err(Error::bug("a partition or tie column is not one of the stream's"));
+    }
+    let mut partition = given.to_vec();
+    partition.sort_by_key(|&column| schema.arrow().field(column).name());
+    for &column in &partition {
+        let field = schema.arrow().field(column);
+        check_key_type(field.data_type()).map_err(|error| {
+            error.context(format!("PARTITION BY {}", field.name())).about(Subject::Partition(field.name().clone()))
+        })?;
+    }
+    Ok(partition)
 }
 
 /// Says of every node which rows it must see.

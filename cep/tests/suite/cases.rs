@@ -2,7 +2,7 @@
 
 use crate::chained::chained;
 use crate::row_cases;
-use crate::shape::Shape;
+use crate::shape::{MILLI, Shape, millis};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss, measures};
@@ -89,9 +89,6 @@ impl Report {
         list.push(text);
     }
 }
-
-/// Microseconds of a millisecond.
-const MILLI: i64 = 1_000;
 
 /// What came out.
 #[derive(Debug, Default, PartialEq)]
@@ -234,11 +231,6 @@ impl<'a> Feed<'a> {
         outcome.timed_out.sort();
         Ok(outcome)
     }
-}
-
-/// A time or a length of time: cases have milliseconds.
-pub(crate) fn millis(value: &Value) -> Option<i64> {
-    value.as_i64().map(|millis| millis * MILLI)
 }
 
 /// Reads the lists of event ids of a match.

@@ -1,6 +1,6 @@
 //! The conformance cases of row patterns: reads them, runs them, compares.
 
-use crate::shape::Shape;
+use crate::shape::{Shape, millis};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};
 use arrow::compute::{cast, take_record_batch};
@@ -160,7 +160,7 @@ pub(crate) fn row_pattern(sql: &Value) -> Result<RowPattern> {
         (_, _, Some(variable)) => RowSkip::ToLast(variable),
         _ => return Err(Error::data(format!("unknown after_match '{skip}'"))),
     };
-    spec.within_us = super::cases::millis(&sql["within_ms"]);
+    spec.within_us = millis(&sql["within_ms"]);
     Ok(spec)
 }
 

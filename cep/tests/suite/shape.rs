@@ -1,4 +1,9 @@
-//! How cases are fed.
+//! How cases are fed, and their times.
+
+use serde_json::Value;
+
+/// Microseconds of a millisecond.
+pub(crate) const MILLI: i64 = 1_000;
 
 /// How the events of a case are fed.
 #[derive(Clone, Copy, Debug)]
@@ -7,4 +12,9 @@ pub(crate) struct Shape {
     pub(crate) seed: Option<u64>,
     /// Whether every event is a batch with a snapshot and a restore behind it.
     pub(crate) restores: bool,
+}
+
+/// A time or a length of time: cases have milliseconds.
+pub(crate) fn millis(value: &Value) -> Option<i64> {
+    value.as_i64().map(|millis| millis * MILLI)
 }

@@ -136,15 +136,8 @@ impl RowPlan {
             // A row leaves at least one column behind.
             columns.of_input(0)?;
         }
-        let read = columns.list.iter().chain(&defines.locals).chain(&defines.sides);
-        let asked = partition
-            .iter()
-            .chain(order.iter().map(|(column, _)| column))
-            .copied()
-            .chain(schema.event_time())
-            .chain(schema.place());
-        let saved = inputs_of(read, schema).into_iter().chain(asked).collect::<BTreeSet<_>>().into_iter();
-        let saved = saved.map(|column| Ok((column, columns.of_input(column)?))).collect::<Result<_>>()?;
+        let asked = partition.iter().chain(order.iter().map(|(column, _)| column)).copied();
+        let saved = saved_columns(&mut columns, &defines, asked)?;
         let tracked = Tracked::of(&defines.values);
         let shifted = defines.shifts.iter().map(|shift| shift.rows).max().unwrap_or(0);
         let all = || defines.values.iter().chain(&measures.values);
@@ -277,6 +270,20 @@ fn equivalence(values: &[RowValue], tracked: &Tracked) -> Equivalence {
     };
     let all: Vec<Equivalence> = values.iter().zip(&tracked.of_value).map(of_one).collect();
     [Equivalence::Labels, Equivalence::Tracked].into_iter().find(|one| all.contains(one)).unwrap_or(Equivalence::Place)
+}
+
+/// The columns of the input that are kept of every row, and where they are among the columns: all that something is computed of, and
+/// `asked`.
+fn saved_columns(
+    columns: &mut StoredColumns<'_>,
+    defines: &Defines,
+    asked: impl Iterator<Item = usize>,
+) -> Result<Vec<(usize, usize)>> {
+    let schema = columns.schema;
+    let read = columns.list.iter().chain(&defines.locals).chain(&defines.sides);
+    let asked = asked.chain(schema.event_time()).chain(schema.place());
+    let saved: BTreeSet<usize> = inputs_of(read, schema).into_iter().chain(asked).collect();
+    saved.into_iter().map(|column| Ok((column, columns.of_input(column)?))).collect()
 }
 
 /// How far navigation goes forth (1) or back (-1) behind or before a match.

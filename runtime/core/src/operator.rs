@@ -1,11 +1,9 @@
 //! The contract of operators: a small, synchronous state machine that the engine calls from one thread.
 
-use crate::bad_rows::{BadRowRule, BadRows, NOTED_MAX, Uncomputed, letters};
+use crate::bad_rows::{BadRows, NOTED_MAX, Uncomputed, letters};
 use crate::metrics::Counters;
-use crate::{Batch, Epoch, EventTime, KeyGroup, KeyedState, Result, StateLayout};
-use serde::{Deserialize, Serialize};
+use crate::{Batch, Epoch, EventTime, KeyedState, OperatorInfo, Result, Snapshot, StateLayout, StateSize};
 use std::any::Any;
-use std::sync::Arc;
 
 /// The main output of every operator.
 pub const MAIN: usize = 0;
@@ -115,126 +113,6 @@ pub trait Operator {
     /// How much state there is now, for the live display; cheap, an estimate will do.
     fn state_size(&self) -> StateSize {
         StateSize::default()
-    }
-}
-
-/// How much state an operator keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateSize {
-    /// Keys with state.
-    pub keys: u64,
-    /// Bytes of memory, estimated.
-    pub bytes: u64,
-}
-
-/// The state of one operator instance at one epoch: bytes by key group, and bytes that belong to no key.
-///
-/// The bytes are the operator's own; the first byte of each should be a version.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// State of keys, by the group they are in. A group may have several entries.
-    pub keyed: Vec<(KeyGroup, Vec<u8>)>,
-    /// State that belongs to no key: every instance gets all entries of all former instances. For operators that run as one instance.
-    pub operator: Vec<Vec<u8>>,
-    /// State that every instance has a copy of. An instance gets one copy, whatever the parallelism was and is.
-    pub replica: Option<Replica>,
-    /// State that belongs to no key and to no instance in particular: each entry goes to one instance.
-    pub split: Vec<Vec<u8>>,
-}
-
-/// A copy of what every instance of an operator has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replica {
-    /// How far the instance had come: of several copies the one that is least far is given back.
-    pub version: i64,
-    /// The copy.
-    pub bytes: Vec<u8>,
-}
-
-impl Snapshot {
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.keyed.is_empty() && self.operator.is_empty() && self.replica.is_none() && self.split.is_empty()
-    }
-
-    /// Keeps only the key groups that `mine` says; all else stays.
-    #[must_use]
-    pub fn retain(mut self, mine: impl Fn(KeyGroup) -> bool) -> Self {
-        self.keyed.retain(|(group, _)| mine(*group));
-        self
-    }
-
-    /// Takes one instance's share out of what all former instances gave: the key groups that it owns, every so-manieth of the entries
-    /// that are split, the copy of a replica that is least far, all that is whole. The first two are moved, so that at the end, when all
-    /// instances have taken theirs, nothing of them is held any more.
-    ///
-    /// ```
-    /// use egret_core::{KeyGroup, OperatorInfo, Replica, Snapshot};
-    /// let part = |version: i64| Snapshot {
-    ///     split: vec![vec![1], vec![2]],
-    ///     replica: Some(Replica { version, bytes: vec![version as u8] }),
-    ///     ..Snapshot::default()
-    /// };
-    /// let mut parts = [part(7), part(5)];
-    /// let second = OperatorInfo { instance: 1, parallelism: 2, ..OperatorInfo::alone("join") };
-    /// let taken = Snapshot::deal(&mut parts, &second);
-    /// assert_eq!(taken.iter().flat_map(|part| &part.split).collect::<Vec<_>>(), [&[2], &[2]]);
-    /// let replicas: Vec<i64> = taken.iter().filter_map(|part| part.replica.as_ref()).map(|replica| replica.version).collect();
-    /// assert_eq!(replicas, [5]);
-    /// ```
-    pub fn deal(parts: &mut [Self], info: &OperatorInfo) -> Vec<Self> {
-        let least =
-            parts.iter().enumerate().filter_map(|(at, part)| part.replica.as_ref().map(|replica| (replica.version, at))).min();
-        let mut number = 0;
-        let mut taken = Vec::new();
-        for (at, part) in parts.iter_mut().enumerate() {
-            let mut mine = Self { operator: part.operator.clone(), ..Self::default() };
-            let (keyed, rest) = std::mem::take(&mut part.keyed).into_iter().partition(|(group, _)| info.owns(*group));
-            (mine.keyed, part.keyed) = (keyed, rest);
-            for entry in &mut part.split {
-                if number % info.parallelism == info.instance {
-                    mine.split.push(std::mem::take(entry));
-                }
-                number += 1;
-            }
-            if least.is_some_and(|(_, of)| of == at) {
-                mine.replica.clone_from(&part.replica);
-            }
-            if !mine.is_empty() {
-                taken.push(mine);
-            }
-        }
-        taken
-    }
-}
-
-/// Who an operator instance is.
-#[derive(Clone, Debug)]
-pub struct OperatorInfo {
-    /// The node's name in the job graph.
-    pub name: Arc<str>,
-    /// This instance's number, below `parallelism`.
-    pub instance: usize,
-    /// How many instances there are.
-    pub parallelism: usize,
-    /// How many key groups the job has.
-    pub max_parallelism: u16,
-    /// What becomes of rows for which something cannot be computed.
-    pub bad_rows: BadRowRule,
-    /// The output that takes what is written of them, if any does.
-    pub letters: Option<usize>,
-}
-
-impl OperatorInfo {
-    /// Whether this instance owns a key group.
-    pub fn owns(&self, group: KeyGroup) -> bool {
-        group.worker(self.parallelism, self.max_parallelism) == self.instance
-    }
-
-    /// An operator that runs alone: for tests and for nodes of parallelism one.
-    pub fn alone(name: &str) -> Self {
-        let max_parallelism = crate::key::DEFAULT_MAX_PARALLELISM;
-        Self { name: name.into(), instance: 0, parallelism: 1, max_parallelism, bad_rows: BadRowRule::default(), letters: None }
     }
 }
 

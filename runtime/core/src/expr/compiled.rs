@@ -2,8 +2,9 @@
 
 use super::guard::can_fail;
 use super::physical::physical;
-use super::plan::{Scope, simplify};
+use super::scope::Scope;
 use super::show;
+use super::simplify::simplify;
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;

@@ -6,7 +6,7 @@
 use super::checked::{Checked, OUT_OF_RANGE};
 use super::guard::narrows;
 use super::physical::physical;
-use super::plan::Scope;
+use super::scope::Scope;
 use crate::{Error, Result};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Schema};

@@ -21,7 +21,9 @@ mod parts;
 mod physical;
 mod plan;
 mod rewrite;
+mod scope;
 pub mod show;
+mod simplify;
 mod times;
 
 pub use checked::{OUT_OF_RANGE, sql_type};
@@ -31,9 +33,11 @@ pub use faults::{Computed, Fault, compute, compute_or_null, mask};
 pub use functions::{aggregate_function, function_names, scalar_function};
 pub(crate) use messages::in_sql_types;
 pub use parts::{aggregated, bare_column};
-pub use plan::{Planner, Scope, coerce};
+pub use plan::Planner;
 pub use rewrite::{Rewrite, any_part, rewrite};
+pub use scope::Scope;
 pub use show::{literal, plain, stand_in};
+pub use simplify::coerce;
 
 use crate::{Result, StreamSchema};
 

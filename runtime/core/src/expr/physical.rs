@@ -2,7 +2,7 @@
 
 use super::checked::{Checked, CheckedNegative};
 use super::guard::{Guarded, can_fail};
-use super::plan::Scope;
+use super::scope::Scope;
 use crate::Result;
 use arrow::datatypes::Schema;
 use datafusion_common::Result as DfResult;

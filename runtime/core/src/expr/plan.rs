@@ -1,70 +1,23 @@
 //! From a syntax tree to a typed logical expression.
 
 use super::compiled::Expression;
-use super::constant::{check_constants, hide_casts, show_casts};
 use super::dialect::parse_expression;
 use super::functions::{aggregate_function, function_names, scalar_function};
 use super::lengths::{Products, Signs};
 use super::messages::friendly;
 use super::rewrite::rewrite;
-use super::sql_type;
-use crate::{Error, Result, StreamSchema};
-use arrow::datatypes::{DataType, SchemaRef};
+use super::scope::Scope;
+use super::simplify::{coerce, simplify};
+use crate::{Error, Result};
+use arrow::datatypes::DataType;
+use datafusion_common::TableReference;
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::{DFSchema, DFSchemaRef, DataFusionError, TableReference};
 use datafusion_expr::expr_rewriter::unnormalize_col;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
-use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
-use datafusion_optimizer::simplify_expressions::ExprSimplifier;
+use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast;
 use std::sync::{Arc, PoisonError};
-
-/// The columns an expression may name.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    schema: DFSchemaRef,
-}
-
-impl Scope {
-    /// A stream's columns, unqualified.
-    ///
-    /// # Errors
-    /// Two columns have one name.
-    pub fn of_stream(schema: &StreamSchema) -> Result<Self> {
-        Self::of_arrow(schema.arrow())
-    }
-
-    /// The columns of an Arrow schema, unqualified.
-    ///
-    /// # Errors
-    /// Two columns have one name.
-    pub fn of_arrow(schema: &SchemaRef) -> Result<Self> {
-        Ok(Self { schema: Arc::new(DFSchema::try_from(Arc::clone(schema))?) })
-    }
-
-    /// A stream's columns that may also be written `name.column`.
-    ///
-    /// # Errors
-    /// Two columns have one name.
-    pub fn of_named_stream(name: &str, schema: &StreamSchema) -> Result<Self> {
-        Ok(Self { schema: Arc::new(DFSchema::try_from_qualified_schema(TableReference::bare(name), schema.arrow())?) })
-    }
-
-    /// The type of an expression over these columns, if it has one.
-    pub fn type_of(&self, expr: &Expr) -> Option<DataType> {
-        expr.get_type(&self.schema).ok()
-    }
-
-    pub(super) fn df(&self) -> &DFSchema {
-        &self.schema
-    }
-
-    pub(super) fn df_ref(&self) -> DFSchemaRef {
-        Arc::clone(&self.schema)
-    }
-}
 
 /// Plans expressions: resolves names, coerces types, folds constants.
 pub struct Planner {
@@ -141,127 +94,6 @@ impl Planner {
             }
         })
     }
-}
-
-/// Coerces types and folds constants.
-pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
-    let coerced = coerce(expr, scope)?;
-    check_constants(&coerced, scope)?;
-    let fold = |constant| simplifier(scope).simplify(constant);
-    let plain = super::floats::constants_plain(coerced, scope.df(), fold).map_err(friendly)?;
-    show_casts(simplifier(scope).simplify(hide_casts(plain, scope)?).map_err(friendly)?)
-}
-
-/// Coerces types alone; an aggregate call stays one.
-pub fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
-    let written = casts(&expr)?;
-    check_lists(&expr, &written, scope)?;
-    let coerced = simplifier(scope).coerce(expr, scope.df()).map_err(friendly)?;
-    check_comparisons(&coerced, &written, scope)?;
-    Ok(coerced)
-}
-
-fn simplifier(scope: &Scope) -> ExprSimplifier {
-    ExprSimplifier::new(SimplifyContext::builder().with_schema(scope.df_ref()).build())
-}
-
-/// The casts that the user wrote.
-fn casts(expr: &Expr) -> Result<Vec<Expr>> {
-    use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
-    let mut written = Vec::new();
-    expr.apply(|node| {
-        if matches!(node, Expr::Cast(_) | Expr::TryCast(_)) {
-            written.push(node.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(written)
-}
-
-/// DataFusion compares a number with a text by casting one of them, and finds out row by row; we refuse at once.
-fn check_comparisons(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
-    use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
-    let mut wrong = None;
-    expr.apply(|node| {
-        let clash = sides(node).into_iter().find_map(|(left, right)| mismatch(left, right, written, scope));
-        if let Some(pair) = clash {
-            wrong = Some((super::show::sql(&uncast(node, written)), pair));
-            return Ok(TreeNodeRecursion::Stop);
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    match wrong {
-        None => Ok(()),
-        Some((text, (left, right))) => {
-            Err(Error::job(format!("{} and {} cannot be compared or combined", a_value_of(&left), a_value_of(&right)))
-                .context(format!("in {text}"))
-                .help("write a number without quotes, or convert one side with CAST(... AS ...)"))
-        }
-    }
-}
-
-/// The same of lists and ranges, before DataFusion makes one type of all of them, which it may not be able to.
-fn check_lists(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
-    use datafusion_common::tree_node::TreeNode;
-    if expr.exists(|node| Ok(matches!(node, Expr::InList(_) | Expr::Between(_))))? {
-        check_comparisons(expr, written, scope)?;
-    }
-    Ok(())
-}
-
-/// What an expression compares or combines with each other.
-fn sides(expr: &Expr) -> Vec<(&Expr, &Expr)> {
-    match expr {
-        Expr::BinaryExpr(binary) if is_typed_operator(binary.op) => vec![(&binary.left, &binary.right)],
-        Expr::InList(list) => list.list.iter().map(|item| (list.expr.as_ref(), item)).collect(),
-        Expr::Between(between) => vec![(&between.expr, &between.low), (&between.expr, &between.high)],
-        _ => Vec::new(),
-    }
-}
-
-/// An operation without the casts that nobody wrote around what it combines.
-fn uncast(expr: &Expr, written: &[Expr]) -> Expr {
-    let bare = |side: &Expr| match side {
-        Expr::Cast(cast) if !written.contains(side) => cast.expr.as_ref().clone(),
-        other => other.clone(),
-    };
-    match expr {
-        Expr::BinaryExpr(of) => datafusion_expr::binary_expr(bare(&of.left), of.op, bare(&of.right)),
-        other => other.clone(),
-    }
-}
-
-/// `a text`, `a DOUBLE`.
-fn a_value_of(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "a text".into(),
-        DataType::Int32 => "an INT".into(),
-        DataType::Duration(_) => "a length of time".into(),
-        other => format!("a {}", sql_type(other)),
-    }
-}
-
-fn is_typed_operator(op: datafusion_expr::Operator) -> bool {
-    use datafusion_expr::Operator as Op;
-    op.is_numerical_operators() || matches!(op, Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::Modulo)
-}
-
-/// The two sides' own types, if one is a text and the other a number or a boolean; a cast that was written makes its type a side's own.
-fn mismatch(left: &Expr, right: &Expr, casts: &[Expr], scope: &Scope) -> Option<(DataType, DataType)> {
-    let own = |side: &Expr| -> Option<DataType> {
-        let inner = match side {
-            side if casts.contains(side) => side,
-            Expr::Cast(cast) => cast.expr.as_ref(),
-            Expr::TryCast(cast) => cast.expr.as_ref(),
-            other => other,
-        };
-        inner.get_type(scope.df()).ok()
-    };
-    let (a, b) = (own(left)?, own(right)?);
-    let is_text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    let is_other = |t: &DataType| t.is_numeric() || matches!(t, DataType::Boolean);
-    let clash = (is_text(&a) && is_other(&b)) || (is_other(&a) && is_text(&b));
-    clash.then_some((a, b))
 }
 
 /// Tells DataFusion's planner which functions there are.

@@ -13,7 +13,7 @@ mod signs;
 
 pub(super) use signs::Signs;
 
-use super::plan::Scope;
+use super::scope::Scope;
 use crate::schema::TIME_TYPE;
 use crate::{Error, Result};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
