@@ -7,6 +7,7 @@ mod damaged;
 mod evaluate;
 mod expire;
 mod facts;
+mod kept;
 mod keys;
 mod limits;
 pub(crate) mod matcher;

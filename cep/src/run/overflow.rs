@@ -10,7 +10,7 @@ use super::evaluate::Current;
 use super::limits::{limit, too_many};
 use super::partial::Run;
 use super::runs::Runs;
-use super::sets::KeySets;
+use super::sets::{self, KeySets};
 use super::slab::NONE;
 use super::state::State;
 use super::step::At;
@@ -34,7 +34,7 @@ impl State {
             Overflow::DropNew => ("drop_new", runs.drain(most..)),
         };
         let count = dropped.len() as u64;
-        dropped.for_each(|run| self.store.release(run.chain));
+        dropped.for_each(|run| self.kept.store.release(run.chain));
         let first = runs.first().map(|run| EventTime(run.start_time).to_string()).unwrap_or_default();
         let last = runs.last().map(|run| EventTime(run.start_time).to_string()).unwrap_or_default();
         let aside = Aside::since(plan, at.time);
@@ -55,7 +55,7 @@ impl State {
         }
         let until = aside.filter(|aside| is_aside && aside.until < i64::MAX).map(|aside| aside.until);
         let one = Overflowed { key, open: open as u64, since, at: Some(at.time), dropped: count, until, outcome, note };
-        self.output.overflows.add(one, &limit(plan));
+        self.kept.output.overflows.add(one, &limit(plan));
         Ok(is_aside)
     }
 
@@ -69,12 +69,12 @@ impl State {
         (place, at): (u32, At),
         limit: &str,
     ) -> Result<()> {
-        let (open, since) = sets.open(&mut self.store);
+        let (open, since) = sets.open(&mut self.kept.store);
         let groups = std::mem::take(&mut sets.groups);
-        groups.into_iter().for_each(|group| sets.sets.release(&mut self.store, group.list));
-        self.resolve_sets(plan, &mut sets);
-        let key = self.keys.states[place].key.clone();
-        if self.put_sets(plan, place, sets) {
+        groups.into_iter().for_each(|group| sets.sets.release(&mut self.kept.store, group.list));
+        sets::resolve_sets(&mut self.kept, plan, &mut sets);
+        let key = self.kept.keys.states[place].key.clone();
+        if sets::put_sets(&mut self.kept, plan, place, sets) {
             return Err(egret_core::Error::bug("a match that waits is decided when nothing before it is open"));
         }
         let aside = Aside::since(plan, at.time);
@@ -82,7 +82,7 @@ impl State {
         let note = put_aside_in_words(aside.as_ref());
         let (outcome, at) = ("put_aside", Some(at.time));
         let one = Overflowed { key: key.clone(), open, since, at, dropped: open, until, outcome, note };
-        self.output.overflows.add(one, limit);
+        self.kept.output.overflows.add(one, limit);
         if let Some(aside) = aside {
             self.add_aside(key, aside);
         }
@@ -109,25 +109,25 @@ impl State {
             return;
         }
         self.generation = if self.generation >= NONE - 1 { 0 } else { self.generation + 1 };
-        let place = self.keys.add(key, self.generation);
-        let state = &mut self.keys.states[place];
+        let place = self.kept.keys.add(key, self.generation);
+        let state = &mut self.kept.keys.states[place];
         state.deadline = aside.until;
         state.runs = Runs::Aside(Box::new(aside));
         if state.deadline < i64::MAX {
-            self.sets_due.push(Reverse((state.deadline, place, state.generation)));
+            self.kept.sets_due.push(Reverse((state.deadline, place, state.generation)));
         }
     }
 
     /// A row of a key that is put aside: it is passed over, unless the time has come for the key to be looked at again.
     #[cold]
     pub(super) fn row_aside(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: u32) -> Result<()> {
-        let Runs::Aside(aside) = &mut self.keys.states[place].runs else { return Ok(()) };
+        let Runs::Aside(aside) = &mut self.kept.keys.states[place].runs else { return Ok(()) };
         let is_over = aside.until <= at.time || aside.left == Some(0);
         if !is_over {
             aside.left = aside.left.map(|left| left - 1);
             return Ok(());
         }
-        self.keys.remove(place);
+        self.kept.keys.remove(place);
         match at.mask & plan.automaton.start.interest {
             0 => Ok(()),
             _ => self.row_of_key(plan, current, keys, at, None),

@@ -51,8 +51,8 @@ impl Probe {
         let size = self.state.size();
         let waiting = self.state.order.bytes() as u64;
         let mut kept = Kept { keys: size.keys, bytes: size.bytes.saturating_sub(waiting), ..Kept::default() };
-        for place in self.state.keys.live() {
-            let state = &self.state.keys.states[place];
+        for place in self.state.kept.keys.live() {
+            let state = &self.state.kept.keys.states[place];
             let open = state.runs.len() as u64;
             kept.open += open;
             if open > kept.most.0 {

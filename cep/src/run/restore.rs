@@ -9,7 +9,7 @@ use super::damaged::damaged;
 use super::expire::deadline;
 use super::partial::{Held, Run};
 use super::saved::{Saved, SavedHeld, SavedKey, SavedRun, VERSION};
-use super::sets::KeySets;
+use super::sets::{self, KeySets};
 use super::slab::NONE;
 use super::state::State;
 use crate::plan::local::Masks;
@@ -40,8 +40,8 @@ impl State {
             }
         }
         self.deadlines.sort();
-        self.output.flush(plan, &mut self.store)?;
-        self.store.settle()
+        self.kept.output.flush(plan, &mut self.kept.store)?;
+        self.kept.store.settle()
     }
 
     fn load(&mut self, plan: &Plan, saved: Saved) -> Result<()> {
@@ -53,7 +53,7 @@ impl State {
                 place => *chains.get(place as usize).ok_or_else(|| damaged("a chain"))?,
             };
             let event = *events.get(link.event as usize).ok_or_else(|| damaged("an event"))?;
-            chains.push(self.store.extend(previous, event, link.variable));
+            chains.push(self.kept.store.extend(previous, event, link.variable));
         }
         self.reached = self.reached.max(saved.reached);
         self.not_before = saved.reached;
@@ -64,10 +64,10 @@ impl State {
             }
             let place = self.load_key(plan, key, &events, &chains)?;
             self.judge(plan, place)?;
-            self.output.flush_if_full(plan, &mut self.store)?;
+            self.kept.output.flush_if_full(plan, &mut self.kept.store)?;
         }
         self.not_before = i64::MIN;
-        chains.into_iter().for_each(|chain| self.store.release(chain));
+        chains.into_iter().for_each(|chain| self.kept.store.release(chain));
         Ok(())
     }
 
@@ -77,8 +77,8 @@ impl State {
             [] if saved.events.is_empty() => Vec::new(),
             [rows] if rows.num_rows() == saved.events.len() => {
                 let columns = (0..plan.stored.len()).map(|place| stored_column(plan, rows, place)).collect::<Result<_>>()?;
-                let rows = RecordBatch::try_new(Arc::clone(self.store.schema()), columns)?;
-                self.store.load(rows, &saved.events)
+                let rows = RecordBatch::try_new(Arc::clone(self.kept.store.schema()), columns)?;
+                self.kept.store.load(rows, &saved.events)
             }
             _ => return Err(damaged("the rows of its events")),
         };
@@ -88,26 +88,26 @@ impl State {
 
     fn load_key(&mut self, plan: &Plan, saved: SavedKey, events: &[u32], chains: &[u32]) -> Result<u32> {
         self.generation += 1;
-        let place = self.keys.add(saved.key, self.generation);
+        let place = self.kept.keys.add(saved.key, self.generation);
         let chain = |place: u32| chains.get(place as usize).copied().ok_or_else(|| damaged("a partial match"));
         let mut runs: Vec<Run> = Vec::with_capacity(saved.runs.len());
         for SavedRun { chain: of, node, open, start, start_time, last_time } in saved.runs {
             runs.push(Run { chain: chain(of)?, node, open, start, start_time, last_time });
-            self.store.hold(chain(of)?);
+            self.kept.store.hold(chain(of)?);
         }
         let mut held: Vec<Held> = Vec::with_capacity(saved.held.len());
         for SavedHeld { chain: of, start, time, moment } in saved.held {
             held.push(Held { chain: chain(of)?, start, time, moment });
-            self.store.hold(chain(of)?);
+            self.kept.store.hold(chain(of)?);
         }
-        let sets = saved.sets.map(|sets| sets.load(&mut self.store, plan, events, chains)).transpose()?;
+        let sets = saved.sets.map(|sets| sets.load(&mut self.kept.store, plan, events, chains)).transpose()?;
         if let Some(sets) = sets {
             self.number = self.number.max(sets.floor);
             if plan.sets_from < usize::MAX {
                 self.load_sets(plan, place, sets);
             } else {
-                let key = self.keys.states[place].key.clone();
-                sets.into_runs(plan, &mut self.store, &key, (&mut runs, &mut held))?;
+                let key = self.kept.keys.states[place].key.clone();
+                sets.into_runs(plan, &mut self.kept.store, &key, (&mut runs, &mut held))?;
                 runs.sort_by_key(|run| run.start);
             }
         }
@@ -115,8 +115,8 @@ impl State {
         self.load_runs(plan, place, runs)?;
         for held in held {
             self.number = self.number.max(held.moment);
-            *self.held.entry(held.time).or_default() += 1;
-            self.keys.states[place].held.push(held);
+            *self.kept.held.entry(held.time).or_default() += 1;
+            self.kept.keys.states[place].held.push(held);
         }
         if let Some((count, starts)) = saved.window {
             // A start whose partial matches are gone counts, too: new events must not get its number.
@@ -130,11 +130,11 @@ impl State {
 
     fn load_sets(&mut self, plan: &Plan, place: u32, sets: KeySets) {
         for held in &sets.held {
-            *self.held.entry(held.time).or_default() += 1;
+            *self.kept.held.entry(held.time).or_default() += 1;
             self.number = self.number.max(held.moment);
         }
-        self.put_sets(plan, place, Box::new(sets));
-        self.add_due(place);
+        sets::put_sets(&mut self.kept, plan, place, Box::new(sets));
+        sets::add_due(&mut self.kept, place);
     }
 
     /// Drops what is more than a key may have, if that is what becomes of it.
@@ -147,7 +147,7 @@ impl State {
             Overflow::DropNew => runs.drain(runs.len() - surplus..),
         };
         self.dropped += dropped.len() as u64;
-        dropped.for_each(|run| self.store.release(run.chain));
+        dropped.for_each(|run| self.kept.store.release(run.chain));
     }
 
     fn load_runs(&mut self, plan: &Plan, place: u32, mut runs: Vec<Run>) -> Result<()> {
@@ -156,7 +156,7 @@ impl State {
         }
         for run in &runs {
             let of_node = plan.automaton.nodes.get(run.node as usize).ok_or_else(|| damaged("a partial match"))?;
-            let state = &mut self.keys.states[place];
+            let state = &mut self.kept.keys.states[place];
             self.deadlines.add_restored(plan, run, place, state.generation);
             state.interest |= of_node.interest;
             if !of_node.gates.is_empty() {
@@ -165,14 +165,14 @@ impl State {
             }
             state.deadline = state.deadline.min(deadline(plan, run));
         }
-        self.keys.put_runs(place, &mut runs);
+        self.kept.keys.put_runs(place, &mut runs);
         Ok(())
     }
 
     /// Lets this plan say what is over of a key, and which of its matches are decided.
     fn judge(&mut self, plan: &Plan, place: u32) -> Result<()> {
-        if self.keys.states[place].runs.sets().is_some() {
-            self.judge_sets(plan, place)?;
+        if self.kept.keys.states[place].runs.sets().is_some() {
+            sets::judge_sets(&mut self.kept, plan, place)?;
             return Ok(());
         }
         if plan.within_events.is_some() {
@@ -182,9 +182,9 @@ impl State {
             return Ok(());
         }
         if plan.skip == Skip::None {
-            for held in self.keys.states[place].held.take() {
-                self.release_held(held.time);
-                self.output.matched(held.chain, held.time);
+            for held in self.kept.keys.states[place].held.take() {
+                self.kept.release_held(held.time);
+                self.kept.output.matched(held.chain, held.time);
             }
         } else {
             self.resolve(plan, place)?;
@@ -196,7 +196,7 @@ impl State {
     /// Ends the partial matches of a key that have had all events of the window.
     fn end_counted(&mut self, plan: &Plan, place: u32) -> Result<()> {
         let Some(events) = plan.within_events else { return Ok(()) };
-        if self.keys.states[place].runs.is_empty() {
+        if self.kept.keys.states[place].runs.is_empty() {
             return Ok(());
         }
         if self.windows.get(place).is_none() {
@@ -206,12 +206,12 @@ impl State {
             return Err(unfit(what));
         }
         let mut runs = Vec::new();
-        self.keys.take_runs(place, &mut runs);
+        self.kept.keys.take_runs(place, &mut runs);
         let mut window = self.windows.take(Some(place));
         let floor = window.over(events);
         self.end_before(plan, floor, (self.not_before, self.number), &mut runs);
         self.windows.put(place, window);
-        self.keys.put_runs(place, &mut runs);
+        self.kept.keys.put_runs(place, &mut runs);
         self.settle_complete(plan, place)
     }
 }

@@ -34,14 +34,14 @@ impl State {
     /// Sends the matches of a key whose turn it is.
     pub(super) fn resolve(&mut self, plan: &Plan, place: u32) -> Result<()> {
         while let Some(first) = self.first_held(place) {
-            let state = &mut self.keys.states[place];
+            let state = &mut self.kept.keys.states[place];
             if state.runs.first().is_some_and(|run| run.start < state.held[first].start) {
                 return Ok(());
             }
             let Some(found) = state.held.remove(first) else { return Ok(()) };
             let ends = self.ends(plan, &found)?;
-            self.release_held(found.time);
-            self.output.matched(found.chain, found.time);
+            self.kept.release_held(found.time);
+            self.kept.output.matched(found.chain, found.time);
             self.prune(place, &ends);
         }
         Ok(())
@@ -49,7 +49,7 @@ impl State {
 
     /// The match whose turn is first.
     fn first_held(&self, place: u32) -> Option<usize> {
-        let held = &self.keys.states[place].held;
+        let held = &self.kept.keys.states[place].held;
         (0..held.len()).min_by(|&one, &other| {
             let (one, other) = (&held[one], &held[other]);
             (one.start, one.moment).cmp(&(other.start, other.moment)).then_with(|| self.by_events(one, other))
@@ -59,8 +59,8 @@ impl State {
     fn by_events(&self, one: &Held, other: &Held) -> Ordering {
         let numbers = |held: &Held| {
             let mut events = Vec::new();
-            self.store.events_of(held.chain, None, &mut events);
-            events.into_iter().map(|event| self.store.number(event)).collect::<Vec<_>>()
+            self.kept.store.events_of(held.chain, None, &mut events);
+            events.into_iter().map(|event| self.kept.store.number(event)).collect::<Vec<_>>()
         };
         numbers(one).cmp(&numbers(other))
     }
@@ -68,14 +68,14 @@ impl State {
     fn ends(&self, plan: &Plan, found: &Held) -> Result<Ends> {
         let target = |variable: u16, last: bool| {
             let mut events = Vec::new();
-            self.store.events_of(found.chain, Some(variable), &mut events);
+            self.kept.store.events_of(found.chain, Some(variable), &mut events);
             let event = if last { events.last() } else { events.first() };
-            event.map(|&event| self.store.number(event))
+            event.map(|&event| self.kept.store.number(event))
         };
         let (variable, last) = match plan.skip {
             Skip::None => return Ok(Ends::Nothing),
             Skip::ToNext => return Ok(Ends::At(found.start)),
-            Skip::PastLastEvent => return Ok(Ends::UpTo(self.store.number(self.store.link(found.chain).event))),
+            Skip::PastLastEvent => return Ok(Ends::UpTo(self.kept.store.number(self.kept.store.link(found.chain).event))),
             Skip::ToFirst(variable) => (variable, false),
             Skip::ToLast(variable) => (variable, true),
         };
@@ -96,18 +96,18 @@ impl State {
     /// Drops what a match puts an end to.
     fn prune(&mut self, place: u32, ends: &Ends) {
         let mut runs = Vec::new();
-        self.keys.take_runs(place, &mut runs);
+        self.kept.keys.take_runs(place, &mut runs);
         runs.retain(|run| {
             let stays = !ends.includes(run.start);
             if !stays {
-                self.store.release(run.chain);
+                self.kept.store.release(run.chain);
             }
             stays
         });
-        self.keys.put_runs(place, &mut runs);
-        for held in self.keys.states[place].held.take_if(|held| ends.includes(held.start)) {
-            self.store.release(held.chain);
-            self.release_held(held.time);
+        self.kept.keys.put_runs(place, &mut runs);
+        for held in self.kept.keys.states[place].held.take_if(|held| ends.includes(held.start)) {
+            self.kept.store.release(held.chain);
+            self.kept.release_held(held.time);
         }
     }
 }

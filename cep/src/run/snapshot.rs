@@ -27,15 +27,15 @@ impl State {
         let group = |key: &Key| KeyGroup::of(key.hash(), max_parallelism);
         let fingerprint = plan.fingerprint();
         let new = || Saver::new(fingerprint, self.reached);
-        for place in self.keys.live() {
-            key(groups.entry(group(&self.keys.states[place].key)).or_insert_with(new), self, place);
+        for place in self.kept.keys.live() {
+            key(groups.entry(group(&self.kept.keys.states[place].key)).or_insert_with(new), self, place);
         }
         for (key_group, rows) in self.waiting_by(plan, group)? {
             groups.entry(key_group).or_insert_with(new).saved.waiting = ipc::encode_rows(&rows)?;
         }
         let mut snapshot = Snapshot::default();
         for (key_group, saver) in groups {
-            let bytes = saver.bytes(&self.store)?;
+            let bytes = saver.bytes(&self.kept.store)?;
             if plan.keys.is_empty() {
                 snapshot.operator.push(bytes);
             } else {
@@ -66,18 +66,18 @@ impl State {
 }
 
 fn key(saver: &mut Saver, state: &State, place: u32) {
-    let of = &state.keys.states[place];
+    let of = &state.kept.keys.states[place];
     let runs = of.runs.iter().map(|run| {
         let Run { node, open, start, start_time, last_time, .. } = *run;
-        SavedRun { chain: saver.chain(&state.store, run.chain), node, open, start, start_time, last_time }
+        SavedRun { chain: saver.chain(&state.kept.store, run.chain), node, open, start, start_time, last_time }
     });
     let runs = runs.collect();
     let held = of.held.iter().map(|held| {
         let Held { start, time, moment, .. } = *held;
-        SavedHeld { chain: saver.chain(&state.store, held.chain), start, time, moment }
+        SavedHeld { chain: saver.chain(&state.kept.store, held.chain), start, time, moment }
     });
     let held = held.collect();
-    let sets = of.runs.sets().map(|sets| SavedSets::of(saver, &state.store, sets));
+    let sets = of.runs.sets().map(|sets| SavedSets::of(saver, &state.kept.store, sets));
     let window = state.windows.get(place).map(|window| (window.count, window.starts.iter().copied().collect()));
     let aside = of.runs.aside().cloned();
     saver.saved.keys.push(SavedKey { key: of.key.clone(), runs, held, sets, window, aside });

@@ -3,13 +3,13 @@
 use super::count_window::{CountWindow, CountWindows};
 use super::evaluate::{Current, bound};
 use super::expire::{Deadlines, Expired, deadline, end_window};
-use super::keys::{KeyState, Keys};
-use super::output::Output;
+use super::kept::Kept;
+use super::keys::KeyState;
 use super::partial::{Held, Run};
+use super::sets::{self, Left};
 use super::shared::{RowTimes, Shared};
 use super::slab::NONE;
 use super::step::{At, Step, Work};
-use super::store::Store;
 use crate::plan::condition::gate::CLOSED;
 use crate::plan::pattern_plan::{Plan, Skip};
 use arrow::array::RecordBatch;
@@ -20,17 +20,14 @@ use egret_core::key::RowKeys;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, EventTime, Result, StateSize, Uncomputed};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 /// Everything a matcher keeps.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) order: TimeOrder,
-    pub(super) store: Store,
-    pub(super) keys: Keys,
+    pub(crate) kept: Kept,
     pub(super) deadlines: Deadlines,
-    pub(super) output: Output,
     pub(super) work: Work,
     /// Counts rows and deadlines, in the order they were looked at.
     pub(super) number: u64,
@@ -39,12 +36,6 @@ pub(crate) struct State {
     pub(super) list: Vec<Run>,
     /// Keys whose deadlines have come; empty in between.
     pub(super) due: Vec<(u32, u32)>,
-    /// The times of matches that are held back, and how many of each.
-    pub(super) held: BTreeMap<i64, usize>,
-    /// When keys whose partial matches are kept as sets, or that are put aside, are to be looked at, with their generation.
-    pub(super) sets_due: BinaryHeap<Reverse<(i64, u32, u32)>>,
-    /// Bytes of memory of all these sets.
-    pub(super) sets_bytes: usize,
     /// Of keys whose partial matches have a window in events.
     pub(super) windows: CountWindows,
     /// How many partial matches were dropped because their key had too many.
@@ -66,18 +57,13 @@ impl State {
         let fields: Vec<_> = plan.stored.iter().map(|&column| plan.rows.arrow().field(column).clone()).collect();
         Self {
             order: TimeOrder::default(),
-            store: Store::new(Arc::new(Schema::new(fields))),
-            keys: Keys::default(),
+            kept: Kept::new(Arc::new(Schema::new(fields))),
             deadlines: Deadlines::new(plan),
-            output: Output::default(),
             work: Work::default(),
             number: 0,
             generation: 0,
             list: Vec::new(),
             due: Vec::new(),
-            held: BTreeMap::new(),
-            sets_due: BinaryHeap::new(),
-            sets_bytes: 0,
             windows: CountWindows::default(),
             dropped: 0,
             clock: i64::MIN,
@@ -90,7 +76,7 @@ impl State {
     /// What could not be computed of rows and matches since this was asked last.
     pub(crate) fn take_wrong(&mut self) -> Vec<Uncomputed> {
         let mut wrong = std::mem::take(&mut self.wrong);
-        wrong.append(&mut self.output.wrong);
+        wrong.append(&mut self.kept.output.wrong);
         wrong
     }
 
@@ -115,11 +101,11 @@ impl State {
             None => RowTimes::Now(now.unwrap_or_default()),
         };
         let mut current = Current::new(rows, plan)?;
-        self.store.begin(stored);
+        self.kept.store.begin(stored);
         let count = current.rows.num_rows();
         for start in (0..count).step_by(ROWS_WARMED) {
             let some = start..count.min(start + ROWS_WARMED);
-            self.keys.warm(&keys, some.clone());
+            self.kept.keys.warm(&keys, some.clone());
             self.rows(plan, &mut current, &keys, times, some)?;
         }
         self.wrong.append(&mut current.wrong);
@@ -136,7 +122,7 @@ impl State {
         shared: Shared<'_>,
         rows: impl Iterator<Item = usize>,
     ) -> Result<Vec<Vec<u64>>> {
-        self.store.begin(shared.stored.clone());
+        self.kept.store.begin(shared.stored.clone());
         let mut current = Current::of_masks(shared.stored, shared.masks, plan);
         self.rows(plan, &mut current, shared.keys, shared.times, rows)?;
         self.wrong.append(&mut current.wrong);
@@ -155,7 +141,7 @@ impl State {
     ) -> Result<()> {
         let mut scratch = Vec::new();
         for row in rows {
-            let place = self.keys.find(keys, row, &mut scratch)?;
+            let place = self.kept.keys.find(keys, row, &mut scratch)?;
             let mask = current.mask(row);
             if place.is_none() && mask & plan.automaton.start.interest == 0 {
                 continue;
@@ -163,23 +149,23 @@ impl State {
             self.number += 1;
             let at = At { row, time: times.of(row), mask, number: self.number };
             self.row(plan, current, keys, at, place)?;
-            self.output.flush_if_full(plan, &mut self.store)?;
+            self.kept.output.flush_if_full(plan, &mut self.kept.store)?;
         }
         Ok(())
     }
 
     /// Is done with a batch.
     fn settle(&mut self, plan: &Plan) -> Result<()> {
-        self.output.flush(plan, &mut self.store)?;
-        self.store.settle()
+        self.kept.output.flush(plan, &mut self.kept.store)?;
+        self.kept.store.settle()
     }
 
     #[inline]
     fn row(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: Option<u32>) -> Result<()> {
         if let Some(place) = place
-            && self.keys.states[place].runs.are_apart()
+            && self.kept.keys.states[place].runs.are_apart()
         {
-            let state = &self.keys.states[place];
+            let state = &self.kept.keys.states[place];
             if state.runs.aside().is_some() {
                 return self.row_aside(plan, current, keys, at, place);
             }
@@ -187,7 +173,9 @@ impl State {
             return if can_change { self.row_in_sets(plan, current, keys, at, place) } else { Ok(()) };
         }
         let place = match place {
-            Some(place) if self.keys.states[place].deadline <= at.time => self.expire_key(plan, place, at.time)?.then_some(place),
+            Some(place) if self.kept.keys.states[place].deadline <= at.time => {
+                self.expire_key(plan, place, at.time)?.then_some(place)
+            }
             place => place,
         };
         // A window in events counts all of them.
@@ -195,6 +183,16 @@ impl State {
             return Ok(());
         }
         self.row_of_key(plan, current, keys, at, place)
+    }
+
+    /// A row of a key whose partial matches are kept as sets.
+    fn row_in_sets(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: u32) -> Result<()> {
+        match sets::row(&mut self.kept, plan, current, keys, at, place)? {
+            Left::Something => Ok(()),
+            Left::Nothing if at.mask & plan.automaton.start.interest == 0 => Ok(()),
+            Left::Nothing => self.row_of_key(plan, current, keys, at, None),
+            Left::TooMuch { sets, limit } => self.put_sets_aside(plan, sets, (place, at), &limit),
+        }
     }
 
     /// A row that can change something of a key.
@@ -209,9 +207,9 @@ impl State {
     ) -> Result<()> {
         let mut runs = std::mem::take(&mut self.list);
         if let Some(place) = place {
-            self.keys.take_runs(place, &mut runs);
+            self.kept.keys.take_runs(place, &mut runs);
         }
-        let step = Step { plan, store: &mut self.store, current, work: &mut self.work, at };
+        let step = Step { plan, store: &mut self.kept.store, current, work: &mut self.work, at };
         let mut changed = step.run(&mut runs)?;
         let mut window = None;
         if let Some(events) = plan.within_events {
@@ -227,7 +225,7 @@ impl State {
                 self.put_aside(plan, keys.key(at.row)?, at.time);
             }
         } else if let Some(place) = place {
-            self.keys.put_runs(place, &mut runs);
+            self.kept.keys.put_runs(place, &mut runs);
         }
         self.list = runs;
         if let (Some(place), Some(window)) = (left, window) {
@@ -249,7 +247,7 @@ impl State {
     /// Ends the partial matches that began before a number, at a time and moment. Says whether there were any.
     pub(super) fn end_before(&mut self, plan: &Plan, floor: u64, (time, moment): (i64, u64), runs: &mut Vec<Run>) -> bool {
         let over = runs.partition_point(|run| run.start < floor);
-        let Self { store, work, output, .. } = self;
+        let Self { kept: Kept { store, output, .. }, work, .. } = self;
         let mut ends = |run: &mut Run| {
             let end = (run.node, run.open);
             let expired = end_window(plan, run, time, |held| {
@@ -271,7 +269,7 @@ impl State {
     #[inline]
     fn matters(&self, plan: &Plan, current: &Current, at: At, place: Option<u32>) -> bool {
         let reaches = |state: &KeyState| at.mask & state.interest != 0 || current.reach(at.row) >= state.bound;
-        at.mask & plan.automaton.start.interest != 0 || place.is_some_and(|place| reaches(&self.keys.states[place]))
+        at.mask & plan.automaton.start.interest != 0 || place.is_some_and(|place| reaches(&self.kept.keys.states[place]))
     }
 
     /// Stores what a row made of the partial matches of a key. Returns the key's place if something is kept of it.
@@ -285,29 +283,29 @@ impl State {
             Some(place) => place,
             None => {
                 self.generation = if self.generation >= NONE - 1 { 0 } else { self.generation + 1 };
-                self.keys.add(keys.key(at.row)?, self.generation)
+                self.kept.keys.add(keys.key(at.row)?, self.generation)
             }
         };
-        let state = &mut self.keys.states[place];
+        let state = &mut self.kept.keys.states[place];
         (state.interest, state.bound) = (0, CLOSED);
         for run in runs.iter() {
             let node = &plan.automaton.nodes[run.node as usize];
             state.interest |= node.interest;
             if !node.gates.is_empty() {
-                state.bound = state.bound.min(bound(plan, &mut self.store, &node.gates, run.chain)?);
+                state.bound = state.bound.min(bound(plan, &mut self.kept.store, &node.gates, run.chain)?);
             }
             if run.last_time == at.time {
                 state.deadline = state.deadline.min(deadline(plan, run));
                 self.deadlines.add(plan, run, place, state.generation);
             }
         }
-        self.keys.put_runs(place, runs);
+        self.kept.keys.put_runs(place, runs);
         self.settle_complete(plan, place)?;
         if self.remove_if_empty(place) {
             return Ok(None);
         }
-        if self.keys.states[place].runs.len() > plan.sets_from {
-            self.change_to_sets(plan, place);
+        if self.kept.keys.states[place].runs.len() > plan.sets_from {
+            sets::change_to_sets(&mut self.kept, plan, place);
         }
         Ok(Some(place))
     }
@@ -315,15 +313,15 @@ impl State {
     /// Sends the complete matches.
     fn deliver_all(&mut self) {
         for found in self.work.complete.drain(..) {
-            self.output.matched(found.chain, found.time);
+            self.kept.output.matched(found.chain, found.time);
         }
     }
 
     /// Puts the complete matches aside, to be sent when it is their turn.
     fn hold_all(&mut self, place: u32) {
         for found in self.work.complete.drain(..) {
-            *self.held.entry(found.time).or_default() += 1;
-            self.keys.states[place].held.push(found);
+            *self.kept.held.entry(found.time).or_default() += 1;
+            self.kept.keys.states[place].held.push(found);
         }
     }
 
@@ -339,27 +337,18 @@ impl State {
 
     /// Forgets a key of which nothing is left.
     pub(super) fn remove_if_empty(&mut self, place: u32) -> bool {
-        let KeyState { runs, held, .. } = &self.keys.states[place];
+        let KeyState { runs, held, .. } = &self.kept.keys.states[place];
         let empty = runs.is_empty() && held.is_empty() && !runs.are_apart();
         if empty {
             self.windows.forget(place);
-            self.keys.remove(place);
+            self.kept.keys.remove(place);
         }
         empty
     }
 
     /// The time of the earliest match that is held back.
     pub(crate) fn held_since(&self) -> Option<i64> {
-        self.held.keys().next().copied()
-    }
-
-    pub(super) fn release_held(&mut self, time: i64) {
-        if let Some(count) = self.held.get_mut(&time) {
-            *count -= 1;
-            if *count == 0 {
-                self.held.remove(&time);
-            }
-        }
+        self.kept.held.keys().next().copied()
     }
 
     /// The clock on the wall in microseconds; it does not go back.
@@ -369,38 +358,38 @@ impl State {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<i64> {
-        let of_sets = self.sets_due.peek().map(|&Reverse((deadline, ..))| deadline);
+        let of_sets = self.kept.sets_due.peek().map(|&Reverse((deadline, ..))| deadline);
         self.deadlines.next().into_iter().chain(of_sets).min()
     }
 
     pub(crate) fn take_output(&mut self, plan: &Plan) -> Result<Vec<(usize, Batch)>> {
-        self.output.flush(plan, &mut self.store)?;
-        Ok(self.output.take())
+        self.kept.output.flush(plan, &mut self.kept.store)?;
+        Ok(self.kept.output.take())
     }
 
     /// Whether a key had too many partial matches that nobody was told of.
     pub(crate) fn has_to_tell(&self) -> bool {
-        self.output.overflows.are_untold()
+        self.kept.output.overflows.are_untold()
     }
 
     /// Says which keys had too many partial matches.
     pub(crate) fn tell(&mut self, pattern: Option<&str>, counters: &Counters) {
-        self.output.overflows.tell(pattern, counters);
+        self.kept.output.overflows.tell(pattern, counters);
     }
 
     pub(crate) fn timed_out(&self) -> u64 {
-        self.output.timed_out_count()
+        self.kept.output.timed_out_count()
     }
 
     pub(crate) fn size(&self) -> StateSize {
-        let held = self.held.values().sum::<usize>() * size_of::<Held>();
+        let held = self.kept.held.values().sum::<usize>() * size_of::<Held>();
         let bytes = self.order.bytes()
-            + self.store.bytes()
-            + self.keys.bytes()
+            + self.kept.store.bytes()
+            + self.kept.keys.bytes()
             + self.deadlines.bytes()
             + held
-            + self.sets_bytes
+            + self.kept.sets_bytes
             + self.windows.bytes();
-        StateSize { keys: self.keys.len() as u64, bytes: bytes as u64 }
+        StateSize { keys: self.kept.keys.len() as u64, bytes: bytes as u64 }
     }
 }

@@ -1,9 +1,11 @@
 //! What time does: partial matches end, matches are decided, and the input is over.
 
 use super::expire::{Expired, deadline, expire};
+use super::kept::Kept;
 use super::keys::KeyState;
 use super::partial::{Held, Run};
 use super::runs::Runs;
+use super::sets;
 use super::state::State;
 use crate::plan::pattern_plan::Plan;
 use egret_core::Result;
@@ -16,7 +18,7 @@ impl State {
     /// Lets time reach `now` for a key. Says whether anything is left of it.
     pub(super) fn expire_key(&mut self, plan: &Plan, place: u32, now: i64) -> Result<bool> {
         loop {
-            let state = &mut self.keys.states[place];
+            let state = &mut self.kept.keys.states[place];
             let next = state.runs.iter().map(|run| deadline(plan, run)).min().unwrap_or(i64::MAX);
             state.deadline = next;
             if next > now || next == i64::MAX {
@@ -24,9 +26,9 @@ impl State {
             }
             self.number += 1;
             let mut runs = std::mem::take(&mut self.list);
-            self.keys.take_runs(place, &mut runs);
+            self.kept.keys.take_runs(place, &mut runs);
             self.expire_at(plan, &mut runs, next);
-            self.keys.put_runs(place, &mut runs);
+            self.kept.keys.put_runs(place, &mut runs);
             self.list = runs;
             self.settle_complete(plan, place)?;
             if self.remove_if_empty(place) {
@@ -36,7 +38,7 @@ impl State {
     }
 
     fn expire_at(&mut self, plan: &Plan, runs: &mut Vec<Run>, now: i64) {
-        let Self { store, work, output, number, not_before, .. } = self;
+        let Self { kept: Kept { store, output, .. }, work, number, not_before, .. } = self;
         let shown = now.max(*not_before);
         runs.retain_mut(|run| {
             if deadline(plan, run) > now {
@@ -61,55 +63,55 @@ impl State {
         self.reached = self.reached.max(time);
         let mut due = std::mem::take(&mut self.due);
         while self.deadlines.pop_before(time, KEYS_WARMED, &mut due) {
-            self.keys.warm_places(&due);
+            self.kept.keys.warm_places(&due);
             for (place, generation) in due.drain(..) {
                 let is_due =
                     |state: &KeyState| state.generation == generation && state.deadline < time && !state.runs.are_apart();
-                if self.keys.states.get(place).is_some_and(is_due) {
+                if self.kept.keys.states.get(place).is_some_and(is_due) {
                     self.expire_key(plan, place, time - 1)?;
-                    self.output.flush_if_full(plan, &mut self.store)?;
+                    self.kept.output.flush_if_full(plan, &mut self.kept.store)?;
                 }
             }
         }
         self.due = due;
-        while let Some(&Reverse((deadline, place, generation))) = self.sets_due.peek()
+        while let Some(&Reverse((deadline, place, generation))) = self.kept.sets_due.peek()
             && deadline < time
         {
-            self.sets_due.pop();
-            match self.keys.states.get(place).filter(|state| state.generation == generation).map(|state| &state.runs) {
-                Some(Runs::Sets(_)) => self.sets_due(plan, place, time - 1)?,
-                Some(Runs::Aside(_)) => self.keys.remove(place),
+            self.kept.sets_due.pop();
+            match self.kept.keys.states.get(place).filter(|state| state.generation == generation).map(|state| &state.runs) {
+                Some(Runs::Sets(_)) => sets::time_has_come(&mut self.kept, plan, place, time - 1)?,
+                Some(Runs::Aside(_)) => self.kept.keys.remove(place),
                 _ => continue,
             }
-            self.output.flush_if_full(plan, &mut self.store)?;
+            self.kept.output.flush_if_full(plan, &mut self.kept.store)?;
         }
-        self.output.flush(plan, &mut self.store)?;
-        self.store.settle()
+        self.kept.output.flush(plan, &mut self.kept.store)?;
+        self.kept.store.settle()
     }
 
     /// The input has ended: nothing that is open can become a match.
     pub(crate) fn end(&mut self, plan: &Plan) -> Result<()> {
         self.advance_to(plan, i64::MAX)?;
-        for place in self.keys.live() {
-            match self.keys.states[place].runs {
+        for place in self.kept.keys.live() {
+            match self.kept.keys.states[place].runs {
                 Runs::Sets(_) => {
-                    self.end_sets(plan, place);
+                    sets::end_sets(&mut self.kept, plan, place);
                     continue;
                 }
                 Runs::Aside(_) => {
-                    self.keys.remove(place);
+                    self.kept.keys.remove(place);
                     continue;
                 }
                 _ => {}
             }
             let mut runs = Vec::new();
-            self.keys.take_runs(place, &mut runs);
-            runs.drain(..).for_each(|run| self.store.release(run.chain));
-            self.keys.put_runs(place, &mut runs);
+            self.kept.keys.take_runs(place, &mut runs);
+            runs.drain(..).for_each(|run| self.kept.store.release(run.chain));
+            self.kept.keys.put_runs(place, &mut runs);
             self.resolve(plan, place)?;
             self.remove_if_empty(place);
         }
-        self.output.flush(plan, &mut self.store)?;
-        self.store.settle()
+        self.kept.output.flush(plan, &mut self.kept.store)?;
+        self.kept.store.settle()
     }
 }

@@ -18,4 +18,5 @@ mod snapshot;
 mod starts;
 
 pub(super) use groups::KeySets;
+pub(super) use outcome::{Left, add_due, change_to_sets, end_sets, judge_sets, put_sets, resolve_sets, row, time_has_come};
 pub(super) use saved::SavedSets;
