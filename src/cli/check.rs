@@ -1,13 +1,14 @@
 //! `egret check` and `egret explain`.
 
 use super::out::{say, show};
+use super::program::read_program;
 use super::sample::show_samples;
 use super::{OK, WRONG, complain};
 use clap::Args;
 use egret::{Plan, Program};
 use egret_core::place::{Access, Place};
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::PathBuf;
 
 /// Which program.
 #[derive(Args)]
@@ -32,21 +33,6 @@ pub(crate) struct ExplainArgs {
     /// A file with some of the input: shows what each pattern keeps of it; with several streams `stream=FILE`, once for each
     #[arg(long, value_name = "FILE")]
     sample: Vec<String>,
-}
-
-/// Reads a program's text.
-pub(crate) fn read_program(path: &Path) -> Result<Program, u8> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let name = path.display().to_string();
-    text.map(|text| Program::new(&name, &text)).map_err(|error| {
-        complain(&format!("{name}: {error}"));
-        WRONG
-    })
 }
 
 /// Plans a program; prints what is wrong with it and what is suspicious.

@@ -5,6 +5,7 @@ mod exit;
 mod generate;
 mod live;
 mod out;
+mod program;
 mod run;
 mod sample;
 mod state;

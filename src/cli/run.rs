@@ -1,8 +1,9 @@
 //! `egret run`.
 
-use super::check::{plan_program, read_program};
+use super::check::plan_program;
 use super::live::Live;
 use super::out::say;
+use super::program::read_program;
 use super::{FAILED, OK, WRONG, complain, summary};
 use clap::Args;
 use egret::engine::{

@@ -1,7 +1,7 @@
 //! `egret check --sample` and `egret explain --sample`: what each pattern keeps of some of the input, and what to do about it.
 
-use super::check::read_program;
 use super::out::say;
+use super::program::read_program;
 use super::summary::{bytes, count};
 use super::{FAILED, OK, complain};
 use egret::cep::{Estimate, show_duration};

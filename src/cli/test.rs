@@ -1,7 +1,7 @@
 //! `egret test`.
 
-use super::check::read_program;
 use super::out::{say, show};
+use super::program::read_program;
 use super::{FAILED, OK, WRONG, complain};
 use clap::Args;
 use egret::testing::{Coverage, Reached, TestReport};

@@ -13,7 +13,7 @@ mod value;
 pub use coverage::{Coverage, Reached};
 pub use expect::{Difference, Finding};
 
-use crate::memory::{MemorySink, MemorySource};
+use crate::memory::MemorySink;
 use crate::planner::{self, Given};
 use crate::{Program, ProgramErrors};
 use coverage::Probes;
@@ -241,6 +241,3 @@ fn refuse_what_cannot_be_tested(
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
-
-/// The sources of a test's job: the rows given, and nothing for all other streams.
-type Sources = BTreeMap<String, MemorySource>;

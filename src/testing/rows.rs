@@ -2,7 +2,7 @@
 
 use super::slice::Slice;
 use super::value::{Clock, time, value};
-use super::{MemorySource, Sources};
+use crate::memory::MemorySource;
 use crate::planner::names::unknown_column;
 use crate::planner::{self, Given as Planned};
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, new_null_array};
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// How long after the row before a row comes that says no time.
 const PACE_US: i64 = 1_000_000;
+
+/// The sources of a test's job: the rows given, and nothing for all other streams.
+pub(super) type Sources = BTreeMap<String, MemorySource>;
 
 /// What a test's job reads.
 pub(super) struct GivenRows {

@@ -36,10 +36,10 @@ impl Kept {
 
     /// A match that was held back goes.
     pub(super) fn release_held(&mut self, time: i64) {
-        if let Some(count) = self.kept.held.get_mut(&time) {
+        if let Some(count) = self.held.get_mut(&time) {
             *count -= 1;
             if *count == 0 {
-                self.kept.held.remove(&time);
+                self.held.remove(&time);
             }
         }
     }

@@ -5,8 +5,8 @@ mod keys;
 mod strip;
 mod text;
 
-use super::check::read_program;
 use super::out::{say, show};
+use super::program::read_program;
 use super::{FAILED, WRONG, complain};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};

@@ -1,7 +1,7 @@
 //! Functions that other engines have in MATCH_RECOGNIZE: what means the same here is rewritten, of the others the help says what to
 //! write in their place.
 
-use super::{FUNCTIONS, is_over_rows, without_semantics};
+use super::clause::{FUNCTIONS, is_over_rows, without_semantics};
 use crate::planner::names::{object_name, quoted, unknown_functions_beside};
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 use egret_dsl::walk;

@@ -1,6 +1,7 @@
 //! MATCH_RECOGNIZE: row patterns of SQL. Names are checked here, the engine of row patterns does the rest; where an event pattern
 //! finds the same matches with less work (see `relaxed`), the engine of event patterns does.
 
+mod clause;
 mod elsewhere;
 mod names;
 mod relaxed;
@@ -8,12 +9,12 @@ mod shape;
 
 use super::Build;
 use super::catalog::Relation;
-use super::enrich::{Ask, at};
+use super::enrich::at;
 use super::names::{Diagnosed, from_error, quoted, unqualified};
 use super::places::placed_by_first;
 use super::query::{From, keep};
+use clause::{Clause, KeyAndOrder, PLACE_FIRST, Reason};
 use egret_cep::CompiledPattern;
-use egret_core::expr::aggregate_function;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_core::row_place::PLACE;
 use egret_core::{Operator, OperatorFactory, OperatorInfo, StateLayout, StreamSchema, Subject};
@@ -26,51 +27,11 @@ use relaxed::relaxed;
 use std::any::Any;
 use std::sync::Arc;
 
-/// Why a row pattern is no event pattern.
-type Reason = String;
-
-/// Functions that expressions of MATCH_RECOGNIZE have besides those of SQL.
-const FUNCTIONS: [&str; 6] = ["first", "last", "prev", "next", "classifier", "match_number"];
-
-/// A function's name without `FINAL` or `RUNNING` before it.
-fn without_semantics(name: &str) -> &str {
-    name.strip_prefix("final.").or_else(|| name.strip_prefix("running.")).unwrap_or(name)
-}
-
-/// Whether it is called over rows of the match.
-fn is_over_rows(name: &str) -> bool {
-    let plain = without_semantics(name);
-    FUNCTIONS.contains(&plain) || aggregate_function(plain).is_some()
-}
-
-/// The measure of the place of a match's first row.
-const PLACE_FIRST: &str = "__place_first";
-
 /// The output with late rows.
 pub(super) const LATE: &str = "late";
 
 /// That of keys with too many partial matches.
 pub(super) const OVERFLOW: &str = "overflow";
-
-/// A clause with its texts rewritten: calls to graphs and models are columns, the stream's name is gone.
-struct Clause<'a> {
-    syntax: &'a MatchRecognize,
-    /// The whole program's text.
-    text: String,
-    pattern: PatternExpr,
-    /// The variables of the pattern, each once: as the language and as the engine of row patterns calls it.
-    variables: Vec<(String, String)>,
-    defines: Vec<(String, Sql)>,
-    measures: Vec<(String, Sql)>,
-    asks: Vec<(Ask, Span)>,
-}
-
-/// Which columns of the input the clause names.
-struct KeyAndOrder {
-    partition: Vec<usize>,
-    /// With whether the largest comes first.
-    order: Vec<(usize, bool)>,
-}
 
 impl Build<'_> {
     /// The rows that a MATCH_RECOGNIZE makes of a relation, as a relation.

@@ -1,7 +1,7 @@
 //! What the texts of a MATCH_RECOGNIZE name must exist, and the order be one in which rows come.
 
+use super::clause::{Clause, KeyAndOrder};
 use super::elsewhere::wrong_functions;
-use super::{Clause, KeyAndOrder};
 use crate::planner::Relation;
 use crate::planner::names::{Diagnosed, has_column, unknown_column};
 use crate::planner::query::From;

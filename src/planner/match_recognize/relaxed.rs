@@ -21,8 +21,8 @@
 //! A condition that reads a row behind a gap breaks (1): the earliest row may not leave a later one what it needs. So do two rows side
 //! by side behind a gap.
 
+use super::clause::{Clause, KeyAndOrder, PLACE_FIRST, Reason, is_over_rows};
 use super::shape::Step;
-use super::{Clause, KeyAndOrder, PLACE_FIRST, Reason, is_over_rows};
 use crate::planner::names::{object_name, quoted, unqualified};
 use egret_cep::{AfterMatch, CompiledPattern, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss};
 use egret_core::StreamSchema;
@@ -350,7 +350,7 @@ fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
 fn without_semantics(mut tree: Expr) -> Expr {
     let _ = walk::expressions_mut(&mut tree, |expr| {
         if let Expr::Function(call) = expr
-            && super::without_semantics(&object_name(&call.name)) != object_name(&call.name)
+            && super::clause::without_semantics(&object_name(&call.name)) != object_name(&call.name)
         {
             call.name.0.remove(0);
         }

@@ -1,0 +1,21 @@
+//! Programs are read.
+
+use super::{WRONG, complain};
+use egret::Program;
+use std::io::Read;
+use std::path::Path;
+
+/// Reads a program's text.
+pub(crate) fn read_program(path: &Path) -> Result<Program, u8> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let name = path.display().to_string();
+    text.map(|text| Program::new(&name, &text)).map_err(|error| {
+        complain(&format!("{name}: {error}"));
+        WRONG
+    })
+}
