@@ -4,7 +4,7 @@ use super::catalog::Relation;
 use super::enrich::{Ask, at};
 use super::names::{Diagnosed, from_error, has_column, quoted, unknown_column, unknown_functions};
 use super::pattern_options::settings;
-use super::pattern_places::place_of;
+use super::pattern_places::{place_of, selected_name, until_conditions};
 use super::pattern_streams::{Several, United, of_stream};
 use super::places::placed_by_content;
 use super::query::keep;
@@ -13,8 +13,7 @@ use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Li
 use egret_core::row_place::PLACE;
 use egret_dsl::sqlparser::ast::Expr;
 use egret_dsl::{
-    CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, SelectItem, Skip, Span, Sql, Until,
-    suggest,
+    CreatePattern, Diagnostic, DurationLit, InnerLink, Name, PatternItem, PatternNode, Skip, Span, Sql, Until, suggest,
 };
 use egret_operators::Stream;
 use std::collections::BTreeMap;
@@ -81,7 +80,12 @@ impl Build<'_> {
             measures.push((PLACE.to_owned(), Expr::Identifier(quoted(PLACE))));
         }
         let mut compiled = CompiledPattern::compile(&pattern, stream.schema(), partition, ties, measures)
-            .map_err(|error| read.fault(&error, place_of(statement, conditions, &error).unwrap_or(statement.pattern.span)))?
+            .map_err(|error| {
+                read.fault(
+                    &error,
+                    place_of(statement, |until| conditions.of_until(until), &error).unwrap_or(statement.pattern.span),
+                )
+            })?
             .with_late_at_prefilter(true)
             .with_uid(&self.ids.of(&statement.name.text))
             .with_overflow(settings.overflow)
@@ -205,11 +209,6 @@ impl Build<'_> {
     }
 }
 
-/// What a selected column is called, by its place in the list.
-pub(super) fn selected_name(number: usize, item: &SelectItem) -> String {
-    item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text)
-}
-
 /// Columns of a match that are called like one before them.
 fn named_twice(statement: &CreatePattern) -> Vec<Diagnostic> {
     let names: Vec<Name> = statement.select.iter().filter_map(|item| item.output_name()).collect();
@@ -227,7 +226,7 @@ fn named_twice(statement: &CreatePattern) -> Vec<Diagnostic> {
 
 /// What events must be, for the pattern engine.
 #[derive(Clone, Copy)]
-pub(super) struct Conditions<'a> {
+struct Conditions<'a> {
     texts: &'a Texts,
     several: Option<&'a Several>,
 }
@@ -241,7 +240,7 @@ impl Conditions<'_> {
         }
     }
 
-    pub(super) fn of_until(self, until: &Until) -> Option<Condition> {
+    fn of_until(self, until: &Until) -> Option<Condition> {
         let sql = self.texts.untils.get(&until.condition.span)?;
         match self.several.and_then(|several| Some((several, several.of_until(until.condition.span)?))) {
             Some((several, stream)) => Some(of_stream(stream, &several.streams[stream], Some(sql))),
@@ -324,12 +323,6 @@ fn inner(link: InnerLink) -> Inner {
         InnerLink::Relaxed => Inner::Relaxed,
         InnerLink::Any => Inner::Any,
     }
-}
-
-/// The conditions that end repetitions.
-pub(super) fn until_conditions(node: &PatternNode) -> Vec<&Until> {
-    let own = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref());
-    own.into_iter().chain(node.item.sequences().iter().flatten().flat_map(until_conditions)).collect()
 }
 
 /// Variables and columns of all texts must exist.

@@ -1,15 +1,19 @@
 //! Where in CREATE PATTERN what an error of the pattern engine is about stands.
 
-use super::pattern::{Conditions, selected_name, until_conditions};
+use egret_cep::Condition;
 use egret_core::{Error, Subject};
-use egret_dsl::{CreatePattern, Name, Span, Until};
+use egret_dsl::{CreatePattern, Name, PatternNode, SelectItem, Span, Until};
 
-/// Where what an error is about stands in a statement.
-pub(super) fn place_of(statement: &CreatePattern, conditions: Conditions<'_>, error: &Error) -> Option<Span> {
-    error.subjects().iter().find_map(|subject| place(statement, conditions, subject))
+/// Where what an error is about stands in a statement; `condition_of`: the condition that ends a repetition, as the engine has it.
+pub(super) fn place_of(
+    statement: &CreatePattern,
+    condition_of: impl Fn(&Until) -> Option<Condition>,
+    error: &Error,
+) -> Option<Span> {
+    error.subjects().iter().find_map(|subject| place(statement, &condition_of, subject))
 }
 
-fn place(statement: &CreatePattern, conditions: Conditions<'_>, subject: &Subject) -> Option<Span> {
+fn place(statement: &CreatePattern, condition_of: &impl Fn(&Until) -> Option<Condition>, subject: &Subject) -> Option<Span> {
     // Of what stands there twice, the second is one too many.
     let variable = |name: &String| statement.pattern.variables().filter(|variable| variable.text == *name).last();
     match subject {
@@ -23,7 +27,7 @@ fn place(statement: &CreatePattern, conditions: Conditions<'_>, subject: &Subjec
             condition.or_else(|| variable(name).map(|variable| variable.span))
         }
         Subject::Until(text) => {
-            let is_it = |until: &&Until| conditions.of_until(until).is_some_and(|condition| condition.to_string() == *text);
+            let is_it = |until: &&Until| condition_of(until).is_some_and(|condition| condition.to_string() == *text);
             until_conditions(&statement.pattern).into_iter().find(is_it).map(|until| until.condition.span)
         }
         Subject::Variable(name) => variable(name).map(|variable| variable.span),
@@ -36,4 +40,15 @@ fn place(statement: &CreatePattern, conditions: Conditions<'_>, subject: &Subjec
 
 fn column(names: &[Name], name: &str) -> Option<Span> {
     names.iter().find(|column| column.text == name).map(|column| column.span)
+}
+
+/// What a selected column is called, by its place in the list.
+pub(super) fn selected_name(number: usize, item: &SelectItem) -> String {
+    item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text)
+}
+
+/// The conditions that end repetitions.
+pub(super) fn until_conditions(node: &PatternNode) -> Vec<&Until> {
+    let own = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref());
+    own.into_iter().chain(node.item.sequences().iter().flatten().flat_map(until_conditions)).collect()
 }

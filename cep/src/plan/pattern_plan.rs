@@ -16,7 +16,7 @@ use egret_core::expr::Expression;
 use egret_core::key::check_key_type;
 use egret_core::overflow::OverflowTable;
 use egret_core::{Error, Result, StreamSchema, Subject};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The plan of a pattern over a stream.

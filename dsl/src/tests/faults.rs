@@ -97,11 +97,12 @@ fn graphs_and_models() {
     check(&model("FEATURES a LABEL l DELAYED BY INTERVAL '1' DAY USING c EVALUATE x y"), "y", "expected `,`, `EVERY`", "");
 }
 
+fn pattern(text: &str, place: &str, message: &str, help: &str) {
+    check(&format!("CREATE PATTERN p ON t MATCH {text} WITHIN INTERVAL '1' DAY SELECT x"), place, message, help);
+}
+
 #[test]
-fn patterns() {
-    let pattern = |text: &str, place: &str, message: &str, help: &str| {
-        check(&format!("CREATE PATTERN p ON t MATCH {text} WITHIN INTERVAL '1' DAY SELECT x"), place, message, help);
-    };
+fn elements_of_patterns() {
     pattern("a{3,2}", "{3,2}", "can never match", "{2,3}");
     pattern("a{0}", "{0}", "can never match", "!a");
     pattern("a{0,0}", "{0,0}", "can never match", "");
@@ -134,6 +135,12 @@ fn patterns() {
     pattern("a !b+", "!b+", "cannot be repeated", "");
     pattern("a ->> !b", "->> !b", "`->>` cannot lead", "-> !b");
     pattern("a !!b", "!!", "expected more of the pattern", "once");
+    pattern("a -> b AND c", "AND", "expected more of the pattern", "a & b");
+    pattern("a OR b", "OR", "expected more of the pattern", "a | b");
+}
+
+#[test]
+fn clauses_of_patterns() {
     pattern("a b DEFINE c AS x", "c", "no variable `c`", "");
     pattern("aa bb DEFINE ab AS x", "ab", "no variable `ab`", "did you mean `aa`?");
     pattern("a b DEFINE a AS x, a AS y", "a", "the definition of `a` stands twice", "");
@@ -173,8 +180,6 @@ fn patterns() {
         "is nothing",
         "",
     );
-    pattern("a -> b AND c", "AND", "expected more of the pattern", "a & b");
-    pattern("a OR b", "OR", "expected more of the pattern", "a | b");
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn reason(error: &arrow::error::ArrowError) -> String {
     match error {
         A::DivideByZero => "division by zero".into(),
         A::ArithmeticOverflow(text) | A::CastError(text) | A::ComputeError(text) | A::ParseError(text) => {
-            crate::expr::in_sql_types(text)
+            crate::type_names::in_sql_types(text)
         }
         A::InvalidArgumentError(text) => text.clone(),
         other => other.to_string(),

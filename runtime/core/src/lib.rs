@@ -34,6 +34,7 @@ mod state;
 mod subject;
 mod time;
 mod time_order;
+mod type_names;
 mod watermark;
 
 pub use bad_rows::{BadRowRule, BadRows, Uncomputed};

@@ -3,8 +3,8 @@
 use super::Finding;
 use super::taken::says_nothing;
 use crate::plan::automaton::ConditionId;
-use crate::plan::pattern_plan::Plan;
 use crate::plan::condition::facts::Facts;
+use crate::plan::pattern_plan::Plan;
 use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
 

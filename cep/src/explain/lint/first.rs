@@ -2,8 +2,8 @@
 
 use super::Finding;
 use crate::plan::automaton::ConditionId;
-use crate::plan::pattern_plan::Plan;
 use crate::plan::condition::{How, Term};
+use crate::plan::pattern_plan::Plan;
 use crate::plan::value::RunValue;
 use datafusion_expr::expr::{Cast, TryCast};
 use datafusion_expr::{BinaryExpr, Expr, Operator};

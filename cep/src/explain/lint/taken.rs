@@ -3,10 +3,10 @@
 
 use super::Finding;
 use super::first::Nulls;
-use crate::plan::automaton::ConditionId;
-use crate::plan::pattern_plan::Plan;
-use crate::plan::condition::facts::Facts;
 use crate::pattern::{Element, Item};
+use crate::plan::automaton::ConditionId;
+use crate::plan::condition::facts::Facts;
+use crate::plan::pattern_plan::Plan;
 use crate::plan::value::{Function, RunValue};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, ScalarValue};

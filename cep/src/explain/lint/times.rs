@@ -2,8 +2,8 @@
 
 use super::Finding;
 use super::taken::column_of;
-use crate::plan::pattern_plan::Plan;
 use crate::pattern::Item;
+use crate::plan::pattern_plan::Plan;
 use crate::plan::value::Function;
 use crate::plan::words::show_duration;
 use datafusion_common::ScalarValue;

@@ -2,9 +2,9 @@
 
 use super::Finding;
 use super::steps::each_element;
+use crate::pattern::Item;
 use crate::plan::automaton::{Node, Target};
 use crate::plan::pattern_plan::Plan;
-use crate::pattern::Item;
 use crate::plan::words::show_duration;
 use std::collections::VecDeque;
 

@@ -31,7 +31,6 @@ pub use compiled::Expression;
 pub use dialect::{parse_changed, parse_expression};
 pub use faults::{Computed, Fault, compute, compute_or_null, mask};
 pub use functions::{aggregate_function, function_names, scalar_function};
-pub(crate) use messages::in_sql_types;
 pub use parts::{aggregated, bare_column};
 pub use plan::Planner;
 pub use rewrite::{Rewrite, any_part, rewrite};

@@ -7,7 +7,6 @@ use super::lengths::{Products, Signs};
 use super::messages::friendly;
 use super::rewrite::rewrite;
 use super::scope::Scope;
-use super::simplify::{coerce, simplify};
 use crate::{Error, Result};
 use arrow::datatypes::DataType;
 use datafusion_common::config::ConfigOptions;

@@ -1,9 +1,9 @@
 //! Types are coerced, constants folded, and comparisons that make no sense refused.
 
+use super::checked::sql_type;
 use super::constant::{check_constants, hide_casts, show_casts};
 use super::messages::friendly;
 use super::scope::Scope;
-use super::checked::sql_type;
 use crate::{Error, Result};
 use arrow::datatypes::DataType;
 use datafusion_expr::simplify::SimplifyContext;
