@@ -44,7 +44,7 @@ fn errors_of_patterns_point_at_what_they_are_about() {
         // Of the selected column, whatever its name is; unnamed ones have none.
         ("a -> b DEFINE a AS amount > 1 SELECT a.id AS b, sum(b.kind) AS a", "the measure 'a'", "sum(b.kind)"),
         ("a -> b SELECT a.id + 1, first(b) + 1", "the measure 'column_2'", "first(b) + 1"),
-        ("a -> b SELECT a.id, b.id", "two columns are named 'id'", "b.id"),
+        ("a -> b SELECT a.id, b.id", "two columns of a match are named `id`", "id"),
         // Where the variable stands, not its condition.
         ("a{20000} -> b DEFINE a AS amount > 1 SELECT b.id AS a", "the most is", "a"),
         ("a -> (b -> c){20000} DEFINE b AS amount > 1 SELECT a.id AS a", "the most is", "b"),
