@@ -83,7 +83,7 @@ impl Program {
                     |diagnostic: &Diagnostic| diagnostic.missing().map(owner).is_some_and(|name| broken.contains(&name.as_str()));
                 more.retain(|diagnostic| !follows(diagnostic));
                 // Nor is it known what an INSERT that does not parse would have written.
-                more.retain(|diagnostic| !(is_broken && diagnostic.cause == Cause::Unwritten));
+                more.retain(|diagnostic| !(is_broken && *diagnostic.cause == Cause::Unwritten));
                 errors_first(&mut more);
                 Err(errors(wrong.into_iter().chain(more).collect()))
             }

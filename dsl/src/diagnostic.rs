@@ -54,7 +54,7 @@ pub struct Diagnostic {
     /// What is good to know besides.
     pub note: Option<String>,
     /// How it is related to others.
-    pub cause: Cause,
+    pub cause: Box<Cause>,
 }
 
 impl Diagnostic {
@@ -69,7 +69,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: impl Into<String>) -> Self {
-        Self { severity, message: message.into(), labels: Vec::new(), help: None, note: None, cause: Cause::Own }
+        Self { severity, message: message.into(), labels: Vec::new(), help: None, note: None, cause: Box::default() }
     }
 
     /// Adds a place and a few words about it.
@@ -105,13 +105,13 @@ impl Diagnostic {
     /// Says how it is related to others.
     #[must_use]
     pub fn because(mut self, cause: Cause) -> Self {
-        self.cause = cause;
+        *self.cause = cause;
         self
     }
 
     /// The name that is not there, if that is what is wrong.
     pub fn missing(&self) -> Option<&str> {
-        match &self.cause {
+        match &*self.cause {
             Cause::Missing(name) => Some(name),
             Cause::Own | Cause::Consequence | Cause::Unwritten => None,
         }

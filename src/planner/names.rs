@@ -17,8 +17,8 @@ pub(crate) fn consequence(span: Span) -> Diagnostic {
 
 /// Takes consequences out, unless there is nothing else.
 pub(crate) fn without_consequences(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    if wrong.iter().any(|diagnostic| diagnostic.cause != Cause::Consequence) {
-        wrong.retain(|diagnostic| diagnostic.cause != Cause::Consequence);
+    if wrong.iter().any(|diagnostic| *diagnostic.cause != Cause::Consequence) {
+        wrong.retain(|diagnostic| *diagnostic.cause != Cause::Consequence);
     }
     wrong
 }

@@ -40,7 +40,7 @@ pub enum Error {
 pub struct Report {
     message: String,
     context: Vec<String>,
-    help: Option<String>,
+    help: Option<Box<str>>,
     subjects: Vec<Subject>,
 }
 
@@ -107,7 +107,7 @@ impl Error {
     /// Says what the reader can do.
     #[must_use]
     pub fn help(mut self, remedy: impl Into<String>) -> Self {
-        self.report_mut().help = Some(remedy.into());
+        self.report_mut().help = Some(remedy.into().into_boxed_str());
         self
     }
 

@@ -165,7 +165,7 @@ impl Times<'_> {
     fn counted(&self, of: &Expr, op: Operator, than: f64) -> Option<(Operator, Sum)> {
         let (sum, unit) = self.divided(of)?;
         let us = than * unit;
-        let is_least = matches!(op, Operator::Gt | Operator::GtEq | Operator::Eq) && us >= 0.0 && us < 1e18;
+        let is_least = matches!(op, Operator::Gt | Operator::GtEq | Operator::Eq) && (0.0..1e18).contains(&us);
         let than = Sum { us: us as i128, ..Sum::default() };
         is_least.then_some((Operator::GtEq, sum.plus(than, -1)?))
     }

@@ -108,6 +108,7 @@ pub fn parse_changed(text: &str, change: impl FnOnce(&mut Vec<TokenWithSpan>)) -
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use datafusion_sql::sqlparser::ast::BinaryOperator;
 
