@@ -1,5 +1,5 @@
-//! `lpad` and `rpad` whose length comes from a row: a negative one makes an empty text, one that is far too large cannot be computed.
-//! DataFusion takes the memory for all rows first, whatever they ask for.
+//! `lpad` and `rpad` whose length comes from a row: one below zero makes an empty text, as in PostgreSQL, and one above a limit cannot
+//! be computed, so that no row can ask for all the memory.
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
