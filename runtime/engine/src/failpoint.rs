@@ -5,12 +5,13 @@
 //! unless the variable has more of them: with `manifest@3,give@1` the first process dies at the one, the second at the other. The
 //! process says on standard error where it dies, so that a test knows that it came there.
 
-use crate::processes::RESTARTS;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 const VARIABLE: &str = "EGRET_FAIL_POINT";
+/// Says how often the job was started before, in processes that are started again.
+pub(crate) const RESTARTS: &str = "EGRET_RESTARTS";
 
 /// The points there are, in the order in which a job comes to them.
 pub const FAIL_POINTS: [&str; 13] = [

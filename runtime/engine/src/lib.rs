@@ -6,29 +6,38 @@
 //! * `flow` is the one folder that imports timely: messages on the wire, partitioning, and the dataflow itself.
 
 mod checkpoint;
+mod config;
 mod credit;
 mod driver;
 mod failpoint;
 mod flow;
 mod holds;
+mod instances;
 mod processes;
 mod reader;
+mod rendezvous;
+mod report;
 mod restart;
 mod run;
 mod screen;
 mod shared;
 mod sink;
 mod source_clock;
+mod source_spec;
 mod split_task;
 mod splits;
 mod ticks;
 mod watchdog;
+mod workers;
 
 pub use checkpoint::{CheckpointConfig, CheckpointReport};
+pub use config::RunConfig;
 pub use egret_core::{Clock, ManualClock, SystemClock};
 pub use failpoint::FAIL_POINTS;
-pub use processes::{ProcessRole, process_role};
+pub use processes::process_role;
+pub use rendezvous::ProcessRole;
+pub use report::{JobReport, NodeReport};
 pub use restart::{RestartStrategy, parse_interval};
-pub use run::{JobReport, NodeReport, RunConfig, can_be_supervised, run};
+pub use run::{can_be_supervised, run};
 pub use shared::{Progress, StopHandle};
 pub use watchdog::when_it_does_not_stop;

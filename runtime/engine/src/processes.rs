@@ -4,30 +4,27 @@
 //! meet in a folder: each listens on a free loopback port and writes the address there. When one is lost, the others are
 //! ended too: timely cannot go on without it, by design.
 
-use crate::checkpoint::AttemptDescriptor;
+use crate::config::RunConfig;
+use crate::failpoint::RESTARTS;
 use crate::flow::{Wiring, connect};
+use crate::rendezvous::{ProcessRole, write_whole};
+use crate::report::JobReport;
 use crate::restart::{Restarts, Verdict};
-use crate::run::{JobReport, RunConfig, run_here};
 use crate::watchdog::when_it_does_not_stop;
+use crate::workers::run_workers;
 use egret_core::metrics::JobMetrics;
 use egret_core::{Error, EventTime, JobGraph, Result};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 const NUMBER: &str = "EGRET_PROCESS";
 const COUNT: &str = "EGRET_PROCESSES";
 const FOLDER: &str = "EGRET_RENDEZVOUS";
-/// The file in which the first process announces its [`AttemptDescriptor`].
-const DESCRIPTOR: &str = "attempt";
-/// How often the job was started before, in processes that are started again.
-pub(crate) const RESTARTS: &str = "EGRET_RESTARTS";
 /// The first line of an error's file where starting again may help, and where it may not.
 const PASSING: &str = "passing";
 const LASTING: &str = "lasting";
@@ -43,15 +40,6 @@ const LOST_PEER: i32 = 76;
 const NOT_RUN: i32 = 2;
 /// How long a process has to end when the job is stopped: longer than it waits for a checkpoint.
 const STOP_PATIENCE: Duration = Duration::from_secs(12);
-
-/// Which process of a job this one is, if it was started by another.
-#[derive(Clone, Debug)]
-pub struct ProcessRole {
-    /// Its number, from 0.
-    pub number: usize,
-    count: usize,
-    folder: PathBuf,
-}
 
 /// Whether this process was started by [`crate::run`] of another, and as which.
 pub fn process_role() -> Option<ProcessRole> {
@@ -76,7 +64,7 @@ pub(crate) fn be_child(role: &ProcessRole, job: &JobGraph, config: &RunConfig) -
         1 => Ok(Wiring::Threads(config.workers)),
         _ => meet(role).map(|sockets| Wiring::Sockets { threads: config.workers, process: role.number, sockets }),
     };
-    let result = wiring.and_then(|wiring| run_here(job, &config, wiring, Some(role)));
+    let result = wiring.and_then(|wiring| run_workers(job, &config, wiring, Some(role)));
     let status = match result {
         Ok(report) => {
             write_report(role, &report);
@@ -88,39 +76,6 @@ pub(crate) fn be_child(role: &ProcessRole, job: &JobGraph, config: &RunConfig) -
         }
     };
     std::process::exit(status)
-}
-
-impl ProcessRole {
-    #[cfg(test)]
-    pub(crate) fn in_folder(number: usize, count: usize, folder: &Path) -> Self {
-        Self { number, count, folder: folder.to_owned() }
-    }
-
-    /// Announces the attempt to the other processes of the job.
-    pub(crate) fn send_descriptor(&self, descriptor: AttemptDescriptor) {
-        self.announce(DESCRIPTOR, &descriptor);
-    }
-
-    /// Waits until the first process has found what the job goes on from.
-    pub(crate) fn wait_for_descriptor(&self) -> Result<AttemptDescriptor> {
-        self.wait_for(DESCRIPTOR)
-    }
-
-    /// Announces something to the other processes of the job, under a name.
-    pub(crate) fn announce(&self, name: &str, what: &impl Serialize) {
-        let bytes = serde_json::to_vec(what).expect("it is plain data");
-        write_whole(&self.folder.join(name), &bytes);
-    }
-
-    /// Waits until the first process has announced something. However long that takes: if it ends, the supervisor ends this one.
-    pub(crate) fn wait_for<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        loop {
-            match fs::read(self.folder.join(name)) {
-                Ok(bytes) => return serde_json::from_slice(&bytes).map_err(|error| Error::bug(error.to_string())),
-                Err(_) => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
-    }
 }
 
 fn meet(role: &ProcessRole) -> Result<Vec<Option<std::net::TcpStream>>> {
@@ -200,15 +155,6 @@ fn write_report(role: &ProcessRole, report: &JobReport) {
 fn write_json(path: &Path, report: &JobReport) {
     let bytes = serde_json::to_vec(report).expect("a report is plain data");
     write_whole(path, &bytes);
-}
-
-/// Writes a file that readers see whole or not at all. The folder is temporary: if it cannot be written the supervisor misses the
-/// file and says so.
-fn write_whole(path: &Path, bytes: &[u8]) {
-    let temporary = path.with_extension("new");
-    if fs::write(&temporary, bytes).is_ok() {
-        let _ = fs::rename(&temporary, path);
-    }
 }
 
 fn read_json(path: &Path) -> Option<JobReport> {

@@ -5,6 +5,7 @@ use crate::driver::{ControlEvent, Outgoing};
 use crate::holds::{Change, Watch};
 use crate::screen::{Far, Screen};
 use crate::source_clock::SourceClock;
+use crate::source_spec::SourceSpec;
 use crate::split_task::SplitTask;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
@@ -12,10 +13,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
 use egret_core::metrics::{Counters, Hold};
 use egret_core::row_place::place_field;
-use egret_core::{
-    BadRow, Batch, Clock, Error, EventTime, MAIN, Poll, Result, Source, SplitStart, SplitWatermark, WatermarkStrategy, micros_of,
-};
-use std::collections::BTreeMap;
+use egret_core::{BadRow, Batch, Clock, Error, EventTime, MAIN, Poll, Result, SplitWatermark, WatermarkStrategy, micros_of};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,31 +50,6 @@ pub(crate) struct SourceTask {
     meets: Vec<Arc<Counters>>,
     /// Whether rows get their places.
     places: bool,
-}
-
-/// What a source task is made of.
-pub(crate) struct SourceSpec<'a> {
-    pub(crate) name: Arc<str>,
-    pub(crate) source: &'a Arc<dyn Source>,
-    pub(crate) strategy: Option<WatermarkStrategy>,
-    pub(crate) columns: &'a [usize],
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) worker: usize,
-    pub(crate) workers: usize,
-    /// All splits, as they were listed for all workers.
-    pub(crate) splits: &'a [SplitStart],
-    /// The ranks of these splits among all of the job.
-    pub(crate) ranks: &'a [u32],
-    /// Whether rows get their places, as one more column.
-    pub(crate) places: bool,
-    /// Where a checkpoint says that splits are, by their ids then.
-    pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
-    /// How far event time has come.
-    pub(crate) clock: SourceClock,
-    /// Processing time.
-    pub(crate) wall: Arc<dyn Clock>,
-    /// The counters of the sources whose rows meet those of this one downstream, its own among them.
-    pub(crate) meets: Vec<Arc<Counters>>,
 }
 
 impl SourceTask {

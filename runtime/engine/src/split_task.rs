@@ -1,7 +1,7 @@
 //! One split as it is read: its reader, its watermark, and whether it is waited for.
 
 use crate::checkpoint::{Activity, SplitPosition};
-use crate::reader::SourceSpec;
+use crate::source_spec::SourceSpec;
 use egret_core::row_place::SplitPlaces;
 use egret_core::{EventTime, Result, SourceReader, SplitStart, SplitWatermark};
 

@@ -7,7 +7,7 @@
 //! source lists them. A checkpoint keeps the ranks; splits that it does not know come behind those that it does.
 
 use crate::checkpoint::Restored;
-use crate::processes::ProcessRole;
+use crate::rendezvous::ProcessRole;
 use egret_core::job::{NodeId, NodeKind};
 use egret_core::{Error, JobGraph, RestoredSplit, Result, Source, Split, SplitStart};
 use serde::{Deserialize, Serialize};

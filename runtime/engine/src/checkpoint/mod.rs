@@ -9,6 +9,7 @@
 mod answers;
 mod config;
 mod coordinator;
+mod fencing;
 mod messages;
 mod participant;
 mod restored;

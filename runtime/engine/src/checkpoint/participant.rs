@@ -9,7 +9,6 @@ use super::coordinator::{Command, Coordinator, STOP_MS};
 use super::messages::{CheckpointMessage, Kind, Why, WrittenPart};
 use super::writer::{Contribution, Request, Writer, Written};
 use crate::failpoint::fail_point;
-use crate::flow::Activator;
 use crate::shared::Failure;
 use egret_core::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
@@ -88,7 +87,8 @@ pub(crate) struct Participant {
     chains: HashMap<String, Chain>,
     inbox: Vec<CheckpointMessage>,
     outbox: Vec<(usize, CheckpointMessage)>,
-    activators: Vec<Activator>,
+    /// Each makes somebody of this worker look again.
+    wakers: Vec<Box<dyn Fn()>>,
     /// The clock on the wall, for manifests; all else goes by time that never goes back.
     time_ms: i64,
 }
@@ -122,7 +122,7 @@ impl Participant {
             chains: HashMap::new(),
             inbox: Vec::new(),
             outbox: Vec::new(),
-            activators: Vec::new(),
+            wakers: Vec::new(),
             time_ms: 0,
         };
         if instances.sources == 0 {
@@ -168,9 +168,9 @@ impl Participant {
         self.over && self.outbox.is_empty()
     }
 
-    /// Is called when something has changed for those who wait.
-    pub(crate) fn register(&mut self, activator: Activator) {
-        self.activators.push(activator);
+    /// Calls `wake` whenever something has changed for those who wait.
+    pub(crate) fn register(&mut self, wake: impl Fn() + 'static) {
+        self.wakers.push(Box::new(wake));
     }
 
     /// A source of this worker has been read to its end.
@@ -387,7 +387,7 @@ impl Participant {
     }
 
     fn wake(&self) {
-        self.activators.iter().for_each(Activator::activate);
+        self.wakers.iter().for_each(|wake| wake());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::SplitPosition;
 use super::messages::{KIND, Kind};
-use crate::flow::{has_instance, instance};
+use crate::instances::{has_instance, instance};
 use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{Committable, Error, JobGraph, OperatorInfo, Result, Snapshot};
 use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, Part, PartKind, PartState};

@@ -2,11 +2,12 @@
 
 use super::config::{CheckpointConfig, CheckpointCounters};
 use super::coordinator::{Coordinator, Pace};
+use super::fencing::unless_taken_over;
 use super::participant::{Instances, Participant};
 use super::restored::{Restored, Takers, identity, is_finished};
 use super::writer::{Writer, WriterSpec};
 use crate::failpoint::fail_point;
-use crate::flow::{JobShared, has_instance};
+use crate::instances::has_instance;
 use egret_core::job::{Node, NodeKind};
 use egret_core::{Error, JobGraph, Result, SinkAttempt};
 use egret_state::checkpoint::{Attempt, Checkpoints, Difference, JobIdentity, Manifest, check_differences};
@@ -26,22 +27,6 @@ pub(crate) struct CheckpointRun {
     /// What sinks need to know of it, but for what they have to publish.
     sinks: SinkAttempt,
     pub(crate) counters: Arc<CheckpointCounters>,
-}
-
-/// An error of an attempt. If another run of the job has taken over it says that and nothing else: the other removes what this one
-/// wrote, so this one may well stumble over a file that is gone.
-pub(super) fn unless_taken_over(checkpoints: &Checkpoints, attempt: u64, error: Error) -> Error {
-    match checkpoints.attempt_after(attempt) {
-        Ok(Some(by)) => taken_over(checkpoints, by),
-        _ => error,
-    }
-}
-
-/// It lasts: this run would take over from the other, which would take over from it.
-pub(super) fn taken_over(checkpoints: &Checkpoints, by: u64) -> Error {
-    let place = checkpoints.describe();
-    Error::job(format!("another run of the job (attempt {by}) has taken over the checkpoints in {place}"))
-        .help("one run at a time: stop the other one, or give each a folder of its own")
 }
 
 /// How an attempt begins.
@@ -185,22 +170,22 @@ impl CheckpointRun {
         SinkAttempt { committables, ..self.sinks.clone() }
     }
 
-    /// A worker's part.
+    /// A worker's part, of so many workers; `now_ms` is time that passes.
     ///
     /// # Errors
     /// There can be no more threads.
-    pub(crate) fn participant(&self, shared: &JobShared, worker: usize) -> Result<Participant> {
+    pub(crate) fn participant(&self, job: &JobGraph, worker: usize, workers: usize, now_ms: i64) -> Result<Participant> {
         let mut instances = Instances::default();
-        for (_, node) in shared.job.nodes().filter(|(_, node)| has_instance(node, worker)) {
+        for (_, node) in job.nodes().filter(|(_, node)| has_instance(node, worker)) {
             instances.all += 1;
             self.counters.answers.expect(worker, &node.name);
             instances.sources += usize::from(matches!(node.kind, NodeKind::Source { .. }));
             instances.sinks += usize::from(matches!(node.kind, NodeKind::Sink(_)));
         }
-        let coordinator = || Coordinator::new(shared.workers, self.pace, self.first, shared.clock.passed_ms());
+        let coordinator = || Coordinator::new(workers, self.pace, self.first, now_ms);
         let mut attempt = self.attempt.lock().unwrap_or_else(PoisonError::into_inner);
         let attempt = if worker == 0 { attempt.take() } else { None };
         let (writer, counters) = (Writer::start(self.spec.clone(), attempt)?, Arc::clone(&self.counters));
-        Ok(Participant::new(worker, shared.workers, instances, (worker == 0).then(coordinator), writer, counters, self.first))
+        Ok(Participant::new(worker, workers, instances, (worker == 0).then(coordinator), writer, counters, self.first))
     }
 }

@@ -1,7 +1,7 @@
 //! Writes parts and manifests on a thread of its own, so that the worker goes on meanwhile.
 
+use super::fencing::{taken_over, unless_taken_over};
 use super::messages::{KIND, Kind, WrittenPart};
-use super::run::{taken_over, unless_taken_over};
 use crate::failpoint::fail_point;
 use egret_core::{Error, Result, SnapshotHandle};
 use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part, PartState};

@@ -4,9 +4,10 @@
 //! operator's waits aside until every sender has ended this one; then the operator's state is that of the epoch's end, and
 //! its part of the checkpoint.
 
+use super::job_shared::number;
 use super::message::Payload;
-use super::number;
-use super::operator::{Arrival, Task, TaskInput, send_event};
+use super::operator::{Arrival, Task, TaskInput};
+use super::output::send_event;
 use crate::checkpoint::Contribution;
 use crate::driver::{ControlEvent, Driver};
 use egret_core::job::NodeKind;

@@ -1,9 +1,11 @@
 //! Carries what workers tell each other about checkpoints, beside the rows of the job.
 
+use super::backpressure::Backpressure;
+use super::input::InputStream;
+use super::job_shared::{JobShared, ParticipantHandle};
 use super::message::{Message, Payload};
-use super::operator::{OutputHandle, send};
+use super::output::{OutputHandle, send};
 use super::partition::Rule;
-use super::{Backpressure, InputStream, JobShared, ParticipantHandle};
 use crate::checkpoint::CheckpointMessage;
 use std::sync::Arc;
 use timely::dataflow::Scope;
@@ -17,7 +19,8 @@ pub(super) fn build(scope: Scope<'_, u64>, participant: &ParticipantHandle, shar
     let mut builder = OperatorBuilder::new("checkpoints: send".to_owned(), scope);
     let (output, said) = builder.new_output();
     let mut output: OutputHandle = OutputBuilder::from(output);
-    participant.borrow_mut().register(scope.activator_for(builder.operator_info().address));
+    let activator = scope.activator_for(builder.operator_info().address);
+    participant.borrow_mut().register(move || activator.activate());
     let outbox = participant.clone();
     builder.build(move |mut capabilities| {
         let mut capability = capabilities.pop();

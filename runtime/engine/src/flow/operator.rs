@@ -1,9 +1,12 @@
 //! An operator or sink as a timely operator: pulls messages, calls the driver, sends what it gives.
 
 use super::backpressure::Backpressure;
+use super::input::{AnyInput, InputStream};
+use super::job_shared::{JobShared, ParticipantHandle};
 use super::message::{Message, Payload};
-use super::{ForwardPact, InputStream, JobShared, ParticipantHandle, has_instance};
-use crate::driver::{ControlEvent, Driver, Outgoing, guard};
+use super::output::{OutputHandle, send, send_event};
+use crate::driver::{Driver, Outgoing, guard};
+use crate::instances::has_instance;
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext};
@@ -12,12 +15,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use timely::communication::Pull;
-use timely::container::NoopBuilder;
-use timely::dataflow::channels::Message as TimelyMessage;
+use timely::dataflow::channels::pact::Pipeline as ForwardPact;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::generic::{InputHandleCore, OutputBuilder};
-use timely::dataflow::operators::{Capability, InputCapability};
 use timely::dataflow::{Scope, Stream};
 use timely::progress::frontier::MutableAntichain;
 use timely::progress::operate::FrontierInterest;
@@ -25,19 +26,6 @@ use timely::scheduling::Activator;
 
 /// How long to wait before looking again whether an edge has drained.
 const PRESSURE_RETRY: Duration = Duration::from_micros(500);
-
-/// An input handle whatever its pact.
-pub(super) trait AnyInput {
-    fn pull(&mut self, take: &mut dyn FnMut(InputCapability<u64>, Message));
-}
-
-impl<P: Pull<TimelyMessage<u64, Message>>> AnyInput for InputHandleCore<u64, Message, P> {
-    fn pull(&mut self, take: &mut dyn FnMut(InputCapability<u64>, Message)) {
-        self.for_each(|capability, message| take(capability, std::mem::take(message)));
-    }
-}
-
-pub(super) type OutputHandle = OutputBuilder<u64, NoopBuilder<Message>>;
 
 /// Builds node `id`; returns its output streams (for a sink an empty one, to be probed).
 pub(super) fn build<'scope>(
@@ -77,7 +65,8 @@ pub(super) fn build<'scope>(
     let (shared, participant, name, uid) =
         (Arc::clone(shared), participant.cloned(), Arc::clone(&node.name), Arc::clone(&node.uid));
     if let Some(participant) = &participant {
-        participant.borrow_mut().register(scope.activator_for(address));
+        let activator = scope.activator_for(address);
+        participant.borrow_mut().register(move || activator.activate());
     }
     builder.build_reschedule(move |capabilities| {
         let mut task = Task {
@@ -336,49 +325,4 @@ fn deliver(
         }
         Payload::Event { sender, event } => driver.event(input, sender as usize, event, now_ms, out),
     }
-}
-
-/// Sends one message.
-pub(super) fn send(output: &mut OutputHandle, capability: &Capability<u64>, mut message: Message) {
-    output.activate().session_with_builder(capability).give_container(&mut message);
-}
-
-/// Sends a control event to every worker, one message each: an exchange may not copy what it carries.
-pub(super) fn send_event(
-    output: &mut OutputHandle,
-    capability: &Capability<u64>,
-    worker: usize,
-    workers: usize,
-    event: ControlEvent,
-) {
-    for target in 0..workers {
-        send(output, capability, Message::event(worker, target, event));
-    }
-}
-
-/// Makes one addressed copy of rows for every worker; control events are addressed already.
-pub(super) fn broadcast<'scope>(stream: Stream<'scope, u64, Message>, workers: usize) -> Stream<'scope, u64, Message> {
-    let scope = stream.scope();
-    let mut builder = OperatorBuilder::new("broadcast".to_owned(), scope);
-    let mut input = builder.new_input(stream, ForwardPact);
-    builder.set_notify_for(0, FrontierInterest::Never);
-    let (output, copies) = builder.new_output();
-    let mut output: OutputHandle = OutputBuilder::from(output);
-    builder.build(move |capabilities| {
-        drop(capabilities);
-        move |_frontiers| {
-            input.for_each(|capability, message| {
-                let capability = capability.retain_least(0).expect("every message travels under one engine time");
-                let message = std::mem::take(message);
-                if let Payload::Rows(batch) = &message.payload {
-                    for target in 0..workers {
-                        send(&mut output, &capability, Message::rows(batch.clone()).addressed(target));
-                    }
-                } else {
-                    send(&mut output, &capability, message);
-                }
-            });
-        }
-    });
-    copies
 }

@@ -1,14 +1,16 @@
 //! A source as a timely operator: reads while it has credit, moves its tick with the clock.
 
 use super::alignment::Aligned;
+use super::job_shared::{JobShared, ParticipantHandle, number};
 use super::message::Message;
-use super::operator::{send, send_event};
-use super::{JobShared, ParticipantHandle, has_instance, number};
+use super::output::{send, send_event};
 use crate::checkpoint::{Contribution, SplitPosition};
 use crate::credit::Credit;
 use crate::driver::{ControlEvent, Outgoing, guard};
-use crate::reader::{Next, SourceSpec, SourceTask};
+use crate::instances::has_instance;
+use crate::reader::{Next, SourceTask};
 use crate::source_clock::SourceClock;
+use crate::source_spec::SourceSpec;
 use crate::ticks::Ticks;
 use egret_core::job::{NodeId, NodeKind};
 use egret_core::metrics::Counters;
@@ -69,7 +71,8 @@ pub(super) fn build<'scope>(
     let activator = scope.activator_for(builder.operator_info().address);
     let (shared, probe, participant) = (Arc::clone(shared), probe.clone(), participant.cloned());
     if let Some(participant) = &participant {
-        participant.borrow_mut().register(scope.activator_for(builder.operator_info().address));
+        let activator = scope.activator_for(builder.operator_info().address);
+        participant.borrow_mut().register(move || activator.activate());
     }
     let uid = Arc::clone(&node.uid);
     let first = participant.as_ref().map(|participant| participant.borrow().first());

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::source_spec::SourceSpec;
 use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_core::ManualClock;
 use egret_core::batch::micros;
+use egret_core::{Source, SplitStart};
 use egret_core::{SourceReader, Split, StreamSchema};
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 

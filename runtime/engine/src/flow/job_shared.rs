@@ -1,0 +1,59 @@
+//! What the workers of a process share while they run a job, and what a worker's sources, operators and sinks share.
+
+use super::alignment::Alignment;
+use super::backpressure::Backpressure;
+use crate::checkpoint::{CheckpointRun, Participant, Restored};
+use crate::instances::instance;
+use crate::shared::{Busy, Failure, Progress, StopHandle};
+use crate::source_clock::SourceClock;
+use crate::splits::SplitLists;
+use egret_core::job::{Node, NodeId};
+use egret_core::metrics::JobMetrics;
+use egret_core::{Clock, Epoch, JobGraph, OperatorInfo};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What all workers of a process work with.
+pub(crate) struct JobShared {
+    pub(crate) job: JobGraph,
+    pub(crate) metrics: JobMetrics,
+    pub(crate) failure: Failure,
+    pub(crate) stop: StopHandle,
+    pub(crate) progress: Progress,
+    /// Which node each worker of this process is in, by the worker's number less the first one's.
+    pub(crate) busy: Arc<Busy>,
+    /// The first worker of this process.
+    pub(crate) first_worker: usize,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) batch_rows: usize,
+    pub(crate) in_flight_bytes: usize,
+    pub(crate) workers: usize,
+    /// Of the sources that make watermarks.
+    pub(crate) alignment: HashMap<NodeId, Arc<Alignment>>,
+    /// Of the sources whose splits can be idle: the clock that their readers share.
+    pub(crate) clocks: HashMap<NodeId, SourceClock>,
+    /// What is to be read of every source.
+    pub(crate) splits: SplitLists,
+    /// How checkpoints are made, if they are.
+    pub(crate) checkpoints: Option<CheckpointRun>,
+    /// What the job goes on from.
+    pub(crate) restored: Option<Restored>,
+    /// One an edge, in the order in which [`JobGraph::inputs`] lists them, nodes in topological order.
+    pub(crate) backpressure: HashMap<(NodeId, usize), Arc<Backpressure>>,
+}
+
+impl JobShared {
+    pub(crate) fn info(&self, node: &Node, worker: usize) -> OperatorInfo {
+        instance(&self.job, node, self.workers, worker)
+    }
+}
+
+/// A worker's part in checkpoints, as its sources, operators and sinks share it.
+pub(crate) type ParticipantHandle = Rc<RefCell<Participant>>;
+
+/// The number of a checkpoint as an epoch. There are four billion of them: one every second for 136 years.
+pub(crate) fn number(epoch: u64) -> Epoch {
+    Epoch(u32::try_from(epoch).unwrap_or(u32::MAX))
+}

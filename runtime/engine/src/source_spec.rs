@@ -1,0 +1,33 @@
+//! What the readers of a source's splits on a worker are made of.
+
+use crate::checkpoint::SplitPosition;
+use crate::source_clock::SourceClock;
+use egret_core::metrics::Counters;
+use egret_core::{Clock, Source, SplitStart, WatermarkStrategy};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a source task is made of.
+pub(crate) struct SourceSpec<'a> {
+    pub(crate) name: Arc<str>,
+    pub(crate) source: &'a Arc<dyn Source>,
+    pub(crate) strategy: Option<WatermarkStrategy>,
+    pub(crate) columns: &'a [usize],
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) worker: usize,
+    pub(crate) workers: usize,
+    /// All splits, as they were listed for all workers.
+    pub(crate) splits: &'a [SplitStart],
+    /// The ranks of these splits among all of the job.
+    pub(crate) ranks: &'a [u32],
+    /// Whether rows get their places, as one more column.
+    pub(crate) places: bool,
+    /// Where a checkpoint says that splits are, by their ids then.
+    pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
+    /// How far event time has come.
+    pub(crate) clock: SourceClock,
+    /// Processing time.
+    pub(crate) wall: Arc<dyn Clock>,
+    /// The counters of the sources whose rows meet those of this one downstream, its own among them.
+    pub(crate) meets: Vec<Arc<Counters>>,
+}

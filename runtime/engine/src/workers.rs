@@ -1,0 +1,137 @@
+//! Runs the workers of one process: what they share is made here, and what they did is reported.
+
+use crate::checkpoint::{self, CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start, Takers};
+use crate::config::RunConfig;
+use crate::flow::{Alignment, Backpressure, JobShared, Wiring, execute};
+use crate::rendezvous::ProcessRole;
+use crate::report::JobReport;
+use crate::shared::Failure;
+use crate::source_clock::SourceClock;
+use crate::splits::SplitLists;
+use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
+use egret_core::metrics::JobMetrics;
+use egret_core::{Error, JobGraph, Result, SinkContext};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Counters for every node of a job.
+pub(crate) fn metrics_of(job: &JobGraph) -> JobMetrics {
+    JobMetrics { nodes: job.nodes().map(|(_, node)| (Arc::clone(&node.name), Arc::default())).collect() }
+}
+
+/// Runs this process's part of a job.
+pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, role: Option<&ProcessRole>) -> Result<JobReport> {
+    let process = role.map_or(0, |role| role.number);
+    let metrics = metrics_of(job);
+    config.progress.install(metrics.clone());
+    let workers = config.workers * config.processes;
+    let local = process * config.workers..(process + 1) * config.workers;
+    let takers = Takers::new(job, workers, &local);
+    let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, &takers, role)).transpose()?;
+    let (checkpoints, restored) = match start {
+        Some(Start { run, restored: Some(restored), is_finished: true }) => {
+            return publish_last(job, workers, process, &run, &restored).map_err(|error| run.unless_taken_over(error));
+        }
+        Some(start) => (Some(start.run), start.restored),
+        None => (None, None),
+    };
+    let names = job.nodes().map(|(_, node)| Arc::clone(&node.name)).collect();
+    let splits = SplitLists::of_job(job, restored.as_ref(), role)?;
+    let shared = Arc::new(JobShared {
+        busy: config.progress.busy_with(names, config.workers),
+        first_worker: local.start,
+        clocks: clocks_of(job, &splits, workers, &local),
+        splits,
+        checkpoints,
+        restored,
+        backpressure: backpressure_of(job, workers, &local, config.in_flight_bytes)?,
+        job: job.clone(),
+        metrics,
+        failure: Failure::default(),
+        stop: config.stop.clone(),
+        progress: config.progress.clone(),
+        clock: Arc::clone(&config.clock),
+        batch_rows: config.batch_rows,
+        in_flight_bytes: config.in_flight_bytes,
+        workers,
+        alignment: alignment_of(job, workers),
+    });
+    let started = Instant::now();
+    tracing::debug!(process, ?local, workers, nodes = job.nodes().count(), "the job starts");
+    let place = |error: Error| match &shared.checkpoints {
+        Some(run) => run.unless_taken_over(error),
+        None => error,
+    };
+    execute(wiring, &shared).inspect_err(|error| tracing::debug!(process, %error, "the job failed")).map_err(place)?;
+    tracing::debug!(process, elapsed = ?started.elapsed(), stopped = config.stop.is_stopped(), "the job ended");
+    let mut report = JobReport::of(&shared.metrics, started.elapsed(), config.stop.is_stopped());
+    report.checkpoints = shared.checkpoints.as_ref().map(|run| run.counters.report()).unwrap_or_default();
+    Ok(report)
+}
+
+/// The first process claims the checkpoints, and announces the attempt to the others.
+fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, role: Option<&ProcessRole>) -> Result<Start> {
+    match role {
+        Some(role) if role.number > 0 => checkpoint::join(job, config, takers, role.wait_for_descriptor()?),
+        _ => {
+            let (start, descriptor) = checkpoint::start(job, config, takers)?;
+            role.into_iter().for_each(|role| role.send_descriptor(descriptor));
+            Ok(start)
+        }
+    }
+}
+
+/// The job has run to its end before. What it has to publish is published, should it have been killed just before that.
+fn publish_last(job: &JobGraph, workers: usize, process: usize, run: &CheckpointRun, restored: &Restored) -> Result<JobReport> {
+    for (id, node) in job.nodes().filter(|_| process == 0) {
+        let NodeKind::Sink(sink) = &node.kind else { continue };
+        let (from, edge) = job.inputs(id)[0];
+        let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
+        let attempt = Some(run.sink_attempt(Some(restored), node));
+        let mut writer = sink
+            .open(&job.node(from).outputs[edge.port].schema, &SinkContext { attempt, ..SinkContext::new(0, parallelism) })
+            .and_then(|mut writer| {
+                writer.commit(&restored.committables(node))?;
+                Ok(writer)
+            })
+            .map_err(|error| error.context(format!("'{}'", node.name)))?;
+        writer.abort();
+    }
+    let mut report = JobReport::of(&metrics_of(job), Duration::ZERO, false);
+    report.checkpoints = CheckpointReport { was_finished: true, ..run.counters.report() };
+    Ok(report)
+}
+
+fn alignment_of(job: &JobGraph, workers: usize) -> HashMap<NodeId, Arc<Alignment>> {
+    let makes_watermarks = |node: &Node| matches!(&node.kind, NodeKind::Source { watermark: Some(_), .. });
+    job.nodes().filter(|(_, node)| makes_watermarks(node)).map(|(id, _)| (id, Arc::new(Alignment::new(workers)))).collect()
+}
+
+/// The clocks that the readers of a source share: those of sources whose splits can be idle.
+fn clocks_of(
+    job: &JobGraph,
+    splits: &SplitLists,
+    workers: usize,
+    local: &std::ops::Range<usize>,
+) -> HashMap<NodeId, SourceClock> {
+    let can_idle =
+        |node: &Node| matches!(&node.kind, NodeKind::Source { watermark: Some(strategy), .. } if strategy.idle_after.is_some());
+    let clock = |id: NodeId| SourceClock::new(splits.of(id).len(), |split| local.contains(&(split % workers)));
+    job.nodes().filter(|(_, node)| can_idle(node)).map(|(id, _)| (id, clock(id))).collect()
+}
+
+fn backpressure_of(
+    job: &JobGraph,
+    workers: usize,
+    local: &std::ops::Range<usize>,
+    bytes_max: usize,
+) -> Result<HashMap<(NodeId, usize), Arc<Backpressure>>> {
+    let mut all = HashMap::new();
+    for id in job.topological_order()? {
+        for (_, edge) in job.inputs(id).iter().filter(|(_, edge)| edge.partitioning != Partitioning::Forward) {
+            all.insert((id, edge.input), Arc::new(Backpressure::new(workers, local.clone(), bytes_max)));
+        }
+    }
+    Ok(all)
+}
