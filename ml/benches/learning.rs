@@ -6,7 +6,7 @@
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorFactory, OperatorInfo, Result, StreamSchema};
-use egret_ml::{ArgValue, FeatureColumn, ModelSpec};
+use egret_ml::{Answer, ArgValue, FeatureColumn, Labels, ModelSpec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,7 +70,7 @@ fn row_by_row(model: &ModelSpec, rows: &RecordBatch) -> Result<f64> {
         model.reader().read(&rows.slice(batch, length), &mut features)?;
         for row in 0..length {
             learner.predict(features.slice(row, row + 1), &mut scores);
-            learner.learn(features.slice(row, row + 1), &labels[batch + row..=batch + row]);
+            learner.learn(features.slice(row, row + 1), Labels::Flags(&labels[batch + row..=batch + row]));
         }
     }
     Ok(ROWS as f64 / start.elapsed().as_secs_f64())
@@ -85,7 +85,7 @@ fn job(model: &ModelSpec, rows: &RecordBatch, rows_a_second: i64) -> Result<f64>
     let scored = model.scored_schema()?;
     let score = scored.arrow().fields().len() - 1;
     let mut learner = Node::new(model.learner_factory().as_ref())?;
-    let mut scorer = Node::new(model.scorer_factory(scored.clone())?.as_ref())?;
+    let mut scorer = Node::new(model.scorer_factory(scored.clone(), &[Answer::Score])?.as_ref())?;
     let mut evaluator = Node::new(model.evaluator_factory(&scored, score, model.label())?.as_ref())?;
     let start = Instant::now();
     let mut metrics = 0;

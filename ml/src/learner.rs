@@ -3,24 +3,27 @@
 //! A [`Learner`] learns in one place; a [`Scorer`] predicts in many. Between them go *deltas*: what changed since the last one.
 
 use crate::features::FeatureView;
+use crate::labels::Labels;
 use egret_core::Result;
 
 /// A model that learns one row after the other.
 ///
 /// # Contract
-/// * What is learned depends on the rows and their order alone: learning ten rows at once or one by one gives the same bits.
-/// * `predict` changes nothing, and reads what was learned before: who predicts a row first and learns it then has tested
-///   before training.
+/// * What a learner has learned depends on the rows and their order alone: ten rows at once or one by one give the same bits.
+/// * [`Learner::predict`] changes nothing, and reads every row that was learned before, the newest included.
 /// * A [`Scorer`] that was given all deltas, in order, predicts the same bits as the learner did when the last was taken.
-/// * `load(save())` gives a learner that goes on with the same bits. No delta is lost: what changed since the last one is in
+/// * A learner that loads what another saved goes on with the same bits. No delta is lost: what changed since the last one is in
 ///   the next one of the loaded learner too.
-/// * Finite features in, finite weights out, whatever the features are: see [`crate::features::LARGEST`].
+/// * Features are finite or NaN (missing), at most [`crate::features::LARGEST`] in size; whatever they are, what is predicted is finite.
 pub trait Learner {
     /// Learns rows in order; a label a row.
-    fn learn(&mut self, rows: FeatureView<'_>, labels: &[f64]);
+    fn learn(&mut self, rows: FeatureView<'_>, labels: Labels<'_>);
 
-    /// Appends the prediction for every row: for a binary classifier, the probability of label 1.
+    /// Appends the prediction for every row: as many numbers as [`Learner::outputs`] says.
     fn predict(&self, rows: FeatureView<'_>, predictions: &mut Vec<f64>);
+
+    /// What the numbers of a prediction are.
+    fn outputs(&self) -> Outputs<'_>;
 
     /// What changed since the last delta.
     fn take_delta(&mut self) -> Vec<u8>;
@@ -63,8 +66,11 @@ pub trait Scorer {
         Ok(())
     }
 
-    /// Appends the prediction for every row.
+    /// Appends the prediction for every row: as many numbers as [`Scorer::outputs`] says.
     fn predict(&self, rows: FeatureView<'_>, predictions: &mut Vec<f64>);
+
+    /// What the numbers of a prediction are; a delta may change it.
+    fn outputs(&self) -> Outputs<'_>;
 
     /// The replica as bytes.
     ///
@@ -80,4 +86,23 @@ pub trait Scorer {
 
     /// Bytes of memory, estimated.
     fn size_bytes(&self) -> usize;
+}
+
+/// What the numbers are that a model predicts for a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs<'a> {
+    /// One number: for a binary classifier the probability of label 1.
+    Score,
+    /// The probability of each class, in the order in which they were first learned; none before anything was learned.
+    Classes(&'a [String]),
+}
+
+impl Outputs<'_> {
+    /// How many numbers a row has.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Score => 1,
+            Self::Classes(names) => names.len(),
+        }
+    }
 }

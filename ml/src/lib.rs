@@ -2,7 +2,9 @@
 //!
 //! * [`Learner`] is the contract: learn rows in order, predict, and give *deltas* that bring a [`Scorer`] elsewhere up to date.
 //!   [`linear`] holds logistic regression behind it, with the optimisers SGD, AdaGrad and FTRL-Proximal.
-//! * [`features`] turns columns into features: numbers, scaled by a running [`scaler`], and hashed categories ([`hashing`]).
+//! * `algorithms` is the registry of what a job can name: a file each, which makes a learner from the options a user wrote.
+//! * [`features`] turns columns into features: numbers, and categories, hashed ([`hashing`]) or as texts. A running [`scaler`] scales
+//!   numbers for learners that want it.
 //! * [`metrics`] measures test-then-train.
 //! * [`operator`] puts them into a job: a learner to which labels come late, a reader that scores rows on every worker, an
 //!   evaluator. [`ModelSpec`] is the plan that makes all three from the names and options a user wrote.
@@ -34,8 +36,13 @@
 //! # Ok::<(), egret_core::Error>(())
 //! ```
 
+mod algorithm;
+mod algorithms;
+mod answer;
+mod factories;
 pub mod features;
 pub mod hashing;
+mod labels;
 mod learner;
 pub mod linear;
 pub mod metrics;
@@ -43,11 +50,15 @@ pub mod operator;
 pub mod options;
 pub mod scaler;
 mod spec;
+mod texts;
 
+pub use answer::Answer;
 pub use features::{FeatureColumn, FeatureKind};
-pub use learner::{Learner, Scorer};
+pub use labels::{Labels, Target};
+pub use learner::{Learner, Outputs, Scorer};
 pub use options::ArgValue;
 pub use spec::{LABEL_FACT, ModelSpec};
+pub use texts::Texts;
 
 #[cfg(test)]
 mod tests;

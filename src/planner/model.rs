@@ -12,7 +12,7 @@ use egret_core::expr::Expression;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Ident;
 use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Name, SelectItem, Span, Sql};
-use egret_ml::{ArgValue, FeatureColumn, LABEL_FACT, ModelSpec};
+use egret_ml::{Answer, ArgValue, FeatureColumn, LABEL_FACT, ModelSpec};
 use egret_operators::Stream;
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ impl Build<'_> {
         let entry = &self.models[model];
         let ask = Ask::Score { model: model.to_owned() };
         let output = rows.schema().with_fields([Field::new(ask.column(), DataType::Float64, true)])?;
-        let factory = entry.spec.at_columns(rows.schema(), features)?.scorer_factory(output.clone())?;
+        let factory = entry.spec.at_columns(rows.schema(), features)?.scorer_factory(output.clone(), &[Answer::Score])?;
         let inputs = [(rows, Partitioning::Forward), (&entry.updates, Partitioning::Broadcast)];
         let outputs = vec![OutputPort { name: None, schema: output }];
         self.job.operator(&format!("model {model}: score"), factory, &inputs, Parallelism::EveryWorker, outputs)

@@ -2,8 +2,9 @@
 
 use super::{LinearConfig, LinearScorer, Optimizer, Weights, delta, sigmoid};
 use crate::features::FeatureView;
+use crate::labels::Labels;
+use crate::learner::{Learner, Outputs, Scorer};
 use crate::scaler::{Scaling, StandardScaler};
-use crate::{Learner, Scorer};
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use egret_ml::features::FeatureRows;
 /// use egret_ml::linear::{LinearConfig, LogisticRegression, OptimizerChoice, Sgd};
-/// use egret_ml::{FeatureColumn, Learner, features::FeatureReader};
+/// use egret_ml::features::{FeatureLayout, FeatureReader};
+/// use egret_ml::{FeatureColumn, Labels, Learner};
 /// use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 /// use arrow::datatypes::DataType;
 ///
@@ -22,11 +24,11 @@ use serde::{Deserialize, Serialize};
 /// let mut model = LogisticRegression::new(sgd, &config);
 /// let values = Float64Array::from_iter_values((0..200).map(|i| f64::from(i % 2) * 10.0));
 /// let rows = RecordBatch::try_from_iter([("x", std::sync::Arc::new(values) as ArrayRef)])?;
-/// let reader = FeatureReader::new(&[FeatureColumn::new("x", 0, &DataType::Float64)?], 0);
+/// let reader = FeatureReader::new(&[FeatureColumn::new("x", 0, &DataType::Float64)?], FeatureLayout::default());
 /// let mut features = reader.empty_rows();
 /// reader.read(&rows, &mut features)?;
 /// let labels: Vec<f64> = (0..200).map(|i| f64::from(i % 2)).collect();
-/// model.learn(features.view(), &labels);
+/// model.learn(features.view(), Labels::Flags(&labels));
 ///
 /// let mut predictions = Vec::new();
 /// model.predict(features.slice(0, 2), &mut predictions);
@@ -108,7 +110,8 @@ impl<O: Optimizer> LogisticRegression<O> {
 }
 
 impl<O: Optimizer> Learner for LogisticRegression<O> {
-    fn learn(&mut self, rows: FeatureView<'_>, labels: &[f64]) {
+    fn learn(&mut self, rows: FeatureView<'_>, labels: Labels<'_>) {
+        let labels = labels.flags();
         assert_eq!(rows.len(), labels.len(), "a label a row");
         for (row, label) in labels.iter().enumerate() {
             let (numeric, hashed) = rows.row(row);
@@ -122,6 +125,10 @@ impl<O: Optimizer> Learner for LogisticRegression<O> {
             let (numeric, hashed) = rows.row(row);
             sigmoid(self.weights.score(scaling, numeric, hashed))
         }));
+    }
+
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs::Score
     }
 
     fn take_delta(&mut self) -> Vec<u8> {

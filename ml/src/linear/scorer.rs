@@ -2,8 +2,8 @@
 
 use super::delta::Delta;
 use super::{LinearConfig, Weights, sigmoid};
-use crate::Scorer;
 use crate::features::FeatureView;
+use crate::learner::{Outputs, Scorer};
 use crate::scaler::Scaling;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,10 @@ impl Scorer for LinearScorer {
             let (numeric, hashed) = rows.row(row);
             sigmoid(self.weights.score(&self.scaling, numeric, hashed))
         }));
+    }
+
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs::Score
     }
 
     fn save(&self) -> Result<Vec<u8>> {

@@ -1,6 +1,8 @@
 //! Rows that wait for their label: one delay's worth of features and labels, in columns, in buckets of time.
 
 use crate::features::{FeatureRows, FeatureView};
+use crate::labels::{LabelRows, Labels, Target};
+use crate::texts::TextRows;
 use egret_core::{Error, EventTime, Result};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -13,8 +15,8 @@ const BUCKETS: i64 = 512;
 pub(crate) struct DelayedRows {
     buckets: BTreeMap<i64, DueRows>,
     span_us: i64,
-    numeric_width: usize,
-    hashed_width: usize,
+    /// No rows, as new buckets begin.
+    empty: DueRows,
     rows: usize,
 }
 
@@ -24,8 +26,7 @@ pub(crate) struct NewRows<'a> {
     pub(crate) due: &'a [i64],
     /// The places of the rows, if they have them.
     pub(crate) places: Option<&'a [i128]>,
-    /// The labels; NaN where there is none.
-    pub(crate) labels: &'a [f64],
+    pub(crate) labels: &'a LabelRows,
     pub(crate) features: &'a FeatureRows,
 }
 
@@ -35,18 +36,26 @@ pub(crate) struct DueRows {
     due: Vec<i64>,
     /// Which of the rows of one time comes first; nothing where rows have no places.
     places: Vec<i128>,
+    /// The labels, if they are flags; 0 for each that is a class.
     labels: Vec<f64>,
     features: FeatureRows,
     /// Rows before this are gone.
     start: usize,
     is_sorted: bool,
+    /// The labels, if they are classes. Not in the encoding, which is older: [`DueRows::take_texts`] saves them apart.
+    #[serde(skip)]
+    classes: TextRows,
 }
 
+/// The texts of rows that wait, apart from the rest: those of features, and classes.
+pub(crate) type DueTexts = (TextRows, TextRows);
+
 impl DelayedRows {
-    /// No rows. A bucket never cuts a step of `step_us`.
-    pub(crate) fn new(delay_us: i64, step_us: i64, numeric_width: usize, hashed_width: usize) -> Self {
+    /// No rows of the widths of `features`. A bucket never cuts a step of `step_us`.
+    pub(crate) fn new(delay_us: i64, step_us: i64, features: &FeatureRows, target: Target) -> Self {
         let span_us = step_us.saturating_mul((delay_us / step_us / BUCKETS).max(1));
-        Self { buckets: BTreeMap::new(), span_us, numeric_width, hashed_width, rows: 0 }
+        let empty = DueRows::new(features, target.no_labels().names.width());
+        Self { buckets: BTreeMap::new(), span_us, empty, rows: 0 }
     }
 
     /// How many rows wait.
@@ -56,20 +65,23 @@ impl DelayedRows {
 
     /// Bytes of memory.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.rows * (8 + 8 + 8 * self.numeric_width + 4 * self.hashed_width) + self.buckets.len() * size_of::<DueRows>()
+        let texts = |bucket: &DueRows| bucket.classes.size_bytes() + bucket.features.text_bytes();
+        let texts: usize = self.buckets.values().map(texts).sum();
+        self.rows * (8 + 8 + self.empty.features.row_bytes()) + texts + self.buckets.len() * size_of::<DueRows>()
     }
 
-    /// Takes rows; those whose label is NaN are left out.
+    /// Takes rows; those without a label are left out.
     pub(crate) fn push(&mut self, NewRows { due, places, labels, features }: NewRows<'_>) {
+        let LabelRows { flags: labels, names } = labels;
         let (mut start, rows) = (0, due.len());
         while start < rows {
             let bucket = self.bucket_of(due[start]);
             let end = (start..rows).find(|&row| self.bucket_of(due[row]) != bucket || labels[row].is_nan()).unwrap_or(rows);
             if end > start {
-                let empty = || DueRows::new(self.numeric_width, self.hashed_width);
-                let into = self.buckets.entry(bucket).or_insert_with(empty);
+                let into = self.buckets.entry(bucket).or_insert_with(|| self.empty.clone());
                 let places = places.map_or(&[][..], |places| &places[start..end]);
                 into.extend(&due[start..end], places, &labels[start..end], features.slice(start, end));
+                into.classes.extend(names.slice(start, end));
                 self.rows += end - start;
             }
             start = if end < rows && labels[end].is_nan() { end + 1 } else { end };
@@ -108,25 +120,44 @@ impl DelayedRows {
     }
 
     /// Takes up what [`DelayedRows::save`] gave.
-    pub(crate) fn load(&mut self, saved: &[DueRows]) -> Result<()> {
+    pub(crate) fn load(&mut self, saved: Vec<DueRows>) -> Result<()> {
         for part in saved {
-            let is_sound = part.features.is_sound(self.numeric_width, self.hashed_width)
+            let is_sound = part.features.is_sound(&self.empty.features)
                 && part.start == 0
                 && [part.due.len(), part.labels.len()] == [part.features.len(); 2]
+                && part.classes.is_sound(self.empty.classes.width(), part.due.len())
                 && [0, part.due.len()].contains(&part.places.len());
             if !is_sound {
                 return Err(Error::state("the rows that wait for labels are damaged or of another model"));
             }
             let places = Some(part.places.as_slice()).filter(|places| !places.is_empty());
-            self.push(NewRows { due: &part.due, places, labels: &part.labels, features: &part.features });
+            let labels = LabelRows { flags: part.labels, names: part.classes };
+            self.push(NewRows { due: &part.due, places, labels: &labels, features: &part.features });
         }
         Ok(())
     }
 }
 
 impl DueRows {
-    fn new(numeric_width: usize, hashed_width: usize) -> Self {
-        Self { features: FeatureRows::new(numeric_width, hashed_width), is_sorted: true, ..Self::default() }
+    fn new(features: &FeatureRows, class_width: usize) -> Self {
+        let (features, classes) = (features.clone_empty(), TextRows::new(class_width));
+        Self { features, classes, is_sorted: true, ..Self::default() }
+    }
+
+    /// No rows, of the same widths.
+    fn clone_empty(&self) -> Self {
+        Self::new(&self.features, self.classes.width())
+    }
+
+    /// Takes the texts out, to save them.
+    pub(crate) fn take_texts(&mut self) -> DueTexts {
+        (self.features.take_texts(), std::mem::take(&mut self.classes))
+    }
+
+    /// Puts saved texts back.
+    pub(crate) fn put_texts(&mut self, (features, classes): DueTexts) {
+        self.features.put_texts(features);
+        self.classes = classes;
     }
 
     /// How many rows.
@@ -139,15 +170,19 @@ impl DueRows {
         self.due[self.start + row]
     }
 
-    /// The label of a row.
-    pub(crate) fn label(&self, row: usize) -> f64 {
+    /// The label of a row, which is a flag.
+    pub(crate) fn flag(&self, row: usize) -> f64 {
         self.labels[self.start + row]
     }
 
     /// Some rows, and their labels.
-    pub(crate) fn slice(&self, start: usize, end: usize) -> (FeatureView<'_>, &[f64]) {
+    pub(crate) fn slice(&self, start: usize, end: usize) -> (FeatureView<'_>, Labels<'_>) {
         let (start, end) = (self.start + start, self.start + end);
-        (self.features.slice(start, end), &self.labels[start..end])
+        let labels = match self.classes.width() {
+            0 => Labels::Flags(&self.labels[start..end]),
+            _ => Labels::Classes(self.classes.slice(start, end)),
+        };
+        (self.features.slice(start, end), labels)
     }
 
     fn extend(&mut self, due: &[i64], places: &[i128], labels: &[f64], features: FeatureView<'_>) {
@@ -161,12 +196,12 @@ impl DueRows {
     }
 
     fn copy(&self, start: usize, end: usize) -> Self {
-        let mut copy = Self { is_sorted: self.is_sorted, ..Self::default() };
+        let mut copy = Self { is_sorted: self.is_sorted, ..self.clone_empty() };
         copy.due.extend_from_slice(&self.due[start..end]);
         copy.places.extend_from_slice(self.places.get(start..end).unwrap_or_default());
         copy.labels.extend_from_slice(&self.labels[start..end]);
-        copy.features = self.features.clone_empty();
         copy.features.extend(self.features.slice(start, end));
+        copy.classes.extend(self.classes.slice(start, end));
         copy
     }
 
@@ -177,13 +212,13 @@ impl DueRows {
         }
         let mut order: Vec<usize> = (self.start..self.due.len()).collect();
         order.sort_by(|&a, &b| self.due[a].cmp(&self.due[b]).then_with(|| self.by_place(a, b)));
-        let mut sorted = Self { is_sorted: true, ..Self::default() };
-        sorted.features = self.features.clone_empty();
+        let mut sorted = self.clone_empty();
         for row in order {
             sorted.due.push(self.due[row]);
             sorted.places.extend(self.places.get(row));
             sorted.labels.push(self.labels[row]);
             sorted.features.extend(self.features.slice(row, row + 1));
+            sorted.classes.extend(self.classes.slice(row, row + 1));
         }
         *self = sorted;
     }
@@ -196,12 +231,14 @@ impl DueRows {
     }
 
     fn by_content(&self, a: usize, b: usize) -> Ordering {
-        let (numeric_a, hashed_a) = self.features.view().row(a);
-        let (numeric_b, hashed_b) = self.features.view().row(b);
+        let features = self.features.view();
+        let ((numeric_a, hashed_a), (numeric_b, hashed_b)) = (features.row(a), features.row(b));
         let numeric = numeric_a.iter().zip(numeric_b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne());
         numeric
             .unwrap_or(Ordering::Equal)
             .then_with(|| hashed_a.cmp(hashed_b))
+            .then_with(|| features.texts(a).iter().cmp(features.texts(b).iter()))
             .then_with(|| self.labels[a].total_cmp(&self.labels[b]))
+            .then_with(|| self.classes.slice(a, a + 1).iter().cmp(self.classes.slice(b, b + 1).iter()))
     }
 }

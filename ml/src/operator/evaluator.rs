@@ -1,11 +1,12 @@
 //! The operator that measures: scored rows in, metrics out.
 
 use super::delay::{DelayedRows, DueRows, NewRows};
-use super::labels::{self, count};
 use super::learner::{due_times, only_one};
-use crate::features::{FeatureColumn, FeatureKind, FeatureReader, FeatureRows};
+use crate::features::{FeatureColumn, FeatureKind, FeatureLayout, FeatureReader, FeatureRows};
+use crate::labels::{LabelRows, Target, count};
 use crate::metrics::Evaluation;
 use crate::spec::ModelSpec;
+use crate::texts::TextRows;
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMicrosecondBuilder};
 use egret_core::row_place::places_of;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
@@ -24,6 +25,8 @@ pub struct EvaluatorOperator {
     /// Reads the score as if it were a feature.
     reader: FeatureReader,
     label: usize,
+    /// The class whose probability the score is.
+    positive: &'static str,
     waiting: DelayedRows,
     scores: FeatureRows,
     evaluation: Evaluation,
@@ -35,9 +38,10 @@ impl EvaluatorOperator {
     /// An evaluator of rows that have the model's score and the label in these columns.
     pub fn new(spec: Arc<ModelSpec>, score: usize, label: usize) -> Self {
         let score = FeatureColumn { name: spec.name().to_owned(), column: score, kind: FeatureKind::Numeric };
-        let reader = FeatureReader::new(&[score], 0);
+        let reader = FeatureReader::new(&[score], FeatureLayout::default());
         Self {
-            waiting: DelayedRows::new(spec.delay_us(), BUCKET_US, 1, 0),
+            waiting: DelayedRows::new(spec.delay_us(), BUCKET_US, &reader.empty_rows(), Target::Flag),
+            positive: spec.two_classes().map_or("", |[_, positive]| positive),
             scores: reader.empty_rows(),
             evaluation: Evaluation::new(spec.metrics()),
             last_due: EventTime::MIN.0,
@@ -50,7 +54,7 @@ impl EvaluatorOperator {
     fn evaluate(&mut self, rows: &DueRows, report: &mut Report) {
         for row in 0..rows.len() {
             let score = rows.slice(row, row + 1).0.row(0).0[0];
-            self.evaluation.add(score, rows.label(row) == 1.0);
+            self.evaluation.add(score, rows.flag(row) == 1.0);
             self.last_due = rows.due(row);
             if self.evaluation.rows().is_multiple_of(self.spec.every_rows()) {
                 report.add(self.last_due, &mut self.evaluation, &self.spec);
@@ -62,7 +66,7 @@ impl EvaluatorOperator {
 impl Operator for EvaluatorOperator {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to an evaluator")) };
-        let mut labels = labels::read(batch.column(self.label), ctx.counters())?;
+        let mut labels = self.spec.target().read_against(self.positive, batch.column(self.label), ctx.counters())?;
         self.scores.clear();
         let missing = self.reader.read(batch.rows(), &mut self.scores)?;
         count(ctx.counters(), "rows without a score", missing.nulls + missing.not_finite);
@@ -71,6 +75,7 @@ impl Operator for EvaluatorOperator {
         }
         let due = due_times(times, batch.late(), self.spec.delay_us());
         let places = places_of(batch.rows());
+        let labels = LabelRows { flags: labels, names: TextRows::default() };
         self.waiting.push(NewRows { due: &due, places, labels: &labels, features: &self.scores });
         Ok(())
     }
@@ -101,7 +106,7 @@ impl Operator for EvaluatorOperator {
         let saved: Saved = postcard::from_bytes(rest)?;
         self.evaluation = saved.evaluation;
         self.last_due = saved.last_due;
-        self.waiting.load(&saved.waiting)
+        self.waiting.load(saved.waiting)
     }
 
     fn state_size(&self) -> StateSize {

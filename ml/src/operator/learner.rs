@@ -1,9 +1,9 @@
 //! The operator that learns: rows in, deltas out.
 
-use super::delay::{DelayedRows, DueRows, NewRows};
-use super::labels::{self, count};
+use super::delay::{DelayedRows, DueRows, DueTexts, NewRows};
 use crate::Learner;
 use crate::features::FeatureRows;
+use crate::labels::{Target, count};
 use crate::spec::ModelSpec;
 use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMicrosecondBuilder};
 use egret_core::row_place::places_of;
@@ -34,15 +34,20 @@ impl LearnerOperator {
     /// # Errors
     /// The model's step is not positive.
     pub fn new(spec: Arc<ModelSpec>) -> Result<Self> {
-        let reader = spec.reader();
+        let features = spec.reader().empty_rows();
         let steps = MakerSteps::new(spec.step_us())?;
         Ok(Self {
             learner: spec.learner(),
-            waiting: DelayedRows::new(spec.delay_us(), spec.step_us(), reader.numeric_width(), reader.hashed_width()),
-            features: reader.empty_rows(),
+            waiting: DelayedRows::new(spec.delay_us(), spec.step_us(), &features, spec.target()),
+            features,
             steps,
             spec,
         })
+    }
+
+    /// Whether rows that wait have texts, which a snapshot has behind the rest.
+    fn saves_texts(&self) -> bool {
+        self.spec.target() == Target::Class || self.spec.reader().has_texts()
     }
 
     /// Learns rows in order; a delta for every step.
@@ -63,7 +68,7 @@ impl LearnerOperator {
 impl Operator for LearnerOperator {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to a learner")) };
-        let labels = labels::read(batch.column(self.spec.label()), ctx.counters())?;
+        let labels = self.spec.target().read(batch.column(self.spec.label()), ctx.counters())?;
         self.features.clear();
         let missing = self.spec.reader().read(batch.rows(), &mut self.features)?;
         count(ctx.counters(), "feature values that are null", missing.nulls);
@@ -93,18 +98,29 @@ impl Operator for LearnerOperator {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        let saved = Saved { learner: self.learner.save()?, waiting: self.waiting.save() };
-        Ok(Snapshot { operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
+        let mut saved = Saved { learner: self.learner.save()?, waiting: self.waiting.save() };
+        let bytes = if self.saves_texts() {
+            let texts: Vec<DueTexts> = saved.waiting.iter_mut().map(DueRows::take_texts).collect();
+            postcard::to_extend(&(saved, texts), vec![SAVED_WITH_TEXTS])?
+        } else {
+            postcard::to_extend(&saved, vec![SAVED_VERSION])?
+        };
+        Ok(Snapshot { operator: vec![bytes], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let Some(bytes) = only_one(&parts, "learner")? else { return Ok(()) };
-        let [SAVED_VERSION, rest @ ..] = bytes else {
-            return Err(Error::state("the state of a learner has a version that this program does not read"));
+        let saved: Saved = match (bytes, self.saves_texts()) {
+            ([SAVED_VERSION, rest @ ..], false) => postcard::from_bytes(rest)?,
+            ([SAVED_WITH_TEXTS, rest @ ..], true) => {
+                let (mut saved, texts): (Saved, Vec<DueTexts>) = postcard::from_bytes(rest)?;
+                saved.waiting.iter_mut().zip(texts).for_each(|(rows, texts)| rows.put_texts(texts));
+                saved
+            }
+            _ => return Err(Error::state("the state of a learner has a version that this program does not read")),
         };
-        let saved: Saved = postcard::from_bytes(rest)?;
         self.learner.load(&saved.learner)?;
-        self.waiting.load(&saved.waiting)
+        self.waiting.load(saved.waiting)
     }
 
     fn state_size(&self) -> StateSize {
@@ -154,6 +170,9 @@ impl Updates {
 
 /// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
 const SAVED_VERSION: u8 = 2;
+
+/// The first byte of a snapshot of an algorithm that reads texts or learns classes; [`Saved`] follows, and the texts of its rows.
+const SAVED_WITH_TEXTS: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {

@@ -12,11 +12,8 @@
 
 mod delay;
 mod evaluator;
-mod labels;
 mod learner;
 mod scorer;
-
-pub(crate) use labels::check_type as check_label_type;
 
 pub use evaluator::EvaluatorOperator;
 pub use learner::LearnerOperator;

@@ -1,8 +1,9 @@
 //! The exact tier and the reference bands of the conformance data, which is in the folder `EGRET_SHARED`.
 
-use super::{model_of, option, rows_of};
+use super::{labels, linear_config, model_of, option, read, rows_of};
 use crate::ArgValue;
 use crate::features::FeatureRows;
+use crate::labels::LabelRows;
 use crate::linear::{LinearConfig, LogisticRegression, Optimizer, OptimizerChoice};
 use crate::metrics::{Evaluation, MetricKind};
 use crate::{Learner, ModelSpec};
@@ -52,24 +53,22 @@ fn table(csv: &str) -> RecordBatch {
 
 struct Prequential {
     features: FeatureRows,
-    labels: Vec<f64>,
+    labels: LabelRows,
 }
 
 impl Prequential {
     fn new(model: &ModelSpec, rows: &RecordBatch) -> Self {
-        let mut features = model.reader().empty_rows();
-        model.reader().read(rows, &mut features).unwrap();
-        let labels = rows.column(rows.num_columns() - 1).as_primitive::<Float64Type>().values().to_vec();
+        let (features, labels) = read(model, rows);
         Self { features, labels }
     }
 
     /// Predict, then learn, one row at a time.
     fn run(&self, learner: &mut dyn Learner) -> Vec<f64> {
         let mut predictions = Vec::new();
-        for row in 0..self.labels.len() {
+        for row in 0..self.features.len() {
             let one = self.features.slice(row, row + 1);
             learner.predict(one, &mut predictions);
-            learner.learn(one, &self.labels[row..=row]);
+            learner.learn(one, labels(&self.labels, row, row + 1));
         }
         predictions
     }
@@ -103,7 +102,7 @@ fn exact(name: &str, data: &str, options: &[(String, ArgValue)]) {
         .collect();
     let weights: Value = serde_json::from_str(&text(&folder, "exact.json")).unwrap();
     let weights = &weights[format!("{name}__{data}")];
-    let config = model.linear_config();
+    let config = &linear_config(&model, options);
     let (predictions, intercept, found) = match &config.optimizer {
         OptimizerChoice::Sgd(sgd) => learned(sgd, config, &model, &rows),
         OptimizerChoice::AdaGrad(adagrad) => learned(adagrad, config, &model, &rows),
@@ -133,8 +132,8 @@ fn learned<O: Optimizer>(
     let mut predictions = prequential.run(&mut learner);
     if matches!(config.optimizer, OptimizerChoice::Ftrl(_)) {
         learner = LogisticRegression::new(optimizer.clone(), config);
-        let last = prequential.labels.len() - 1;
-        learner.learn(prequential.features.slice(0, last), &prequential.labels[..last]);
+        let last = prequential.features.len() - 1;
+        learner.learn(prequential.features.slice(0, last), labels(&prequential.labels, 0, last));
         learner.predict(prequential.features.slice(last, last + 1), &mut predictions);
         assert_eq!(predictions.pop(), predictions.last().copied());
     }
@@ -192,7 +191,7 @@ fn compare(task: &str, bands: &[Band]) -> Vec<(String, Value, Evaluation, f64)> 
         let prequential = Prequential::new(&model, &rows);
         let mut evaluation = Evaluation::new(&MetricKind::ALL);
         let predictions = prequential.run(model.learner().as_mut());
-        predictions.iter().zip(&prequential.labels).for_each(|(score, label)| evaluation.add(*score, *label == 1.0));
+        predictions.iter().zip(&prequential.labels.flags).for_each(|(score, label)| evaluation.add(*score, *label == 1.0));
         compared.push((format!("{} {data}", result["algorithm"]), result.clone(), evaluation, *slack));
     }
     compared

@@ -1,12 +1,11 @@
 //! Input that nobody should send.
 
 use super::random::Random;
-use super::{model_of, option, rows_of};
+use super::{labels, model_of, model_with, option, read, rows_of, variants};
 use crate::features::FeatureView;
 use crate::metrics::{Evaluation, MetricKind};
-use crate::{Learner, ModelSpec, Scorer};
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::Float64Type;
+use crate::{Labels, Learner, ModelSpec, Scorer};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, NoState, OperatorInfo, Snapshot};
 use std::sync::Arc;
@@ -28,21 +27,21 @@ const NASTY: [f64; 14] = [
     1e16,
 ];
 
-fn nasty_rows(seed: u64, rows: usize) -> RecordBatch {
+/// Two columns of numbers and one of names.
+pub(super) fn nasty_columns(seed: u64, rows: usize) -> [ArrayRef; 3] {
     let mut random = Random(seed);
     let mut numbers = |_| -> ArrayRef {
         Arc::new((0..rows).map(|_| (!random.one_in(9)).then(|| NASTY[random.below(14) as usize])).collect::<Float64Array>())
     };
     let (a, b) = (numbers(0), numbers(1));
     let names: StringArray = (0..rows).map(|row| (row % 5 != 0).then(|| "ü=\u{0}\n".repeat(row % 40))).collect();
-    let labels = (0..rows).map(|row| f64::from(u8::from(row % 3 == 0))).collect();
-    rows_of(vec![("a".into(), a), ("b".into(), b), ("c".into(), Arc::new(names))], labels)
+    [a, b, Arc::new(names)]
 }
 
-fn read(model: &ModelSpec, rows: &RecordBatch) -> crate::features::FeatureRows {
-    let mut features = model.reader().empty_rows();
-    model.reader().read(rows, &mut features).unwrap();
-    features
+fn nasty_rows(seed: u64, rows: usize) -> RecordBatch {
+    let [a, b, c] = nasty_columns(seed, rows);
+    let labels = (0..rows).map(|row| f64::from(u8::from(row % 3 == 0))).collect();
+    rows_of(vec![("a".into(), a), ("b".into(), b), ("c".into(), c)], labels)
 }
 
 #[test]
@@ -62,13 +61,12 @@ fn nothing_makes_a_score_that_is_no_probability() {
                     ];
                     let rows = nasty_rows(seed, 200);
                     let model = model_of(&rows, &options);
-                    let features = read(&model, &rows);
-                    let labels = rows.column(4).as_primitive::<Float64Type>().values();
+                    let (features, all_labels) = read(&model, &rows);
                     let mut learner = model.learner();
                     let mut scores = Vec::new();
-                    for row in 0..labels.len() {
+                    for row in 0..features.len() {
                         learner.predict(features.slice(row, row + 1), &mut scores);
-                        learner.learn(features.slice(row, row + 1), &labels[row..=row]);
+                        learner.learn(features.slice(row, row + 1), labels(&all_labels, row, row + 1));
                     }
                     assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "seed {seed}, {options:?}");
                     let mut scorer = learner.scorer();
@@ -115,18 +113,21 @@ fn scores_that_are_none_do_not_reach_the_metrics() {
 #[test]
 fn damaged_bytes_do_not_panic() {
     let rows = nasty_rows(1, 40);
-    for optimizer in ["sgd", "adagrad", "ftrl"] {
-        let model = model_of(&rows, &[option("optimizer", optimizer), option("hash_bits", 4.0)]);
-        let features = read(&model, &rows);
+    for (algorithm, options) in variants() {
+        let model = model_with(algorithm, &rows, &options);
+        let (features, all_labels) = read(&model, &rows);
         let mut learner = model.learner();
-        learner.learn(features.view(), rows.column(4).as_primitive::<Float64Type>().values());
+        learner.learn(features.view(), labels(&all_labels, 0, 40));
         let (saved, delta) = (learner.save().unwrap(), learner.take_delta());
         let mut scorer = learner.scorer();
         scorer.apply(&delta).unwrap();
         let replica = scorer.save().unwrap();
         for at in 0..saved.len().max(delta.len()).max(replica.len()) {
-            try_all(&model, [cut(&saved, at), cut(&delta, at), cut(&replica, at)], features.view());
-            try_all(&model, [flip(&saved, at), flip(&delta, at), flip(&replica, at)], features.view());
+            for damaged in
+                [[cut(&saved, at), cut(&delta, at), cut(&replica, at)], [flip(&saved, at), flip(&delta, at), flip(&replica, at)]]
+            {
+                try_all(&model, damaged, features.view(), labels(&all_labels, 0, 1));
+            }
         }
     }
 }
@@ -142,17 +143,20 @@ fn flip(bytes: &[u8], at: usize) -> Vec<u8> {
     bytes
 }
 
-fn try_all(model: &ModelSpec, [saved, delta, replica]: [Vec<u8>; 3], rows: FeatureView<'_>) {
+fn try_all(model: &ModelSpec, [saved, delta, replica]: [Vec<u8>; 3], rows: FeatureView<'_>, label: Labels<'_>) {
     let mut learner: Box<dyn Learner> = model.learner();
     let mut scorer: Box<dyn Scorer> = learner.scorer();
     let mut scores = Vec::new();
     if learner.load(&saved).is_ok() {
-        learner.learn(rows.one(0), &[1.0]);
+        learner.learn(rows.one(0), label);
+        learner.predict(rows, &mut scores);
+        assert_eq!(scores.len(), rows.len() * learner.outputs().width());
+        scores.clear();
     }
     let _ = scorer.apply(&delta);
     let _ = scorer.load(&replica);
     scorer.predict(rows, &mut scores);
-    assert_eq!(scores.len(), rows.len());
+    assert_eq!(scores.len(), rows.len() * scorer.outputs().width());
 }
 
 #[test]
@@ -170,8 +174,7 @@ fn damaged_snapshots_are_refused() {
     }
     let mut small = model_of(&nasty_rows(2, 10), &[option("hash_bits", 2.0)]).learner();
     let mut large = model_of(&nasty_rows(2, 10), &[option("hash_bits", 10.0)]).learner();
-    let features = read(&model, &rows);
-    large.learn(read(&model_of(&rows, &[option("hash_bits", 10.0)]), &rows).view(), &[0.0; 10]);
+    let (features, all_labels) = read(&model_of(&rows, &[option("hash_bits", 10.0)]), &rows);
+    large.learn(features.view(), labels(&all_labels, 0, 10));
     assert!(!small.load(&large.save().unwrap()).unwrap_err().may_retry(), "a state of more coordinates than the model has");
-    assert_eq!(features.len(), 10);
 }

@@ -1,7 +1,7 @@
 //! A model's operators wired as in a job, called by hand: rounds of batches and watermarks, restored anywhere.
 
 use super::random::Random;
-use crate::ModelSpec;
+use crate::{Answer, ModelSpec};
 use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
 use egret_core::{
@@ -95,7 +95,7 @@ impl Job {
         let scored = spec.scored_schema().unwrap();
         let score = scored.arrow().fields().len() - 1;
         let evaluator = spec.evaluator_factory(&scored, score, label).unwrap();
-        let factories = [spec.learner_factory(), spec.scorer_factory(scored).unwrap(), evaluator];
+        let factories = [spec.learner_factory(), spec.scorer_factory(scored, &[Answer::Score]).unwrap(), evaluator];
         Self {
             learner: node(&factories[0], 0, 1),
             scorers: (0..parallelism).map(|instance| node(&factories[1], instance, parallelism)).collect(),

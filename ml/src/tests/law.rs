@@ -2,10 +2,15 @@
 
 use super::random::Random;
 use super::simulation::{LABEL, model, random_split};
-use arrow::array::RecordBatch;
-use egret_core::StreamSchema;
+use super::variants;
+use crate::Answer;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use egret_core::job::Partitioning;
+use egret_core::metrics::Counters;
+use egret_core::{Batch, Context, Epoch, EventTime, NoState, OperatorInfo, StreamSchema};
 use egret_testkit::{Case, Input, check_law};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Two splits, rows out of order, some of them late.
 fn rows(schema: &StreamSchema) -> Input {
@@ -21,14 +26,14 @@ fn together(batches: &[egret_core::Batch]) -> RecordBatch {
 
 #[test]
 fn the_operators_of_a_model_keep_the_law() {
-    for (delay_us, optimizer) in [(0, "sgd"), (30, "ftrl"), (10_000, "adagrad")] {
-        let model = model(delay_us, optimizer);
+    for (delay_us, variant) in [0, 30, 10_000].into_iter().cycle().zip(variants()) {
+        let model = model(delay_us, &variant);
         let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
         let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema)));
         let updates = Input::new(model.update_schema()).partitioned(Partitioning::Broadcast).split(together(&updates));
 
         let scored_schema = model.scored_schema().unwrap();
-        let join = model.scorer_factory(scored_schema.clone()).unwrap();
+        let join = model.scorer_factory(scored_schema.clone(), &[Answer::Score]).unwrap();
         let rows = rows(&schema).partitioned(Partitioning::Forward);
         let scored = check_law(&Case::new("scorer", join).input(rows).input(updates));
         let (late, on_time): (Vec<_>, Vec<_>) = scored.into_iter().partition(|batch| batch.late().is_some());
@@ -39,4 +44,54 @@ fn the_operators_of_a_model_keep_the_law() {
         let metrics = check_law(&Case::new("evaluator", evaluator).input(scored));
         assert!(metrics.iter().map(|batch| batch.num_rows()).sum::<usize>() >= 2);
     }
+}
+
+/// The snapshot of a learner of flags, field by field as checkpoints have it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    learner: Vec<u8>,
+    waiting: Vec<KeptRows>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct KeptRows {
+    due: Vec<i64>,
+    places: Vec<i128>,
+    labels: Vec<f64>,
+    rows: usize,
+    numeric_width: usize,
+    hashed_width: usize,
+    numeric: Vec<f64>,
+    hashed: Vec<u32>,
+    start: usize,
+    is_sorted: bool,
+}
+
+#[test]
+fn checkpoints_of_a_logistic_regression_stay_readable() {
+    let columns: Vec<(String, ArrayRef)> = vec![
+        ("x".into(), Arc::new(Float64Array::from(vec![1.5, 2.5]))),
+        ("c".into(), Arc::new(StringArray::from(vec!["a", "b"]))),
+    ];
+    let rows = super::rows_of(columns, vec![1.0, 0.0]);
+    let model = super::model_of(&rows, &[super::option("hash_bits", 4.0)]);
+    let (info, counters, mut output, mut wake) = (OperatorInfo::alone("learner"), Counters::default(), Vec::new(), None);
+    let mut state = NoState;
+    let mut ctx = Context::new(&mut output, &info, &counters, &mut state, &mut wake, EventTime::MIN, 0);
+    let mut learner = model.learner_factory().create(&info).unwrap();
+    learner.process(0, Batch::from_parts(rows, Some(0), None), &mut ctx).unwrap();
+    let snapshot = learner.snapshot(Epoch(1)).unwrap();
+    let [2, rest @ ..] = &snapshot.operator[0][..] else { panic!("version {:?}", snapshot.operator[0][0]) };
+    let kept: Kept = postcard::from_bytes(rest).unwrap();
+    assert_eq!(postcard::to_stdvec(&kept).unwrap(), rest, "nothing is behind");
+    let waiting = &kept.waiting[0];
+    assert_eq!((&waiting.due[..], &waiting.labels[..], &waiting.numeric[..]), (&[0, 1][..], &[1.0, 0.0][..], &[1.5, 2.5][..]));
+    let hash = |text: &str| (xxhash_rust::xxh3::xxh3_64(text.as_bytes()) & 15) as u32;
+    assert_eq!(waiting.hashed, [hash("c=a"), hash("c=b")]);
+    // The learner: a version, the intercept, a weight a number, those of categories, the scaler, what changed.
+    assert_eq!(kept.learner[..11], [1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
+
+    let mut restored = model.learner_factory().create(&info).unwrap();
+    restored.restore(vec![snapshot.clone()]).unwrap();
+    assert_eq!(restored.snapshot(Epoch(1)).unwrap(), snapshot);
 }

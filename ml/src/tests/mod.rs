@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod every_algorithm;
 mod hostile;
 mod job;
 mod law;
@@ -12,9 +13,15 @@ mod random;
 mod simulation;
 mod twins;
 
-use crate::{ArgValue, FeatureColumn, ModelSpec};
+use crate::algorithms::logistic_regression;
+use crate::features::FeatureRows;
+use crate::labels::LabelRows;
+use crate::linear::LinearConfig;
+use crate::options::Options;
+use crate::{ArgValue, FeatureColumn, Labels, ModelSpec};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use egret_core::StreamSchema;
+use egret_core::metrics::Counters;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,18 +48,69 @@ impl From<bool> for ArgValue {
     }
 }
 
+/// An algorithm with options.
+type Variant = (&'static str, Vec<(String, ArgValue)>);
+
+/// Every algorithm of the registry, with its defaults or with options under which it does other things.
+fn variants() -> Vec<Variant> {
+    let all_options = |name: &str| -> Vec<Vec<(String, ArgValue)>> {
+        let few = option("hash_bits", 6.0);
+        match name {
+            "logistic_regression" => vec![
+                vec![few.clone()],
+                vec![few.clone(), option("l1", 0.01), option("scale", false)],
+                vec![few.clone(), option("optimizer", "adagrad")],
+                vec![few, option("optimizer", "ftrl")],
+            ],
+            _ => vec![Vec::new()],
+        }
+    };
+    let of = |name: &'static str| all_options(name).into_iter().map(move |options| (name, options));
+    crate::algorithms::ALGORITHMS.iter().flat_map(|algorithm| of(algorithm.name())).collect()
+}
+
 /// Rows `at`, the columns, and the label `y` behind.
 fn rows_of(columns: Vec<(String, ArrayRef)>, labels: Vec<f64>) -> RecordBatch {
-    let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(0..labels.len() as i64));
-    let label: ArrayRef = Arc::new(Float64Array::from(labels));
+    rows_labelled(columns, Arc::new(Float64Array::from(labels)))
+}
+
+fn rows_labelled(columns: Vec<(String, ArrayRef)>, label: ArrayRef) -> RecordBatch {
+    let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(0..label.len() as i64));
     let all = std::iter::once(("at".to_owned(), at)).chain(columns).chain([("y".to_owned(), label)]);
     RecordBatch::try_from_iter(all).unwrap()
 }
 
-/// A model of all columns between the first and the last.
+/// A logistic regression of all columns between the first and the last.
 fn model_of(rows: &RecordBatch, options: &[(String, ArgValue)]) -> ModelSpec {
+    model_with("logistic_regression", rows, options)
+}
+
+/// A model of all columns between the first and the last.
+fn model_with(algorithm: &str, rows: &RecordBatch, options: &[(String, ArgValue)]) -> ModelSpec {
     let schema = StreamSchema::from_arrow(rows.schema(), Some(0)).unwrap();
     let last = rows.num_columns() - 1;
     let features = (1..last).map(|column| FeatureColumn::of(&schema, column).unwrap()).collect();
-    ModelSpec::new("risk", &schema, features, last, Duration::ZERO, "logistic_regression", options).unwrap()
+    ModelSpec::new("risk", &schema, features, last, Duration::ZERO, algorithm, options).unwrap()
+}
+
+/// What a logistic regression of the model's features is made from.
+fn linear_config(model: &ModelSpec, options: &[(String, ArgValue)]) -> LinearConfig {
+    let mut options = Options::new("logistic_regression", options).unwrap();
+    logistic_regression::recipe(model.features(), &mut options).unwrap().config
+}
+
+/// The features and labels of rows whose last column is the label.
+fn read(model: &ModelSpec, rows: &RecordBatch) -> (FeatureRows, LabelRows) {
+    let mut features = model.reader().empty_rows();
+    model.reader().read(rows, &mut features).unwrap();
+    let labels = model.target().read(rows.column(rows.num_columns() - 1), &Counters::default()).unwrap();
+    (features, labels)
+}
+
+/// The labels of some rows.
+fn labels(all: &LabelRows, start: usize, end: usize) -> Labels<'_> {
+    match all.names.width() {
+        0 => Labels::Flags(&all.flags[start..end]),
+        _ => Labels::Classes(all.names.slice(start, end)),
+    }
 }

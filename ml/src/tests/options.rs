@@ -1,6 +1,6 @@
 //! What a user may write, and what is answered to mistakes.
 
-use super::{model_of, option, rows_of};
+use super::{linear_config, model_of, option, rows_of};
 use crate::linear::{Ftrl, OptimizerChoice};
 use crate::{ArgValue, FeatureColumn, FeatureKind, ModelSpec};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -64,7 +64,7 @@ fn options_reach_the_model() {
         option("categorical", " terminal "),
     ];
     let model = model_of(&rows(), &options);
-    let config = model.linear_config();
+    let config = linear_config(&model, &options);
     assert_eq!(config.optimizer, OptimizerChoice::Ftrl(Ftrl { alpha: 0.3, beta: 2.0, l1: 0.5, l2: 1.0, intercept_rate: None }));
     assert_eq!((config.is_scaled, config.numeric_width, config.coordinates), (false, 1, 1024));
     assert_eq!(model.features()[1].kind, FeatureKind::Categorical);

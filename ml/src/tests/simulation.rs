@@ -1,14 +1,17 @@
 //! A whole job, scores and metrics, against a plain loop over event time: the same bits, however the job was run.
 
 use super::job::{Input, Job};
-use super::option;
 use super::random::Random;
+use super::{Variant, labels, option, variants};
+use crate::answer::AnswerColumn;
+use crate::labels::LabelRows;
 use crate::metrics::{Evaluation, MetricKind};
-use crate::{FeatureColumn, ModelSpec};
+use crate::{Answer, FeatureColumn, ModelSpec};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use egret_core::metrics::Counters;
 use egret_core::{Batch, EventTime, StreamSchema};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -44,11 +47,10 @@ pub(super) fn random_split(random: &mut Random, first_id: i64, rows: usize) -> R
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-pub(super) fn model(delay_us: u64, optimizer: &str) -> ModelSpec {
+pub(super) fn model(delay_us: u64, (algorithm, options): &Variant) -> ModelSpec {
     let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
     let features = (2..5).map(|column| FeatureColumn::of(&schema, column).unwrap()).collect();
-    let options = [option("optimizer", optimizer), option("hash_bits", 8.0)];
-    ModelSpec::new("risk", &schema, features, LABEL, Duration::from_micros(delay_us), "logistic_regression", &options)
+    ModelSpec::new("risk", &schema, features, LABEL, Duration::from_micros(delay_us), algorithm, options)
         .unwrap()
         .with_step_us(STEP_US)
         .unwrap()
@@ -62,7 +64,8 @@ struct Row {
     version: EventTime,
     due: EventTime,
     features: crate::features::FeatureRows,
-    label: Option<f64>,
+    label: Option<bool>,
+    labels: LabelRows,
 }
 
 fn plain_rows(input: &Input, model: &ModelSpec) -> Vec<Row> {
@@ -72,13 +75,14 @@ fn plain_rows(input: &Input, model: &ModelSpec) -> Vec<Row> {
             let one = batch.slice(index, 1);
             let mut features = model.reader().empty_rows();
             model.reader().read(one.rows(), &mut features).unwrap();
-            let (time, labels) = (EventTime(one.event_times().unwrap()[0]), one.column(LABEL).as_boolean());
+            let (time, flags) = (EventTime(one.event_times().unwrap()[0]), one.column(LABEL).as_boolean());
             rows.push(Row {
                 id: one.column(1).as_primitive::<Int64Type>().value(0),
                 version: batch.late().unwrap_or(time).floor_to(STEP_US),
                 due: time.plus_us(model.delay_us()).max(batch.late().unwrap_or(EventTime::MIN)),
                 features,
-                label: labels.is_valid(0).then(|| f64::from(u8::from(labels.value(0)))),
+                label: flags.is_valid(0).then(|| flags.value(0)),
+                labels: model.target().read(one.column(LABEL), &Counters::default()).unwrap(),
             });
         }
     }
@@ -88,11 +92,12 @@ fn plain_rows(input: &Input, model: &ModelSpec) -> Vec<Row> {
 fn by_content(a: &Row, b: &Row) -> Ordering {
     let ((numeric_a, hashed_a), (numeric_b, hashed_b)) = (a.features.view().row(0), b.features.view().row(0));
     let numbers = numeric_a.iter().zip(numeric_b).fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)));
-    a.due.cmp(&b.due).then(numbers).then(hashed_a.cmp(hashed_b)).then(a.label.unwrap_or(9.0).total_cmp(&b.label.unwrap_or(9.0)))
+    let texts = a.features.view().texts(0).iter().cmp(b.features.view().texts(0).iter());
+    a.due.cmp(&b.due).then(numbers).then(hashed_a.cmp(hashed_b)).then(texts).then(a.label.cmp(&b.label))
 }
 
 /// Walks event time row by row: learns what is due before a row's version, then scores the row.
-fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, u64)> {
+fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, Option<u64>)> {
     let mut to_learn: Vec<&Row> = rows.iter().filter(|row| row.label.is_some()).collect();
     to_learn.sort_by(|a, b| by_content(a, b));
     let mut to_score: Vec<&Row> = rows.iter().collect();
@@ -100,38 +105,41 @@ fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, u64)> {
     let (mut learner, mut learned, mut scores) = (model.learner(), 0, Vec::new());
     for row in to_score {
         while to_learn.get(learned).is_some_and(|due| due.due.floor_to(STEP_US) < row.version) {
-            learner.learn(to_learn[learned].features.view(), &[to_learn[learned].label.unwrap()]);
+            learner.learn(to_learn[learned].features.view(), labels(&to_learn[learned].labels, 0, 1));
             learned += 1;
         }
-        let mut score = Vec::new();
-        learner.predict(row.features.view(), &mut score);
-        scores.push((row.id, score[0].to_bits()));
+        let (mut prediction, mut score) = (Vec::new(), AnswerColumn::new(&Answer::Score, 1));
+        learner.predict(row.features.view(), &mut prediction);
+        score.extend(&Answer::Score, ["false", "true"], learner.outputs(), &prediction, 1);
+        let score = score.finish();
+        let score = score.is_valid(0).then(|| score.as_primitive::<Float64Type>().value(0).to_bits());
+        scores.push((row.id, score));
     }
     scores.sort_unstable();
     scores
 }
 
 /// The metrics after every so many labelled rows, and at the end.
-fn expected_metrics(rows: &[Row], scores: &[(i64, u64)]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
-    let score_of = |row: &Row| f64::from_bits(scores[scores.binary_search_by_key(&row.id, |score| score.0).unwrap()].1);
-    let mut labelled: Vec<(EventTime, f64, f64)> =
-        rows.iter().filter_map(|row| row.label.map(|label| (row.due, score_of(row), label))).collect();
-    labelled.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+fn expected_metrics(rows: &[Row], scores: &[(i64, Option<u64>)]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
+    let score_of = |row: &Row| scores[scores.binary_search_by_key(&row.id, |score| score.0).unwrap()].1.map(f64::from_bits);
+    let mut labelled: Vec<(EventTime, f64, bool)> =
+        rows.iter().filter_map(|row| Some((row.due, score_of(row)?, row.label?))).collect();
+    labelled.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
     let ends = (1..=labelled.len()).filter(|end| end % EVERY as usize == 0 || *end == labelled.len());
     ends.map(|end| {
         let mut evaluation = Evaluation::new(&MetricKind::ALL);
-        labelled[..end].iter().for_each(|(_, score, label)| evaluation.add(*score, *label == 1.0));
+        labelled[..end].iter().for_each(|(_, score, label)| evaluation.add(*score, *label));
         let values = MetricKind::ALL.map(|metric| evaluation.value(metric).map(f64::to_bits)).to_vec();
         (labelled[end - 1].0.0, end as i64, values)
     })
     .collect()
 }
 
-fn scores_of(batches: &[Batch]) -> Vec<(i64, u64)> {
+fn scores_of(batches: &[Batch]) -> Vec<(i64, Option<u64>)> {
     let mut scores = Vec::new();
     for batch in batches {
         let (ids, values) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(LABEL + 1).as_primitive::<Float64Type>());
-        scores.extend(ids.values().iter().zip(values.values()).map(|(id, score)| (*id, score.to_bits())));
+        scores.extend(ids.values().iter().zip(values).map(|(id, score)| (*id, score.map(f64::to_bits))));
     }
     scores.sort_unstable();
     scores
@@ -155,10 +163,9 @@ fn metrics_of(batches: &[Batch]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
 
 #[test]
 fn a_job_with_delayed_labels_is_the_plain_loop() {
-    for seed in 0..60 {
+    for (seed, variant) in (0..80).zip(variants().into_iter().cycle()) {
         let mut random = Random(seed);
-        let optimizer = ["sgd", "adagrad", "ftrl"][seed as usize % 3];
-        let model = model([0, 7, 100, 5_000][random.below(4) as usize], optimizer);
+        let model = model([0, 7, 100, 5_000][random.below(4) as usize], &variant);
         let splits: Vec<RecordBatch> = (0..3).map(|split| random_split(&mut random, split * 1_000, 150)).collect();
         let input = Input::new(&splits, 10, 20);
         let rows = plain_rows(&input, &model);
@@ -168,7 +175,7 @@ fn a_job_with_delayed_labels_is_the_plain_loop() {
         for parallelism in 1..=3 {
             let mut job = Job::new(&model, LABEL, parallelism);
             job.run(&input, &mut random);
-            let place = format!("seed {seed}, {optimizer}, delay {}, parallelism {parallelism}", model.delay_us());
+            let place = format!("seed {seed}, {variant:?}, delay {}, parallelism {parallelism}", model.delay_us());
             assert_eq!(scores_of(&job.scored), scores, "{place}");
             assert_eq!(metrics_of(&job.metrics), metrics, "{place}");
             assert_eq!(job.waiting().0, 0, "{place}");
@@ -185,7 +192,7 @@ fn a_job_with_delayed_labels_is_the_plain_loop() {
 
 #[test]
 fn state_is_one_delay_of_rows_however_long_the_input() {
-    let model = model(1_000, "sgd");
+    let model = model(1_000, &("logistic_regression", vec![option("hash_bits", 8.0)]));
     let mut job = Job::new(&model, LABEL, 1);
     let rows_a_second = 400;
     let mut sizes = Vec::new();

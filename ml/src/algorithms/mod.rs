@@ -1,0 +1,32 @@
+//! The algorithms there are, one file each.
+
+pub(crate) mod logistic_regression;
+
+use crate::algorithm::Algorithm;
+use crate::options::nearest;
+use egret_core::{Error, Result};
+
+/// The registry.
+pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
+    &logistic_regression::Registered, //
+];
+
+/// The algorithm of a name, in upper or lower case.
+///
+/// # Errors
+/// There is none; the message suggests one.
+pub(crate) fn find(name: &str) -> Result<&'static dyn Algorithm> {
+    let lower = name.to_lowercase();
+    ALGORITHMS.iter().find(|algorithm| algorithm.name() == lower).copied().ok_or_else(|| {
+        let names: Vec<&str> = ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
+        Error::job(format!("there is no algorithm '{name}'")).help(nearest(&lower, &names, "the algorithms are"))
+    })
+}
+
+#[test]
+fn names_are_in_lower_case_and_differ() {
+    for (index, algorithm) in ALGORITHMS.iter().enumerate() {
+        assert_eq!(algorithm.name(), algorithm.name().to_lowercase());
+        assert!(ALGORITHMS[..index].iter().all(|other| other.name() != algorithm.name()));
+    }
+}

@@ -1,0 +1,141 @@
+//! What a job asks of a model about a row, and the columns that answer.
+
+use crate::learner::Outputs;
+use arrow::array::{ArrayRef, Float64Array, StringBuilder};
+use arrow::datatypes::DataType;
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+/// What a job asks of a model about a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The score: the probability of a label that is true, or 1.
+    Score,
+    /// The class of the highest probability, the one learned first of several.
+    Class,
+    /// The probability of a class; 0 of one that was never learned.
+    Probability(String),
+}
+
+impl Answer {
+    /// The type of its column, which is nullable: there is no answer before the first class was learned.
+    pub fn data_type(&self) -> DataType {
+        match self {
+            Self::Score | Self::Probability(_) => DataType::Float64,
+            Self::Class => DataType::Utf8,
+        }
+    }
+}
+
+/// A column of answers in the making.
+pub(crate) enum AnswerColumn {
+    /// Numbers; NaN where there is no answer.
+    Numbers(Vec<f64>),
+    Names(StringBuilder),
+}
+
+impl AnswerColumn {
+    pub(crate) fn new(answer: &Answer, rows: usize) -> Self {
+        match answer {
+            Answer::Score | Answer::Probability(_) => Self::Numbers(Vec::with_capacity(rows)),
+            Answer::Class => Self::Names(StringBuilder::with_capacity(rows, 0)),
+        }
+    }
+
+    /// Appends the answer for every row whose prediction is among `predictions`. `two` are the classes of a model with one score: what
+    /// is false, and what is true.
+    pub(crate) fn extend(&mut self, answer: &Answer, two: [&str; 2], outputs: Outputs<'_>, predictions: &[f64], rows: usize) {
+        let of_row = |row: usize| &predictions[row * outputs.width()..(row + 1) * outputs.width()];
+        match self {
+            Self::Numbers(numbers) => {
+                let class = if let Answer::Probability(class) = answer { class } else { two[1] };
+                probabilities(class, two, outputs, predictions, rows, numbers);
+            }
+            Self::Names(names) => (0..rows).for_each(|row| names.append_option(class(two, outputs, of_row(row)))),
+        }
+    }
+
+    pub(crate) fn finish(self) -> ArrayRef {
+        match self {
+            Self::Numbers(numbers) if numbers.iter().any(|number| number.is_nan()) => {
+                Arc::new(numbers.iter().map(|number| (!number.is_nan()).then_some(*number)).collect::<Float64Array>())
+            }
+            Self::Numbers(numbers) => Arc::new(Float64Array::from(numbers)),
+            Self::Names(mut names) => Arc::new(names.finish()),
+        }
+    }
+}
+
+/// Appends the probability of a class for every row.
+fn probabilities(class: &str, two: [&str; 2], outputs: Outputs<'_>, predictions: &[f64], rows: usize, numbers: &mut Vec<f64>) {
+    match outputs {
+        Outputs::Score if class == two[1] => numbers.extend_from_slice(predictions),
+        Outputs::Score if class == two[0] => numbers.extend(predictions.iter().map(|score| 1.0 - score)),
+        Outputs::Classes([]) => numbers.extend(repeat_n(f64::NAN, rows)),
+        Outputs::Score => numbers.extend(repeat_n(0.0, rows)),
+        Outputs::Classes(names) => match names.iter().position(|name| name == class) {
+            Some(at) => numbers.extend(predictions.iter().skip(at).step_by(names.len())),
+            None => numbers.extend(repeat_n(0.0, rows)),
+        },
+    }
+}
+
+fn class<'a>(two: [&'a str; 2], outputs: Outputs<'a>, prediction: &[f64]) -> Option<&'a str> {
+    match outputs {
+        Outputs::Score => Some(two[usize::from(prediction[0] >= 0.5)]),
+        Outputs::Classes(names) => {
+            let best = (0..names.len()).reduce(|best, at| if prediction[at] > prediction[best] { at } else { best });
+            best.map(|at| names[at].as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::Float64Type;
+
+    fn answered(answer: Answer, outputs: Outputs<'_>, predictions: &[f64], rows: usize) -> ArrayRef {
+        let mut column = AnswerColumn::new(&answer, rows);
+        column.extend(&answer, ["false", "true"], outputs, predictions, rows);
+        column.finish()
+    }
+
+    fn numbers(class: &str, outputs: Outputs<'_>, predictions: &[f64], rows: usize) -> Vec<Option<f64>> {
+        let column = answered(Answer::Probability(class.to_owned()), outputs, predictions, rows);
+        column.as_primitive::<Float64Type>().iter().collect()
+    }
+
+    fn names(outputs: Outputs<'_>, predictions: &[f64], rows: usize) -> Vec<Option<String>> {
+        let column = answered(Answer::Class, outputs, predictions, rows);
+        column.as_string::<i32>().iter().map(|name| name.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn one_score_is_a_probability_of_two_classes() {
+        assert_eq!(numbers("true", Outputs::Score, &[0.25, 0.5], 2), [Some(0.25), Some(0.5)]);
+        assert_eq!(numbers("false", Outputs::Score, &[0.25, 0.5], 2), [Some(0.75), Some(0.5)]);
+        assert_eq!(numbers("maybe", Outputs::Score, &[0.25], 1), [Some(0.0)]);
+        assert_eq!(names(Outputs::Score, &[0.25, 0.5], 2), [Some("false".to_owned()), Some("true".to_owned())]);
+    }
+
+    #[test]
+    fn of_several_classes_the_likeliest_and_of_equals_the_first() {
+        let classes = ["b", "a", "true"].map(str::to_owned);
+        let outputs = Outputs::Classes(&classes);
+        let predictions = [0.4, 0.4, 0.2, 0.1, 0.2, 0.7];
+        assert_eq!(numbers("a", outputs, &predictions, 2), [Some(0.4), Some(0.2)]);
+        assert_eq!(numbers("never seen", outputs, &predictions, 2), [Some(0.0), Some(0.0)]);
+        assert_eq!(names(outputs, &predictions, 2), [Some("b".to_owned()), Some("true".to_owned())]);
+        let scores = answered(Answer::Score, outputs, &predictions, 2);
+        assert_eq!(scores.as_primitive::<Float64Type>().values(), &[0.2, 0.7]);
+    }
+
+    #[test]
+    fn there_is_no_answer_before_the_first_class() {
+        let nothing = Outputs::Classes(&[]);
+        assert_eq!(answered(Answer::Score, nothing, &[], 3).null_count(), 3);
+        assert_eq!(answered(Answer::Class, nothing, &[], 3).null_count(), 3);
+    }
+}
