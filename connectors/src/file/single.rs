@@ -121,7 +121,8 @@ impl SingleWriter {
                 format!("{} was published by this job as {:?}, and is now {layout:?}", self.path.display(), found.layout);
             return Err(Error::job(message).help("give the sink another path"));
         }
-        self.planned = comes_back.then_some(found.end);
+        let named = complete(&attempt.committables)?;
+        self.planned = if comes_back { Some(found.end) } else { named.iter().map(Commit::end).max() };
         found.take_over(attempt);
         self.published = Published { layout, ..found };
         Ok(())

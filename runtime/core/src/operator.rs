@@ -2,7 +2,7 @@
 
 use crate::bad_rows::{BadRows, NOTED_MAX, Uncomputed, letters};
 use crate::metrics::Counters;
-use crate::{Batch, Epoch, EventTime, KeyedState, OperatorInfo, Result, Snapshot, StateLayout, StateSize};
+use crate::{Batch, Epoch, EventTime, KeyedState, OperatorInfo, Readiness, Result, Snapshot, StateLayout, StateSize, Step};
 use std::any::Any;
 
 /// The main output of every operator.
@@ -35,6 +35,14 @@ pub trait Operator {
     /// # Errors
     /// The job ends and reports the error with the operator's name.
     fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()>;
+
+    /// Whether it can do a step now without waiting for something outside the job. Only sinks have to wait.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn poll_ready(&mut self, _step: Step) -> Result<Readiness> {
+        Ok(Readiness::Ready)
+    }
 
     /// No more rows with event time below `watermark` will come, on any input (the least over inputs; idle inputs do not
     /// count). [`EventTime::MAX`] says that the input has ended. The engine passes the watermark on after this returns.

@@ -2,7 +2,7 @@
 
 use crate::metrics::Counters;
 use crate::place::Place;
-use crate::{Batch, Epoch, Result, StreamSchema};
+use crate::{Batch, Epoch, Readiness, Result, Step, StreamSchema};
 use std::sync::Arc;
 
 /// Something that can be written.
@@ -12,6 +12,25 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// The target cannot be written: a folder is missing or not writable.
     fn open(&self, schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>>;
+
+    /// Makes visible what the checkpoint that the job goes on from has prepared, and ends what dead attempts left open behind it.
+    /// Called once in each attempt of a job with checkpoints, in its first process, before any writer is opened anywhere. `ctx` is that of
+    /// the first writer, and its attempt says of which job, which attempt and which checkpoint; `committables` are those of all writers,
+    /// empty where the job begins. It may be called again with the same ones, by the next attempt, and then succeeds again.
+    ///
+    /// A sink whose commits stand for themselves, such as files that are renamed, need not say more than how to open a writer.
+    ///
+    /// # Errors
+    /// What was prepared is lost, or the target cannot be reached.
+    fn recover(&self, schema: &StreamSchema, ctx: &SinkContext, committables: &[Committable]) -> Result<()> {
+        if committables.is_empty() {
+            return Ok(());
+        }
+        let mut writer = self.open(schema, ctx)?;
+        writer.commit(committables)?;
+        writer.abort();
+        Ok(())
+    }
 
     /// The files and folders that it writes. A job in which something else reads or writes them is refused before anything is opened.
     fn places(&self) -> Vec<Place> {
@@ -40,6 +59,8 @@ pub struct SinkContext {
     pub instance: usize,
     /// How many writers there are.
     pub parallelism: usize,
+    /// Which sink of the job it is: the same in every attempt, also after changes of the job that keep the sink.
+    pub uid: Arc<str>,
     /// Whether the job runs until it is stopped: what waits for the end of such a job would be seen by nobody.
     pub unbounded: bool,
     /// The sink's counters, shown in the summary.
@@ -51,14 +72,16 @@ pub struct SinkContext {
 /// One of the attempts, from start or restore to failure or end, at running a job that has checkpoints.
 #[derive(Clone, Debug)]
 pub struct SinkAttempt {
+    /// The job's name.
+    pub job: Arc<str>,
     /// Which checkpoints these are: 16 hexadecimal digits, different for each folder.
     pub checkpoints: Arc<str>,
     /// The number of the attempt; grows.
     pub number: u64,
     /// The checkpoint that the job goes on from, if there is one.
     pub restored: Option<u64>,
-    /// What that checkpoint has to publish, of all writers of the sink. The first writer is given it to commit; the others are to
-    /// leave it alone.
+    /// What that checkpoint had to publish, of all writers of the sink. [`Sink::recover`] has published it before a writer is opened; a
+    /// writer knows by it where it goes on.
     pub committables: Vec<Committable>,
     /// Whether the user accepts that what was published after that checkpoint is published again.
     pub may_repeat: bool,
@@ -67,14 +90,15 @@ pub struct SinkAttempt {
 impl SinkAttempt {
     /// The first attempt, at the start of a job.
     pub fn new(checkpoints: &str) -> Self {
-        Self { checkpoints: checkpoints.into(), number: 1, restored: None, committables: Vec::new(), may_repeat: false }
+        let (job, committables) = (Arc::from(""), Vec::new());
+        Self { job, checkpoints: checkpoints.into(), number: 1, restored: None, committables, may_repeat: false }
     }
 }
 
 impl SinkContext {
     /// Writer `instance` of `parallelism`, with counters of its own.
     pub fn new(instance: usize, parallelism: usize) -> Self {
-        Self { instance, parallelism, unbounded: false, counters: Arc::default(), attempt: None }
+        Self { instance, parallelism, uid: "".into(), unbounded: false, counters: Arc::default(), attempt: None }
     }
 }
 
@@ -86,7 +110,20 @@ impl SinkContext {
 /// with the commit, whole, or not at all. A `commit` may be called twice with the same committable, by this writer or by that of a
 /// later attempt. Where there are checkpoints nothing tells a writer that its attempt is over: the next one finds what it left, and
 /// of that only what its checkpoint names ([`SinkAttempt::committables`]) may become visible. `abort` gives up what was not committed.
+///
+/// No call waits for what is outside: a writer that would have to says so in `poll_ready`, and is asked again. Before each `write`,
+/// `prepare`, `finish`, and the end, the engine asks until it is ready for that. Meanwhile rows wait in the job, which reads no more than
+/// it may have in flight, and other operators go on.
 pub trait SinkWriter {
+    /// Whether it can do this step now without waiting. Where it cannot, asking is what begins it, or takes it further: a writer that
+    /// is asked for [`Step::Prepare`] sends what it still holds. Files are always ready.
+    ///
+    /// # Errors
+    /// As [`SinkWriter::write`]; and what it waits for does not come.
+    fn poll_ready(&mut self, _step: Step) -> Result<Readiness> {
+        Ok(Readiness::Ready)
+    }
+
     /// Takes rows.
     ///
     /// # Errors
@@ -108,7 +145,8 @@ pub trait SinkWriter {
         self.prepare(epoch)
     }
 
-    /// Makes it visible.
+    /// Makes it visible. A writer that needs an answer for that may only ask here: it has its answer when it is ready for the next
+    /// [`Step::Prepare`], or for [`Step::End`].
     ///
     /// # Errors
     /// As [`SinkWriter::write`].

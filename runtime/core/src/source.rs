@@ -2,7 +2,7 @@
 
 use crate::metrics::Counters;
 use crate::place::Place;
-use crate::{Error, Result, StreamSchema};
+use crate::{Epoch, Error, Result, StreamSchema};
 use arrow::array::RecordBatch;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +56,12 @@ pub trait Source: Send + Sync {
     /// Whether several processes can read it; standard input belongs to one.
     fn can_be_read_by_processes(&self) -> bool {
         true
+    }
+
+    /// Whether its readers are told what is in checkpoints that are complete ([`SourceReader::checkpoint_complete`]). A reader that is
+    /// told is kept beyond the end of its split, until a complete checkpoint has that.
+    fn is_told_of_checkpoints(&self) -> bool {
+        false
     }
 
     /// Whether its splits are read one after the other, as they are listed, where no watermark says which is furthest behind: files
@@ -155,6 +161,24 @@ pub trait SourceReader {
     /// # Errors
     /// What is there cannot be read.
     fn keep_what_is_there(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// A checkpoint is complete in which the split is at `position`: the job never goes back behind that, so it may be forgotten where it
+    /// came from. Called in order, for each checkpoint or only for the latest of several; a job that was killed between the two goes on with
+    /// [`SourceReader::seek`] to a position of which this holds.
+    ///
+    /// # Errors
+    /// The other side cannot be told; the job ends, and goes on from this checkpoint.
+    fn checkpoint_complete(&mut self, _epoch: Epoch, _position: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Nothing more will be asked: the split has ended, or the job has. Not called when the job fails.
+    ///
+    /// # Errors
+    /// As [`SourceReader::checkpoint_complete`].
+    fn close(&mut self) -> Result<()> {
         Ok(())
     }
 

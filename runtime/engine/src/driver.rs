@@ -8,8 +8,8 @@ use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use egret_core::metrics::Counters;
 use egret_core::{
-    Batch, Context, Epoch, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Result, Snapshot,
-    SnapshotHandle,
+    Batch, Context, Epoch, Error, EventTime, KeyedState, MinWatermark, Operator, OperatorInfo, Output, Readiness, Result,
+    Snapshot, SnapshotHandle, Step,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -145,6 +145,32 @@ impl Driver {
         let own = catch_unwind(AssertUnwindSafe(|| operator.snapshot(epoch))).unwrap_or_else(|panic| Err(panic_error(&panic)));
         own.and_then(|own| Ok((own, self.state.snapshot_handle(epoch, base)?)))
             .map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
+    }
+
+    /// Whether the operator can do a step without waiting.
+    pub(crate) fn poll_ready(&mut self, step: Step) -> Result<Readiness> {
+        let operator = self.operator.as_mut();
+        let ready = catch_unwind(AssertUnwindSafe(|| operator.poll_ready(step))).unwrap_or_else(|panic| Err(panic_error(&panic)));
+        ready.map_err(|error| error.context(format!("operator '{}' (instance {})", self.info.name, self.info.instance)))
+    }
+
+    /// Whether the epoch is over here once this sender has ended its own.
+    pub(crate) fn is_last_at_barrier(&self, input: usize, sender: usize) -> bool {
+        let is_done = |of: usize, at: usize| {
+            let input = &self.inputs[of];
+            !input.open[at] || input.at_barrier[at]
+        };
+        self.all_but((input, sender), is_done)
+    }
+
+    /// Whether the input is over once this sender has ended.
+    pub(crate) fn is_last_open(&self, input: usize, sender: usize) -> bool {
+        self.all_but((input, sender), |of, at| !self.inputs[of].open[at])
+    }
+
+    fn all_but(&self, but: (usize, usize), holds: impl Fn(usize, usize) -> bool) -> bool {
+        let senders = self.inputs.iter().enumerate().flat_map(|(of, input)| (0..input.open.len()).map(move |at| (of, at)));
+        senders.filter(|sender| *sender != but).all(|(of, at)| holds(of, at))
     }
 
     /// A sender has ended its epoch. Returns whether all have: then the epoch is over here.

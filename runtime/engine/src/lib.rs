@@ -27,6 +27,7 @@ mod source_spec;
 mod split_task;
 mod splits;
 mod ticks;
+mod told;
 mod watchdog;
 mod workers;
 

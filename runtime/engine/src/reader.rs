@@ -7,13 +7,16 @@ use crate::screen::{Far, Screen};
 use crate::source_clock::SourceClock;
 use crate::source_spec::SourceSpec;
 use crate::split_task::SplitTask;
+use crate::told::Told;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
 use egret_core::metrics::{Counters, Hold};
 use egret_core::row_place::place_field;
-use egret_core::{BadRow, Batch, Clock, Error, EventTime, MAIN, Poll, Result, SplitWatermark, WatermarkStrategy, micros_of};
+use egret_core::{
+    BadRow, Batch, Clock, Epoch, Error, EventTime, MAIN, Poll, Result, SplitWatermark, WatermarkStrategy, micros_of,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +53,8 @@ pub(crate) struct SourceTask {
     meets: Vec<Arc<Counters>>,
     /// Whether rows get their places.
     places: bool,
+    /// Of a source whose readers are told of checkpoints, where there are any.
+    told: Option<Told>,
 }
 
 impl SourceTask {
@@ -91,6 +96,7 @@ impl SourceTask {
             wall: spec.wall,
             meets: spec.meets,
             places: spec.places,
+            told: (spec.has_checkpoints && spec.source.is_told_of_checkpoints()).then(Told::default),
         })
     }
 
@@ -102,9 +108,30 @@ impl SourceTask {
         }
     }
 
-    /// Where the splits are, for a checkpoint.
-    pub(crate) fn positions(&self) -> Vec<SplitPosition> {
-        self.splits.iter().map(SplitTask::state).collect()
+    /// Where the splits are at the end of an epoch, for its checkpoint.
+    pub(crate) fn end_epoch(&mut self, epoch: Epoch) -> Vec<SplitPosition> {
+        let positions: Vec<SplitPosition> = self.splits.iter().map(SplitTask::state).collect();
+        if let Some(told) = &mut self.told {
+            told.note(epoch, &positions);
+        }
+        positions
+    }
+
+    /// Whether its readers are told of checkpoints.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// The checkpoint of an epoch is complete.
+    pub(crate) fn checkpoint_complete(&mut self, epoch: Epoch) -> Result<()> {
+        let place = |error: Error| error.context(format!("source '{}'", self.name));
+        self.told.as_mut().map_or(Ok(()), |told| told.complete(epoch, &mut self.splits)).map_err(place)
+    }
+
+    /// The job has ended, or stops: nothing more is read.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        let place = |error: Error| error.context(format!("source '{}'", self.name));
+        self.splits.iter_mut().try_for_each(SplitTask::close).map_err(place)
     }
 
     /// The latest event time read.
@@ -164,7 +191,7 @@ impl SourceTask {
         match reader.poll(rows_max).map_err(place)? {
             Poll::Pending(wait) => self.wait(split, wait, now_ms),
             Poll::End => {
-                task.end();
+                task.end(self.told.is_some()).map_err(place)?;
                 self.clock.end(task.number);
             }
             Poll::Rows(rows) if rows.num_rows() == 0 => {}

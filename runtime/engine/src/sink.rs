@@ -1,10 +1,44 @@
 //! A sink as an operator: writes rows, and publishes them when the checkpoint they are in is complete.
 //!
-//! Without checkpoints there is one publication, when the input has ended.
+//! Without checkpoints there is one publication, when the input has ended. What a checkpoint had prepared that a job goes on from is
+//! published before any writer is opened ([`recover`]).
 
+use crate::checkpoint::{CheckpointRun, Restored};
 use crate::failpoint::fail_point;
+use egret_core::job::{Node, NodeKind, Parallelism};
 use egret_core::metrics::Counters;
-use egret_core::{Batch, Committable, Context, Epoch, EventTime, Operator, Result, SinkWriter, Snapshot};
+use egret_core::{
+    Batch, Committable, Context, Epoch, Error, EventTime, JobGraph, Operator, Readiness, Result, SinkContext, SinkWriter,
+    Snapshot, Step,
+};
+use std::sync::Arc;
+
+/// Makes every sink of a job publish what the checkpoint had prepared, and end what dead attempts left open.
+///
+/// # Errors
+/// A sink cannot.
+pub(crate) fn recover(job: &JobGraph, workers: usize, run: &CheckpointRun, restored: Option<&Restored>) -> Result<()> {
+    for (id, node) in job.nodes() {
+        let NodeKind::Sink(sink) = &node.kind else { continue };
+        let (from, edge) = job.inputs(id)[0];
+        let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
+        let ctx = SinkContext {
+            uid: Arc::clone(&node.uid),
+            attempt: Some(run.sink_attempt(restored, node)),
+            ..SinkContext::new(0, parallelism)
+        };
+        let committables = restored.map(|restored| restored.committables(node)).unwrap_or_default();
+        if !committables.is_empty() {
+            fail_point("publish again");
+        }
+        sink.recover(&job.node(from).outputs[edge.port].schema, &ctx, &committables).map_err(|error| place(node, error))?;
+    }
+    Ok(())
+}
+
+fn place(node: &Node, error: Error) -> Error {
+    error.context(format!("'{}'", node.name))
+}
 
 /// How often what a sink holds back is shown.
 const FLUSH_MS: i64 = 100;
@@ -28,6 +62,10 @@ impl SinkOperator {
 }
 
 impl Operator for SinkOperator {
+    fn poll_ready(&mut self, step: Step) -> Result<Readiness> {
+        self.writer.poll_ready(step)
+    }
+
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         self.writer.write(&batch)?;
         Counters::add(&ctx.counters().rows_out, batch.num_rows() as u64);
@@ -51,12 +89,6 @@ impl Operator for SinkOperator {
         self.pending.push((epoch, ready));
         let all = self.pending.iter().flat_map(|(_, committables)| committables);
         Ok(Snapshot { operator: all.map(|committable| committable.0.clone()).collect(), ..Snapshot::default() })
-    }
-
-    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let committables: Vec<Committable> = parts.into_iter().flat_map(|part| part.operator).map(Committable).collect();
-        fail_point("publish again");
-        self.writer.commit(&committables)
     }
 
     fn on_checkpoint_complete(&mut self, epoch: Epoch) -> Result<()> {

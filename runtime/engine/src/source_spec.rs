@@ -22,6 +22,8 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) ranks: &'a [u32],
     /// Whether rows get their places, as one more column.
     pub(crate) places: bool,
+    /// Whether there are checkpoints.
+    pub(crate) has_checkpoints: bool,
     /// Where a checkpoint says that splits are, by their ids then.
     pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
     /// How far event time has come.

@@ -3,14 +3,14 @@
 use crate::checkpoint::{Activity, SplitPosition};
 use crate::source_spec::SourceSpec;
 use egret_core::row_place::SplitPlaces;
-use egret_core::{EventTime, Result, SourceReader, SplitStart, SplitWatermark};
+use egret_core::{Epoch, EventTime, Result, SourceReader, SplitStart, SplitWatermark};
 
 /// A split that a worker reads.
 pub(crate) struct SplitTask {
     pub(crate) id: String,
     /// Its place among all splits of the source.
     pub(crate) number: usize,
-    /// None where the split has been read to its end.
+    /// None where the split has been read to its end, and nobody is to be told of it any more.
     pub(crate) reader: Option<Box<dyn SourceReader>>,
     /// Where it was when it ended.
     end: Vec<u8>,
@@ -72,10 +72,24 @@ impl SplitTask {
         self.watermark.as_ref().map_or(EventTime::MIN, SplitWatermark::current)
     }
 
-    /// It has been read to its end. What it holds, a file or memory, is not needed any more.
-    pub(crate) fn end(&mut self) {
+    /// It has been read to its end. Unless it is to be told of checkpoints, what it holds, a file or memory, is not needed any more.
+    pub(crate) fn end(&mut self, is_told: bool) -> Result<()> {
         self.activity = Activity::Ended;
-        self.end = self.reader.take().map_or_else(Vec::new, |reader| reader.position());
+        self.end = self.reader.as_ref().map_or_else(Vec::new, |reader| reader.position());
+        if is_told { Ok(()) } else { self.close() }
+    }
+
+    /// Nothing more is asked of its reader.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        let closed = self.reader.take().map_or(Ok(()), |mut reader| reader.close());
+        closed.map_err(|error| error.context(format!("split {}", self.id)))
+    }
+
+    /// A checkpoint is complete that has this position of it. A reader that is at its end there is not needed any more.
+    pub(crate) fn tell(&mut self, epoch: Epoch, position: &[u8], ended: bool) -> Result<()> {
+        let told = self.reader.as_mut().map_or(Ok(()), |reader| reader.checkpoint_complete(epoch, position));
+        told.map_err(|error| error.context(format!("split {}", self.id)))?;
+        if ended { self.close() } else { Ok(()) }
     }
 
     /// Where it is, for a checkpoint.

@@ -6,11 +6,12 @@ use crate::flow::{Alignment, Backpressure, JobShared, Wiring, execute};
 use crate::rendezvous::ProcessRole;
 use crate::report::JobReport;
 use crate::shared::Failure;
+use crate::sink;
 use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
-use egret_core::job::{Node, NodeId, NodeKind, Parallelism, Partitioning};
+use egret_core::job::{Node, NodeId, NodeKind, Partitioning};
 use egret_core::metrics::JobMetrics;
-use egret_core::{Error, JobGraph, Result, SinkContext};
+use egret_core::{Error, JobGraph, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +34,13 @@ pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, ro
         Some(Start { run, restored: Some(restored), is_finished: true }) => {
             return publish_last(job, workers, process, &run, &restored).map_err(|error| run.unless_taken_over(error));
         }
-        Some(start) => (Some(start.run), start.restored),
+        Some(Start { run, restored, .. }) => {
+            // The other processes wait for the splits meanwhile.
+            if process == 0 {
+                sink::recover(job, workers, &run, restored.as_ref()).map_err(|error| run.unless_taken_over(error))?;
+            }
+            (Some(run), restored)
+        }
         None => (None, None),
     };
     let names = job.nodes().map(|(_, node)| Arc::clone(&node.name)).collect();
@@ -84,19 +91,8 @@ fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, rol
 
 /// The job has run to its end before. What it has to publish is published, should it have been killed just before that.
 fn publish_last(job: &JobGraph, workers: usize, process: usize, run: &CheckpointRun, restored: &Restored) -> Result<JobReport> {
-    for (id, node) in job.nodes().filter(|_| process == 0) {
-        let NodeKind::Sink(sink) = &node.kind else { continue };
-        let (from, edge) = job.inputs(id)[0];
-        let parallelism = if node.parallelism == Parallelism::One { 1 } else { workers };
-        let attempt = Some(run.sink_attempt(Some(restored), node));
-        let mut writer = sink
-            .open(&job.node(from).outputs[edge.port].schema, &SinkContext { attempt, ..SinkContext::new(0, parallelism) })
-            .and_then(|mut writer| {
-                writer.commit(&restored.committables(node))?;
-                Ok(writer)
-            })
-            .map_err(|error| error.context(format!("'{}'", node.name)))?;
-        writer.abort();
+    if process == 0 {
+        sink::recover(job, workers, run, Some(restored))?;
     }
     let mut report = JobReport::of(&metrics_of(job), Duration::ZERO, false);
     report.checkpoints = CheckpointReport { was_finished: true, ..run.counters.report() };

@@ -45,8 +45,8 @@ fn has_sections(node: &Node) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
     splits: HashMap<String, BTreeMap<String, SplitPosition>>,
-    /// What sinks had prepared. Every instance has to know all of it for as long as the job runs: the first one publishes it, and none
-    /// may take it for what a dead attempt left behind.
+    /// What sinks had prepared. It is published before any writer is opened; every writer has to know all of it all the same, where it goes
+    /// on and what is not left behind by a dead attempt.
     prepared: HashMap<String, Vec<Vec<u8>>>,
     nodes: Mutex<HashMap<String, Shares>>,
     /// What nodes with sections wrote, for all of those there are now.
@@ -167,9 +167,7 @@ impl Restored {
             return (self.share_of_sections(info), Vec::new());
         }
         if let NodeKind::Sink(_) = node.kind {
-            let prepared = self.prepared.get(&*node.uid).filter(|_| info.instance == 0);
-            let publish = |all: &Vec<Vec<u8>>| Snapshot { operator: all.clone(), ..Snapshot::default() };
-            return (prepared.map(publish).into_iter().collect(), Vec::new());
+            return (Vec::new(), Vec::new());
         }
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(shares) = nodes.get_mut(&*node.uid) else { return (Vec::new(), Vec::new()) };
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn every_instance_knows_what_a_sink_had_prepared_and_the_first_publishes_it() {
+    fn every_instance_knows_what_a_sink_had_prepared_and_none_takes_it_for_state() {
         let kind = NodeKind::Sink(std::sync::Arc::new(Nowhere));
         let (parallelism, bad_rows) = (Parallelism::EveryWorker, BadRowRule::default());
         let node = Node { name: "out".into(), uid: "out".into(), kind, parallelism, outputs: Vec::new(), bad_rows };
@@ -363,8 +361,7 @@ mod tests {
             }
             for info in &takers {
                 let (own, keyed) = restored.take(&node, info);
-                let published: Vec<Vec<u8>> = own.into_iter().flat_map(|part| part.operator).collect();
-                assert_eq!((published.len(), keyed.len()), (if info.instance == 0 { 4 } else { 0 }, 0), "{}", info.instance);
+                assert_eq!((own.len(), keyed.len()), (0, 0), "{}", info.instance);
                 assert_eq!(restored.committables(&node).len(), 4, "also when others have taken theirs");
             }
         }

@@ -127,6 +127,7 @@ fn begin(
     let pace = Pace { interval_ms: millis(config.interval).max(1), timeout_ms: millis(config.timeout) };
     let counters = Arc::new(CheckpointCounters::of(manifest.map(|manifest| manifest.checkpoint)));
     let sinks = SinkAttempt {
+        job: job.name.as_str().into(),
         number: descriptor.attempt,
         restored: manifest.map(|manifest| manifest.checkpoint),
         may_repeat: config.may_repeat_output,

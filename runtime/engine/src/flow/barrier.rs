@@ -34,9 +34,7 @@ impl Task {
             }
             return Ok(None);
         }
-        let is_later =
-            arrival.capabilities.first().is_some_and(|capability| EngineTime(*capability.time()).epoch() > number(self.epoch));
-        if !is_later {
+        if !self.is_later(&arrival) {
             return Ok(Some(arrival));
         }
         if let (Payload::Rows(batch), Some(backpressure), false) =
@@ -48,6 +46,13 @@ impl Task {
         }
         self.aside.push(arrival);
         Ok(None)
+    }
+
+    /// Whether something that has arrived is of a later epoch than this one.
+    pub(super) fn is_later(&self, arrival: &Arrival) -> bool {
+        let epoch = |capability: &Capability<u64>| EngineTime(*capability.time()).epoch();
+        self.participant.is_some()
+            && arrival.capabilities.first().is_some_and(|capability| epoch(capability) > number(self.epoch))
     }
 
     fn end_epoch(&mut self, driver: &mut Driver, epoch: Epoch, capabilities: Vec<Capability<u64>>) -> Result<()> {

@@ -15,6 +15,7 @@ mod operator;
 mod output;
 mod partition;
 mod source;
+mod waiting;
 
 pub(crate) use alignment::Alignment;
 pub(crate) use backpressure::Backpressure;

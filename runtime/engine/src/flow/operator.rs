@@ -9,7 +9,7 @@ use crate::driver::{Driver, Outgoing, guard};
 use crate::instances::has_instance;
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
-use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext};
+use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext, Step};
 use egret_state::MemoryState;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -119,7 +119,8 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
             // Where there are checkpoints, these publish.
             let unbounded = !by_checkpoint && shared.job.nodes().any(|(_, node)| endless(node));
             let attempt = shared.checkpoints.as_ref().map(|run| run.sink_attempt(shared.restored.as_ref(), node));
-            let ctx = SinkContext { instance: info.instance, parallelism: info.parallelism, unbounded, counters, attempt };
+            let (uid, ctx) = (Arc::clone(&node.uid), SinkContext::new(info.instance, info.parallelism));
+            let ctx = SinkContext { uid, unbounded, counters, attempt, ..ctx };
             let writer = sink.open(schema, &ctx).map_err(place)?;
             (Box::new(SinkOperator::new(writer, by_checkpoint)), Box::new(NoState))
         }
@@ -157,7 +158,7 @@ pub(super) struct Task {
     pub(super) held: Vec<Capability<u64>>,
     opened: bool,
     targets: Vec<Arc<Backpressure>>,
-    activator: Activator,
+    pub(super) activator: Activator,
     outgoing: Vec<Outgoing>,
     /// Where there are checkpoints.
     pub(super) participant: Option<ParticipantHandle>,
@@ -210,7 +211,11 @@ impl Task {
             return Ok(());
         };
         if self.checkpoint_complete(&mut driver)? {
-            self.drop_all();
+            if self.waits(&mut driver, Some(Step::End))? {
+                self.driver = Some(driver);
+            } else {
+                self.drop_all();
+            }
             return Ok(());
         }
         let now_ms = self.shared.clock.now_ms();
@@ -222,6 +227,10 @@ impl Task {
             self.held = held;
         }
         while let Some(arrival) = self.queue.pop_front() {
+            if self.is_sink && self.waits_before(&mut driver, &arrival)? {
+                self.queue.push_front(arrival);
+                break;
+            }
             let Some(Arrival { input, capabilities, message, relieved }) = self.in_epoch(&mut driver, arrival, handles)? else {
                 continue;
             };
@@ -235,8 +244,7 @@ impl Task {
                 break;
             }
         }
-        if driver.is_closed() && self.is_sink && self.participant.is_some() {
-            self.contribute_last(&mut driver)?;
+        if driver.is_closed() && self.is_sink && self.is_publishing(&mut driver)? {
             self.driver = Some(driver);
             return Ok(());
         }
@@ -287,7 +295,11 @@ impl Task {
         if !self.outgoing.is_empty() && !held.is_empty() {
             self.send(&held);
         }
-        let Some(wake_at) = driver.wake_at().filter(|_| !driver.is_closed()) else { return Ok(()) };
+        // A sink has to wait until it is told that it ends.
+        let stays = self.is_sink && self.participant.is_some();
+        if driver.is_closed() || (driver.wake_at().is_none() && !stays) {
+            return Ok(());
+        }
         let frontier = frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied()).min();
         self.held = held;
         if let Some(frontier) = frontier {
@@ -296,8 +308,10 @@ impl Task {
                 capability.downgrade(&time);
             }
         }
-        let wait_ms = wake_at.saturating_sub(now_ms).clamp(1, 10_000);
-        self.activator.activate_after(Duration::from_millis(wait_ms.unsigned_abs()));
+        if let Some(wake_at) = driver.wake_at() {
+            let wait_ms = wake_at.saturating_sub(now_ms).clamp(1, 10_000);
+            self.activator.activate_after(Duration::from_millis(wait_ms.unsigned_abs()));
+        }
         Ok(())
     }
 }

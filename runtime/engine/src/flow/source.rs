@@ -58,6 +58,7 @@ pub(super) fn build<'scope>(
         splits,
         ranks: shared.splits.ranks_of(id),
         places: *places,
+        has_checkpoints: shared.checkpoints.is_some(),
         restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
         clock: shared.clocks.get(&id).cloned().unwrap_or_else(own_clock),
         wall: Arc::clone(&shared.clock),
@@ -69,12 +70,11 @@ pub(super) fn build<'scope>(
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let (output, stream) = builder.new_output();
     let activator = scope.activator_for(builder.operator_info().address);
-    let (shared, probe, participant) = (Arc::clone(shared), probe.clone(), participant.cloned());
+    let (shared, probe, participant, uid) = (Arc::clone(shared), probe.clone(), participant.cloned(), Arc::clone(&node.uid));
     if let Some(participant) = &participant {
         let activator = scope.activator_for(builder.operator_info().address);
         participant.borrow_mut().register(move || activator.activate());
     }
-    let uid = Arc::clone(&node.uid);
     let first = participant.as_ref().map(|participant| participant.borrow().first());
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
@@ -90,7 +90,9 @@ pub(super) fn build<'scope>(
             activator,
             outgoing,
             epoch: first.unwrap_or(0),
+            committed: first.unwrap_or(1) - 1,
             exhausted: false,
+            said_end: false,
             participant,
             id,
             uid,
@@ -138,8 +140,12 @@ struct Reading {
     participant: Option<ParticipantHandle>,
     /// The number of the next checkpoint.
     epoch: u64,
+    /// The last checkpoint that readers know to be complete.
+    committed: u64,
     /// Whether the input has been read to its end.
     exhausted: bool,
+    /// Whether those downstream know that nothing more comes.
+    said_end: bool,
     id: NodeId,
     uid: Arc<str>,
     shared: Arc<JobShared>,
@@ -149,19 +155,38 @@ impl Reading {
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
         let is_halting = self.participant.as_ref().is_some_and(|participant| participant.borrow().is_halting());
-        if shared.failure.is_set() || self.task.is_none() || is_halting {
+        if shared.failure.is_set() || self.task.is_none() {
             self.capability = None;
             return;
         }
         let worker = self.worker - shared.first_worker;
         shared.busy.enter(worker, self.id.index());
-        if guard(&shared.failure, || self.read()).is_none() {
+        let step = |reading: &mut Self| if is_halting { reading.close() } else { reading.read() };
+        if guard(&shared.failure, || step(self)).is_none() {
             self.capability = None;
         }
         shared.busy.leave(worker);
     }
 
+    /// Tells the readers of checkpoints that are complete.
+    fn tell(&mut self) -> Result<()> {
+        let committed = self.participant.as_ref().map_or(0, |participant| participant.borrow().committed());
+        if committed > self.committed {
+            self.committed = committed;
+            self.task.as_mut().map_or(Ok(()), |task| task.checkpoint_complete(number(committed)))?;
+        }
+        Ok(())
+    }
+
+    /// Nothing more is read, and nobody told.
+    fn close(&mut self) -> Result<()> {
+        self.tell()?;
+        self.capability = None;
+        self.task.take().map_or(Ok(()), |mut task| task.close())
+    }
+
     fn read(&mut self) -> Result<()> {
+        self.tell()?;
         self.end_epochs();
         let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
         let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
@@ -192,26 +217,36 @@ impl Reading {
         match next {
             Next::Again => self.activator.activate(),
             Next::Wait(wait) => self.activator.activate_after(wait.min(SLEEP_MAX)),
-            Next::Ended => self.end(time),
+            Next::Ended => return self.end(time),
         }
         Ok(())
     }
 
     /// The input has been read to its end, or is not to be. Where there are checkpoints the end waits for the other sources: what
-    /// has ended cannot be in a checkpoint.
-    fn end(&mut self, time: u64) {
+    /// has ended cannot be in a checkpoint. Readers that are told of checkpoints stay until the last one is complete.
+    fn end(&mut self, time: u64) -> Result<()> {
         if let Some(participant) = &self.participant {
             if !std::mem::replace(&mut self.exhausted, true) {
                 participant.borrow_mut().exhausted();
             }
             if !participant.borrow().is_finishing() {
                 self.activator.activate_after(SLEEP_MAX);
-                return;
+                return Ok(());
             }
         }
-        self.task.iter_mut().for_each(|task| task.end(&mut self.outgoing));
+        let Some(task) = &mut self.task else { return Ok(()) };
+        if !std::mem::replace(&mut self.said_end, true) {
+            task.end(&mut self.outgoing);
+            // What readers have to hear of the last checkpoint: it has the end of all splits.
+            task.end_epoch(number(self.epoch));
+        }
+        let waits = task.is_told() && self.committed < self.epoch;
         self.send(time);
-        self.capability = None;
+        if waits {
+            self.activator.activate_after(SLEEP_MAX);
+            return Ok(());
+        }
+        self.close()
     }
 
     /// Ends the epochs that are to be ended: what was read until now belongs to them.
@@ -219,8 +254,8 @@ impl Reading {
         let Some(participant) = self.participant.clone() else { return };
         let wanted = participant.borrow().wanted();
         while self.epoch <= wanted {
-            let (Some(task), Some(capability)) = (&self.task, &mut self.capability) else { return };
-            let splits = task.positions().into_iter().map(SplitPosition::into_state).collect();
+            let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return };
+            let splits = task.end_epoch(number(self.epoch)).into_iter().map(SplitPosition::into_state).collect();
             let part = Part::new(&*self.uid, self.worker as u32, PartState::Source { splits });
             let contribution = Contribution { part, keyed: None };
             let barrier = ControlEvent::Barrier(number(self.epoch));

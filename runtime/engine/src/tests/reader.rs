@@ -152,6 +152,7 @@ impl Setup {
             splits: &splits,
             ranks: &[3, 1, 2],
             places: self.places,
+            has_checkpoints: true,
             restored: self.restored.as_ref(),
             clock: shared.clone(),
             wall: clock.clone(),
@@ -282,7 +283,7 @@ fn what_an_idle_split_may_not_fall_below_is_in_the_checkpoint() {
     bench.give(0, &[&[600]]);
     bench.read(100);
     bench.read(102);
-    let positions = bench.tasks[0].positions();
+    let positions = bench.tasks[0].end_epoch(Epoch(1));
     assert_eq!((positions[0].activity, positions[1].activity), (Activity::Active, Activity::Idle));
     let restored: BTreeMap<_, _> = positions.into_iter().map(|position| (position.id.clone(), position)).collect();
     for workers in [1, 2] {
@@ -384,7 +385,7 @@ fn rows_have_places_by_rank_and_by_number_whatever_the_batches_and_restarts() {
             };
             of_both(&bench, times(&before));
             let mut found = places(&mut bench, 0);
-            let restored = bench.tasks[0].positions().into_iter().map(|split| (split.id.clone(), split)).collect();
+            let restored = bench.tasks[0].end_epoch(Epoch(1)).into_iter().map(|split| (split.id.clone(), split)).collect();
             let mut bench = setup(Some(restored)).open();
             of_both(&bench, times(&rows[stop..].chunks(cut).collect::<Vec<_>>()));
             found.extend(places(&mut bench, 0));
