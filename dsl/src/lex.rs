@@ -6,8 +6,9 @@ use crate::dialect::EgretDialect;
 use crate::source::{SourceMap, Token};
 use crate::{Diagnostic, Span};
 
-/// Fills in the tokens of `source`: all of them, or those before what cannot be a token.
-pub(crate) fn lex(source: &mut SourceMap) -> Option<Diagnostic> {
+/// Cuts `text` into tokens, as many as can be made out; with what stopped it, if anything did.
+pub(crate) fn lex(text: &str) -> (SourceMap, Option<Diagnostic>) {
+    let mut source = SourceMap::of_text(text);
     let mut located = Vec::new();
     let outcome = Tokenizer::new(&EgretDialect::new(0), source.text()).tokenize_with_location_into_buf(&mut located);
     let mut cursor = Cursor::new(source.text());
@@ -21,7 +22,8 @@ pub(crate) fn lex(source: &mut SourceMap) -> Option<Diagnostic> {
         tokens.push(Token { sql, span });
     }
     source.set_tokens(tokens);
-    outcome.err().map(|error| explain(source, &error))
+    let problem = outcome.err().map(|error| explain(&source, &error));
+    (source, problem)
 }
 
 /// White space, comments, and the mark that some editors put at the beginning of a file.

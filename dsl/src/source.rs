@@ -8,8 +8,7 @@ use std::fmt;
 use sqlparser::ast::{Ident, Spanned};
 use sqlparser::tokenizer::{self, Location, Token as SqlToken, TokenWithSpan};
 
-use crate::lex::lex;
-use crate::{Diagnostic, Span};
+use crate::Span;
 
 /// One token: what sqlparser says it is, and its bytes.
 #[derive(Debug, Clone)]
@@ -60,12 +59,10 @@ impl fmt::Debug for SourceMap {
 }
 
 impl SourceMap {
-    /// Cuts `text` into tokens, as many as can be made out; with what stopped it, if anything did.
-    pub(crate) fn new(text: &str) -> (Self, Option<Diagnostic>) {
+    /// A text, without its tokens yet.
+    pub(crate) fn of_text(text: &str) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let mut source = Self { text: text.to_owned(), lines, tokens: Vec::new() };
-        let problem = lex(&mut source);
-        (source, problem)
+        Self { text: text.to_owned(), lines, tokens: Vec::new() }
     }
 
     pub(crate) fn set_tokens(&mut self, tokens: Vec<Token>) {

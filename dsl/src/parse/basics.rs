@@ -5,8 +5,8 @@ use nom::combinator::{cut, opt};
 use nom::sequence::preceded;
 use sqlparser::tokenizer::Token as SqlToken;
 
-use super::problem::{Expected, Problem, problem_of};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem, problem_of};
+use super::tokens::Tokens;
 use crate::{Name, Span};
 
 /// Words that are no names unless quoted: with one of them forgotten quotes and forgotten names are told apart.

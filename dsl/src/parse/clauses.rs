@@ -2,8 +2,8 @@
 //! named, and reading goes on with the next, so that a statement shows all its faults at once.
 
 use super::basics::report;
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::tokens::Tokens;
 use crate::source::Token;
 use crate::{Diagnostic, Name, Span, suggest};
 

@@ -1,26 +1,18 @@
-//! Pieces of SQL within our statements: expressions, queries, types and lengths of time, read by sqlparser from our tokens.
+//! Pieces of SQL within our statements: expressions, types and lengths of time, read by sqlparser from our tokens.
 //!
 //! sqlparser is given the tokens up to the next comma or closing bracket, takes what belongs to the expression, and our
-//! parsers go on with the rest. Its trees are deep where the text is, and are walked by recursion, here and in the planner:
-//! so the depth is bounded before it sees the tokens.
+//! parsers go on with the rest.
 
 use sqlparser::ast::{DataType, ObjectNamePart};
 use sqlparser::keywords::Keyword;
-use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Span as SqlSpan, Token as SqlToken, TokenWithSpan, Word};
+use sqlparser::tokenizer::{Span as SqlSpan, Token as SqlToken, TokenWithSpan, Word};
 
-use super::match_recognize::{self, Found, KEYWORD};
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens, describe};
-use crate::dialect::EgretDialect;
+use super::handover::{Handed, for_sqlparser, hand_over, piece};
+use super::problem::{Parsed, Problem};
+use super::tokens::Tokens;
 use crate::source::Token;
-use crate::window::WINDOW_FUNCTIONS;
-use crate::{Diagnostic, DurationLit, Span, Sql, SqlQuery, duration, suggest};
+use crate::{Diagnostic, DurationLit, Span, Sql, duration, suggest};
 
-/// How deep brackets may be nested.
-const BRACKETS_MAX: usize = 40;
-/// How many operators may be chained without a comma between, brackets around them included.
-const OPERATORS_MAX: usize = 1000;
 /// How many tokens a type may have.
 const TYPE_TOKENS_MAX: usize = 200;
 
@@ -53,30 +45,6 @@ pub(crate) fn whole_expression(input: Tokens<'_>) -> Parsed<'_, Sql> {
         true => Ok((rest, sql)),
         false => Problem::thing(rest, "the end of the expression").fail(),
     }
-}
-
-/// A query, up to the end of the statement.
-pub(crate) fn query(input: Tokens<'_>) -> Parsed<'_, SqlQuery> {
-    const BEGINNINGS: [&str; 3] = ["SELECT", "WITH", "VALUES"];
-    let begins =
-        input.first().is_some_and(|token| token.is(&SqlToken::LParen)) || BEGINNINGS.iter().any(|word| input.starts_with(word));
-    if !begins {
-        let mut expected = vec![Expected::Thing("a query".into())];
-        expected.extend(BEGINNINGS[..2].iter().map(|word| Expected::Keyword((*word).into())));
-        return Problem::expected(input, expected).fail();
-    }
-    let matches = match_recognize::find_all(input)?;
-    let tokens = with_matches_as_joins(input, &matches);
-    let (count, tree) = hand_over(input, tokens, |parser| parser.parse_query())?;
-    let rest = input.skip(count);
-    if !rest.is_empty() {
-        let problem = Problem::thing(rest, "the end of the query");
-        return misspelt_before(input, rest, problem).fail();
-    }
-    let mut query = piece(input, tree);
-    let clauses: Vec<_> = matches.into_iter().filter_map(|found| found.clause).collect();
-    query.matches = (!clauses.is_empty()).then(|| clauses.into());
-    Ok((rest, query))
 }
 
 /// A column's type, with its bytes.
@@ -164,11 +132,6 @@ pub(crate) fn interval<'a>(least_us: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, D
     }
 }
 
-fn piece<T>(tokens: Tokens<'_>, tree: T) -> Sql<T> {
-    let span = tokens.span();
-    Sql { tree, span, text: span.of(tokens.text()).to_owned(), source: tokens.file.source.clone(), matches: None }
-}
-
 /// Words that go on with an expression.
 const OPERATORS: [&str; 23] = [
     "AND", "OR", "XOR", "NOT", "IS", "IN", "LIKE", "ILIKE", "RLIKE", "REGEXP", "SIMILAR", "BETWEEN", "COLLATE", "AT", "DIV",
@@ -187,75 +150,6 @@ fn clause_begins(input: Tokens<'_>) -> bool {
             },
             None => true,
         }
-}
-
-/// Tokens for sqlparser, each with its index among the tokens they were made of.
-type Handed = (Vec<TokenWithSpan>, Vec<usize>);
-
-/// Lets sqlparser read from the beginning of `slice`, whose tokens it is handed: how many of the slice's it took, and what
-/// it made of them.
-fn hand_over<'a, T>(
-    slice: Tokens<'a>,
-    (tokens, indices): Handed,
-    read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
-) -> Result<(usize, T), nom::Err<Problem>> {
-    check_depth(slice).map_err(nom::Err::Failure)?;
-    let dialect = EgretDialect::new(tokens.len());
-    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
-    match read(&mut parser) {
-        Ok(tree) => Ok((indices.get(parser.index()).copied().unwrap_or(slice.all().len()), tree)),
-        Err(error) => Err(nom::Err::Failure(match dialect.gave_up_at() {
-            Some(index) => lost(slice.skip(indices.get(index).copied().unwrap_or(slice.all().len()))),
-            None => explain(slice, error),
-        })),
-    }
-}
-
-/// The tokens as sqlparser wants them, each with its index in `slice`. It knows no `TABLE txn` as an argument of a window:
-/// the word is left out, it says nothing that the name does not.
-fn for_sqlparser(slice: Tokens<'_>) -> Handed {
-    let all = slice.all();
-    let is_window = |token: &Token| WINDOW_FUNCTIONS.iter().any(|function| token.is_word(function));
-    let kept = |index: &usize| {
-        let is_argument = index.checked_sub(2).is_some_and(|before| match all[before + 1].sql.token {
-            SqlToken::LParen => is_window(&all[before]),
-            SqlToken::RArrow => all[before].is_word("DATA"),
-            _ => false,
-        });
-        let before_name = matches!(all.get(index + 1).map(|token| &token.sql.token), Some(SqlToken::Word(_)));
-        !(is_argument && before_name && all[*index].is_word("TABLE"))
-    };
-    let indices: Vec<usize> = (0..all.len()).filter(kept).collect();
-    (indices.iter().map(|index| all[*index].sql.clone()).collect(), indices)
-}
-
-/// As [`for_sqlparser`], with `t CROSS JOIN "MATCH_RECOGNIZE"` for `t MATCH_RECOGNIZE (...)`: sqlparser takes a join behind any
-/// relation, and an alias behind it. The table's name stands where the keyword does.
-fn with_matches_as_joins(slice: Tokens<'_>, matches: &[Found]) -> Handed {
-    let (tokens, indices) = for_sqlparser(slice);
-    if matches.is_empty() {
-        return (tokens, indices);
-    }
-    let mut handed = (Vec::with_capacity(tokens.len()), Vec::with_capacity(tokens.len()));
-    for (token, index) in tokens.into_iter().zip(indices) {
-        let within = matches.iter().find(|found| (found.first..=found.last).contains(&index));
-        if within.is_some_and(|found| found.first < index) {
-            continue;
-        }
-        let words = match within {
-            Some(_) => ["CROSS", "JOIN"]
-                .map(SqlToken::make_keyword)
-                .into_iter()
-                .chain([SqlToken::make_word(KEYWORD, Some('"'))])
-                .collect(),
-            None => vec![token.token],
-        };
-        for word in words {
-            handed.0.push(TokenWithSpan { token: word, span: token.span });
-            handed.1.push(index);
-        }
-    }
-    handed
 }
 
 /// As [`for_sqlparser`], with `FINAL.LAST(a.x)` for `FINAL LAST(a.x)`, and so for `RUNNING`: to sqlparser a name of two parts.
@@ -291,153 +185,4 @@ fn with_semantics_in_names(slice: Tokens<'_>) -> Handed {
         is_call = marks;
     }
     handed
-}
-
-/// Refuses what would make a tree too deep to be walked.
-fn check_depth(slice: Tokens<'_>) -> Result<(), Problem> {
-    // The operators since the last comma, for every bracket that is open.
-    let mut chains = vec![0usize];
-    let mut operators = 0usize;
-    for (index, token) in slice.all().iter().enumerate() {
-        if token.opens() {
-            chains.push(0);
-        } else if token.closes() {
-            operators -= if chains.len() > 1 { chains.pop().unwrap_or(0) } else { 0 };
-        } else if let Some(chain) = chains.last_mut() {
-            match depth_of(token, slice.nth(index + 1)) {
-                _ if token.is(&SqlToken::Comma) => operators -= std::mem::take(chain),
-                depth => (*chain, operators) = (*chain + depth, operators + depth),
-            }
-        }
-        if chains.len() > BRACKETS_MAX + 1 {
-            return Err(too_deep(token.span, format!("more than {BRACKETS_MAX} brackets are open here")));
-        }
-        if operators > OPERATORS_MAX {
-            let why = format!("more than {OPERATORS_MAX} operators in a row");
-            return Err(match too_deep(token.span, why) {
-                Problem::Said(said) => Problem::Said(Box::new(said.help("to compare with many values write `x IN (1, 2, 3)`"))),
-                other => other,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn too_deep(span: Span, why: String) -> Problem {
-    Diagnostic::error("this expression is nested too deeply").label(span, why).into()
-}
-
-/// For a text that can be read in too many wrong ways: what is wrong cannot be told, but how far it was understood.
-fn lost(at: Tokens<'_>) -> Problem {
-    Diagnostic::error("this expression cannot be read")
-        .label(at.here(), "it was understood up to here")
-        .help("a bracket may be missing, or an `END`; name a part of it in a stream of its own if it is nested very deeply")
-        .into()
-}
-
-/// How much deeper a token can make the tree: one for anything but names and values, more for what sqlparser reads by a
-/// recursion that it does not bound itself.
-fn depth_of(token: &Token, next: Option<&Token>) -> usize {
-    const WORDS: [&str; 16] = [
-        "AND",
-        "OR",
-        "NOT",
-        "XOR",
-        "IS",
-        "LIKE",
-        "ILIKE",
-        "BETWEEN",
-        "IN",
-        "COLLATE",
-        "UNION",
-        "EXCEPT",
-        "INTERSECT",
-        "AT",
-        "DIV",
-        "CASE",
-    ];
-    const NESTED_TYPES: [&str; 6] = ["ARRAY", "STRUCT", "MAP", "TUPLE", "NESTED", "NULLABLE"];
-    let is_one_of = |words: &[&str]| words.iter().any(|word| token.is_word(word));
-    match (&token.sql.token, next) {
-        (SqlToken::Word(_), Some(next)) if next.is(&SqlToken::Lt) && is_one_of(&NESTED_TYPES) => OPERATORS_MAX / BRACKETS_MAX,
-        (SqlToken::Word(_), Some(next)) if next.is_word("INTERVAL") && token.is_word("INTERVAL") => OPERATORS_MAX / BRACKETS_MAX,
-        (SqlToken::Word(_), _) => usize::from(is_one_of(&WORDS)),
-        (SqlToken::Comma | SqlToken::Period | SqlToken::Number(..) | SqlToken::SingleQuotedString(_), _) => 0,
-        _ => 1,
-    }
-}
-
-/// Turns what sqlparser says into what we say, with its place.
-fn explain(slice: Tokens<'_>, error: ParserError) -> Problem {
-    let text = match error {
-        ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
-        ParserError::RecursionLimitExceeded => return too_deep(deepest(slice), "the innermost part is here".to_owned()),
-    };
-    let (message, location) = split_location(&text);
-    let at = location.and_then(|location| token_at(slice, location)).unwrap_or(slice.all().len());
-    let at = slice.skip(at);
-    match message.strip_prefix("Expected: ").and_then(|rest| rest.rsplit_once(", found: ")) {
-        Some((wanted, _)) => misspelt_before(slice, at, Problem::expected(at, vec![expected(wanted)])),
-        None => Diagnostic::error(format!("this is not SQL: {message}")).label(at.here(), "here").into(),
-    }
-}
-
-/// sqlparser writes keywords in capitals and signs as they are; all else is prose.
-fn expected(wanted: &str) -> Expected {
-    let keywords = wanted.chars().all(|character| character.is_ascii_uppercase() || matches!(character, ' ' | '_'));
-    match keywords || !wanted.chars().any(char::is_alphabetic) {
-        true => Expected::Keyword(wanted.to_owned().into()),
-        false => Expected::Thing(wanted.trim_end_matches(':').to_owned().into()),
-    }
-}
-
-/// Takes the ` at Line: 3, Column: 5` off the end of a message.
-fn split_location(text: &str) -> (&str, Option<Location>) {
-    let found = text.rfind(" at Line: ").and_then(|at| {
-        let (line, column) = text[at..].strip_prefix(" at Line: ")?.split_once(", Column: ")?;
-        Some((at, Location::new(line.parse().ok()?, column.parse().ok()?)))
-    });
-    match found {
-        Some((at, location)) => (&text[..at], Some(location)),
-        None => (text, None),
-    }
-}
-
-fn token_at(slice: Tokens<'_>, location: Location) -> Option<usize> {
-    let index = slice.all().partition_point(|token| token.sql.span.start < location);
-    slice.all().get(index).filter(|token| token.sql.span.start == location).map(|_| index)
-}
-
-fn deepest(slice: Tokens<'_>) -> Span {
-    let (mut depth, mut most, mut span) = (0usize, 0usize, slice.here());
-    for token in slice.all() {
-        if token.opens() {
-            depth += 1;
-            if depth > most {
-                (most, span) = (depth, token.span);
-            }
-        } else if token.closes() {
-            depth = depth.saturating_sub(1);
-        }
-    }
-    span
-}
-
-/// A misspelt keyword is taken for an alias, and what follows it is a surprise: looks for one just before.
-fn misspelt_before(slice: Tokens<'_>, at: Tokens<'_>, problem: Problem) -> Problem {
-    const KEYWORDS: [&str; 15] = [
-        "SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "JOIN", "INNER", "LEFT", "WINDOW",
-        "BETWEEN", "INTERVAL",
-    ];
-    let tokens = at.file.source.tokens();
-    let before = at.position().checked_sub(1).filter(|before| *before >= slice.position());
-    for token in std::iter::once(at.position()).chain(before).filter_map(|index| tokens.get(index)) {
-        if let Some(near) = token.word().and_then(|word| suggest(word, KEYWORDS)).filter(|near| !token.is_word(near)) {
-            let Some(diagnostic) = problem.clone().into_diagnostic(at.file) else { return problem };
-            let word = describe(token, at.text());
-            let diagnostic = Diagnostic::error(diagnostic.message).label(token.span, format!("{word} is no keyword of SQL"));
-            return diagnostic.suggestion(Some(near)).into();
-        }
-    }
-    problem
 }

@@ -8,8 +8,8 @@ use super::basics::{self, comma_list, phrase};
 use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
 use super::options::options;
-use super::problem::Problem;
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Parsed, Problem};
+use super::tokens::Tokens;
 use crate::{CreateGraph, Name, Sql, Statement};
 
 const CLAUSES: &[&str] = &["ON", "EDGE", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY", "WITH"];

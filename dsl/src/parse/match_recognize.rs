@@ -12,8 +12,8 @@ use super::basics::{self, bracketed_list, comma_list, phrase, sign};
 use super::clauses::{clauses, put};
 use super::expression::{interval, row_expression};
 use super::options::twice;
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::tokens::Tokens;
 use crate::source::Token;
 use crate::{
     AfterMatchSkip, Define, Diagnostic, DurationLit, MatchRecognize, Name, RowMeasure, RowOrder, RowPatternText, RowSubset,

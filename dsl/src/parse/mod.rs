@@ -8,14 +8,17 @@
 
 mod basics;
 mod clauses;
+mod depth;
 mod expression;
 mod graph;
+mod handover;
 mod match_recognize;
 mod model;
 mod options;
 mod pattern;
 mod problem;
 mod quantifier;
+mod query;
 mod sequence;
 mod statement;
 mod stream;
@@ -27,10 +30,11 @@ use std::sync::Arc;
 
 use sqlparser::tokenizer::Token as SqlToken;
 
-use crate::{Diagnostic, PatternNode, Program, SourceMap, Span, Sql};
-use problem::problem_of;
+use crate::lex::lex;
+use crate::{Diagnostic, PatternNode, Program, Span, Sql};
+use problem::{Parsed, problem_of};
 use statement::KINDS;
-use tokens::{File, Parsed, Tokens};
+use tokens::{File, Tokens};
 
 /// Reads a text. What could not be read is in the diagnostics, in the order of the text; the statements that could be are in
 /// the program all the same. Never panics, whatever the text.
@@ -65,7 +69,7 @@ use tokens::{File, Parsed, Tokens};
 /// print!("{}", render(&diagnostics, "job.egret", text, false));
 /// ```
 pub fn parse(text: &str) -> (Program, Vec<Diagnostic>) {
-    let (source, unreadable) = SourceMap::new(text);
+    let (source, unreadable) = lex(text);
     let file = File::new(Arc::new(source));
     let mut program = Program { statements: Vec::new(), broken: Vec::new(), source: file.source.clone() };
     let pieces = split(&file);
@@ -108,7 +112,7 @@ pub fn parse_pattern(text: &str) -> Result<PatternNode, Diagnostic> {
 }
 
 fn whole<T>(text: &str, read: impl for<'a> Fn(Tokens<'a>) -> Parsed<'a, T>) -> Result<T, Diagnostic> {
-    let (source, unreadable) = SourceMap::new(text);
+    let (source, unreadable) = lex(text);
     if let Some(diagnostic) = unreadable {
         return Err(diagnostic);
     }

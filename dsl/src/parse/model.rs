@@ -10,8 +10,8 @@ use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
 use super::graph::stream_name;
 use super::options::{arguments, options};
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::tokens::Tokens;
 use crate::{Algorithm, CreateModel, Diagnostic, SelectItem, Statement};
 
 const CLAUSES: &[&str] = &["ON", "FEATURES", "LABEL", "DELAYED BY", "USING", "EVALUATE", "EVERY", "VERSION EVERY", "WITH"];

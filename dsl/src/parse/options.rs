@@ -8,8 +8,8 @@ use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{bracketed_list, name, sign};
 use super::expression::interval;
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::tokens::Tokens;
 use crate::{Argument, Diagnostic, Literal, LiteralKind, Name, OptionEntry, Options, Span};
 
 /// `(key = value, ...)`; `with` is where the `WITH` stands.

@@ -12,9 +12,9 @@ use super::expression::{expression, interval};
 use super::graph::stream_name;
 use super::model::select_item;
 use super::options::{options, twice};
-use super::problem::{Expected, Problem};
+use super::problem::{Expected, Parsed, Problem};
 use super::sequence::whole_pattern;
-use super::tokens::{Parsed, Tokens};
+use super::tokens::Tokens;
 use crate::{
     AfterMatch, CreatePattern, Diagnostic, DurationLit, EventsLit, Link, Name, PatternDefine, PatternItem, PatternNode,
     SelectItem, Skip, Statement, suggest,

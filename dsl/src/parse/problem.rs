@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
 
 use super::tokens::{File, Tokens};
 use crate::{Diagnostic, suggest};
+
+/// What a parser returns.
+pub(crate) type Parsed<'a, T> = IResult<Tokens<'a>, T, Problem>;
 
 /// Something a parser would have taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +60,12 @@ impl Problem {
     }
 
     /// For nom: no other parser will do.
-    pub(crate) fn fail<'a, T>(self) -> super::tokens::Parsed<'a, T> {
+    pub(crate) fn fail<'a, T>(self) -> Parsed<'a, T> {
         Err(nom::Err::Failure(self))
     }
 
     /// For nom: another parser may do.
-    pub(crate) fn miss<'a, T>(self) -> super::tokens::Parsed<'a, T> {
+    pub(crate) fn miss<'a, T>(self) -> Parsed<'a, T> {
         Err(nom::Err::Error(self))
     }
 

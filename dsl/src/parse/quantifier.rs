@@ -6,8 +6,8 @@ use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{phrase, sign};
 use super::expression::{interval, whole_expression};
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::tokens::Tokens;
 use crate::{Diagnostic, DurationLit, InnerLink, Quantifier, Span, Until};
 
 /// The words that can follow a quantifier; no variable is called so without quotes.

@@ -6,9 +6,9 @@ use nom::combinator::{opt, value};
 use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{is_reserved, sign};
-use super::problem::{Expected, Problem};
+use super::problem::{Expected, Parsed, Problem};
 use super::quantifier::{MODIFIERS, of_previous, quantifier};
-use super::tokens::{Parsed, Tokens};
+use super::tokens::Tokens;
 use crate::{Diagnostic, InnerLink, Link, Name, PatternItem, PatternNode, Span, suggest};
 
 /// How deep groups may be nested.

@@ -1,8 +1,8 @@
 //! Which statement it is.
 
 use super::basics::{name, phrase};
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::tokens::Tokens;
 use super::{graph, model, pattern, stream, test};
 use crate::{Diagnostic, Name, Statement, suggest};
 

@@ -8,10 +8,11 @@ use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{bracketed_list, name, phrase};
 use super::clauses::{clauses, put};
-use super::expression::{data_type, expression, query};
+use super::expression::{data_type, expression};
 use super::options::{options, twice};
-use super::problem::{Expected, Problem};
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Expected, Parsed, Problem};
+use super::query::query;
+use super::tokens::Tokens;
 use crate::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Options, Statement, Watermark};
 
 /// `CREATE STREAM name (columns) WITH (options)` or `CREATE STREAM name [WITH (options)] AS query`.

@@ -8,8 +8,8 @@ use sqlparser::tokenizer::Token as SqlToken;
 
 use super::basics::{self, bracketed_list, phrase, sign};
 use super::expression::{expression, interval};
-use super::problem::Problem;
-use super::tokens::{Parsed, Tokens};
+use super::problem::{Parsed, Problem};
+use super::tokens::Tokens;
 use crate::source::Token;
 use crate::{Diagnostic, Expect, ExpectKind, ExpectedColumn, Given, GivenRow, Name, Span, Statement, Test, TestValue, duration};
 

@@ -5,15 +5,11 @@ use std::iter::Enumerate;
 use std::slice;
 use std::sync::Arc;
 
-use nom::{IResult, Input, Needed};
+use nom::{Input, Needed};
 use sqlparser::tokenizer::Token as SqlToken;
 
-use super::problem::Problem;
 use crate::source::{SourceMap, Token};
 use crate::{Diagnostic, Span};
-
-/// What a parser returns.
-pub(crate) type Parsed<'a, T> = IResult<Tokens<'a>, T, Problem>;
 
 /// A text being parsed: its tokens, and what was found wrong so far.
 #[derive(Debug)]

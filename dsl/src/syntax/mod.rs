@@ -2,7 +2,6 @@
 
 mod graph;
 mod literal;
-mod match_recognize;
 mod model;
 mod pattern;
 mod sql;
@@ -18,13 +17,12 @@ use crate::{SourceMap, Span};
 
 pub use graph::CreateGraph;
 pub use literal::{DurationLit, Literal, LiteralKind, OptionEntry, Options};
-pub use match_recognize::{AfterMatchSkip, MatchRecognize, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch};
 pub use model::{Algorithm, Argument, CreateModel};
 pub use pattern::{
-    AfterMatch, CreatePattern, Define, EventsLit, InnerLink, Link, PatternDefine, PatternItem, PatternNode, Quantifier,
-    SelectItem, Skip, Until, Variables,
+    AfterMatch, CreatePattern, EventsLit, InnerLink, Link, PatternDefine, PatternItem, PatternNode, Quantifier, SelectItem, Skip,
+    Until, Variables,
 };
-pub use sql::Sql;
+pub use sql::{AfterMatchSkip, Define, MatchRecognize, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch, Sql};
 pub use stream::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Insert, Watermark};
 pub use test::{Expect, ExpectKind, ExpectedColumn, Given, GivenRow, Test, TestValue};
 

@@ -43,15 +43,6 @@ pub struct EventsLit {
     pub span: Span,
 }
 
-/// `variable AS condition`, in a row pattern.
-#[derive(Debug, Clone)]
-pub struct Define {
-    /// The variable.
-    pub variable: Name,
-    /// What its row must be.
-    pub condition: Sql,
-}
-
 /// `variable [ON stream] [AS condition]`, at least one of the two.
 #[derive(Debug, Clone)]
 pub struct PatternDefine {

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{EXAMPLE, for_seeds, good, text_of};
-use crate::{Diagnostic, Program, SourceMap, Span, parse, parse_expression, parse_pattern, render};
+use crate::lex::lex;
+use crate::{Diagnostic, Program, Span, parse, parse_expression, parse_pattern, render};
 
 /// Parses and shows what is wrong; a text that makes fewer statements than it should says why.
 fn survive(text: &str) -> (Program, Vec<Diagnostic>) {
@@ -150,7 +151,7 @@ fn large_files_take_linear_time() {
 
 /// The pieces of the example, and some that are not in it.
 fn pieces() -> Vec<String> {
-    let (source, _) = SourceMap::new(EXAMPLE);
+    let (source, _) = lex(EXAMPLE);
     let mut pieces: Vec<String> = source.tokens().iter().map(|token| token.span.of(EXAMPLE).to_owned()).collect();
     pieces.extend(
         [
@@ -165,7 +166,7 @@ fn pieces() -> Vec<String> {
 #[test]
 fn the_example_with_tokens_lost_doubled_and_changed() {
     let all = pieces();
-    let (source, _) = SourceMap::new(EXAMPLE);
+    let (source, _) = lex(EXAMPLE);
     let whole: Vec<String> = source.tokens().iter().map(|token| token.span.of(EXAMPLE).to_owned()).collect();
     for_seeds(400, |random| {
         let mut tokens = whole.clone();

@@ -6,7 +6,8 @@ use sqlparser::tokenizer::Token as SqlToken;
 use std::ops::ControlFlow;
 
 use super::{EXAMPLE, for_seeds, good, text_of};
-use crate::{SourceMap, Span, Statement, parse_expression};
+use crate::lex::lex;
+use crate::{Span, Statement, parse_expression};
 
 /// The text of every subexpression, outermost first.
 fn parts(text: &str) -> Vec<String> {
@@ -67,7 +68,7 @@ fn places_hold_in_the_whole_file() {
 
 /// Every token's bytes are those of its text, and sqlparser's places lead back to them.
 fn check_tokens(text: &str) {
-    let (source, _) = SourceMap::new(text);
+    let (source, _) = lex(text);
     let mut end = 0;
     for token in source.tokens() {
         assert!(token.span.start >= end && token.span.end > token.span.start, "{:?} in {text:?}", token.span);
