@@ -2,6 +2,7 @@
 
 mod aside;
 mod keys;
+mod report;
 mod strip;
 mod text;
 
@@ -14,10 +15,11 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use aside::Overflow;
 use clap::{Args, ValueEnum};
 use egret::PatternInput;
-use egret::cep::trace::{Candidate, Trace};
+use egret::cep::trace::Trace;
 use egret::core::{Error, EventTime, Result, TIME_TYPE};
 use egret::engine::{RunConfig, run as run_job};
 use keys::{KeyEvents, WantedKey};
+use report::{Report, is_open};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,21 +53,6 @@ enum Format {
     Text,
     /// One JSON object
     Json,
-}
-
-/// Everything that is shown.
-struct Report<'a> {
-    input: &'a PatternInput,
-    key: &'a WantedKey,
-    /// Events of the key that came too late.
-    late: usize,
-    trace: &'a Trace,
-    /// When the key had too many partial matches, which the trace knows nothing of.
-    overflows: &'a [Overflow],
-    /// The candidates that are shown, by their places, and how many more there are.
-    shown: Vec<usize>,
-    more: usize,
-    at_us: Option<i64>,
 }
 
 /// Replays the input of a pattern and says what it made of a key's events.
@@ -149,12 +136,6 @@ fn choose(trace: &Trace, at_us: Option<i64>, limit: usize) -> (Vec<usize>, usize
     let more = chosen.len().saturating_sub(limit);
     chosen.truncate(limit);
     (chosen, more)
-}
-
-/// Whether a candidate was open at a time.
-fn is_open(trace: &Trace, candidate: &Candidate, at: i64) -> bool {
-    let start = trace.events[candidate.start].at_us.unwrap_or(i64::MIN);
-    start <= at && candidate.ended_us.is_none_or(|ended| at <= ended)
 }
 
 /// A time as it is written in data, or as milliseconds.

@@ -1,6 +1,6 @@
 //! What is shown on a terminal.
 
-use super::Report;
+use super::report::{Report, is_open as was_open};
 use super::strip::Strip;
 use egret::cep::trace::{Candidate, Fate, NearMiss, Reason, Stop, Trace, TracedEvent, TracedStep};
 use egret::cep::{show_duration, show_time};
@@ -125,7 +125,7 @@ fn head(report: &Report<'_>, clock: &Clock) -> Result<String> {
 fn at_words(report: &Report<'_>, clock: &Clock) -> String {
     let (trace, mut text) = (report.trace, String::new());
     if let Some(at) = report.at_us {
-        let is_open = report.shown.iter().any(|&place| super::is_open(trace, &trace.candidates[place], at));
+        let is_open = report.shown.iter().any(|&place| was_open(trace, &trace.candidates[place], at));
         let found = match (report.shown.is_empty(), is_open) {
             (true, _) => "no candidate had started",
             (false, true) => "the candidates that were open then",

@@ -1,6 +1,6 @@
 //! What a process function sees while it is called.
 
-use super::TtlClock;
+use super::lifetime::TtlClock;
 use egret_core::{EventTime, KeyedState};
 use std::collections::BTreeSet;
 

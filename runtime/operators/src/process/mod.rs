@@ -4,15 +4,16 @@
 //! [`AggregatingState`]; any of them may have a [`Ttl`].
 
 mod context;
+mod lifetime;
 mod operator;
 mod saved;
 mod states;
 mod ttl;
 
 pub use context::ProcessContext;
+pub use lifetime::{Renewal, Ttl, TtlClock};
 pub use operator::{ProcessFactory, ProcessOperator, factory};
 pub use states::{AggregatingState, ListState, MapState, ReducingState, ValueState};
-pub use ttl::{Renewal, Ttl, TtlClock};
 
 use egret_core::row::Row;
 use egret_core::{Error, EventTime, Result};

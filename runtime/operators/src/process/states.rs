@@ -6,7 +6,8 @@
 //! value is a pair whose first part says when it is over, and in front stands when the last of them is.
 
 use super::context::ProcessContext;
-use super::ttl::{self, Renewal, Ttl};
+use super::lifetime::{Renewal, Ttl};
+use super::ttl;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;

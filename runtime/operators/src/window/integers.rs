@@ -4,7 +4,6 @@
 //! smaller than a hash table, so it stays in the cache, and a look-up compares nothing. Keys begin in a hash table; once there
 //! are some, and they lie close enough together, they move.
 
-use super::keys::Expected;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -22,6 +21,13 @@ const NONE: u32 = u32::MAX;
 pub(super) fn fits_i64(data_type: &DataType) -> bool {
     use DataType::*;
     matches!(data_type, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32)
+}
+
+/// How many keys will come, and in what range integers lie close together, if they do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expected {
+    pub(super) keys: usize,
+    pub(super) range: Option<(i64, usize)>,
 }
 
 /// Keys of one integer column.

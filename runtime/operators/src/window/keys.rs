@@ -1,5 +1,6 @@
 //! Keys to dense numbers.
 
+pub(super) use super::integers::Expected;
 use super::integers::{Integers, fits_i64};
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, interleave, take_arrays};
@@ -16,13 +17,6 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug)]
 pub(super) struct Interner {
     kind: Kind,
-}
-
-/// How many keys will come, and in what range integers lie close together, if they do.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Expected {
-    pub(super) keys: usize,
-    pub(super) range: Option<(i64, usize)>,
 }
 
 #[derive(Debug)]

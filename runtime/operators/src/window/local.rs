@@ -5,16 +5,13 @@
 //! watermark they were behind; rows of panes that have been sent; all rows on a single worker; and all rows for a while after
 //! a pane in which keys hardly repeated.
 
-use super::aggregate::Aggregate;
-use super::groups::{Chunk, Groups};
-use super::keys::Expected;
-use super::operator::STATES_IN;
-use super::panes::{PaneShape, Panes, by_pane, single_pane};
+use super::pane_shape::PaneShape;
+use super::panes::{Panes, by_pane, single_pane};
 use super::snapshot::{decode, encode};
-use super::spec::{Plan, WindowFactory, WindowKind};
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use super::spec::{Plan, STATES_IN};
+use super::state_columns::StateColumns;
+use arrow::array::UInt32Array;
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_core::batch::micros;
 use egret_core::{
     Batch, Context, Epoch, EventTime, KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, Snapshot, StateLayout,
@@ -34,43 +31,6 @@ const ROWS_PER_KEY: u64 = 10;
 /// For how many panes rows are passed on after one in which keys hardly repeated.
 const PANES_PASSED: i64 = 128;
 
-/// States of keys in panes, as columns of a stream: the pane's start, the key, then the states of each aggregate.
-#[derive(Debug)]
-pub(super) struct StateColumns {
-    schema: StreamSchema,
-    keys: usize,
-    widths: Vec<usize>,
-}
-
-impl StateColumns {
-    pub(super) fn of(plan: &Plan) -> Result<Self> {
-        let empty = Groups::new(&plan.key_types, &[], Expected::default())?.freeze()?;
-        let states = plan.aggregates.iter().map(Aggregate::state_types).collect::<Result<Vec<_>>>()?;
-        let mut types = vec![DataType::Int64];
-        types.extend(empty.keys.iter().map(|column| column.data_type().clone()));
-        types.extend(states.iter().flatten().cloned());
-        let names =
-            types.into_iter().enumerate().map(|(number, data_type)| Field::new(format!("state_{number}"), data_type, true));
-        let schema = StreamSchema::new(names.collect(), None)?;
-        Ok(Self { schema, keys: empty.keys.len(), widths: states.iter().map(Vec::len).collect() })
-    }
-
-    fn pack(&self, start: i64, chunk: &Chunk) -> Result<Batch> {
-        let starts: ArrayRef = Arc::new(Int64Array::from(vec![start; chunk.len]));
-        let columns = std::iter::once(&starts).chain(&chunk.keys).chain(chunk.states.iter().flatten()).cloned().collect();
-        Batch::new(RecordBatch::try_new(Arc::clone(self.schema.arrow()), columns)?, &self.schema)
-    }
-
-    /// The panes' starts, the keys and the states.
-    pub(super) fn unpack<'a>(&self, rows: &'a RecordBatch) -> (&'a [i64], Vec<ArrayRef>, Vec<Vec<ArrayRef>>) {
-        let starts = rows.column(0).as_primitive::<Int64Type>().values();
-        let keys = rows.columns()[1..=self.keys].to_vec();
-        let mut states = rows.columns()[self.keys + 1..].iter().cloned();
-        let states = self.widths.iter().map(|&width| states.by_ref().take(width).collect()).collect();
-        (starts, keys, states)
-    }
-}
-
 /// Makes the operators before the exchange.
 #[derive(Clone, Debug)]
 pub struct LocalWindowFactory {
@@ -78,33 +38,19 @@ pub struct LocalWindowFactory {
     columns: Arc<StateColumns>,
 }
 
-impl WindowFactory {
-    /// What can stand before the exchange, where it pays: for tumbling and sliding windows with a key, and states that do not grow
-    /// with the number of rows.
-    ///
-    /// Its output 0 goes to the windows' input [`STATES_IN`], its output [`ROWS`] to their input 0.
-    ///
-    /// # Errors
-    /// The states cannot be columns of a stream.
-    pub fn local(&self) -> Result<Option<LocalWindowFactory>> {
-        let plan = self.plan();
-        let has_panes = matches!(plan.kind, WindowKind::Tumbling { .. } | WindowKind::Sliding { .. });
-        if !has_panes || plan.key_types.is_empty() || !plan.aggregates.iter().all(|aggregate| aggregate.has_small_state()) {
-            return Ok(None);
-        }
-        Ok(Some(LocalWindowFactory { plan: Arc::clone(plan), columns: Arc::new(StateColumns::of(plan)?) }))
-    }
-}
-
 impl LocalWindowFactory {
+    pub(super) fn new(plan: &Arc<Plan>) -> Result<Self> {
+        Ok(Self { plan: Arc::clone(plan), columns: Arc::new(StateColumns::of(plan)?) })
+    }
+
     /// The columns of output 0.
     pub fn states_schema(&self) -> &StreamSchema {
-        &self.columns.schema
+        self.columns.schema()
     }
 
     /// The key among them.
     pub fn state_keys(&self) -> KeyColumns {
-        KeyColumns::new((1..=self.columns.keys).collect())
+        KeyColumns::new((1..=self.columns.keys()).collect())
     }
 }
 

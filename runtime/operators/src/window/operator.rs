@@ -3,11 +3,11 @@
 use super::counts::Counts;
 use super::emit::{Results, whole_millis};
 use super::groups::Prepared;
-use super::local::StateColumns;
 use super::panes::{Panes, Verdict, by_pane, single_pane};
 use super::sessions::Sessions;
 use super::snapshot::{KeyedRows, decode, encode};
-use super::spec::{LATE, Plan, WindowKind};
+use super::spec::{LATE, Plan, STATES_IN, WindowKind};
+use super::state_columns::StateColumns;
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use egret_core::batch::micros;
@@ -32,9 +32,6 @@ pub struct WindowOperator {
     out: Results,
     state_columns: Option<StateColumns>,
 }
-
-/// The input that takes states made by [`LocalWindowFactory`](super::LocalWindowFactory)'s operators; input 0 takes rows.
-pub const STATES_IN: usize = 1;
 
 /// The windows of one kind.
 enum Windows {

@@ -3,8 +3,9 @@
 use super::emit::{Bounds, Results, emit};
 use super::groups::{Chunk, Groups, Prepared};
 use super::keys::{Expected, Interner};
+use super::pane_shape::PaneShape;
 use super::snapshot::{KeyedRows, state_columns};
-use super::spec::{Plan, greatest_common_divisor};
+use super::spec::Plan;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{filter, take_arrays};
 use arrow::datatypes::Int64Type;
@@ -12,58 +13,6 @@ use egret_core::key::hash_keys;
 use egret_core::{EventTime, KeyGroup, Result, StateSize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The arithmetic of windows and panes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PaneShape {
-    size: i64,
-    slide: i64,
-    pane: i64,
-}
-
-impl PaneShape {
-    pub(super) fn new(size_us: i64, slide_us: i64) -> Self {
-        Self { size: size_us, slide: slide_us, pane: greatest_common_divisor(size_us, slide_us) }
-    }
-
-    /// The start of the pane that a time lies in.
-    pub(super) fn pane_of(self, time: i64) -> i64 {
-        floor(time, self.pane)
-    }
-
-    /// The first moment behind a pane.
-    pub(super) fn end_of(self, pane: i64) -> i64 {
-        pane.saturating_add(self.pane)
-    }
-
-    /// The end of the first window that a pane is part of; none if the pane lies between windows.
-    pub(super) fn first_end(self, pane: i64) -> Option<i64> {
-        let behind = pane.saturating_add(self.pane).saturating_sub(self.size);
-        let start = floor(behind.saturating_add(self.slide - 1), self.slide);
-        (start <= floor(pane, self.slide)).then(|| start.saturating_add(self.size))
-    }
-
-    /// The end of the last window that a pane is part of.
-    pub(super) fn last_end(self, pane: i64) -> i64 {
-        floor(pane, self.slide).saturating_add(self.size)
-    }
-
-    /// The end of the first window above `after` that a pane is part of.
-    fn next_end(self, pane: i64, after: i64) -> Option<i64> {
-        let first = self.first_end(pane)?;
-        let next = if first > after { first } else { self.next_start(after).saturating_add(self.size) };
-        (next <= self.last_end(pane)).then_some(next)
-    }
-
-    /// The start of the first window that ends above a time: also the first pane that is still of use.
-    fn next_start(self, after: i64) -> i64 {
-        floor(after.saturating_sub(self.size), self.slide).saturating_add(self.slide)
-    }
-}
-
-fn floor(time: i64, step: i64) -> i64 {
-    time.saturating_sub(time.rem_euclid(step))
-}
 
 /// What becomes of the rows of a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

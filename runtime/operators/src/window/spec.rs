@@ -4,21 +4,18 @@ use super::aggregate::Aggregate;
 use super::call::AggregateCall;
 use super::groups::Prepared;
 use super::keys::canonical;
-use super::operator::WindowOperator;
-use super::panes::PaneShape;
+use super::pane_shape::{PaneShape, greatest_common_divisor};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
 use egret_core::expr::{Expression, compute};
 use egret_core::key::check_key_type;
 use egret_core::layout::{KEPT, key_fact};
 use egret_core::row_place::PLACE;
-use egret_core::{
-    Error, KeyColumns, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed,
-};
-use std::any::Any;
+use egret_core::{Error, KeyColumns, Length, Result, StateLayout, StreamSchema, Uncomputed};
 use std::fmt;
-use std::sync::Arc;
 
+/// The input that takes states made by [`LocalWindowFactory`](super::LocalWindowFactory)'s operators; input 0 takes rows.
+pub const STATES_IN: usize = 1;
 /// The side output for rows that came too late for every window they belong to; it has the input's columns.
 pub const LATE: usize = 1;
 /// The result column with a window's first moment.
@@ -85,86 +82,6 @@ pub struct WindowSpec {
     pub allowed_lateness_us: i64,
 }
 
-/// Windows bound to a stream: makes the instances of the operator.
-///
-/// ```
-/// use egret_operators::window::{AggregateCall, WindowFactory, WindowKind, WindowSpec};
-/// use egret_core::{KeyColumns, OperatorFactory, OperatorInfo, StreamSchema};
-/// use arrow::datatypes::{DataType, Field};
-///
-/// let columns = vec![Field::new("card", DataType::Int64, true), Field::new("amount", DataType::Float64, true), StreamSchema::time_field("at")];
-/// let txn = StreamSchema::new(columns, Some("at"))?;
-/// let windows = WindowFactory::new(
-///     WindowSpec {
-///         keys: KeyColumns::new(vec![0]),
-///         kind: WindowKind::Sliding { size_us: 60_000_000, slide_us: 10_000_000 },
-///         aggregates: vec![AggregateCall::parse("mean", "avg(amount)", &txn)?],
-///         allowed_lateness_us: 0,
-///     },
-///     &txn,
-/// )?;
-/// let names: Vec<&String> = windows.output_schema().arrow().fields().iter().map(|field| field.name()).collect();
-/// assert_eq!(names, ["card", "window_start", "window_end", "window_time", "mean"]);
-/// let _operator = windows.create(&OperatorInfo::alone("means"))?;
-/// # Ok::<(), egret_core::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct WindowFactory {
-    plan: Arc<Plan>,
-}
-
-impl WindowFactory {
-    /// Binds windows to the stream they read.
-    ///
-    /// # Errors
-    /// A size is not positive, the stream has no event time, a key or an aggregate does not fit, or two result columns have one
-    /// name.
-    pub fn new(spec: WindowSpec, input: &StreamSchema) -> Result<Self> {
-        Ok(Self { plan: Arc::new(Plan::new(spec, input)?) })
-    }
-
-    /// The columns of the results.
-    pub fn output_schema(&self) -> &StreamSchema {
-        &self.plan.output
-    }
-
-    /// The columns of the side output [`LATE`]: those of the input.
-    pub fn late_schema(&self) -> &StreamSchema {
-        &self.plan.input
-    }
-
-    pub(super) fn plan(&self) -> &Arc<Plan> {
-        &self.plan
-    }
-
-    /// The columns of the key.
-    pub fn keys(&self) -> &KeyColumns {
-        &self.plan.keys
-    }
-}
-
-impl OperatorFactory for WindowFactory {
-    fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(WindowOperator::new(Arc::clone(&self.plan), info)))
-    }
-
-    fn may_refuse(&self) -> bool {
-        self.plan.may_refuse(true)
-    }
-
-    fn describe(&self) -> Vec<String> {
-        self.plan.describe()
-    }
-
-    fn state_layouts(&self) -> Vec<StateLayout> {
-        self.plan.state_layouts()
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
 /// What all instances share.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -179,7 +96,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    fn new(spec: WindowSpec, input: &StreamSchema) -> Result<Self> {
+    pub(super) fn new(spec: WindowSpec, input: &StreamSchema) -> Result<Self> {
         check(&spec, input)?;
         let fields = input.arrow().fields();
         let key_fields: Vec<Field> = spec.keys.indexes().iter().map(|&column| fields[column].as_ref().clone()).collect();
@@ -246,7 +163,7 @@ impl Plan {
         StateLayout::own(facts)
     }
 
-    fn describe(&self) -> Vec<String> {
+    pub(super) fn describe(&self) -> Vec<String> {
         let fields = self.input.arrow().fields();
         let keys: Vec<&str> = self.keys.indexes().iter().map(|&column| fields[column].name().as_str()).collect();
         let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
@@ -306,8 +223,4 @@ fn check_panes(size_us: i64, slide_us: i64) -> Result<()> {
         Length(slide_us)
     ))
     .help("choose a slide that divides the size in fewer parts"))
-}
-
-pub(super) fn greatest_common_divisor(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
