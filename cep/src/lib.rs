@@ -68,7 +68,7 @@ pub use egret_core::matches::{MATCH_TIME, MATCHES};
 pub use egret_core::overflow::OVERFLOWED;
 pub use explain::lint::{Estimate, Finding};
 pub use explain::trace;
-pub use many::outlets::Outlet;
+pub use many::routes::OutputRoute;
 pub use pattern::{AfterMatch, Condition, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX, SkipMiss};
 pub use plan::measure::measures;
 pub use plan::options::{MASK_COLUMN, MAX_PARTIAL_MATCHES, Overflow, matches_of};

@@ -2,9 +2,9 @@
 
 use super::CompiledPattern;
 use crate::many::matcher::SetMatcherFactory;
-use crate::many::outlets::{Outlet, Outlets, PORTS};
 use crate::many::plan::SetPlan;
 use crate::many::prefilter::SetPrefilterFactory;
+use crate::many::routes::{OutputRoute, OutputRoutes, PORTS};
 use crate::run::prefilter::PrefilterFactory;
 use egret_core::{Error, KeyColumns, OperatorFactory, Result, StreamSchema};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct PatternSet {
     plan: Arc<SetPlan>,
-    outlets: Arc<Outlets>,
+    routes: Arc<OutputRoutes>,
 }
 
 impl PatternSet {
@@ -49,14 +49,14 @@ impl PatternSet {
             return Err(Error::job(format!("two patterns of a set are called '{}'", twice.1)));
         }
         let plans = patterns.into_iter().map(|pattern| pattern.plan).collect();
-        Ok(Self { plan: Arc::new(SetPlan::new(names, plans)?), outlets: Arc::default() })
+        Ok(Self { plan: Arc::new(SetPlan::new(names, plans)?), routes: Arc::default() })
     }
 
-    /// Lets rows leave by other outputs than one for each pattern and kind: those that the outlets lead to, which have these columns.
-    /// What no outlet leads anywhere is not sent.
+    /// Lets rows leave by other outputs than one for each pattern and kind: those that the routes lead to, which have these columns.
+    /// What no route leads anywhere is not sent.
     #[must_use]
-    pub fn with_outlets(mut self, outlets: Vec<Outlet>, outputs: Vec<StreamSchema>) -> Self {
-        self.outlets = Arc::new(Outlets::new(outlets, outputs));
+    pub fn with_routes(mut self, routes: Vec<OutputRoute>, outputs: Vec<StreamSchema>) -> Self {
+        self.routes = Arc::new(OutputRoutes::new(routes, outputs));
         self
     }
 
@@ -105,7 +105,7 @@ impl PatternSet {
 
     /// Makes the operators behind the exchange.
     pub fn matcher_factory(&self) -> Arc<dyn OperatorFactory> {
-        Arc::new(SetMatcherFactory { plan: Arc::clone(&self.plan), outlets: Arc::clone(&self.outlets) })
+        Arc::new(SetMatcherFactory { plan: Arc::clone(&self.plan), routes: Arc::clone(&self.routes) })
     }
 
     /// How the set runs, for `explain`: first what the prefilter does, then what the matcher does.

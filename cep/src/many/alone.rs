@@ -2,7 +2,7 @@
 //! pattern of a set.
 
 use super::frames::{framed, owned};
-use super::outlets::Outlets;
+use super::routes::OutputRoutes;
 use crate::plan::options::matches_of;
 use crate::plan::pattern_plan::Plan;
 use crate::run::matcher::{Exit, Matcher};
@@ -16,12 +16,12 @@ struct Alone {
     uid: String,
     /// The counter of its matches.
     counter: String,
-    outlets: Arc<Outlets>,
+    routes: Arc<OutputRoutes>,
 }
 
 /// The matcher of the one pattern of a set.
-pub(super) fn matcher((name, uid): (&str, &str), plan: &Arc<Plan>, outlets: &Arc<Outlets>, info: &OperatorInfo) -> Matcher {
-    let exit = Alone { name: name.to_owned(), uid: uid.to_owned(), counter: matches_of(name), outlets: Arc::clone(outlets) };
+pub(super) fn matcher((name, uid): (&str, &str), plan: &Arc<Plan>, routes: &Arc<OutputRoutes>, info: &OperatorInfo) -> Matcher {
+    let exit = Alone { name: name.to_owned(), uid: uid.to_owned(), counter: matches_of(name), routes: Arc::clone(routes) };
     Matcher::new(plan, info, Box::new(exit))
 }
 
@@ -31,7 +31,7 @@ impl Exit for Alone {
         if matches > 0 || ended {
             ctx.counters().add_named(&self.counter, matches as i64);
         }
-        self.outlets.send(&mut sent, ctx)
+        self.routes.send(&mut sent, ctx)
     }
 
     fn name(&self) -> Option<&str> {

@@ -3,9 +3,9 @@
 use super::alone;
 use super::hits::{self, FAILED};
 use super::member::{Member, SharedRows, own_rows};
-use super::outlets::Outlets;
-use super::outlets::PORTS;
 use super::plan::SetPlan;
+use super::routes::OutputRoutes;
+use super::routes::PORTS;
 use crate::plan::options::matches_of;
 use crate::run::matcher::{DROPPED, TIMED_OUT};
 use crate::run::shared::RowTimes;
@@ -28,25 +28,25 @@ const TELL_AFTER: u32 = 64;
 /// Makes matchers of sets.
 pub(crate) struct SetMatcherFactory {
     pub(crate) plan: Arc<SetPlan>,
-    pub(crate) outlets: Arc<Outlets>,
+    pub(crate) routes: Arc<OutputRoutes>,
 }
 
 impl OperatorFactory for SetMatcherFactory {
     fn create(&self, info: &OperatorInfo) -> Result<Box<dyn Operator>> {
         let operator: Box<dyn Operator> = match self.plan.alone() {
-            Some((name, plan)) => Box::new(alone::matcher((name, &self.plan.uids[0]), plan, &self.outlets, info)),
+            Some((name, plan)) => Box::new(alone::matcher((name, &self.plan.uids[0]), plan, &self.routes, info)),
             None => Box::new(SetMatcher::new(self, info)),
         };
         Ok(operator)
     }
 
     fn may_refuse(&self) -> bool {
-        let of_outlets = self.outlets.can_fail();
-        of_outlets || self.plan.members.iter().any(|member| member.plan.can_fail())
+        let of_routes = self.routes.can_fail();
+        of_routes || self.plan.members.iter().any(|member| member.plan.can_fail())
     }
 
     fn describe(&self) -> Vec<String> {
-        self.plan.describe_matcher().into_iter().chain(self.outlets.describe(&self.plan.names)).collect()
+        self.plan.describe_matcher().into_iter().chain(self.routes.describe(&self.plan.names)).collect()
     }
 
     fn state_layouts(&self) -> Vec<StateLayout> {
@@ -57,7 +57,7 @@ impl OperatorFactory for SetMatcherFactory {
 
 pub(crate) struct SetMatcher {
     pub(crate) plan: Arc<SetPlan>,
-    outlets: Arc<Outlets>,
+    routes: Arc<OutputRoutes>,
     pub(crate) info: OperatorInfo,
     pub(super) members: Vec<Member>,
     /// Rows that the watermark has not passed, but for those of `restored`.
@@ -96,7 +96,7 @@ impl SetMatcher {
         let words = plan.members.iter().map(|member| member.plan.words()).max().unwrap_or(0).max(1);
         Self {
             plan: Arc::clone(plan),
-            outlets: Arc::clone(&factory.outlets),
+            routes: Arc::clone(&factory.routes),
             info: info.clone(),
             members: plan.members.iter().map(|member| Member::new(&member.plan)).collect(),
             order: TimeOrder::default(),
@@ -292,7 +292,7 @@ impl SetMatcher {
 
     fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         ctx.refuse(&std::mem::take(&mut self.wrong))?;
-        self.outlets.send(&mut self.sent, ctx)?;
+        self.routes.send(&mut self.sent, ctx)?;
         for (name, count) in [MATCHES, TIMED_OUT, DROPPED].into_iter().zip(&mut self.counted) {
             if *count > 0 {
                 ctx.counters().add_named(name, *count as i64);

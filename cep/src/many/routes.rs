@@ -16,7 +16,7 @@ pub(crate) const PORTS: usize = 4;
 
 /// A way out of a set of patterns.
 #[derive(Clone)]
-pub struct Outlet {
+pub struct OutputRoute {
     /// Whose rows: [`crate::PatternSet::matches_port`], [`crate::PatternSet::timed_out_port`] or [`crate::PatternSet::overflow_port`].
     pub from: usize,
     /// The output of the operator that they leave by.
@@ -27,40 +27,40 @@ pub struct Outlet {
 
 /// All ways out.
 #[derive(Default)]
-pub(crate) struct Outlets {
+pub(crate) struct OutputRoutes {
     /// By the output that a pattern would have.
-    of: Vec<Vec<Outlet>>,
+    of: Vec<Vec<OutputRoute>>,
     /// The columns of each output that there is.
     outputs: Vec<StreamSchema>,
 }
 
-impl Outlets {
-    pub(crate) fn new(outlets: Vec<Outlet>, outputs: Vec<StreamSchema>) -> Self {
-        let mut of: Vec<Vec<Outlet>> = Vec::new();
-        for outlet in outlets {
-            of.resize_with(of.len().max(outlet.from + 1), Vec::new);
-            of[outlet.from].push(outlet);
+impl OutputRoutes {
+    pub(crate) fn new(routes: Vec<OutputRoute>, outputs: Vec<StreamSchema>) -> Self {
+        let mut of: Vec<Vec<OutputRoute>> = Vec::new();
+        for route in routes {
+            of.resize_with(of.len().max(route.from + 1), Vec::new);
+            of[route.from].push(route);
         }
         Self { of, outputs }
     }
 
     /// Whether there may be matches for which a projection cannot be computed.
     pub(super) fn can_fail(&self) -> bool {
-        let mut projections = self.of.iter().flatten().filter_map(|outlet| outlet.through.as_ref());
+        let mut projections = self.of.iter().flatten().filter_map(|route| route.through.as_ref());
         projections.any(|projection| projection.may_refuse())
     }
 
     /// What becomes of matches on their way, for `explain`: of the first patterns.
     pub(super) fn describe(&self, names: &[String]) -> Vec<String> {
         let shown = self.of.iter().enumerate().take(NAMES_SHOWN * PORTS);
-        let of = |(from, outlets): (usize, &Vec<Outlet>)| {
+        let of = |(from, routes): (usize, &Vec<OutputRoute>)| {
             let name = names.get(from / PORTS).cloned().unwrap_or_default();
             let kind = match from % PORTS {
                 0 => "",
                 2 => ".timed_out",
                 _ => ".overflow",
             };
-            let projections = outlets.iter().filter_map(|outlet| outlet.through.as_ref());
+            let projections = routes.iter().filter_map(|route| route.through.as_ref());
             projections.map(|through| format!("sends {name}{kind}: {}", through.describe().join("; "))).collect::<Vec<_>>()
         };
         shown.flat_map(of).collect()
@@ -80,8 +80,8 @@ impl Outlets {
         }
         let mut leaving: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.outputs.len()];
         for (from, batch) in sent.drain(..) {
-            for outlet in self.of.get(from).into_iter().flatten() {
-                let rows = match &outlet.through {
+            for route in self.of.get(from).into_iter().flatten() {
+                let rows = match &route.through {
                     Some(projection) => {
                         let (rows, wrong) = projection.project(&batch)?;
                         ctx.refuse(&wrong)?;
@@ -89,7 +89,7 @@ impl Outlets {
                     }
                     None => batch.rows().clone(),
                 };
-                leaving[outlet.to].push(rows);
+                leaving[route.to].push(rows);
             }
         }
         for (port, (parts, schema)) in leaving.into_iter().zip(&self.outputs).enumerate() {
