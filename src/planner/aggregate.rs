@@ -1,10 +1,12 @@
 //! GROUP BY over windows: aggregate calls become columns of a window operator, the rest is computed behind it.
 
-use super::Build;
-use super::enrich::{Ask, Rewritten, at};
+use super::build::Build;
+use super::build::lookup::{Lookup, Rewritten};
+use super::names::at;
+use super::names::keep;
 use super::names::{Columns, Diagnosed, check_names, compile, object_name, quoted, unqualified};
 use super::places::place_column;
-use super::query::{From, Item, Rows, keep};
+use super::select::{From, Item, Rows};
 use egret_core::KeyColumns;
 use egret_core::expr::{Planner, Scope, aggregate_function, stand_in};
 use egret_core::row_place::PLACE;
@@ -69,7 +71,7 @@ impl Build<'_> {
         };
         let keys = self.window_keys(from, &input, groups)?;
         let mut aggregates = bind_calls(from, &input, &self.visible(from), calls)?;
-        if self.keeps_places && input.schema().place().is_some() {
+        if self.query.keeps_places && input.schema().place().is_some() {
             // The result has the place of the last row.
             aggregates
                 .push(AggregateCall::parse(PLACE, &format!("last_value({PLACE})"), input.schema()).map_err(at(window.span))?);
@@ -126,10 +128,10 @@ impl Build<'_> {
         calls: Vec<Call>,
     ) -> Diagnosed<(Stream, Option<egret_core::expr::Expression>, Vec<Call>)> {
         let mut wrong = Vec::new();
-        let mut asks: Vec<(Ask, Span)> = Vec::new();
+        let mut lookups: Vec<(Lookup, Span)> = Vec::new();
         let mut rewrite = |build: &Self, sql: &Sql, wrong: &mut Vec<Diagnostic>| -> Option<Rewritten> {
             let rewritten = keep(build.rewrite(sql, &from.names), wrong)?;
-            asks.extend(rewritten.asks.clone());
+            lookups.extend(rewritten.lookups.clone());
             Some(rewritten)
         };
         let filter = filter.and_then(|filter| rewrite(self, filter, &mut wrong));
@@ -138,7 +140,7 @@ impl Build<'_> {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let input = self.enrich(&from.relation, &asks)?;
+        let input = self.enrich(&from.relation, &lookups)?;
         let visible = self.visible(from);
         let columns = Columns { schema: input.schema(), visible: &visible, qualifiers: from.names.clone() };
         let filter = filter.map(|filter| compile(&filter.sql, &columns)).transpose()?;

@@ -1,8 +1,9 @@
 //! CREATE GRAPH: edges to one worker, changed answers to all, answers as columns.
 
-use super::Build;
-use super::enrich::{Ask, at};
-use super::names::{Diagnosed, from_error};
+use super::build::Build;
+use super::build::entries::GraphEntry;
+use super::build::lookup::Lookup;
+use super::names::{Diagnosed, at, from_error, keep};
 use egret_core::Subject;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Expr;
@@ -10,25 +11,6 @@ use egret_dsl::{CreateGraph, Diagnostic, Name, Span, Sql, suggest};
 use egret_graph::GraphSpec;
 use egret_operators::Stream;
 use egret_operators::knowledge::DEFAULT_STEP_US;
-
-/// A graph of the program.
-pub(crate) struct GraphEntry {
-    spec: GraphSpec,
-    updates: Stream,
-    ends: [String; 2],
-}
-
-impl GraphEntry {
-    /// What may be asked.
-    pub(super) fn answers(&self) -> Vec<String> {
-        self.spec.answers().into_iter().map(|(answer, _)| answer.name().to_owned()).collect()
-    }
-
-    /// The columns that hold vertices.
-    pub(super) fn ends(&self) -> &[String; 2] {
-        &self.ends
-    }
-}
 
 impl Build<'_> {
     pub(super) fn create_graph(&mut self, statement: &CreateGraph) -> Diagnosed<()> {
@@ -40,7 +22,7 @@ impl Build<'_> {
         let mut wrong = Vec::new();
         let ends: Vec<(usize, String)> = [&statement.from, &statement.to]
             .into_iter()
-            .filter_map(|end| super::query::keep(end_column(end, &stream, &visible), &mut wrong))
+            .filter_map(|end| keep(end_column(end, &stream, &visible), &mut wrong))
             .collect();
         let [(from, from_name), (to, to_name)] = ends.as_slice() else { return Err(wrong) };
         let expire = statement.expire_after.map(|duration| i64::try_from(duration.us).unwrap_or(i64::MAX));
@@ -74,14 +56,14 @@ impl Build<'_> {
     }
 
     /// Adds the answers asked of one graph to a relation's rows.
-    pub(super) fn join_graph(&mut self, relation: &str, graph: &str, asks: &[(Ask, Span)]) -> Diagnosed<()> {
-        self.needs_event_time(relation, "a question to a graph", asks[0].1)?;
+    pub(super) fn join_graph(&mut self, relation: &str, graph: &str, lookups: &[(Lookup, Span)]) -> Diagnosed<()> {
+        self.needs_event_time(relation, "a question to a graph", lookups[0].1)?;
         let rows = self.catalog.get(relation).expect("the caller looked it up").clone();
         let entry = &self.graphs[graph];
-        let (mut wrong, mut lookups, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        for (ask, span) in asks {
-            let Ask::Graph { answer, column, .. } = ask else { continue };
-            if names.contains(&ask.column()) {
+        let (mut wrong, mut readers, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for (lookup, span) in lookups {
+            let Lookup::Graph { answer, column, .. } = lookup else { continue };
+            if names.contains(&lookup.column()) {
                 continue;
             }
             let Ok(index) = rows.enriched.schema().arrow().index_of(column) else {
@@ -89,9 +71,9 @@ impl Build<'_> {
                 continue;
             };
             match entry.spec.lookup(answer, index, rows.enriched.schema()) {
-                Ok(lookup) => {
-                    lookups.push(lookup);
-                    names.push(ask.column());
+                Ok(reader) => {
+                    readers.push(reader);
+                    names.push(lookup.column());
                 }
                 Err(error) => wrong.push(from_error(&error, *span)),
             }
@@ -99,8 +81,8 @@ impl Build<'_> {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let span = asks[0].1;
-        let (factory, output) = entry.spec.reader_factory(lookups, &names, rows.enriched.schema()).map_err(at(span))?;
+        let span = lookups[0].1;
+        let (factory, output) = entry.spec.reader_factory(readers, &names, rows.enriched.schema()).map_err(at(span))?;
         let inputs = [(&rows.enriched, Partitioning::Forward), (&entry.updates, Partitioning::Broadcast)];
         let outputs = vec![OutputPort { name: None, schema: output }];
         let joined = self
@@ -108,7 +90,7 @@ impl Build<'_> {
             .operator(&format!("graph {graph}: ask"), factory, &inputs, Parallelism::EveryWorker, outputs)
             .map_err(at(span))?
             .uid(&format!("{}: graph {}", self.ids.of_relation(relation), self.ids.of(graph)));
-        self.asked.joined(relation, graph);
+        self.lookups.joined(relation, graph);
         self.set_enriched(relation, joined);
         Ok(())
     }

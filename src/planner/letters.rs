@@ -1,9 +1,9 @@
 //! Dead letters of rows for which something cannot be computed: one file a stream that asks for them, beside that of the rows that
 //! cannot be read.
 
-use super::Build;
-use super::enrich::at;
+use super::build::Build;
 use super::names::Diagnosed;
+use super::names::at;
 use super::sources::DEAD_LETTERS;
 use egret_connectors::Options;
 use egret_core::bad_rows::letters_schema;
@@ -23,7 +23,7 @@ fn path(statement: &CreateStream) -> String {
 impl Build<'_> {
     /// Writes what the operators say of the bad rows of streams that ask for it.
     pub(super) fn write_letters(&mut self) -> Diagnosed<()> {
-        for statement in std::mem::take(&mut self.with_letters) {
+        for statement in std::mem::take(&mut self.inputs.with_letters) {
             let name = &statement.name.text;
             let all = self.job.letters(name);
             let Some((first, others)) = all.split_first() else { continue };

@@ -4,8 +4,8 @@
 //! collected, so that one run of `egret check` shows all of it.
 
 mod aggregate;
-mod catalog;
-pub(crate) mod enrich;
+mod build;
+mod enrich;
 mod graph;
 mod identity;
 mod letters;
@@ -17,25 +17,27 @@ mod pattern_options;
 mod pattern_places;
 mod pattern_sets;
 mod pattern_streams;
+mod pattern_texts;
 mod places;
 mod query;
+mod reads;
+mod select;
 pub(crate) mod sources;
 mod trace;
 mod truth;
 pub(crate) mod used;
 
-use catalog::{Catalog, Relation};
+pub(crate) use build::Given;
+pub use build::PatternInput;
+use build::entries::OutputEntry;
+use build::{Build, Relation};
 use egret_connectors::Registry;
-use egret_core::{JobGraph, Sink, Source, StreamSchema, Subject, WatermarkStrategy};
-use egret_dsl::{Cause, CreateSink, CreateStream, CreateStreamAs, Diagnostic, Insert, Name, Program, Span, Statement};
-use egret_operators::Stream;
-use egret_operators::stream::Job;
-use names::Diagnosed;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use egret_core::{JobGraph, Source, StreamSchema, Subject, WatermarkStrategy};
+use egret_dsl::{Cause, CreateStreamAs, Diagnostic, Insert, Name, Program, Span, Statement};
+use names::{Diagnosed, at};
+use reads::reads_of;
 use std::sync::Arc;
 use std::time::Duration;
-pub use trace::PatternInput;
 pub(crate) use trace::{pattern_input, pattern_inputs};
 
 /// A planned program.
@@ -48,23 +50,15 @@ pub struct Plan {
     pub bounded: bool,
 }
 
-/// Sources and sinks given by the program that embeds Egret, in place of connectors named in the text.
-#[derive(Clone, Default)]
-pub(crate) struct Given {
-    pub(crate) sources: BTreeMap<String, Arc<dyn Source>>,
-    pub(crate) sinks: BTreeMap<String, Arc<dyn Sink>>,
-    /// Whether MATCH_RECOGNIZE always runs on the engine of row patterns.
-    pub(crate) row_patterns_only: bool,
-}
-
 /// Plans a program.
 pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Result<Plan, Vec<Diagnostic>> {
-    let mut build = Build::new(program, registry, given);
+    let mut build = Build::new(reads_of(program), registry, given);
     build.program(program);
-    if build.wrong.is_empty() && build.asked.has_split_joins() {
+    if build.errors.is_empty() && build.lookups.has_split_joins() {
         // Everything that is asked of a graph about the rows of a stream is one join, whichever statement asks first.
-        let asked = std::mem::take(&mut build.asked).known();
-        build = Build { asked, ..Build::new(program, registry, given) };
+        let lookups = std::mem::take(&mut build.lookups).known();
+        build = Build::new(reads_of(program), registry, given);
+        build.lookups = lookups;
         build.program(program);
     }
     build.finish(program)
@@ -77,44 +71,11 @@ pub(crate) fn schema_of(
     registry: &Registry,
     given: &Given,
 ) -> Result<Option<StreamSchema>, Vec<Diagnostic>> {
-    let mut build = Build::new(program, registry, given);
+    let mut build = Build::new(reads_of(program), registry, given);
     build.program(program);
-    match build.wrong.is_empty() {
+    match build.errors.is_empty() {
         true => Ok(build.catalog.get(name).map(|relation| relation.base.schema().without_place())),
-        false => Err(names::without_consequences(build.wrong)),
-    }
-}
-
-impl<'a> Build<'a> {
-    fn new(program: &Program, registry: &'a Registry, given: &'a Given) -> Self {
-        Self {
-            registry,
-            sources: &given.sources,
-            sinks: &given.sinks,
-            job: Job::new(),
-            catalog: Catalog::default(),
-            graphs: BTreeMap::new(),
-            models: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            wrong: Vec::new(),
-            warnings: Vec::new(),
-            numbers: 0,
-            match_sides: Vec::new(),
-            row_patterns_only: given.row_patterns_only,
-            reads: used::relations_read(program),
-            in_order: places::relations_in_order(program),
-            keeps_places: false,
-            asked_why: used::relations_asked_why(program),
-            patterns: Vec::new(),
-            pattern_groups: Vec::new(),
-            endless: Vec::new(),
-            replays: false,
-            stdin: RefCell::new(None),
-            with_letters: Vec::new(),
-            ids: identity::Ids::default(),
-            is_one_select: true,
-            asked: enrich::Asked::default(),
-        }
+        false => Err(names::without_consequences(build.errors)),
     }
 }
 
@@ -126,56 +87,6 @@ fn definition(program: &Program, subject: &Subject) -> Option<Span> {
         is_definition && statement.name().text == *name
     };
     program.statements.iter().find(defines).map(|statement| statement.name().span)
-}
-
-/// A sink and what goes into it.
-struct OutputEntry {
-    statement: CreateSink,
-    inputs: Vec<Stream>,
-}
-
-/// A plan under construction.
-struct Build<'a> {
-    registry: &'a Registry,
-    sources: &'a BTreeMap<String, Arc<dyn Source>>,
-    sinks: &'a BTreeMap<String, Arc<dyn Sink>>,
-    job: Job,
-    catalog: Catalog,
-    graphs: BTreeMap<String, graph::GraphEntry>,
-    models: BTreeMap<String, model::ModelEntry>,
-    outputs: BTreeMap<String, OutputEntry>,
-    wrong: Vec<Diagnostic>,
-    warnings: Vec<Diagnostic>,
-    numbers: usize,
-    /// Of each MATCH_RECOGNIZE so far, the rows that came too late for it, and the keys that had too many partial matches.
-    match_sides: Vec<[Relation; 2]>,
-    row_patterns_only: bool,
-    /// The names of all relations that queries read, side outputs among them.
-    reads: BTreeSet<String>,
-    /// The names of the relations whose rows need places.
-    in_order: BTreeSet<String>,
-    /// Whether what the query at hand gives is looked at in order.
-    keeps_places: bool,
-    /// The patterns of which queries read the column `_why`, without its being selected there.
-    asked_why: BTreeSet<String>,
-    /// The patterns so far.
-    patterns: Vec<PatternInput>,
-    /// Patterns with one pair of nodes.
-    pattern_groups: Vec<pattern_sets::PatternGroup>,
-    /// The streams so far whose input does not end, not even when what is there has been read.
-    endless: Vec<String>,
-    /// Whether inputs are read as far as they are there.
-    replays: bool,
-    /// The stream that reads standard input.
-    stdin: RefCell<Option<Name>>,
-    /// Streams whose bad rows are written to files.
-    with_letters: Vec<CreateStream>,
-    /// Under which ids state is kept.
-    ids: identity::Ids,
-    /// Whether the query of the statement at hand is one SELECT.
-    is_one_select: bool,
-    /// What is asked of graphs and models.
-    asked: enrich::Asked,
 }
 
 impl Build<'_> {
@@ -191,14 +102,14 @@ impl Build<'_> {
                 Statement::Insert(_) | Statement::Test(_) => None,
             };
             if let Some(Err(diagnostic)) = what.map(|what| self.catalog.define(statement.name(), what)) {
-                self.wrong.push(diagnostic);
+                self.errors.push(diagnostic);
                 continue;
             }
             if let Err(wrong) = self.begin_statement(statement).and_then(|()| self.statement(statement, &used)) {
                 if what.is_some() {
                     self.catalog.broken.insert(statement.name().text.clone());
                 }
-                self.wrong.extend(wrong);
+                self.errors.extend(wrong);
             }
         }
     }
@@ -222,17 +133,17 @@ impl Build<'_> {
     }
 
     fn create_stream_as(&mut self, statement: &CreateStreamAs) -> Diagnosed<()> {
-        if let Some(source) = self.sources.get(&statement.name.text) {
+        if let Some(source) = self.given.sources.get(&statement.name.text) {
             return self.given_rows(&statement.name, Arc::clone(source));
         }
-        let matches = self.match_sides.len();
+        let matches = self.patterns.match_sides.len();
         let rows = self.whole_query(&statement.query, self.needs_places(&statement.name.text))?;
         self.catalog.insert(&statement.name.text, Relation::new(rows.stream, rows.bounded));
-        if let [sides] = &self.match_sides[matches..] {
+        if let [sides] = &self.patterns.match_sides[matches..] {
             for (side, mut relation) in [match_recognize::LATE, match_recognize::OVERFLOW].into_iter().zip(sides.clone()) {
                 let name = format!("{}.{side}", statement.name);
                 if side == match_recognize::OVERFLOW && self.needs_places(&name) {
-                    let rows = places::placed_by_content(&relation.base).map_err(enrich::at(statement.name.span))?;
+                    let rows = places::placed_by_content(&relation.base).map_err(at(statement.name.span))?;
                     relation = Relation::new(rows, relation.bounded);
                 }
                 self.catalog.insert(&name, relation);
@@ -246,7 +157,7 @@ impl Build<'_> {
         let bounded = source.is_bounded();
         let strategy = source.schema().event_time().map(|_| WatermarkStrategy::bounded_out_of_orderness(Duration::MAX));
         let rows = self.job.source(&name.text, source, strategy).and_then(|rows| self.with_places(&name.text, rows));
-        let rows = rows.map_err(enrich::at(name.span))?;
+        let rows = rows.map_err(at(name.span))?;
         self.catalog.insert(&name.text, Relation::new(rows, bounded));
         Ok(())
     }
@@ -281,23 +192,23 @@ impl Build<'_> {
         let outputs = std::mem::take(&mut self.outputs);
         for output in outputs.values() {
             if let Err(wrong) = self.write(output) {
-                self.wrong.extend(wrong);
+                self.errors.extend(wrong);
             }
         }
-        if self.wrong.is_empty() {
+        if self.errors.is_empty() {
             let completed = self.job.edit(|graph| self.complete_patterns(graph, true));
             let written = completed.and_then(|()| self.write_letters());
-            self.wrong.extend(written.err().into_iter().flatten());
+            self.errors.extend(written.err().into_iter().flatten());
         }
-        if self.wrong.is_empty()
+        if self.errors.is_empty()
             && let Err(error) = self.job.graph().validate()
         {
             let span = error.subjects().iter().find_map(|subject| definition(program, subject));
             let span = span.or_else(|| program.statements.last().map(Statement::span)).unwrap_or_default();
-            self.wrong.push(names::from_error(&error, span));
+            self.errors.push(names::from_error(&error, span));
         }
-        if !self.wrong.is_empty() {
-            let mut wrong = names::without_consequences(self.wrong);
+        if !self.errors.is_empty() {
+            let mut wrong = names::without_consequences(self.errors);
             wrong.sort_by_key(Diagnostic::span);
             return Err(wrong.into_iter().chain(self.warnings).collect());
         }
@@ -312,7 +223,7 @@ impl Build<'_> {
     fn write(&mut self, output: &OutputEntry) -> Diagnosed<()> {
         let name = &output.statement.name;
         if output.inputs.is_empty() {
-            if self.wrong.is_empty() {
+            if self.errors.is_empty() {
                 return Err(vec![
                     Diagnostic::error(format!("nothing is written to the sink `{name}`"))
                         .label(name.span, "defined here")
@@ -322,14 +233,9 @@ impl Build<'_> {
             }
             return Ok(());
         }
-        let all = self.unite_rows(&output.inputs).map_err(enrich::at(name.span))?;
+        let all = self.unite_rows(&output.inputs).map_err(at(name.span))?;
         let sink = self.open_sink(&output.statement, all.schema())?;
-        all.sink_with_uid(&name.text, &self.ids.of(&name.text), sink).map_err(enrich::at(name.span))?;
+        all.sink_with_uid(&name.text, &self.ids.of(&name.text), sink).map_err(at(name.span))?;
         self.compare_with_truth(output, &all)
-    }
-
-    fn next_number(&mut self) -> usize {
-        self.numbers += 1;
-        self.numbers
     }
 }

@@ -1,11 +1,10 @@
 //! CREATE MODEL: features as columns, a learner on one worker, its versions to all, scores as a column.
 
-use super::Build;
-use super::catalog::Relation;
-use super::enrich::{Ask, Rewritten, at};
-use super::names::{Columns, Diagnosed, compile, from_error};
+use super::build::entries::ModelEntry;
+use super::build::lookup::{Lookup, Rewritten};
+use super::build::{Build, Relation};
+use super::names::{Columns, Diagnosed, at, compile, from_error, keep};
 use super::places::{place_column, placed_by_number};
-use super::query::keep;
 use arrow::datatypes::{DataType, Field};
 use egret_core::Subject;
 use egret_core::expr::Expression;
@@ -15,16 +14,6 @@ use egret_dsl::{CreateModel, Diagnostic, LiteralKind, Name, SelectItem, Span, Sq
 use egret_ml::{Answer, ArgValue, FeatureColumn, LABEL_FACT, ModelSpec};
 use egret_operators::Stream;
 use std::time::Duration;
-
-/// A model of the program.
-pub(crate) struct ModelEntry {
-    spec: ModelSpec,
-    updates: Stream,
-    relation: String,
-    features: Vec<Rewritten>,
-    label: Rewritten,
-    span: Span,
-}
 
 /// The name of the label's column inside the model's streams.
 const LABEL: &str = "__label";
@@ -58,8 +47,8 @@ impl Build<'_> {
     /// Event time, the features by name, and the label.
     fn model_input(&mut self, statement: &CreateModel, features: &[Rewritten], label: &Rewritten) -> Diagnosed<Stream> {
         let relation = &statement.stream.text;
-        let asks: Vec<_> = features.iter().chain([label]).flat_map(|part| part.asks.clone()).collect();
-        let stream = self.enrich(relation, &asks)?;
+        let lookups: Vec<_> = features.iter().chain([label]).flat_map(|part| part.lookups.clone()).collect();
+        let stream = self.enrich(relation, &lookups)?;
         let mut columns = vec![self.time_column(&stream)?];
         let mut wrong = Vec::new();
         for (number, (feature, item)) in features.iter().zip(&statement.features).enumerate() {
@@ -103,8 +92,8 @@ impl Build<'_> {
                     .label(entry.span, "defined here"),
             ]);
         }
-        let asks: Vec<_> = entry.features.iter().flat_map(|feature| feature.asks.clone()).collect();
-        self.enrich(relation, &asks)?;
+        let lookups: Vec<_> = entry.features.iter().flat_map(|feature| feature.lookups.clone()).collect();
+        self.enrich(relation, &lookups)?;
         let entry = &self.models[model];
         let stream = self.catalog.get(relation).expect("it was there").enriched.clone();
         let width = stream.schema().arrow().fields().len();
@@ -127,8 +116,8 @@ impl Build<'_> {
 
     fn scored(&self, model: &str, rows: &Stream, features: &[usize]) -> egret_core::Result<Stream> {
         let entry = &self.models[model];
-        let ask = Ask::Score { model: model.to_owned() };
-        let output = rows.schema().with_fields([Field::new(ask.column(), DataType::Float64, true)])?;
+        let lookup = Lookup::Score { model: model.to_owned() };
+        let output = rows.schema().with_fields([Field::new(lookup.column(), DataType::Float64, true)])?;
         let factory = entry.spec.at_columns(rows.schema(), features)?.scorer_factory(output.clone(), &[Answer::Score])?;
         let inputs = [(rows, Partitioning::Forward), (&entry.updates, Partitioning::Broadcast)];
         let outputs = vec![OutputPort { name: None, schema: output }];
@@ -142,11 +131,11 @@ impl Build<'_> {
             return Ok(());
         }
         let relation = self.models[model].relation.clone();
-        let ask = (Ask::Score { model: model.to_owned() }, span);
-        let asks: Vec<_> = self.models[model].label.asks.iter().cloned().chain([ask.clone()]).collect();
-        let stream = self.enrich(&relation, &asks)?;
+        let lookup = (Lookup::Score { model: model.to_owned() }, span);
+        let lookups: Vec<_> = self.models[model].label.lookups.iter().cloned().chain([lookup.clone()]).collect();
+        let stream = self.enrich(&relation, &lookups)?;
         let label = self.compile_on(&relation, &stream, &self.models[model].label)?;
-        let score = egret_core::expr::compile(&format!("\"{}\"", ask.0.column()), stream.schema()).map_err(at(span))?;
+        let score = egret_core::expr::compile(&format!("\"{}\"", lookup.0.column()), stream.schema()).map_err(at(span))?;
         let mut columns = vec![self.time_column(&stream)?, ("__score".to_owned(), score), (LABEL.to_owned(), label)];
         columns.extend(place_column(&stream)?);
         let input = stream.project(&format!("model {model}: labels"), columns).map_err(at(span))?;

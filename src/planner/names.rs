@@ -23,6 +23,16 @@ pub(crate) fn without_consequences(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic
     wrong
 }
 
+/// An error of a library about the whole of something.
+pub(crate) fn at(span: Span) -> impl Fn(egret_core::Error) -> Vec<Diagnostic> {
+    move |error| vec![from_error(&error, span)]
+}
+
+/// Keeps a value, or what is wrong with it.
+pub(crate) fn keep<T>(result: Diagnosed<T>, wrong: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|diagnostics| wrong.extend(diagnostics)).ok()
+}
+
 /// The columns an expression may name.
 pub(crate) struct Columns<'a> {
     pub(crate) schema: &'a StreamSchema,

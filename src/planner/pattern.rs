@@ -1,14 +1,12 @@
 //! CREATE PATTERN: names are checked here, the pattern engine does the rest.
 
-use super::catalog::Relation;
-use super::enrich::{Ask, at};
-use super::names::{Diagnosed, from_error, has_column, quoted, unknown_column, unknown_functions};
+use super::build::{Build, PatternInput, Relation};
+use super::names::{Diagnosed, at, from_error, has_column, keep, quoted, unknown_column};
 use super::pattern_options::settings;
 use super::pattern_places::{place_of, selected_name, until_conditions};
 use super::pattern_streams::{Several, United, of_stream};
+use super::pattern_texts::{Texts, unknown_in_pattern};
 use super::places::placed_by_content;
-use super::query::keep;
-use super::{Build, PatternInput};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, SkipMiss, WHY_COLUMN};
 use egret_core::row_place::PLACE;
 use egret_dsl::sqlparser::ast::Expr;
@@ -20,14 +18,6 @@ use std::collections::BTreeMap;
 
 /// The side outputs of a pattern: `pattern.late` and so on.
 const SIDE_OUTPUTS: [&str; 3] = ["late", "timed_out", "overflow"];
-
-/// A pattern's texts, with calls to graphs and models replaced by columns.
-pub(super) struct Texts {
-    pub(super) conditions: BTreeMap<String, Sql>,
-    pub(super) untils: BTreeMap<Span, Sql>,
-    pub(super) select: Vec<(String, Sql)>,
-    pub(super) asks: Vec<(Ask, Span)>,
-}
 
 /// The rows that a pattern looks at, and how their columns are shown.
 struct Read {
@@ -91,12 +81,12 @@ impl Build<'_> {
             .with_overflow(settings.overflow)
             .with_max_partial_matches(settings.max_partial_matches)
             .with_shown_names(read.shown.clone())
-            .with_timed_out(self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
+            .with_timed_out(self.reads.relations.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[1])));
         if let Some((_, united)) = &read.several {
             compiled = compiled.with_streams(&united.streams).map_err(at(statement.name.span))?;
         }
         self.pattern_warnings(statement, &compiled);
-        self.patterns.push(PatternInput::new(&statement.name.text, &compiled, stream, &self.endless));
+        self.patterns.inputs.push(PatternInput::new(&statement.name.text, &compiled, stream, &self.inputs.endless));
         let name = (statement.name.text.as_str(), statement.name.span);
         let relation = statement.streams.iter().map(|stream| stream.text.as_str()).collect::<Vec<_>>().join(", ");
         let added = self.add_pattern(name, &compiled, (&relation, stream));
@@ -105,7 +95,7 @@ impl Build<'_> {
             overflow = placed_by_content(&overflow).map_err(at(statement.name.span))?;
         }
         if let Some((several, united)) = &read.several
-            && self.reads.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[0]))
+            && self.reads.relations.contains(&format!("{}.{}", statement.name, SIDE_OUTPUTS[0]))
         {
             late = self.late_of_several(statement, several, united, &late)?;
         }
@@ -116,7 +106,7 @@ impl Build<'_> {
     /// The rows of a pattern over one stream, whose names are checked here.
     fn one_stream(&mut self, statement: &CreatePattern, texts: &Texts) -> Diagnosed<Read> {
         let relation = &statement.streams[0].text;
-        let rows = self.enrich(relation, &texts.asks)?;
+        let rows = self.enrich(relation, &texts.lookups)?;
         let visible = self.catalog.get(relation).expect("looked up before").visible.clone();
         check_pattern_names(statement, texts, &rows, &visible)?;
         for names in [&statement.partition_by, &statement.order_by] {
@@ -127,7 +117,7 @@ impl Build<'_> {
                 return Err(wrong);
             }
         }
-        let shown = texts.asks.iter().map(|(ask, _)| (ask.column(), ask.shown())).collect();
+        let shown = texts.lookups.iter().map(|(lookup, _)| (lookup.column(), lookup.shown())).collect();
         Ok(Read { rows, shown, several: None })
     }
 
@@ -137,10 +127,10 @@ impl Build<'_> {
         if let [only] = statement.streams.as_slice() {
             rows.push(only.text.clone());
         }
-        let (mut wrong, mut asks) = (Vec::new(), Vec::new());
+        let (mut wrong, mut lookups) = (Vec::new(), Vec::new());
         let mut rewrite = |sql: &Sql, wrong: &mut Vec<Diagnostic>| -> Option<Sql> {
             let rewritten = keep(self.rewrite(sql, &rows), wrong)?;
-            asks.extend(rewritten.asks);
+            lookups.extend(rewritten.lookups);
             Some(rewritten.sql)
         };
         let mut conditions = BTreeMap::new();
@@ -163,13 +153,13 @@ impl Build<'_> {
             }
         }
         wrong.extend(named_twice(statement));
-        if wrong.is_empty() { Ok(Texts { conditions, untils, select, asks }) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(Texts { conditions, untils, select, lookups }) } else { Err(wrong) }
     }
 
     /// Whether the column `_why` is asked for and not selected: then `*` does not stand for it.
     fn has_hidden_why(&self, statement: &CreatePattern) -> bool {
         let is_selected = statement.select.iter().any(|item| item.output_name().is_some_and(|name| name.text == WHY_COLUMN));
-        self.asked_why.contains(&statement.name.text) && !is_selected
+        self.reads.why.contains(&statement.name.text) && !is_selected
     }
 
     fn pattern_warnings(&mut self, statement: &CreatePattern, compiled: &CompiledPattern) {
@@ -344,31 +334,6 @@ fn check_pattern_names(statement: &CreatePattern, texts: &Texts, stream: &Stream
         wrong.extend(unknown_in_pattern(sql));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
-}
-
-/// What to say of functions that a pattern does not have; of those that other notations have, what stands for them.
-pub(super) fn unknown_in_pattern(sql: &Sql) -> Vec<Diagnostic> {
-    let mut wrong = unknown_functions(sql, |name| matches!(name, "first" | "last" | "why"));
-    for diagnostic in &mut wrong {
-        let help = match diagnostic.missing() {
-            Some("prev" | "lag" | "previous") => {
-                "the value of the step before is `last(a.v)`, where `a` is that step; of the event before in a repetition of its own, `last(b.v)`"
-            }
-            Some("next" | "lead") => {
-                "what comes later is not known yet: give the condition to the later step, which reads the earlier one as `last(a.v)`"
-            }
-            Some("classifier") => {
-                "which variable an event was taken for stands in `why()`; CLASSIFIER() is one of MATCH_RECOGNIZE"
-            }
-            Some("match_number") => "matches have no number in a pattern; MATCH_NUMBER() is one of MATCH_RECOGNIZE",
-            Some("permute") => "what comes in any order is written `a & b` in MATCH",
-            Some("cardinality" | "array_length" | "size") => "how many events a variable has taken is `count(a)`",
-            Some("any" | "all" | "some") => "compare with `max(a.v)` or `min(a.v)`",
-            _ => continue,
-        };
-        diagnostic.help = Some(help.to_owned());
-    }
-    wrong
 }
 
 fn unknown_names(

@@ -1,6 +1,6 @@
 //! The options of CREATE PATTERN.
 
-use super::identity::UID;
+use super::build::ids::UID;
 use super::names::Diagnosed;
 use egret_cep::{MAX_PARTIAL_MATCHES, Overflow, SkipMiss};
 use egret_dsl::{CreatePattern, Diagnostic, LiteralKind, OptionEntry, suggest};

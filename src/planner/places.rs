@@ -4,8 +4,8 @@
 //! [`egret_core::row_place`]). The column begins at the sources and goes along with whatever leads there; what nobody reads in order
 //! does not have it.
 
-use super::Build;
-use super::enrich::at;
+use super::build::Build;
+use super::names::at;
 use super::names::{Diagnosed, object_name};
 use super::used::{names_read, relations_in};
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
@@ -77,7 +77,7 @@ pub(super) fn place_column(stream: &Stream) -> Diagnosed<Option<(String, Express
 impl Build<'_> {
     /// Whether the rows of a relation need places.
     pub(super) fn needs_places(&self, relation: &str) -> bool {
-        has_places(&self.in_order, relation)
+        has_places(&self.reads.in_order, relation)
     }
 
     /// A source whose rows have places, if something needs them.

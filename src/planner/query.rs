@@ -1,44 +1,24 @@
 //! SELECT: filter, projection, union, and (in `aggregate`) windows.
 
-use super::Build;
-use super::enrich::at;
+use super::build::Build;
 use super::identity::is_one_select;
-use super::names::{Columns, Diagnosed, compile, object_name, quoted};
+use super::names::{Columns, Diagnosed, at, compile, keep, object_name, quoted};
 use super::places::{place_column, union_all};
+use super::select::{From, Item, Rows};
 use arrow::datatypes::DataType;
 use egret_core::expr::Expression;
 use egret_dsl::sqlparser::ast::{
     Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier,
     TableAlias, TableFactor, WildcardAdditionalOptions,
 };
-use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, WindowCall, suggest};
+use egret_dsl::{Diagnostic, Name, Sql, SqlQuery, suggest};
 use egret_operators::Stream;
-
-/// The rows of a query.
-pub(crate) struct Rows {
-    pub(crate) stream: Stream,
-    pub(crate) bounded: bool,
-}
-
-/// What a SELECT reads.
-pub(crate) struct From {
-    pub(crate) relation: String,
-    /// Names that stand for a row.
-    pub(crate) names: Vec<String>,
-    pub(crate) window: Option<WindowCall>,
-}
-
-/// A column of a SELECT list.
-pub(crate) struct Item {
-    pub(crate) name: String,
-    pub(crate) sql: Sql,
-}
 
 impl Build<'_> {
     /// Plans the query of a statement.
     pub(super) fn whole_query(&mut self, query: &SqlQuery, keeps_places: bool) -> Diagnosed<Rows> {
-        self.is_one_select = is_one_select(query);
-        self.keeps_places = keeps_places;
+        self.query.is_one_select = is_one_select(query);
+        self.query.keeps_places = keeps_places;
         self.query(query)
     }
 
@@ -92,12 +72,12 @@ impl Build<'_> {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let asks: Vec<_> = filter
+        let lookups: Vec<_> = filter
             .iter()
-            .flat_map(|filter| filter.asks.clone())
-            .chain(items.iter().flat_map(|(_, item)| item.asks.clone()))
+            .flat_map(|filter| filter.lookups.clone())
+            .chain(items.iter().flat_map(|(_, item)| item.lookups.clone()))
             .collect();
-        let mut stream = self.enrich(&from.relation, &asks)?;
+        let mut stream = self.enrich(&from.relation, &lookups)?;
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let schema = stream.schema().clone();
         let columns = Columns { schema: &schema, visible: &relation.visible, qualifiers: from.names.clone() };
@@ -122,7 +102,7 @@ impl Build<'_> {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        if self.keeps_places {
+        if self.query.keeps_places {
             projected.extend(place_column(&stream)?);
         }
         let span = items.first().map_or_else(Default::default, |(_, item)| item.sql.span);
@@ -135,7 +115,7 @@ impl Build<'_> {
     pub(super) fn filter_stream(
         &self,
         stream: &Stream,
-        filter: &super::enrich::Rewritten,
+        filter: &super::build::lookup::Rewritten,
         condition: Expression,
         wrong: &mut Vec<Diagnostic>,
     ) -> Stream {
@@ -213,14 +193,14 @@ impl Build<'_> {
                 Ok(From { relation, names, window: None })
             }
             TableFactor::Derived { lateral: false, subquery, alias, sample: None } if !renames_columns(alias) => {
-                let outer = std::mem::replace(&mut self.keeps_places, true);
+                let outer = std::mem::replace(&mut self.query.keeps_places, true);
                 let rows = self.query(&query.part(subquery.clone(), query.span_of_node(subquery.as_ref())));
-                self.keeps_places = outer;
+                self.query.keeps_places = outer;
                 let rows = rows?;
                 let relation = format!("(query {})", self.next_number());
                 let text = query.part((), query.span_of_node(subquery.as_ref())).canonical();
                 self.ids.name_relation(&relation, self.ids.scoped(&format!("rows ({text})")));
-                self.catalog.insert(&relation, super::catalog::Relation::new(rows.stream, rows.bounded));
+                self.catalog.insert(&relation, super::build::catalog::Relation::new(rows.stream, rows.bounded));
                 Ok(From { relation, names: alias.iter().map(|alias| Name::normalise(&alias.name)).collect(), window: None })
             }
             _ => Err(vec![
@@ -314,11 +294,6 @@ fn groups(query: &SqlQuery, select: &Select) -> Diagnosed<Vec<Sql>> {
         }
         other => Err(vec![Diagnostic::error("this GROUP BY is not supported").label(query.span_of_node(other), "list columns")]),
     }
-}
-
-/// Keeps a value, or what is wrong with it.
-pub(crate) fn keep<T>(result: Diagnosed<T>, wrong: &mut Vec<Diagnostic>) -> Option<T> {
-    result.map_err(|diagnostics| wrong.extend(diagnostics)).ok()
 }
 
 fn refuse(sql: &SqlQuery, query: &Query) -> Diagnosed<()> {

@@ -1,8 +1,8 @@
 //! CREATE STREAM and CREATE SINK: connectors by name, types, watermarks.
 
-use super::Build;
-use super::catalog::Relation;
-use super::identity::UID;
+use super::build::Build;
+use super::build::Relation;
+use super::build::ids::UID;
 use super::names::{Diagnosed, from_error};
 use arrow::datatypes::Field;
 use egret_connectors::OptionError;
@@ -32,14 +32,14 @@ impl Build<'_> {
         let schema = declared_schema(statement)?;
         let strategy = watermark(statement)?;
         let policy = self.bad_rows(&statement.options)?;
-        if policy == BadRows::DeadLetter && !self.sources.contains_key(&statement.name.text) {
-            self.with_letters.push(statement.clone());
+        if policy == BadRows::DeadLetter && !self.given.sources.contains_key(&statement.name.text) {
+            self.inputs.with_letters.push(statement.clone());
         }
         let source = self.open_source(&statement.name, &statement.options, &schema)?;
         let bounded = source.is_bounded();
         let connector = statement.options.get("connector").map(|entry| entry.value.to_string());
         if !bounded && connector.as_deref() != Some(STDIN) {
-            self.endless.push(statement.name.text.clone());
+            self.inputs.endless.push(statement.name.text.clone());
         }
         let columns = used.of(&statement.name.text, &schema);
         let stream = self
@@ -71,7 +71,7 @@ impl Build<'_> {
         match entry.value.to_string().as_str() {
             "fail" => Ok(BadRows::Fail),
             "skip" => Ok(BadRows::Skip),
-            "dead_letter" if self.replays => Ok(BadRows::Skip),
+            "dead_letter" if self.inputs.replays => Ok(BadRows::Skip),
             "dead_letter" => Ok(BadRows::DeadLetter),
             other => Err(vec![
                 Diagnostic::error(format!("`{BAD_ROWS}` is '{other}'"))
@@ -82,7 +82,7 @@ impl Build<'_> {
     }
 
     fn open_source(&self, name: &Name, options: &Options, schema: &StreamSchema) -> Diagnosed<Arc<dyn Source>> {
-        if let Some(source) = self.sources.get(&name.text) {
+        if let Some(source) = self.given.sources.get(&name.text) {
             return Ok(Arc::clone(source));
         }
         let connector = connector(name, options, &self.registry.source_names())?;
@@ -91,7 +91,7 @@ impl Build<'_> {
         if connector == GENERATOR {
             ours.extend([BAD_ROWS, DEAD_LETTERS]);
         }
-        let given = if self.replays { given_for_replay(options, &ours) } else { given(options, &ours) };
+        let given = if self.inputs.replays { given_for_replay(options, &ours) } else { given(options, &ours) };
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
@@ -100,7 +100,7 @@ impl Build<'_> {
         if connector != STDIN {
             return Ok(());
         }
-        match self.stdin.borrow_mut().replace(name.clone()) {
+        match self.inputs.stdin.borrow_mut().replace(name.clone()) {
             None => Ok(()),
             Some(first) => Err(vec![
                 Diagnostic::error(format!("`{first}` and `{name}` both read standard input"))
@@ -113,7 +113,7 @@ impl Build<'_> {
 
     /// A sink is opened when the first INSERT says which columns it gets.
     pub(super) fn open_sink(&self, statement: &CreateSink, schema: &StreamSchema) -> Diagnosed<Arc<dyn Sink>> {
-        if let Some(sink) = self.sinks.get(&statement.name.text) {
+        if let Some(sink) = self.given.sinks.get(&statement.name.text) {
             return Ok(Arc::clone(sink));
         }
         let connector = connector(&statement.name, &statement.options, &self.registry.sink_names())?;

@@ -1,55 +1,11 @@
-//! The events that a pattern reads, as a job of their own: for looking at what a pattern made of them.
+//! Plans a program for looking at what its patterns made of their events.
 
+use super::build::{Build, Given, PatternInput};
 use super::names::Diagnosed;
-use super::{Build, Given};
-use egret_cep::CompiledPattern;
+use super::reads::reads_of;
 use egret_connectors::Registry;
-use egret_core::job::NodeKind;
-use egret_core::{Error, JobGraph, Result, Sink, StreamSchema};
+use egret_core::{Error, Result};
 use egret_dsl::{Diagnostic, Program, Statement, suggest};
-use egret_operators::Stream;
-use std::sync::Arc;
-
-/// A pattern, and the stream it reads, with all that graphs and models add to it.
-#[derive(Clone)]
-pub struct PatternInput {
-    /// The pattern's name.
-    pub name: String,
-    /// The pattern over the stream.
-    pub compiled: CompiledPattern,
-    stream: Stream,
-    /// Streams of the program whose input never ends.
-    endless: Vec<String>,
-}
-
-impl PatternInput {
-    pub(super) fn new(name: &str, compiled: &CompiledPattern, stream: &Stream, endless: &[String]) -> Self {
-        Self { name: name.to_owned(), compiled: compiled.clone(), stream: stream.clone(), endless: endless.to_vec() }
-    }
-
-    /// The columns of the events.
-    pub fn schema(&self) -> &StreamSchema {
-        self.stream.schema()
-    }
-
-    /// A job that reads the stream's input, as far as it is there, and writes the events to a sink; nothing else of the program runs.
-    ///
-    /// # Errors
-    /// An input has no end.
-    pub fn job(&self, sink: Arc<dyn Sink>) -> Result<JobGraph> {
-        self.stream.sink("traced", sink)?;
-        let all = self.stream.job().graph();
-        let traced = all.nodes().filter(|(_, node)| matches!(node.kind, NodeKind::Sink(_))).map(|(id, _)| id).last();
-        let job = all.upstream_of(&traced.into_iter().collect::<Vec<_>>())?;
-        for (_, node) in job.nodes() {
-            if matches!(node.kind, NodeKind::Source { .. }) && self.endless.iter().any(|name| *name == *node.name) {
-                return Err(Error::job(format!("the input of '{}' has no end, so it cannot be read again", node.name))
-                    .help("keep what came in a file, and read that"));
-            }
-        }
-        Ok(job)
-    }
-}
 
 /// Plans a program for looking at one of its patterns: `Ok(Err(..))` if there is no such pattern.
 pub(crate) fn pattern_input(
@@ -76,16 +32,16 @@ pub(crate) fn pattern_input(
 
 /// Plans a program for looking at its patterns.
 pub(crate) fn pattern_inputs(program: &Program, registry: &Registry, given: &Given) -> Diagnosed<Vec<PatternInput>> {
-    let mut build = Build::new(program, registry, given);
-    build.replays = true;
+    let mut build = Build::new(reads_of(program), registry, given);
+    build.inputs.replays = true;
     build.program(program);
-    let wrong: Vec<Diagnostic> = super::names::without_consequences(std::mem::take(&mut build.wrong));
+    let wrong: Vec<Diagnostic> = super::names::without_consequences(std::mem::take(&mut build.errors));
     if wrong.iter().any(Diagnostic::is_error) {
         return Err(wrong);
     }
     // A pattern may read what another one finds, by any of its outputs.
     build.job.edit(|graph| build.complete_patterns(graph, false))?;
-    Ok(build.patterns)
+    Ok(build.patterns.inputs)
 }
 
 fn names(patterns: &[PatternInput]) -> String {

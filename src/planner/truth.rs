@@ -1,8 +1,9 @@
 //! The truth options of a sink: see [`crate::truth`].
 
-use super::enrich::at;
+use super::build::Build;
+use super::build::entries::OutputEntry;
+use super::names::at;
 use super::names::{Diagnosed, from_error, unknown_column};
-use super::{Build, OutputEntry};
 use crate::truth::NODE;
 use arrow::datatypes::DataType;
 use egret_core::expr::{Expression, compile};

@@ -65,7 +65,7 @@ pub(super) fn given(
         let schema = schema_of(&name, (whole, slice), clause, &sources, registry)?;
         match rows(clause, &schema, &mut clock, index == 0) {
             Ok(rows) => {
-                let source = MemorySource::new(schema.clone(), rows).map_err(planner::enrich::at(clause.span))?;
+                let source = MemorySource::new(schema.clone(), rows).map_err(planner::names::at(clause.span))?;
                 sources.insert(name.clone(), source);
             }
             Err(more) => wrong.extend(more),
@@ -190,7 +190,7 @@ fn rows(clause: &Given, schema: &StreamSchema, clock: &mut Clock, is_first: bool
         .map(one_column)
         .collect::<Result<Vec<_>, _>>()
         .and_then(|columns| RecordBatch::try_new(Arc::clone(schema.arrow()), columns));
-    rows.map_err(|error| planner::enrich::at(clause.span)(error.into()))
+    rows.map_err(|error| planner::names::at(clause.span)(error.into()))
 }
 
 /// The values of a row, one for each column of the stream.

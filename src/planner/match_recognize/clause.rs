@@ -1,6 +1,6 @@
 //! A clause on its way to a pattern.
 
-use crate::planner::enrich::Ask;
+use crate::planner::build::lookup::Lookup;
 use egret_core::expr::aggregate_function;
 use egret_dsl::{MatchRecognize, Span, Sql};
 use egret_rows::PatternExpr;
@@ -35,7 +35,7 @@ pub(super) struct Clause<'a> {
     pub(super) variables: Vec<(String, String)>,
     pub(super) defines: Vec<(String, Sql)>,
     pub(super) measures: Vec<(String, Sql)>,
-    pub(super) asks: Vec<(Ask, Span)>,
+    pub(super) lookups: Vec<(Lookup, Span)>,
 }
 
 /// Which columns of the input the clause names.

@@ -7,12 +7,13 @@ mod names;
 mod relaxed;
 mod shape;
 
-use super::Build;
-use super::catalog::Relation;
-use super::enrich::at;
+use super::build::Build;
+use super::build::Relation;
+use super::names::at;
+use super::names::keep;
 use super::names::{Diagnosed, from_error, quoted, unqualified};
 use super::places::placed_by_first;
-use super::query::{From, keep};
+use super::select::From;
 use clause::{Clause, KeyAndOrder, PLACE_FIRST, Reason};
 use egret_cep::CompiledPattern;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
@@ -44,11 +45,11 @@ impl Build<'_> {
             ]);
         }
         let clause = self.rewritten(query, from, clause)?;
-        let stream = self.enrich(&from.relation, &clause.asks)?;
+        let stream = self.enrich(&from.relation, &clause.lookups)?;
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let columns = names::checked(&clause, from, &stream, &relation)?;
         // What another clause or statement looks at in order.
-        let places = stream.schema().place().is_some() && (self.keeps_places || query.matches_recognized().len() > 1);
+        let places = stream.schema().place().is_some() && (self.query.keeps_places || query.matches_recognized().len() > 1);
         let clause = if places { clause.with_places(query) } else { clause };
         let plan = self.row_plan(&clause, stream.schema(), &columns)?;
         self.warnings.extend(plan.warnings(&clause, !relation.bounded));
@@ -72,7 +73,7 @@ impl Build<'_> {
         let name = format!("(match {number})");
         self.ids.name_relation(&name, id);
         self.catalog.insert(&name, rows);
-        self.match_sides.push([late, Relation::new(overflow, relation.bounded)]);
+        self.patterns.match_sides.push([late, Relation::new(overflow, relation.bounded)]);
         Ok(name)
     }
 
@@ -87,10 +88,10 @@ impl Build<'_> {
         let rows: Vec<String> = variables.iter().map(|(name, _)| name.clone()).chain(subsets).collect();
         let stream: Vec<String> = from.names.iter().filter(|name| !rows.contains(name)).cloned().collect();
         let all: Vec<String> = rows.iter().chain(&stream).cloned().collect();
-        let (mut wrong, mut asks) = (Vec::new(), Vec::new());
+        let (mut wrong, mut lookups) = (Vec::new(), Vec::new());
         let mut rewrite = |name: &Name, sql: &Sql| -> Option<(String, Sql)> {
             let rewritten = keep(self.rewrite(sql, &all), &mut wrong)?;
-            asks.extend(rewritten.asks);
+            lookups.extend(rewritten.lookups);
             let tree = unqualified(rewritten.sql.tree.clone(), &stream);
             Some((name.text.clone(), rewritten.sql.part(tree, rewritten.sql.span)))
         };
@@ -104,7 +105,7 @@ impl Build<'_> {
             }
         }
         let text = query.source().text().to_owned();
-        if wrong.is_empty() { Ok(Clause { syntax, text, pattern, variables, defines, measures, asks }) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(Clause { syntax, text, pattern, variables, defines, measures, lookups }) } else { Err(wrong) }
     }
 
     /// The engine that finds the matches: that of event patterns where it gives the same columns and rows.
@@ -115,7 +116,7 @@ impl Build<'_> {
             (Ok(event), Ok(row)) if !has_columns_of(&event, &row) => {
                 Ok(RowPlan::Row(row, "an event pattern would give columns of other types".into()))
             }
-            (Ok(event), _) if !self.row_patterns_only => Ok(RowPlan::Event(event)),
+            (Ok(event), _) if !self.given.row_patterns_only => Ok(RowPlan::Event(event)),
             (Ok(_), Ok(row)) => Ok(RowPlan::Row(row, "row patterns were asked for".into())),
             (Err(reason), Ok(row)) => Ok(RowPlan::Row(row, reason)),
             (event, Err(error)) => {

@@ -2,9 +2,9 @@
 
 use super::clause::{Clause, KeyAndOrder};
 use super::elsewhere::wrong_functions;
-use crate::planner::Relation;
+use crate::planner::build::Relation;
 use crate::planner::names::{Diagnosed, has_column, unknown_column};
-use crate::planner::query::From;
+use crate::planner::select::From;
 use egret_core::StreamSchema;
 use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, suggest};
 use egret_operators::Stream;

@@ -6,7 +6,7 @@
 mod names;
 mod union;
 
-use super::Build;
+use super::build::Build;
 use super::names::{Diagnosed, consequence};
 use egret_dsl::{CreatePattern, Diagnostic, Name, PatternItem, PatternNode, Span, suggest};
 use std::collections::BTreeMap;

@@ -2,13 +2,13 @@
 
 use super::names::{Place, Scope, Table};
 use super::{Several, listed};
-use crate::planner::Build;
-use crate::planner::enrich::{Ask, at};
+use crate::planner::build::Build;
+use crate::planner::build::lookup::Lookup;
+use crate::planner::names::at;
+use crate::planner::names::keep;
 use crate::planner::names::{Diagnosed, quoted, unknown_column};
-use crate::planner::pattern::Texts;
-use crate::planner::pattern::unknown_in_pattern;
+use crate::planner::pattern_texts::{Texts, unknown_in_pattern};
 use crate::planner::places::{place_column, some_share_sources};
-use crate::planner::query::keep;
 use arrow::datatypes::DataType;
 use egret_cep::{Condition, StreamNames};
 use egret_core::Error;
@@ -105,7 +105,7 @@ impl Build<'_> {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        if self.reads.contains(&format!("{}.late", statement.name)) {
+        if self.reads.relations.contains(&format!("{}.late", statement.name)) {
             // Late rows are shown with all their columns.
             for (stream, table) in tables.iter().enumerate() {
                 read.extend(table.visible.iter().map(|column| (stream, column.clone())));
@@ -121,7 +121,7 @@ impl Build<'_> {
                 |stream, column| if is_common(column) { column.to_owned() } else { own_name(stream, column) },
             )
         });
-        let shown = shown_names(&read, &texts.asks.iter().map(|(ask, _)| ask).collect::<Vec<_>>());
+        let shown = shown_names(&read, &texts.lookups.iter().map(|(lookup, _)| lookup).collect::<Vec<_>>());
         let columns = read.iter().map(|(stream, column)| (own_name(*stream, column), *stream)).collect();
         let streams = StreamNames { number: NUMBER.to_owned(), names: several.streams.clone(), columns };
         let layout = Layout { time: &time, shared: &shared, tables: &tables, read: &read };
@@ -134,28 +134,30 @@ impl Build<'_> {
     /// The rows of each stream, with the answers of graphs and models that are asked of them.
     fn asked_rows(&mut self, statement: &CreatePattern, several: &Several, texts: &Texts) -> Diagnosed<Vec<Stream>> {
         let scope = Scope { several, tables: &[], partition_by: &statement.partition_by };
-        let mut of_stream: Vec<Vec<(Ask, Span)>> = vec![Vec::new(); several.streams.len()];
+        let mut of_stream: Vec<Vec<(Lookup, Span)>> = vec![Vec::new(); several.streams.len()];
         let mut wrong = Vec::new();
-        for (ask, span) in &texts.asks {
-            let answer = ask.column();
+        for (lookup, span) in &texts.lookups {
+            let answer = lookup.column();
             let asked: BTreeSet<Option<usize>> =
                 places(texts, several).into_iter().flat_map(|(sql, place)| scope.asked_of(sql, &answer, place)).collect();
             for stream in asked {
                 match stream {
-                    Some(stream) => of_stream[stream].push((ask.clone(), *span)),
-                    None => wrong.push(
-                        Diagnostic::error("this does not say which event's").label(*span, "of which variable?").help(match ask {
-                            Ask::Score { model } => format!("write `{model}(variable)`"),
-                            Ask::Graph { graph, answer, column } => format!("write `{graph}.{answer}(variable.{column})`"),
-                        }),
-                    ),
+                    Some(stream) => of_stream[stream].push((lookup.clone(), *span)),
+                    None => {
+                        wrong.push(Diagnostic::error("this does not say which event's").label(*span, "of which variable?").help(
+                            match lookup {
+                                Lookup::Score { model } => format!("write `{model}(variable)`"),
+                                Lookup::Graph { graph, answer, column } => format!("write `{graph}.{answer}(variable.{column})`"),
+                            },
+                        ))
+                    }
                 }
             }
         }
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        several.streams.iter().zip(of_stream).map(|(stream, asks)| self.enrich(stream, &asks)).collect()
+        several.streams.iter().zip(of_stream).map(|(stream, lookups)| self.enrich(stream, &lookups)).collect()
     }
 
     /// The rows that came too late, with the name of their stream and its columns behind that name.
@@ -217,10 +219,10 @@ impl Texts {
 }
 
 /// How the columns of streams are shown: as the stream has them, answers as they were asked.
-fn shown_names(read: &BTreeSet<(usize, String)>, asks: &[&Ask]) -> BTreeMap<String, String> {
+fn shown_names(read: &BTreeSet<(usize, String)>, lookups: &[&Lookup]) -> BTreeMap<String, String> {
     let shown = |column: &String| {
-        let ask = asks.iter().find(|ask| ask.column() == *column);
-        ask.map_or_else(|| format!("{{row.}}{column}"), |ask| ask.shown())
+        let lookup = lookups.iter().find(|lookup| lookup.column() == *column);
+        lookup.map_or_else(|| format!("{{row.}}{column}"), |lookup| lookup.shown())
     };
     let own = read.iter().map(|(stream, column)| (own_name(*stream, column), shown(column)));
     own.chain([(TIME.to_owned(), "event time".to_owned())]).collect()

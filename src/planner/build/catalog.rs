@@ -71,7 +71,7 @@ impl Catalog {
         }
         let owner = name.split_once('.').map_or(name, |(owner, _)| owner);
         if self.broken.contains(owner) {
-            return Err(super::names::consequence(span));
+            return Err(crate::planner::names::consequence(span));
         }
         let unknown = match self.kind(name) {
             Some("model") => Diagnostic::error(format!("`{name}` is a model, not a stream"))

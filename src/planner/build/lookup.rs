@@ -1,0 +1,80 @@
+//! Lookups: calls such as `ring.size(card)` and `risk(big)`, which become columns of the rows they are about.
+
+use egret_dsl::{Span, Sql};
+use std::collections::BTreeMap;
+
+/// A call that looks something up in a graph or a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// The answer of a graph about the vertex in a column.
+    Graph { graph: String, answer: String, column: String },
+    /// A model's score of the row.
+    Score { model: String },
+}
+
+impl Lookup {
+    /// The name of the column that holds the answer.
+    pub(crate) fn column(&self) -> String {
+        match self {
+            Self::Graph { graph, answer, column } => format!("__{graph}_{answer}_{column}"),
+            Self::Score { model } => format!("__{model}"),
+        }
+    }
+
+    /// How it is written, where `{row}` stands for a row's name and `{row.}` for the name and a point.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Graph { graph, answer, column } => format!("{graph}.{answer}({{row.}}{column})"),
+            Self::Score { model } => format!("{model}({{row}})"),
+        }
+    }
+}
+
+/// An expression in which calls to graphs and models are columns.
+pub(crate) struct Rewritten {
+    pub(crate) sql: Sql,
+    pub(crate) lookups: Vec<(Lookup, Span)>,
+}
+
+/// What a program lookups of graphs and models, by relation.
+#[derive(Default)]
+pub(crate) struct Lookups {
+    /// The lookups of the program when it was planned before.
+    known: BTreeMap<String, Vec<(Lookup, Span)>>,
+    so_far: BTreeMap<String, Vec<(Lookup, Span)>>,
+    /// How many joins each pair of a relation and a graph has.
+    joins: BTreeMap<(String, String), usize>,
+}
+
+impl Lookups {
+    pub(crate) fn add(&mut self, relation: &str, lookups: &[(Lookup, Span)]) {
+        let all = self.so_far.entry(relation.to_owned()).or_default();
+        for lookup in lookups {
+            if !all.iter().any(|(known, _)| *known == lookup.0) {
+                all.push(lookup.clone());
+            }
+        }
+    }
+
+    pub(crate) fn known_of(&self, relation: &str) -> &[(Lookup, Span)] {
+        self.known.get(relation).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// A graph was joined to a relation's rows.
+    pub(crate) fn joined(&mut self, relation: &str, graph: &str) {
+        *self.joins.entry((relation.to_owned(), graph.to_owned())).or_default() += 1;
+    }
+
+    /// Whether a graph was joined to the rows of a relation twice, because a later statement asked for more.
+    pub(crate) fn has_split_joins(&self) -> bool {
+        self.joins.values().any(|joins| *joins > 1)
+    }
+
+    /// All that was asked, to be known from the beginning when the program is planned once more: in an order that does not
+    /// depend on that of the statements.
+    pub(crate) fn known(self) -> Self {
+        let mut known = self.so_far;
+        known.values_mut().for_each(|lookups| lookups.sort_by_key(|(lookup, _)| lookup.column()));
+        Self { known, ..Self::default() }
+    }
+}
