@@ -9,22 +9,24 @@
 mod cases;
 #[path = "../tests/suite/chained.rs"]
 mod chained;
-#[path = "../tests/suite/row_cases.rs"]
+#[path = "../../row-patterns/tests/suite/cases.rs"]
 mod row_cases;
-#[path = "../tests/suite/shape.rs"]
-mod shape;
 
-use cases::{Report, shared};
-use shape::Shape;
+use egret_testkit::conformance::{Report, Shape, shared};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// Event patterns and row patterns are told apart by their fields.
+fn check(case: &serde_json::Value, shape: Shape) -> Result<(), String> {
+    if case.get("sql").is_some() { row_cases::check(case, shape) } else { cases::check(case, shape) }
+}
 
 fn main() -> ExitCode {
     let mut paths: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
     if paths.is_empty() {
         paths.extend(["cep", "match_recognize"].map(|folder| shared().join("conformance").join(folder)));
     }
-    match Report::of(&paths, Shape { seed: None, restores: false }) {
+    match Report::of(&paths, |case| check(case, Shape { seed: None, restores: false })) {
         Ok(report) => show(&report),
         Err(error) => {
             eprintln!("{error}");

@@ -25,6 +25,7 @@
 //!
 //! This crate is for tests only: what is wrong with a test panics, with a message that says what.
 
+pub mod conformance;
 mod harness;
 mod heard;
 mod input;

@@ -6,7 +6,6 @@ use crate::explain::trace::{Trace, traced};
 use crate::plan::options::Overflow;
 use arrow::array::RecordBatch;
 use egret_core::Result;
-use std::collections::BTreeSet;
 
 impl CompiledPattern {
     /// What the pattern says that is hardly meant: what can never happen, what takes other steps' events and, on an `unbounded`
@@ -68,15 +67,5 @@ impl CompiledPattern {
     /// event time, so that they were about the clock on the wall; the window counts events.
     pub fn trace(&self, rows: &RecordBatch, until_us: Option<i64>) -> Result<Trace> {
         traced(self.plan(), rows, until_us)
-    }
-
-    /// The columns of the stream that a trace shows and reads: the key, what orders events, what conditions read.
-    ///
-    /// # Errors
-    /// As compiling the pattern.
-    pub fn traced_columns(&self) -> Result<BTreeSet<usize>> {
-        let plan = self.plan();
-        let shown = plan.show_conditions()?.columns();
-        Ok(shown.into_iter().chain(plan.kept.iter().copied()).chain(self.input_columns()).collect())
     }
 }

@@ -1,94 +1,20 @@
 //! The conformance cases: reads them, runs them, compares.
 
 use crate::chained::chained;
-use crate::row_cases;
-use crate::shape::{MILLI, Shape, millis};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_cep::{AfterMatch, CompiledPattern, Condition, Element, Inner, Item, Link, Pattern, Quantifier, SkipMiss, measures};
 use egret_core::batch::micros;
 use egret_core::job::Partitioning;
 use egret_core::{Batch, Error, EventTime, KeyColumns, Result, StreamSchema};
+use egret_testkit::conformance::{MILLI, Shape, millis};
 use egret_testkit::{Harness, Random};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A match: variable to event ids, in order.
 pub(crate) type Match = BTreeMap<String, Vec<i64>>;
-
-/// The folder of shared files: `EGRET_SHARED`, or `shared` beside the workspace.
-pub(crate) fn shared() -> PathBuf {
-    std::env::var_os("EGRET_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from)
-}
-
-/// All case files under a path, in order of their names.
-pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.exists() {
-        return Err(Error::external(format!("there is no {}", path.display()))
-            .help("the shared files are beside the workspace; if they are elsewhere, set EGRET_SHARED to their folder"));
-    }
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let entries = std::fs::read_dir(path).map_err(|error| Error::from(error).context(path.display().to_string()))?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "json") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The cases of a file.
-fn cases(path: &Path) -> Result<Vec<Value>> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).context(path.display().to_string()))?;
-    let file: Value =
-        serde_json::from_str(&text).map_err(|error| Error::data(error.to_string()).context(path.display().to_string()))?;
-    Ok(file.as_array().cloned().unwrap_or_default())
-}
-
-/// What became of the cases.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    /// How many went as expected.
-    pub(crate) passed: usize,
-    /// Those that did not: the file and the name of each, what was expected and what was found.
-    pub(crate) failed: Vec<String>,
-    /// Those that did not but are marked as a quirk of their source: the same.
-    pub(crate) quirks: Vec<String>,
-}
-
-impl Report {
-    /// Runs all cases under some paths.
-    pub(crate) fn of(paths: &[PathBuf], shape: Shape) -> Result<Self> {
-        let mut report = Self::default();
-        for path in paths {
-            for file in files(path)? {
-                cases(&file)?.iter().for_each(|case| report.add(&file, case, shape));
-            }
-        }
-        Ok(report)
-    }
-
-    fn add(&mut self, file: &Path, case: &Value, shape: Shape) {
-        // Event patterns and row patterns are told apart by their fields.
-        let outcome = if case.get("sql").is_some() { row_cases::check(case, shape) } else { check(case, shape) };
-        let Err(difference) = outcome else {
-            self.passed += 1;
-            return;
-        };
-        let text = format!("{} {}\n{difference}", file.display(), case["id"].as_str().unwrap_or("?"));
-        let list = if case["quirk"] == true || case.get("dialect").is_some() { &mut self.quirks } else { &mut self.failed };
-        list.push(text);
-    }
-}
 
 /// What came out.
 #[derive(Debug, Default, PartialEq)]
@@ -100,7 +26,7 @@ struct Outcome {
 }
 
 /// Runs a case; `Err` says what was expected and what was found.
-fn check(case: &Value, shape: Shape) -> std::result::Result<(), String> {
+pub(crate) fn check(case: &Value, shape: Shape) -> std::result::Result<(), String> {
     let outcome = run(case, shape);
     if let Some(kind) = case["expected_error"].as_str() {
         let wanted = if kind == "skip_target_missing" { "has no event of" } else { "is the first of the match" };

@@ -1,15 +1,16 @@
-//! The shared conformance cases, however their events come.
+//! The shared conformance cases of event patterns, however their events come.
 
-use crate::cases::{Report, files, shared};
-use crate::shape::Shape;
+use crate::cases::check;
+use egret_testkit::conformance::{Report, Shape, files, shared};
 use std::path::Path;
 
-/// The folders of cases, and how many there are at least.
-const FOLDERS: [(&str, usize); 2] = [("conformance/cep", 120), ("conformance/match_recognize", 80)];
+/// The folder of cases, and how many there are at least.
+const FOLDER: (&str, usize) = ("conformance/cep", 120);
 
-/// Runs all cases of a folder; those that are no quirk of their source must go as expected.
-fn run((folder, at_least): (&str, usize), shape: Shape) -> Report {
-    let report = Report::of(&[shared().join(folder)], shape).unwrap_or_else(|error| panic!("{error}"));
+/// Runs all cases; those that are no quirk of their source must go as expected.
+fn run(shape: Shape) -> Report {
+    let (folder, at_least) = FOLDER;
+    let report = Report::of(&[shared().join(folder)], |case| check(case, shape)).unwrap_or_else(|error| panic!("{error}"));
     let failed = &report.failed;
     assert!(failed.is_empty(), "{} cases failed, with {shape:?}:\n\n{}", failed.len(), failed.join("\n\n"));
     assert!(report.passed >= at_least, "only {} cases were found", report.passed);
@@ -18,12 +19,10 @@ fn run((folder, at_least): (&str, usize), shape: Shape) -> Report {
 
 /// Runs all cases with several seeds; the quirks must be what they are in one piece, too.
 fn run_seeds(seeds: std::ops::RangeInclusive<u64>, restores: bool) {
-    for folder in FOLDERS {
-        let plain = run(folder, Shape { seed: None, restores: false });
-        for seed in seeds.clone() {
-            let shape = Shape { seed: Some(seed), restores };
-            assert_eq!(run(folder, shape).quirks, plain.quirks, "the quirks differ, with {shape:?}");
-        }
+    let plain = run(Shape { seed: None, restores: false });
+    for seed in seeds {
+        let shape = Shape { seed: Some(seed), restores };
+        assert_eq!(run(shape).quirks, plain.quirks, "the quirks differ, with {shape:?}");
     }
 }
 

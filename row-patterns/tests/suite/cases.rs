@@ -1,6 +1,5 @@
 //! The conformance cases of row patterns: reads them, runs them, compares.
 
-use crate::shape::{Shape, millis};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};
 use arrow::compute::{cast, take_record_batch};
@@ -8,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use egret_core::job::Partitioning;
 use egret_core::{Batch, Error, EventTime, MAIN, Result, StreamSchema};
 use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
+use egret_testkit::conformance::{Shape, millis};
 use egret_testkit::{Harness, Random};
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -70,7 +70,7 @@ fn run(case: &Value, shape: Shape) -> Result<Shown> {
     };
     let fields = compiled.output_schema().arrow().fields();
     let own: Vec<usize> = (0..fields.len())
-        .filter(|&column| !by_time || ![PLACE, egret_cep::MATCH_TIME].contains(&fields[column].name().as_str()))
+        .filter(|&column| !by_time || ![PLACE, egret_core::matches::MATCH_TIME].contains(&fields[column].name().as_str()))
         .collect();
     let mut shown: Shown = (own.iter().map(|&column| fields[column].name().clone()).collect(), Vec::new());
     for batch in batches {

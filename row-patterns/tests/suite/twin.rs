@@ -1,11 +1,11 @@
 //! Random row patterns over random small streams: the engine shows what the definition says, in one piece and in pieces.
 
-use crate::row_cases::{feed, value};
-use crate::row_definition::{Aggregate, Clause, Condition, Found, Place, Read, Row, Shown, Value};
-use crate::shape::Shape;
+use crate::cases::{feed, value};
+use crate::definition::{Aggregate, Clause, Condition, Found, Place, Read, Row, Shown, Value};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::{Result, StreamSchema};
 use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
+use egret_testkit::conformance::Shape;
 use egret_testkit::{Random, table};
 use std::sync::Arc;
 

@@ -1,0 +1,98 @@
+//! Conformance cases: files with known answers, how they are fed, and what became of them.
+
+use egret_core::{Error, Result};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Microseconds of a millisecond.
+pub const MILLI: i64 = 1_000;
+
+/// How the events of a case are fed.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Decides the cuts; `None` is everything at once.
+    pub seed: Option<u64>,
+    /// Whether every event is a batch with a snapshot and a restore behind it.
+    pub restores: bool,
+}
+
+/// A time or a length of time: cases have milliseconds.
+pub fn millis(value: &Value) -> Option<i64> {
+    value.as_i64().map(|millis| millis * MILLI)
+}
+
+/// The folder of shared files: `EGRET_SHARED`, or `shared` beside the workspace.
+pub fn shared() -> PathBuf {
+    std::env::var_os("EGRET_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from)
+}
+
+/// All case files under a path, in order of their names.
+///
+/// # Errors
+/// The path is not there, or cannot be read.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.exists() {
+        return Err(Error::external(format!("there is no {}", path.display()))
+            .help("the shared files are beside the workspace; if they are elsewhere, set EGRET_SHARED to their folder"));
+    }
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| Error::from(error).context(path.display().to_string()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The cases of a file.
+fn cases(path: &Path) -> Result<Vec<Value>> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::from(error).context(path.display().to_string()))?;
+    let file: Value =
+        serde_json::from_str(&text).map_err(|error| Error::data(error.to_string()).context(path.display().to_string()))?;
+    Ok(file.as_array().cloned().unwrap_or_default())
+}
+
+/// What became of the cases.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many went as expected.
+    pub passed: usize,
+    /// Those that did not: the file and the name of each, what was expected and what was found.
+    pub failed: Vec<String>,
+    /// Those that did not but are marked as a quirk of their source: the same.
+    pub quirks: Vec<String>,
+}
+
+impl Report {
+    /// Runs all cases under some paths; `check` says what was expected and what was found where these differ.
+    ///
+    /// # Errors
+    /// A path is not there, or a file is none of cases.
+    pub fn of(paths: &[PathBuf], check: impl Fn(&Value) -> std::result::Result<(), String>) -> Result<Self> {
+        let mut report = Self::default();
+        for path in paths {
+            for file in files(path)? {
+                cases(&file)?.iter().for_each(|case| report.add(&file, case, check(case)));
+            }
+        }
+        Ok(report)
+    }
+
+    fn add(&mut self, file: &Path, case: &Value, outcome: std::result::Result<(), String>) {
+        let Err(difference) = outcome else {
+            self.passed += 1;
+            return;
+        };
+        let text = format!("{} {}\n{difference}", file.display(), case["id"].as_str().unwrap_or("?"));
+        let list = if case["quirk"] == true || case.get("dialect").is_some() { &mut self.quirks } else { &mut self.failed };
+        list.push(text);
+    }
+}
