@@ -98,7 +98,7 @@ fn show(folder: &Path, number: Option<u64>) -> Result<String> {
         let (mut instances, mut size) = (0, 0);
         for part in manifest.parts_of(&node.uid) {
             instances += 1;
-            size += part.chain.iter().map(|file| file.bytes).sum::<u64>();
+            size += part.bytes();
         }
         let has = if instances == 0 { "no part of its own".to_owned() } else { format!("{} in {instances} parts", bytes(size)) };
         line(&mut text, &format!("\n{}: {}, {has}", node.uid, node.kind));
@@ -109,7 +109,7 @@ fn show(folder: &Path, number: Option<u64>) -> Result<String> {
     let mut sizes: std::collections::BTreeMap<&str, (usize, u64)> = std::collections::BTreeMap::new();
     for part in shared {
         let size = sizes.entry(&part.uid).or_default();
-        *size = (size.0 + 1, size.1 + part.chain.iter().map(|file| file.bytes).sum::<u64>());
+        *size = (size.0 + 1, size.1 + part.bytes());
     }
     for (uid, (instances, size)) in sizes {
         line(&mut text, &format!("\n{uid}: the state of the patterns that run there, {} in {instances} parts", bytes(size)));

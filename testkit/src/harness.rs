@@ -8,9 +8,9 @@ use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_keys};
 use egret_core::metrics::Counters;
 use egret_core::{
     BadRowRule, BadRows, Batch, Context, Epoch, Error, EventTime, KeyGroup, KeyedState, Operator, OperatorFactory, OperatorInfo,
-    Result, Snapshot,
+    Result, Snapshot, StateBackend,
 };
-use egret_state::MemoryState;
+use egret_state::MemoryBackend;
 use std::sync::Arc;
 
 /// The output with what is said of rows for which an operator cannot compute something: such rows are left out, as their owner may
@@ -43,7 +43,7 @@ pub const BAD_ROWS_OUT: usize = 99;
 pub struct Harness {
     factory: Arc<dyn OperatorFactory>,
     inputs: Vec<(Partitioning, Senders)>,
-    backend: fn() -> Box<dyn KeyedState>,
+    backend: Arc<dyn StateBackend>,
     /// How many instances there would be if nothing were gathered.
     workers: usize,
     instances: Vec<Instance>,
@@ -83,7 +83,7 @@ impl Harness {
     /// The operator cannot be made or opened.
     pub fn new(factory: Arc<dyn OperatorFactory>, inputs: Vec<Partitioning>, parallelism: usize) -> Result<Self> {
         let inputs = inputs.into_iter().map(|input| (input, Senders::Every)).collect();
-        Self::build(factory, inputs, parallelism, || Box::new(MemoryState::default()), None)
+        Self::build(factory, inputs, parallelism, Arc::new(MemoryBackend), None)
     }
 
     /// As [`Harness::new`] with another backend for keyed state, and with where each input comes from. What one instance forwards to has
@@ -95,7 +95,7 @@ impl Harness {
         factory: Arc<dyn OperatorFactory>,
         inputs: Vec<(Partitioning, Senders)>,
         parallelism: usize,
-        backend: fn() -> Box<dyn KeyedState>,
+        backend: Arc<dyn StateBackend>,
     ) -> Result<Self> {
         Self::build(factory, inputs, parallelism, backend, None)
     }
@@ -104,7 +104,7 @@ impl Harness {
         factory: Arc<dyn OperatorFactory>,
         inputs: Vec<(Partitioning, Senders)>,
         workers: usize,
-        backend: fn() -> Box<dyn KeyedState>,
+        backend: Arc<dyn StateBackend>,
         snapshot: Option<&HarnessSnapshot>,
     ) -> Result<Self> {
         let is_one = |(partitioning, senders): &(Partitioning, Senders)| {
@@ -137,11 +137,10 @@ impl Harness {
 
     fn instance(&self, info: OperatorInfo, snapshot: Option<&HarnessSnapshot>) -> Result<Instance> {
         let mut operator = self.factory.create(&info)?;
-        let mut state = (self.backend)();
+        let mine = |parts: &[Snapshot]| Snapshot::deal(&mut parts.to_vec(), &info);
+        let state = self.backend.open(&info, snapshot.map(|snapshot| mine(&snapshot.states)).unwrap_or_default())?;
         if let Some(snapshot) = snapshot {
-            let mine = |parts: &[Snapshot]| Snapshot::deal(&mut parts.to_vec(), &info);
             operator.restore(mine(&snapshot.operators))?;
-            state.restore(mine(&snapshot.states))?;
         }
         let heard = Heard::new(&self.senders_of(&info));
         Ok(Instance { info, operator, state, given: (None, Vec::new()), wake_at: None, heard, passed: EventTime::MIN })
@@ -335,7 +334,16 @@ impl Harness {
     /// # Errors
     /// The state does not decode.
     pub fn restore(&mut self, snapshot: &HarnessSnapshot, parallelism: usize) -> Result<()> {
-        let fresh = Self::build(Arc::clone(&self.factory), self.inputs.clone(), parallelism, self.backend, Some(snapshot))?;
+        self.restore_on(snapshot, parallelism, Arc::clone(&self.backend))
+    }
+
+    /// As [`Harness::restore`], with another backend of keyed state.
+    ///
+    /// # Errors
+    /// As [`Harness::restore`].
+    pub fn restore_on(&mut self, snapshot: &HarnessSnapshot, parallelism: usize, backend: Arc<dyn StateBackend>) -> Result<()> {
+        let fresh = Self::build(Arc::clone(&self.factory), self.inputs.clone(), parallelism, backend, Some(snapshot))?;
+        self.backend = fresh.backend;
         self.instances = fresh.instances;
         self.workers = fresh.workers;
         self.output.extend(fresh.output);
@@ -415,8 +423,8 @@ mod tests {
 
     fn harness(senders: Senders, workers: usize) -> Harness {
         let make = |info: &OperatorInfo| -> Result<Box<dyn Operator>> { Ok(Box::new(Tells(info.instance))) };
-        let backend: fn() -> Box<dyn KeyedState> = || Box::new(MemoryState::default());
-        Harness::with_backend(Arc::new(make), vec![(Partitioning::Forward, senders)], workers, backend).expect("it opens")
+        Harness::with_backend(Arc::new(make), vec![(Partitioning::Forward, senders)], workers, Arc::new(MemoryBackend))
+            .expect("it opens")
     }
 
     #[test]

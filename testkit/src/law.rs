@@ -9,8 +9,8 @@ use arrow::array::{AsArray, Float64Array, RecordBatch};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{DataType, Float64Type};
 use egret_core::metrics::Counters;
-use egret_core::{Batch, EventTime, KeyedState, OperatorFactory, Result};
-use egret_state::MemoryState;
+use egret_core::{Batch, EventTime, OperatorFactory, Result, StateBackend};
+use egret_state::{MemoryBackend, OrderedBackend};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -26,14 +26,12 @@ pub struct Case {
     inputs: Vec<Input>,
     seeds: u64,
     float_digits: Option<i32>,
-    backend: fn() -> Box<dyn KeyedState>,
 }
 
 impl Case {
     /// An operator, with a name for messages.
     pub fn new(name: &str, factory: Arc<dyn OperatorFactory>) -> Self {
-        let backend: fn() -> Box<dyn KeyedState> = || Box::new(MemoryState::default());
-        Self { name: name.to_owned(), factory, inputs: Vec::new(), seeds: 40, float_digits: None, backend }
+        Self { name: name.to_owned(), factory, inputs: Vec::new(), seeds: 40, float_digits: None }
     }
 
     /// The next input.
@@ -57,13 +55,6 @@ impl Case {
         self.float_digits = Some(digits);
         self
     }
-
-    /// Another backend for keyed state.
-    #[must_use]
-    pub fn backend(mut self, backend: fn() -> Box<dyn KeyedState>) -> Self {
-        self.backend = backend;
-        self
-    }
 }
 
 /// Holds an operator to the law, and returns what it sends to its main output when it gets everything at once.
@@ -71,7 +62,7 @@ impl Case {
 /// The plainest run (one instance, every split in one batch, no watermark before the end) gives the expected rows; then come
 /// random runs: other cuts, splits interleaved in other ways, one to three instances that get their rows from as many senders or from
 /// one, senders with several splits (of which some are idle for a while) or none, watermarks after every row or rarely, snapshots and
-/// restores at any point and at another parallelism. Each must send the same rows to each output, in whatever
+/// restores at any point, at another parallelism and with another backend of keyed state. Each must send the same rows to each output, in whatever
 /// order, and count the same number of late rows.
 ///
 /// # Panics
@@ -114,6 +105,8 @@ struct Shape {
     /// How often an input comes from one instance, and how often one of several splits of a sender is idle for a while.
     one_sender_percent: usize,
     pause_percent: usize,
+    /// How often keyed state is kept in order, and not as it usually is.
+    ordered_percent: usize,
 }
 
 impl Shape {
@@ -126,6 +119,7 @@ impl Shape {
             snapshot_percent: 0,
             one_sender_percent: 0,
             pause_percent: 0,
+            ordered_percent: 0,
         }
     }
 
@@ -140,7 +134,12 @@ impl Shape {
             snapshot_percent: one_of(&[0, 2, 10, 30]),
             one_sender_percent: one_of(&[0, 50]),
             pause_percent: one_of(&[0, 30]),
+            ordered_percent: one_of(&[0, 50, 100]),
         }
+    }
+
+    fn backend(&self, random: &mut Random) -> Arc<dyn StateBackend> {
+        if random.chance(self.ordered_percent) { Arc::new(OrderedBackend) } else { Arc::new(MemoryBackend) }
     }
 }
 
@@ -149,7 +148,8 @@ impl fmt::Display for Shape {
         let Self { parallelism_max, rows_max, interleaved, watermark_percent, snapshot_percent, .. } = self;
         write!(f, "at most {parallelism_max} instances, at most {rows_max} rows a batch, interleaved: {interleaved}, ")?;
         write!(f, "after a batch a watermark in {watermark_percent} % and a snapshot in {snapshot_percent} % of all cases, ")?;
-        write!(f, "one sender in {} %, a split that pauses in {} %", self.one_sender_percent, self.pause_percent)
+        write!(f, "one sender in {} %, a split that pauses in {} %, ", self.one_sender_percent, self.pause_percent)?;
+        write!(f, "keyed state in order in {} %", self.ordered_percent)
     }
 }
 
@@ -180,7 +180,8 @@ impl<'a> Run<'a> {
         let senders = |random: &mut Random| if random.chance(shape.one_sender_percent) { Senders::One } else { Senders::Every };
         let partitioning = inputs.iter().map(|input| (input.partitioning.clone(), senders(&mut random))).collect();
         let parallelism = 1 + random.below(shape.parallelism_max);
-        let harness = Harness::with_backend(Arc::clone(&case.factory), partitioning, parallelism, case.backend)?;
+        let backend = shape.backend(&mut random);
+        let harness = Harness::with_backend(Arc::clone(&case.factory), partitioning, parallelism, backend)?;
         let fed = inputs.iter().map(|input| vec![0; input.splits.len()]).collect();
         let mut run = Self { harness, inputs, shape, random, fed };
         run.end_senders_without_splits()?;
@@ -287,7 +288,8 @@ impl<'a> Run<'a> {
         let snapshot = self.harness.snapshot()?;
         if self.random.chance(70) {
             let parallelism = 1 + self.random.below(self.shape.parallelism_max);
-            self.harness.restore(&snapshot, parallelism)?;
+            let backend = self.shape.backend(&mut self.random);
+            self.harness.restore_on(&snapshot, parallelism, backend)?;
             self.end_senders_without_splits()?;
         }
         Ok(())

@@ -3,7 +3,8 @@
 use crate::checkpoint::CheckpointConfig;
 use crate::restart::RestartStrategy;
 use crate::shared::{Progress, StopHandle};
-use egret_core::{Clock, SystemClock};
+use egret_core::{Clock, StateBackend, SystemClock};
+use egret_state::MemoryBackend;
 use std::sync::Arc;
 
 /// How a job runs.
@@ -23,6 +24,8 @@ pub struct RunConfig {
     pub progress: Progress,
     /// Processing time.
     pub clock: Arc<dyn Clock>,
+    /// Where operators that ask for keyed state have it.
+    pub state: Arc<dyn StateBackend>,
     /// Checkpoints, if there are to be any.
     pub checkpoints: Option<CheckpointConfig>,
     /// Whether and when a job that failed is started again. With any but [`RestartStrategy::None`] the job runs in a process of its
@@ -40,6 +43,7 @@ impl Default for RunConfig {
             stop: StopHandle::new(),
             progress: Progress::new(),
             clock: Arc::new(SystemClock),
+            state: Arc::new(MemoryBackend),
             checkpoints: None,
             restart: RestartStrategy::None,
         }

@@ -97,6 +97,11 @@ impl Output for Collector<'_> {
     }
 }
 
+/// The error of an instance that takes up state.
+pub(crate) fn restoring(info: &OperatorInfo, error: Error) -> Error {
+    error.context(format!("restoring operator '{}' (instance {})", info.name, info.instance))
+}
+
 impl Driver {
     /// `senders`: for each input, which of the instances upstream send to this one.
     pub(crate) fn new(
@@ -126,17 +131,9 @@ impl Driver {
         }
     }
 
-    /// Takes up state, before the first call.
-    pub(crate) fn restore(&mut self, operator: Vec<Snapshot>, keyed: Vec<Snapshot>) -> Result<()> {
-        let place =
-            |error: Error| error.context(format!("restoring operator '{}' (instance {})", self.info.name, self.info.instance));
-        if !operator.is_empty() {
-            self.operator.restore(operator).map_err(place)?;
-        }
-        if keyed.iter().any(|part| !part.is_empty()) {
-            self.state.restore(keyed).map_err(place)?;
-        }
-        Ok(())
+    /// Takes up the state of the operator's own, before the first call. That of the backend came with it.
+    pub(crate) fn restore(&mut self, own: Vec<Snapshot>) -> Result<()> {
+        if own.is_empty() { Ok(()) } else { self.operator.restore(own) }
     }
 
     /// The state of the operator's own, and that of the backend: what has changed since the end of the epoch `base`, or all of it.

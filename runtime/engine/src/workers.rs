@@ -59,6 +59,7 @@ pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, ro
         stop: config.stop.clone(),
         progress: config.progress.clone(),
         clock: Arc::clone(&config.clock),
+        state: Arc::clone(&config.state),
         batch_rows: config.batch_rows,
         in_flight_bytes: config.in_flight_bytes,
         workers,

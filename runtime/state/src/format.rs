@@ -1,8 +1,8 @@
 //! The bytes of keyed state in a snapshot, one record a key group.
 //!
 //! # Format
-//! All integers are little endian. A record of version 1 is all state of a key group; one of version 2 is what has changed since an
-//! older one.
+//! All integers are little endian. A record of version 1 is state of a key group; one of version 2 is what has changed since an
+//! older one. A group that is large has several records, one behind the other; what was removed is in the first of them.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -21,6 +21,9 @@
 //!
 //! A value that was removed and set again stands among both: what is removed is removed first. No entry stands twice; their order
 //! means nothing. Nothing follows the last entry.
+//!
+//! Of what a key has under a name, the slot stands with 32768 added to it, and for the key stand its length (4 bytes), the key, and
+//! the name.
 
 use egret_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
@@ -30,8 +33,40 @@ pub const WHOLE: u8 = 1;
 /// The version of a record of changes.
 pub const CHANGES: u8 = 2;
 
+/// What is added to the slot of something that a key has under a name: declared slots are below it.
+pub const NAMED: u16 = 1 << 15;
+
 const HEADER_BYTES: usize = 9;
 const COUNT_BYTES: usize = 4;
+
+/// Appends what stands for the key where it has something under a name.
+///
+/// # Errors
+/// The key is larger than 4 GiB.
+pub fn append_named(bytes: &mut Vec<u8>, key: &[u8], name: &[u8]) -> Result<()> {
+    bytes.extend_from_slice(&length(key.len())?);
+    bytes.extend_from_slice(key);
+    bytes.extend_from_slice(name);
+    Ok(())
+}
+
+/// The key and the name, of what [`append_named`] gave.
+///
+/// # Errors
+/// It ends too early.
+pub fn split_named(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
+    let mut reader = Reader { bytes };
+    Ok((reader.part()?, reader.bytes))
+}
+
+/// Refuses a slot that no state can have.
+pub(crate) fn check_slot(slot: u16) -> Result<()> {
+    // The highest slot is that of a free cell in memory.
+    if slot < NAMED - 1 {
+        return Ok(());
+    }
+    Err(Error::job(format!("state cannot have slot {slot}")).help("number the states of a function from 0 on"))
+}
 
 /// One value of one key in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,9 +142,9 @@ impl Writer {
         Self { bytes, count_at: HEADER_BYTES, entries: 0 }
     }
 
-    /// Makes room for so many bytes more.
-    pub fn reserve(&mut self, bytes: usize) {
-        self.bytes.reserve(bytes);
+    /// The bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Adds an entry.

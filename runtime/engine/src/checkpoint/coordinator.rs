@@ -187,7 +187,7 @@ mod tests {
 
     fn part(uid: &str) -> WrittenPart {
         let file = FileRef { path: uid.into(), checkpoint: 5, bytes: 1, xxh3: 0 };
-        WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Operator, base: None, file }
+        WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Operator, base: None, file, shared: Vec::new() }
     }
 
     #[test]

@@ -411,7 +411,7 @@ mod tests {
         };
         let written = |uid: &str| {
             let file = FileRef { path: uid.into(), checkpoint: 1, bytes: 1, xxh3: 0 };
-            WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Sink, base: None, file }
+            WrittenPart { uid: uid.into(), instance: 0, kind: PartKind::Sink, base: None, file, shared: Vec::new() }
         };
         participant.contribute(1, contribution("a"), false);
         participant.contribute(1, contribution("b"), false);

@@ -4,7 +4,7 @@ use super::SplitPosition;
 use super::messages::{KIND, Kind};
 use crate::instances::{has_instance, instance};
 use egret_core::job::{Node, NodeId, NodeKind};
-use egret_core::{Committable, Error, JobGraph, OperatorInfo, Result, Snapshot};
+use egret_core::{Committable, Error, JobGraph, KeyGroup, OperatorInfo, Result, Snapshot};
 use egret_state::checkpoint::{Checkpoints, JobIdentity, Manifest, NodeIdentity, Part, PartKind, PartState};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -32,6 +32,11 @@ impl Takers {
     fn of(&self, uid: &str) -> &[OperatorInfo] {
         self.nodes.get(uid).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Whether one of the instances owns a key group.
+fn owns(takers: &[OperatorInfo], group: KeyGroup) -> bool {
+    takers.iter().any(|info| info.owns(group))
 }
 
 /// Whether all that a node keeps is known by names of its own: the patterns of a set. The node may be another one after a change.
@@ -76,8 +81,8 @@ impl Restored {
         for part in &manifest.parts {
             let is_of_sections = manifest.job.nodes.iter().all(|node| node.uid != part.uid);
             if is_of_sections && !is_finished && !takers.sections.is_empty() {
-                let last = checkpoints.read_chain(part)?.pop();
-                last.into_iter().for_each(|last| restored.take_sections(last, &takers.sections));
+                let last = checkpoints.read_groups(part, &|group| owns(&takers.sections, group))?.pop();
+                last.into_iter().for_each(|last| restored.take_sections(last));
             }
             if is_of_sections {
                 continue;
@@ -91,7 +96,7 @@ impl Restored {
             };
             if is_wanted {
                 // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
-                let mut chain = checkpoints.read_chain(part)?;
+                let mut chain = checkpoints.read_groups(part, &|group| owns(takers, group))?;
                 let last = chain.pop();
                 chain.into_iter().try_for_each(|older| restored.take_in(older, false, takers))?;
                 last.into_iter().try_for_each(|last| restored.take_in(last, true, takers))?;
@@ -100,15 +105,13 @@ impl Restored {
         Ok(restored)
     }
 
-    fn take_sections(&mut self, part: Part, takers: &[OperatorInfo]) {
+    fn take_sections(&mut self, part: Part) {
         if let PartState::Operator { own, .. } = part.state {
-            let own = own.retain(|group| takers.iter().any(|info| info.owns(group)));
             self.sections.get_mut().unwrap_or_else(PoisonError::into_inner).own.push(own);
         }
     }
 
     fn take_in(&mut self, part: Part, is_last: bool, takers: &[OperatorInfo]) -> Result<()> {
-        let wanted = |state: Snapshot| state.retain(|group| takers.iter().any(|info| info.owns(group)));
         match part.state {
             PartState::Source { splits } => {
                 let of = self.splits.entry(part.uid).or_default();
@@ -119,9 +122,9 @@ impl Restored {
             PartState::Operator { own, keyed } => {
                 let shares = self.shares(part.uid, takers);
                 if is_last {
-                    shares.own.push(wanted(own));
+                    shares.own.push(own);
                 }
-                shares.keyed.push(wanted(keyed));
+                shares.keyed.push(keyed);
             }
             PartState::Sink { committables } => {
                 self.prepared.entry(part.uid).or_default().extend(committables);
@@ -255,7 +258,7 @@ fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
 mod tests {
     use super::*;
     use egret_core::job::{OutputPort, Parallelism};
-    use egret_core::{BadRowRule, KeyGroup, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
+    use egret_core::{BadRowRule, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
     use egret_operators::UnionFactory;
     use egret_state::checkpoint::Draft;
 

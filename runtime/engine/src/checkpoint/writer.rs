@@ -4,7 +4,8 @@ use super::fencing::{taken_over, unless_taken_over};
 use super::messages::{KIND, Kind, WrittenPart};
 use crate::failpoint::fail_point;
 use egret_core::{Error, Result, SnapshotHandle};
-use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part, PartState};
+use egret_state::checkpoint::{Attempt, Checkpoints, Draft, JobIdentity, Outcome, Part, SharedFile};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, Thread};
@@ -21,14 +22,34 @@ impl Contribution {
     pub(super) fn is_empty(&self) -> bool {
         self.keyed.is_none() && self.part.is_empty()
     }
+}
 
-    fn encode(self) -> Result<Part> {
-        let Self { mut part, keyed } = self;
-        if let (Some(handle), PartState::Operator { keyed, .. }) = (keyed, &mut part.state) {
-            part.base = handle.base().map(|epoch| u64::from(epoch.0));
-            *keyed = handle.encode()?;
+/// The files that each node's parts have, by checkpoint: those that a later one may share.
+#[derive(Default)]
+struct SharedFiles(HashMap<String, BTreeMap<u64, Vec<SharedFile>>>);
+
+impl SharedFiles {
+    /// Writes a part; keyed state goes to the store as the backend gives it, a piece at a time.
+    fn write(&mut self, spec: &WriterSpec, number: u64, contribution: Contribution) -> Result<WrittenPart> {
+        let Contribution { mut part, keyed } = contribution;
+        let number_of = |epoch: egret_core::Epoch| u64::from(epoch.0);
+        part.base = keyed.as_ref().and_then(SnapshotHandle::base).map(number_of);
+        let of_node = self.0.entry(part.uid.clone()).or_default();
+        let shares = keyed.as_ref().and_then(SnapshotHandle::shares).map(number_of);
+        if let Some(shares) = shares {
+            // Who shares with this one will not share with an older one.
+            *of_node = of_node.split_off(&shares);
         }
-        Ok(part)
+        let before = shares.and_then(|shares| of_node.get(&shares)).map_or(&[][..], Vec::as_slice);
+        let mut stream = spec.checkpoints.begin_part(spec.attempt, number, part, before)?;
+        if let Some(handle) = keyed {
+            handle.write(&mut stream)?;
+        }
+        let written = stream.finish()?;
+        if !written.shared.is_empty() {
+            of_node.insert(number, written.shared.clone());
+        }
+        Ok(written)
     }
 }
 
@@ -116,8 +137,9 @@ impl Drop for Writer {
 }
 
 fn work(spec: &WriterSpec, attempt: &mut Option<Attempt>, requests: &Receiver<Request>, told: &Sender<Written>, worker: &Thread) {
+    let mut files = SharedFiles::default();
     while let Ok(request) = requests.recv() {
-        if let Some(written) = serve(spec, attempt, request) {
+        if let Some(written) = serve(spec, attempt, &mut files, request) {
             // The worker may be gone already.
             let _ = told.send(written);
             worker.unpark();
@@ -125,11 +147,11 @@ fn work(spec: &WriterSpec, attempt: &mut Option<Attempt>, requests: &Receiver<Re
     }
 }
 
-fn serve(spec: &WriterSpec, attempt: &mut Option<Attempt>, request: Request) -> Option<Written> {
+fn serve(spec: &WriterSpec, attempt: &mut Option<Attempt>, files: &mut SharedFiles, request: Request) -> Option<Written> {
     match (request, attempt) {
         (Request::Part { number, contribution }, _) => {
             fail_point("part");
-            let result = contribution.encode().and_then(|part| spec.checkpoints.write_part(spec.attempt, number, part));
+            let result = files.write(spec, number, contribution);
             fail_point("part written");
             match result {
                 Err(error) if matches!(spec.checkpoints.attempt_after(spec.attempt), Ok(Some(_))) => {

@@ -9,7 +9,7 @@ use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
 use egret_core::job::{Node, NodeId};
 use egret_core::metrics::JobMetrics;
-use egret_core::{Clock, Epoch, JobGraph, OperatorInfo};
+use egret_core::{Clock, Epoch, JobGraph, OperatorInfo, StateBackend};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -36,6 +36,8 @@ pub(crate) struct JobShared {
     pub(crate) clocks: HashMap<NodeId, SourceClock>,
     /// What is to be read of every source.
     pub(crate) splits: SplitLists,
+    /// Where operators that ask for keyed state have it.
+    pub(crate) state: Arc<dyn StateBackend>,
     /// How checkpoints are made, if they are.
     pub(crate) checkpoints: Option<CheckpointRun>,
     /// What the job goes on from.

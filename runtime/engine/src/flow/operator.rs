@@ -5,12 +5,11 @@ use super::input::{AnyInput, InputStream};
 use super::job_shared::{JobShared, ParticipantHandle};
 use super::message::{Message, Payload};
 use super::output::{OutputHandle, send, send_event};
-use crate::driver::{Driver, Outgoing, guard};
+use crate::driver::{Driver, Outgoing, guard, restoring};
 use crate::instances::has_instance;
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
 use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext, Step};
-use egret_state::MemoryState;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -105,11 +104,18 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     let place = |error: egret_core::Error| error.context(format!("'{}'", node.name));
     tracing::debug!(node = %node.name, worker, parallelism = info.parallelism, "an operator is made");
     let by_checkpoint = shared.checkpoints.is_some();
+    // Names of operators may be numbers of a kind: whose state it is, is said by the uid.
+    let whose = |error: Error| {
+        let error = restoring(&info, error);
+        if node.uid == node.name { error } else { error.context(format!("state of '{}'", node.uid)) }
+    };
+    let (own, keyed) = shared.restored.as_ref().map(|restored| restored.take(node, &info)).unwrap_or_default();
     let (operator, state): (Box<dyn Operator>, Box<dyn KeyedState>) = match &node.kind {
         NodeKind::Operator(factory) => {
-            let state: Box<dyn KeyedState> =
-                if factory.uses_keyed_state() { Box::new(MemoryState::new(info.max_parallelism)) } else { Box::new(NoState) };
-            (factory.create(&info).map_err(place)?, state)
+            let operator = factory.create(&info).map_err(place)?;
+            let state =
+                if factory.uses_keyed_state() { shared.state.open(&info, keyed).map_err(whose)? } else { Box::new(NoState) };
+            (operator, state)
         }
         NodeKind::Sink(sink) => {
             let (from, edge) = shared.job.inputs(id)[0];
@@ -128,12 +134,7 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
     };
     let counters = Arc::clone(&shared.metrics.nodes[id.index()].1);
     let mut driver = Driver::new(operator, state, info.clone(), counters, senders);
-    if let Some(restored) = &shared.restored {
-        let (operator, keyed) = restored.take(node, &info);
-        // Names of operators may be numbers of a kind: whose state it is, is said by the uid.
-        let whose = |error: Error| if node.uid == node.name { error } else { error.context(format!("state of '{}'", node.uid)) };
-        driver.restore(operator, keyed).map_err(whose)?;
-    }
+    driver.restore(own).map_err(whose)?;
     Ok(driver)
 }
 

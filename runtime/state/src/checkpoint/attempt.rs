@@ -5,7 +5,7 @@ use super::files::Created;
 use super::identity::JobIdentity;
 use super::log::{self, Found};
 use super::log_format::{Entry, What};
-use super::manifest::{Draft, Manifest};
+use super::manifest::{Draft, FileRef, Manifest, PartRef, WrittenPart};
 use super::names;
 use super::restore::{Listed, Restored};
 use super::store::Checkpoints;
@@ -200,8 +200,14 @@ impl Attempt {
             return Err(Error::bug(format!("checkpoint {checkpoint} is to be committed, {} is next", self.next_checkpoint)));
         }
         let owner = Some((self.number, checkpoint));
-        if let Some(stray) = draft.parts.iter().find(|part| names::data_owner(&part.file.path) != owner) {
-            return Err(Error::bug(format!("checkpoint {checkpoint} cannot have the file {}", stray.file.path)));
+        let is_own = |file: &FileRef| names::data_owner(&file.path) == owner;
+        let kept = self.lineage.iter().filter(|listed| listed.position >= self.extendable_from);
+        let kept: BTreeSet<&FileRef> = kept.flat_map(|listed| listed.manifest.files()).collect();
+        for part in &draft.parts {
+            let is_stray = |file: &&FileRef| !is_own(file) && (**file == part.file || !kept.contains(file));
+            if let Some(stray) = part.files().find(is_stray) {
+                return Err(Error::bug(format!("checkpoint {checkpoint} cannot have the file {}", stray.path)));
+            }
         }
         let base = |number| {
             let is_base = |listed: &&Listed| listed.manifest.checkpoint == number && listed.position >= self.extendable_from;
@@ -215,8 +221,14 @@ impl Attempt {
             time_ms: draft.time_ms,
             job: draft.job,
             notes: draft.notes,
-            bytes_written: draft.parts.iter().map(|part| part.file.bytes).sum(),
-            bytes: parts.iter().flat_map(|part| &part.chain).map(|file| file.bytes).sum(),
+            bytes_written: draft
+                .parts
+                .iter()
+                .flat_map(WrittenPart::files)
+                .filter(|file| is_own(file))
+                .map(|file| file.bytes)
+                .sum(),
+            bytes: parts.iter().map(PartRef::bytes).sum(),
             parts,
         })
     }

@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -43,7 +43,7 @@ impl Disk {
     fn write(&self, location: &Path, payload: &PutPayload, mode: &PutMode) -> Result<()> {
         let target = self.files.path_to_filesystem(location)?;
         let (staged, file) = self.stage().map_err(generic)?;
-        let written = write_synced(file, payload).and_then(|()| self.name(&staged, &target, mode));
+        let written = write_synced(file, payload).and_then(|()| name(&self.root, &staged, &target, mode));
         if !matches!((&written, mode), (Ok(()), PutMode::Overwrite)) {
             // What a rename left there is gone; what is not removed here is removed when the next attempt begins.
             let _ = fs::remove_file(&staged);
@@ -67,26 +67,26 @@ impl Disk {
             }
         }
     }
+}
 
-    /// Gives a synced file its name, and syncs the folders that changed.
-    fn name(&self, staged: &FilePath, target: &FilePath, mode: &PutMode) -> io::Result<()> {
-        let folder = target.parent().unwrap_or(&self.root);
-        let is_new = !folder.is_dir();
-        if is_new {
-            fs::create_dir_all(folder)?;
-        }
-        match mode {
-            PutMode::Create => fs::hard_link(staged, target)?,
-            _ => fs::rename(staged, target)?,
-        }
-        for folder in folder.ancestors().take_while(|folder| folder.starts_with(&self.root)) {
-            File::open(folder)?.sync_all()?;
-            if !is_new {
-                break;
-            }
-        }
-        Ok(())
+/// Gives a synced file its name, and syncs the folders that changed.
+fn name(root: &FilePath, staged: &FilePath, target: &FilePath, mode: &PutMode) -> io::Result<()> {
+    let folder = target.parent().unwrap_or(root);
+    let is_new = !folder.is_dir();
+    if is_new {
+        fs::create_dir_all(folder)?;
     }
+    match mode {
+        PutMode::Create => fs::hard_link(staged, target)?,
+        _ => fs::rename(staged, target)?,
+    }
+    for folder in folder.ancestors().take_while(|folder| folder.starts_with(root)) {
+        File::open(folder)?.sync_all()?;
+        if !is_new {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn write_synced(mut file: File, payload: &PutPayload) -> io::Result<()> {
@@ -118,8 +118,10 @@ impl ObjectStore for Disk {
         Ok(PutResult { e_tag: None, version: None })
     }
 
-    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        Err(not_durable("an upload in parts"))
+    async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        let target = self.files.path_to_filesystem(location)?;
+        let (staged, file) = self.stage().map_err(generic)?;
+        Ok(Box::new(DiskUpload { root: self.root.clone(), staged, target, file }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -144,6 +146,32 @@ impl ObjectStore for Disk {
 
     async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
         Err(not_durable("a copy"))
+    }
+}
+
+/// A file that comes in parts: it grows in `staging/`, and gets its name when all are there.
+#[derive(Debug)]
+struct DiskUpload {
+    root: PathBuf,
+    staged: PathBuf,
+    target: PathBuf,
+    file: File,
+}
+
+#[async_trait]
+impl MultipartUpload for DiskUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let written = data.iter().try_for_each(|piece| self.file.write_all(piece)).map_err(generic);
+        Box::pin(std::future::ready(written))
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.file.sync_all().and_then(|()| name(&self.root, &self.staged, &self.target, &PutMode::Overwrite)).map_err(generic)?;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        fs::remove_file(&self.staged).map_err(generic)
     }
 }
 
@@ -175,6 +203,26 @@ mod tests {
         assert_eq!(get(&disk, "a/b/c"), "third");
         let listed: Vec<ObjectMeta> = block_on(disk.list(None).try_collect()).unwrap();
         assert_eq!(listed.len(), 1, "nothing is left in staging: {listed:?}");
+    }
+
+    #[test]
+    fn a_file_in_parts_is_there_when_all_of_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(folder.path()).unwrap();
+        let begin = || block_on(disk.put_multipart(&Path::from("a/b"))).unwrap();
+        let mut upload = begin();
+        for part in [&b"one "[..], b"two"] {
+            block_on(upload.put_part(PutPayload::from_static(part))).unwrap();
+        }
+        let there = || block_on(disk.head(&Path::from("a/b"))).is_ok();
+        assert!(!there());
+        block_on(upload.complete()).unwrap();
+        assert_eq!(get(&disk, "a/b"), "one two");
+        let mut given_up = begin();
+        block_on(given_up.put_part(PutPayload::from_static(b"never"))).unwrap();
+        block_on(given_up.abort()).unwrap();
+        assert_eq!(get(&disk, "a/b"), "one two");
+        assert_eq!(fs::read_dir(folder.path().join(STAGING)).unwrap().count(), 0);
     }
 
     #[test]

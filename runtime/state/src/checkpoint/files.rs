@@ -5,10 +5,15 @@ use egret_core::{Error, Result};
 use futures::executor::block_on;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
+
+/// What does not work where something is read or deleted.
+const READING: &str = "cannot be read or deleted";
+/// How much of a file waits in memory: larger ones go to the store in parts of this size, as stores want them.
+const UPLOAD_BYTES: usize = 8 << 20;
 
 /// Files below one root of an object store.
 ///
@@ -46,7 +51,7 @@ impl Files {
         self.late_writes
     }
 
-    /// Writes a file, whole or not at all; one that is there is replaced.
+    /// Writes a small file, whole or not at all; one that is there is replaced.
     pub(super) fn put(&self, path: &str, pieces: Vec<Bytes>) -> Result<()> {
         let payload: PutPayload = pieces.into_iter().collect();
         block_on(self.store.put(&self.path(path), payload))
@@ -70,19 +75,30 @@ impl Files {
         self.unless_missing(path, block_on(read))
     }
 
+    /// The file's bytes in pieces, as they come from the store; none if there is no such file.
+    pub(super) fn pieces(&self, path: &str) -> Result<Option<impl Iterator<Item = Result<Bytes>> + use<>>> {
+        let begin = async { Ok(self.store.get(&self.path(path)).await?.into_stream()) };
+        let Some(mut pieces) = self.unless_missing(path, block_on(begin))? else { return Ok(None) };
+        let (files, path) = (self.clone(), path.to_owned());
+        let next = move || Some(block_on(pieces.next())?.map_err(|error| files.error(&path, READING, &error)));
+        Ok(Some(std::iter::from_fn(next)))
+    }
+
     /// The file's digest, read in pieces; none if there is no such file.
     pub(super) fn digest(&self, path: &str) -> Result<Option<Digest>> {
-        let read = async {
-            let (mut hash, mut bytes) = (Xxh3::new(), 0);
-            let mut pieces = self.store.get(&self.path(path)).await?.into_stream();
-            while let Some(piece) = pieces.next().await {
-                let piece = piece?;
-                hash.update(&piece);
-                bytes += piece.len() as u64;
-            }
-            Ok(Digest { bytes, xxh3: hash.digest() })
-        };
-        self.unless_missing(path, block_on(read))
+        let Some(pieces) = self.pieces(path)? else { return Ok(None) };
+        let (mut hash, mut bytes) = (Xxh3::new(), 0);
+        for piece in pieces {
+            let piece = piece?;
+            hash.update(&piece);
+            bytes += piece.len() as u64;
+        }
+        Ok(Some(Digest { bytes, xxh3: hash.digest() }))
+    }
+
+    /// Begins a file that is written a piece at a time; one that is there is replaced when it is finished.
+    pub(super) fn upload(&self, path: &str) -> Upload {
+        Upload { files: self.clone(), path: path.to_owned(), waiting: Vec::new(), bytes: 0, parts: None }
     }
 
     /// The paths of all files in a folder and below, in order.
@@ -124,7 +140,7 @@ impl Files {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(self.error(path, "cannot be read or deleted", &error)),
+            Err(error) => Err(self.error(path, READING, &error)),
         }
     }
 
@@ -140,6 +156,75 @@ impl Files {
             }
             Some(ErrorKind::ReadOnlyFilesystem) => full.help("name a place that can be written"),
             _ => full,
+        }
+    }
+}
+
+/// A file on its way to the store. Nothing is there before it is finished.
+pub(super) struct Upload {
+    files: Files,
+    path: String,
+    waiting: Vec<Bytes>,
+    /// How much waits.
+    bytes: usize,
+    /// What takes the parts of a file that has several.
+    parts: Option<Box<dyn MultipartUpload>>,
+}
+
+impl Upload {
+    /// Adds to the file's end.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub(super) fn write(&mut self, mut piece: Bytes) -> Result<()> {
+        while self.bytes + piece.len() > UPLOAD_BYTES {
+            let fits = piece.split_to(UPLOAD_BYTES - self.bytes);
+            self.waiting.push(fits);
+            self.send()?;
+        }
+        self.bytes += piece.len();
+        self.waiting.push(piece);
+        Ok(())
+    }
+
+    /// Sends what waits as a part.
+    fn send(&mut self) -> Result<()> {
+        self.bytes = 0;
+        let part: PutPayload = std::mem::take(&mut self.waiting).into_iter().collect();
+        let sent = block_on(async {
+            if self.parts.is_none() {
+                self.parts = Some(self.files.store.put_multipart(&self.files.path(&self.path)).await?);
+            }
+            match &mut self.parts {
+                Some(parts) => parts.put_part(part).await,
+                None => Ok(()),
+            }
+        });
+        sent.map_err(|error| self.files.error(&self.path, "cannot be written", &error))
+    }
+
+    /// Makes the file visible.
+    ///
+    /// # Errors
+    /// The store fails: the file is not there, or nobody knows.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if self.parts.is_none() {
+            return self.files.put(&self.path, std::mem::take(&mut self.waiting));
+        }
+        self.send()?;
+        if let Some(parts) = &mut self.parts {
+            block_on(parts.complete()).map_err(|error| self.files.error(&self.path, "cannot be written", &error))?;
+        }
+        self.parts = None;
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(mut parts) = self.parts.take() {
+            // It may be gone already; what a store keeps of it all the same, it deletes by its own rules.
+            let _ = block_on(parts.abort());
         }
     }
 }

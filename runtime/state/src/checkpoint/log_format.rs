@@ -183,6 +183,7 @@ mod tests {
                     instance: 0,
                     kind: PartKind::Operator,
                     chain: vec![file(6), file(7)],
+                    shared: Vec::new(),
                 }],
             }),
         )

@@ -40,10 +40,34 @@ pub struct PartRef {
     pub kind: PartKind,
     /// A whole part and the deltas upon it, in the order in which they are to be read. Never empty.
     pub chain: Vec<FileRef>,
+    /// Files of keyed state that belong to the last of the chain; checkpoints before this one may have written them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<SharedFile>,
+}
+
+/// A file of keyed state that stays what it is, so that several checkpoints can have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedFile {
+    /// What its backend calls it: of one instance, files of one name are the same.
+    pub name: String,
+    /// The file.
+    pub file: FileRef,
+}
+
+impl PartRef {
+    /// All files that it needs.
+    pub fn files(&self) -> impl Iterator<Item = &FileRef> {
+        self.chain.iter().chain(self.shared.iter().map(|shared| &shared.file))
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files().map(|file| file.bytes).sum()
+    }
 }
 
 /// A file of a checkpoint, and how to know that it is what was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileRef {
     /// Where it is, below the root of the checkpoints.
     pub path: String,
@@ -69,6 +93,15 @@ pub struct WrittenPart {
     pub base: Option<u64>,
     /// The file.
     pub file: FileRef,
+    /// Files that were written with it, or that an older checkpoint has.
+    pub shared: Vec<SharedFile>,
+}
+
+impl WrittenPart {
+    /// All files of it, those of older checkpoints among them.
+    pub fn files(&self) -> impl Iterator<Item = &FileRef> {
+        std::iter::once(&self.file).chain(self.shared.iter().map(|shared| &shared.file))
+    }
 }
 
 /// A checkpoint that is to be committed.
@@ -89,7 +122,7 @@ pub struct Draft {
 impl Manifest {
     /// All files that the checkpoint needs.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
-        self.parts.iter().flat_map(|part| &part.chain)
+        self.parts.iter().flat_map(PartRef::files)
     }
 
     /// Whether it uses files of older checkpoints.
@@ -120,7 +153,8 @@ impl Draft {
                 Some(base) => base_of(part, base, &bases)?,
             };
             chain.push(part.file.clone());
-            parts.push(PartRef { uid: part.uid.clone(), instance: part.instance, kind: part.kind, chain });
+            let (uid, shared) = (part.uid.clone(), part.shared.clone());
+            parts.push(PartRef { uid, instance: part.instance, kind: part.kind, chain, shared });
         }
         parts.sort_by(|a, b| (&a.uid, a.instance).cmp(&(&b.uid, b.instance)));
         Ok(parts)

@@ -8,6 +8,7 @@
 //! | `job.json` | whose they are: `format` (1), `name`, `max_parallelism`, `id` (random, 16 hexadecimal digits); sealed as the entries of the log are |
 //! | `log/<position>.json` | the log: attempts that began, manifests of checkpoints; written once, at the next free position ([`log_format`]) |
 //! | `data/<attempt>-<checkpoint>/<uid>-<instance>.part` | the parts ([`part_format`]) |
+//! | `data/<attempt>-<checkpoint>/<uid>-<instance>.<name>.part` | files of keyed state that later checkpoints may share; of the same format |
 //! | `staging/` | local folders only: files that are being written |
 //!
 //! # Contract
@@ -18,13 +19,16 @@
 //!
 //! # A checkpoint step by step
 //! [`Checkpoints::claim`] begins an attempt, [`Attempt::restore`] says where it goes on. Each instance's [`Part`] is written by
-//! [`Checkpoints::write_part`], anywhere; what that gives is collected in a [`Draft`], which [`Attempt::commit`] turns into a
+//! [`Checkpoints::write_part`], or a piece at a time by [`Checkpoints::begin_part`], anywhere; what that gives is collected in a [`Draft`], which [`Attempt::commit`] turns into a
 //! checkpoint. If anything fails on the way, [`Attempt::abandon`] removes the files; [`Attempt::clean`] removes what is old.
 //!
 //! # Incremental checkpoints
 //! A part may be a delta upon the same part of an older checkpoint ([`Part::upon`]): one that this attempt committed and still keeps, or
 //! the one that it was restored from, if [`Restored::is_extendable`]. The manifest names the whole chain of files,
 //! [`Checkpoints::read_chain`] gives it in order, and the files stay as long as a manifest names them.
+//!
+//! A backend may also write files that stay as they are ([`egret_core::PartWriter::file`]): a part that has the same as the one before names
+//! the file that is there, whichever checkpoint wrote it. Such a file goes when no manifest that is kept names it.
 
 mod attempt;
 mod decide;
@@ -39,12 +43,15 @@ mod manifest;
 mod names;
 mod part;
 pub mod part_format;
+mod part_read;
+mod part_write;
 mod restore;
 mod store;
 
 pub use attempt::{Attempt, Cleaned, Outcome};
 pub use identity::{Difference, JobIdentity, NodeIdentity, check_differences};
-pub use manifest::{Draft, FileRef, Manifest, PartRef, WrittenPart};
+pub use manifest::{Draft, FileRef, Manifest, PartRef, SharedFile, WrittenPart};
 pub use part::{Part, PartKind, PartState, SplitState};
+pub use part_write::PartStream;
 pub use restore::{Listed, PassedOver, Restored};
 pub use store::{Checkpoints, disk};

@@ -45,6 +45,11 @@ pub(super) fn part(attempt: u64, checkpoint: u64, uid: &str, instance: u32) -> S
     format!("{}/{}-{instance}.part", data_folder(attempt, checkpoint), escape(uid))
 }
 
+/// A file of a part that checkpoints share; a part cannot have the same name, for its instance is a number.
+pub(super) fn shared(attempt: u64, checkpoint: u64, uid: &str, instance: u32, name: &str) -> String {
+    format!("{}/{}-{instance}.{}.part", data_folder(attempt, checkpoint), escape(uid), escape(name))
+}
+
 /// Letters, digits and `-` stay, so that names can be read; every other byte becomes `_` and two hexadecimal digits.
 fn escape(uid: &str) -> String {
     let mut escaped = String::with_capacity(uid.len());
@@ -74,6 +79,7 @@ mod tests {
             assert_eq!(log_position(other), None, "{other}");
         }
         assert_eq!(data_owner(&part(3, 9, "rings", 0)), Some((3, 9)));
+        assert_eq!(data_owner(&shared(3, 9, "rings", 0, "16-8")), Some((3, 9)));
         for other in ["data/3-9", "data/03-9/x", "data/3/x", "data/a-b/x", "log/3-9/x"] {
             assert_eq!(data_owner(other), None, "{other}");
         }
@@ -87,6 +93,7 @@ mod tests {
             uids.iter().flat_map(|uid| (0..12).map(move |instance| part(1, 2, uid, instance))).collect();
         assert_eq!(files.len(), uids.len() * 12);
         assert!(files.iter().all(|file| file.len() < 250 && file.is_ascii()));
+        assert_eq!(shared(1, 2, "rings", 0, "16-8"), "data/1-2/rings-0.16-8.part");
         assert_eq!(part(1, 2, "select a/b", 0), "data/1-2/select_20a_2fb-0.part");
     }
 }

@@ -5,10 +5,11 @@ use super::faulty::Faulty;
 use super::files::{Created, Files};
 use super::identity::JobIdentity;
 use super::log_format::{self, Unreadable};
-use super::manifest::{FileRef, PartRef, WrittenPart};
-use super::part::Part;
-use super::{log, names, part_format};
-use egret_core::{Error, Result};
+use super::manifest::{FileRef, PartRef, SharedFile, WrittenPart};
+use super::part::{Part, PartState};
+use super::part_write::PartStream;
+use super::{log, names, part_read};
+use egret_core::{Error, KeyGroup, Result};
 use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -150,56 +151,87 @@ impl Checkpoints {
         }
     }
 
-    /// Writes a part, in one object. State is not copied.
+    /// Writes a part that is in memory. State is not copied.
     ///
     /// Parts of one checkpoint can be written at the same time, from different threads and processes.
     ///
     /// # Errors
     /// The store fails: the disk is full, say. The checkpoint is then to be abandoned.
     pub fn write_part(&self, attempt: u64, checkpoint: u64, part: Part) -> Result<WrittenPart> {
-        let (uid, instance, kind, base) = (part.uid.clone(), part.instance, part.state.kind(), part.base);
-        let path = names::part(attempt, checkpoint, &uid, instance);
-        let encoded = part_format::encode(part, attempt, checkpoint)?;
-        self.files.put(&path, encoded.pieces)?;
-        let file = FileRef { path, checkpoint, bytes: encoded.bytes, xxh3: encoded.xxh3 };
-        Ok(WrittenPart { uid, instance, kind, base, file })
+        self.begin_part(attempt, checkpoint, part, &[])?.finish()
     }
 
-    /// Reads one file of a part, and checks that it is what was written.
+    /// Begins to write a part whose keyed state comes a piece at a time. Files of keyed state that are in `before`, of the same instance
+    /// in a checkpoint that this attempt committed and keeps, are not written again.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::write_part`].
+    pub fn begin_part<'a>(
+        &'a self,
+        attempt: u64,
+        checkpoint: u64,
+        part: Part,
+        before: &'a [SharedFile],
+    ) -> Result<PartStream<'a>> {
+        PartStream::begin(&self.files, attempt, checkpoint, part, before)
+    }
+
+    /// Reads one file of a part, a piece at a time, and checks that it is what was written. Of state by key group what `wanted` says is
+    /// kept.
     ///
     /// # Errors
     /// The store fails; the file is missing or damaged.
-    pub fn read_part(&self, file: &FileRef) -> Result<Part> {
+    pub fn read_part(&self, file: &FileRef, wanted: &dyn Fn(KeyGroup) -> bool) -> Result<Part> {
         let place = |error: Error| error.context(self.files.describe(&file.path));
-        let bytes = self.files.get(&file.path)?;
-        let bytes = bytes.ok_or_else(|| place(Error::state("the file is missing").help("restore an older checkpoint")))?;
-        file.check(bytes.len() as u64, xxhash_rust::xxh3::xxh3_64(&bytes))
+        let pieces = self.files.pieces(&file.path)?;
+        let mut pieces = pieces.ok_or_else(|| place(Error::state("the file is missing").help("restore an older checkpoint")))?;
+        let (decoded, digest) = part_read::decode(|| pieces.next().transpose(), wanted)?;
+        file.check(digest.bytes, digest.xxh3)
             .map_err(|how| place(Error::state(format!("the file is damaged: {how}")).help("restore an older checkpoint")))?;
-        let decoded = part_format::decode(&bytes).map_err(place)?;
+        let decoded = decoded.map_err(place)?;
         if decoded.checkpoint == file.checkpoint {
             return Ok(decoded.part);
         }
         Err(place(Error::state(format!("the file is of checkpoint {}, not of {}", decoded.checkpoint, file.checkpoint))))
     }
 
-    /// Reads a whole part: the first is whole, the others are deltas upon the ones before them.
+    /// Reads a whole part: the first is whole, the others are deltas upon the ones before them. What the last has in files that it
+    /// shares is in its keyed state.
     ///
     /// # Errors
     /// As [`Checkpoints::read_part`]; the files are not those of one part.
     pub fn read_chain(&self, part: &PartRef) -> Result<Vec<Part>> {
-        let mut base = None;
-        let read = |file: &FileRef| {
-            let read = self.read_part(file)?;
-            let fits =
-                read.uid == part.uid && read.instance == part.instance && read.state.kind() == part.kind && read.base == base;
-            base = Some(file.checkpoint);
-            if fits {
+        self.read_groups(part, &|_| true)
+    }
+
+    /// As [`Checkpoints::read_chain`], but of state by key group only what `wanted` says: more is never in memory.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::read_chain`].
+    pub fn read_groups(&self, part: &PartRef, wanted: &dyn Fn(KeyGroup) -> bool) -> Result<Vec<Part>> {
+        let read = |file: &FileRef, base: Option<u64>| {
+            let read = self.read_part(file, wanted)?;
+            let is_of = read.uid == part.uid && read.instance == part.instance && read.state.kind() == part.kind;
+            if is_of && read.base == base {
                 return Ok(read);
             }
             let whose = format!("it is part {} of '{}' upon checkpoint {:?}", read.instance, read.uid, read.base);
             Err(Error::state(format!("the manifest does not fit the file: {whose}")).context(self.files.describe(&file.path)))
         };
-        part.chain.iter().map(read).collect()
+        let mut base = None;
+        let mut parts: Vec<Part> = Vec::with_capacity(part.chain.len());
+        for file in &part.chain {
+            parts.push(read(file, base)?);
+            base = Some(file.checkpoint);
+        }
+        for SharedFile { file, .. } in &part.shared {
+            if let (Some(PartState::Operator { keyed, .. }), PartState::Operator { keyed: more, .. }) =
+                (parts.last_mut().map(|last| &mut last.state), read(file, None)?.state)
+            {
+                keyed.keyed.extend(more.keyed);
+            }
+        }
+        Ok(parts)
     }
 }
 

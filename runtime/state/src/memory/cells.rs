@@ -279,8 +279,4 @@ impl Page {
         let size = if is_large { self.bytes.len().max(1) } else { self.size };
         self.bytes.chunks_exact(size).filter_map(move |bytes| Cell::read(bytes, is_large))
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }

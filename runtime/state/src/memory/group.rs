@@ -1,9 +1,17 @@
 //! The state of one key group.
 
 use super::cells::{Cell, Cells, Page, Place};
-use crate::format::{Entry, Writer};
-use egret_core::{KeyGroup, Result};
+use crate::format::{Entry, NAMED, Writer};
+use egret_core::{KeyGroup, PartWriter, Result};
 use hashbrown::HashTable;
+use std::collections::BTreeMap;
+
+/// A record of a group has about so many bytes at most: what is held of it while it is written.
+const RECORD_BYTES: usize = 1 << 20;
+/// What a path begins with: the slot.
+const SLOT_BYTES: usize = 2;
+/// What a path costs beside its bytes, about.
+const PATH_BYTES: usize = 24;
 
 /// An entry in the index: some bits of the hash, so that neither a lookup that fails nor a growing index reads cells.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +35,8 @@ struct Removed {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     index: HashTable<Held>,
+    /// What keys have under names, by path: the slot (2 bytes, big endian), and then what stands for key and name in a record.
+    named: BTreeMap<Box<[u8]>, Place>,
     cells: Cells,
     removed: Vec<Removed>,
 }
@@ -107,7 +117,7 @@ impl Group {
             let entry = self.cells.get(place).entry;
             over.push((entry.slot, entry.key.into()));
         };
-        let next = self.cells.scan(from, count, |entry| is_over(entry.slot, entry.value), give);
+        let next = self.cells.scan(from, count, |entry| is_over(entry.slot & !NAMED, entry.value), give);
         (over, next)
     }
 
@@ -124,6 +134,47 @@ impl Group {
         self.cells.free(place);
         self.removed.extend(epoch.map(|epoch| Removed { epoch, slot, key: key.into() }));
         Some(Growth { entries: -1, bytes: -bytes })
+    }
+
+    pub(super) fn get_named(&self, path: &[u8]) -> Option<&[u8]> {
+        self.named.get(path).map(|place| self.cells.get(*place).entry.value)
+    }
+
+    pub(super) fn put_named(&mut self, stamp: u32, slot: u16, path: &[u8], value: &[u8]) -> Result<Growth> {
+        let cell = Cell { stamp, entry: Entry { slot: slot | NAMED, key: &path[SLOT_BYTES..], value } };
+        let Some(held) = self.named.get_mut(path) else {
+            let place = self.cells.insert(cell)?;
+            self.named.insert(path.into(), place);
+            return Ok(Growth { entries: 1, bytes: (self.cells.bytes_of(place) + path.len() + PATH_BYTES) as i64 });
+        };
+        if self.cells.replace(*held, stamp, value) {
+            return Ok(Growth::default());
+        }
+        let before = self.cells.bytes_of(*held) as i64;
+        let moved = self.cells.insert(cell)?;
+        self.cells.free(std::mem::replace(held, moved));
+        Ok(Growth { entries: 0, bytes: self.cells.bytes_of(moved) as i64 - before })
+    }
+
+    /// As [`Group::remove`].
+    pub(super) fn remove_named(&mut self, slot: u16, path: &[u8], epoch: Option<u32>) -> Option<Growth> {
+        let place = self.named.remove(path)?;
+        let bytes = (self.cells.bytes_of(place) + path.len() + PATH_BYTES) as i64;
+        self.cells.free(place);
+        let key = &path[SLOT_BYTES..];
+        self.removed.extend(epoch.map(|epoch| Removed { epoch, slot: slot | NAMED, key: key.into() }));
+        Some(Growth { entries: -1, bytes: -bytes })
+    }
+
+    /// Gives what has a path that begins like this, the path's rest from `name_at` on and the value, in order, until `give` says false.
+    pub(super) fn scan(&self, begins: &[u8], name_at: usize, give: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+        let from = (std::ops::Bound::Included(begins), std::ops::Bound::Unbounded);
+        for (path, place) in self.named.range::<[u8], _>(from).take_while(|(path, _)| path.starts_with(begins)) {
+            if !give(&path[name_at..], self.cells.get(*place).entry.value)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what was removed in epochs up to this one; says how many removals are left.
@@ -152,21 +203,22 @@ pub(super) struct FrozenGroup {
 }
 
 impl FrozenGroup {
-    /// Its record, unless there is nothing to say.
-    pub(super) fn encode(self) -> Result<Option<Vec<u8>>> {
+    /// Gives its records to a writer: none if there is nothing to say.
+    pub(super) fn write(self, to: &mut dyn PartWriter) -> Result<()> {
         let mut writer = match self.base {
             None => Writer::whole(),
             Some(_) => Writer::changes(self.removed.iter().map(|removed| (removed.slot, &*removed.key)))?,
         };
-        if self.base.is_none() {
-            writer.reserve(self.pages.iter().map(Page::len).sum());
-        }
         // A page is let go as soon as it is read, so that it need not be copied any more.
         for page in self.pages {
             for cell in page.cells().filter(|cell| self.base.is_none_or(|base| cell.stamp > base)) {
                 writer.push(cell.entry)?;
+                if writer.len() >= RECORD_BYTES {
+                    let next = if self.base.is_none() { Writer::whole() } else { Writer::changes([])? };
+                    to.keyed(self.group, std::mem::replace(&mut writer, next).finish())?;
+                }
             }
         }
-        Ok((!writer.is_empty()).then(|| writer.finish()))
+        if writer.is_empty() { Ok(()) } else { to.keyed(self.group, writer.finish()) }
     }
 }

@@ -8,10 +8,11 @@
 mod cells;
 mod group;
 
-use crate::format::{self, Change, Entry};
+use crate::format::{self, Change, Entry, NAMED, check_slot};
+use crate::slots::Slots;
 use cells::Place;
 use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_key};
-use egret_core::{Epoch, Error, KeyGroup, KeyedState, Result, Snapshot, SnapshotHandle, StateSize};
+use egret_core::{Epoch, KeyGroup, KeyedState, OperatorInfo, Result, Snapshot, SnapshotHandle, StateBackend, StateSize};
 use group::{FrozenGroup, Group, Growth, index_hash};
 
 /// What an entry's share of the index takes, about.
@@ -20,6 +21,22 @@ const INDEX_BYTES: i64 = 12;
 const REMOVED_MIN: u64 = 1_024;
 /// How many keys are looked up together.
 const LOOKAHEAD: usize = 16;
+
+/// Keeps keyed state in memory: the backend unless another is chosen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryBackend;
+
+impl StateBackend for MemoryBackend {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn open(&self, info: &OperatorInfo, restored: Vec<Snapshot>) -> Result<Box<dyn KeyedState>> {
+        let mut state = MemoryState::new(info.max_parallelism);
+        state.restore(&restored)?;
+        Ok(Box::new(state))
+    }
+}
 
 /// Keyed state in memory.
 ///
@@ -35,7 +52,7 @@ const LOOKAHEAD: usize = 16;
 /// state.put(0, b"card 8", &[2])?;
 /// let changes = state.snapshot_handle(Epoch(2), Some(Epoch(1)))?;
 /// let mut restored = MemoryState::default();
-/// restored.restore(vec![whole.encode()?, changes.encode()?])?;
+/// restored.restore(&[whole.encode()?, changes.encode()?])?;
 /// assert_eq!(restored.get(0, b"card 7")?, Some(&[1][..]));
 /// assert_eq!(restored.get(0, b"card 8")?, Some(&[2][..]));
 /// # Ok::<(), egret_core::Error>(())
@@ -46,8 +63,7 @@ const LOOKAHEAD: usize = 16;
 #[derive(Debug)]
 pub struct MemoryState {
     groups: Vec<Group>,
-    /// How many entries each slot has.
-    entries: Vec<(u16, i64)>,
+    slots: Slots,
     bytes: i64,
     /// The epoch that changes are of; 0 before the first one ends.
     epoch: u32,
@@ -58,6 +74,8 @@ pub struct MemoryState {
     /// Where the last look at what may be over stopped: the group, and the cell in it.
     swept: (usize, (usize, u32)),
     last: Last,
+    /// Where something under a name is: see [`Group`].
+    path: Vec<u8>,
 }
 
 /// What was read last, which is most likely what is written next.
@@ -81,14 +99,34 @@ impl MemoryState {
         let groups = (0..max_parallelism.max(1)).map(|_| Group::default()).collect();
         Self {
             groups,
-            entries: Vec::new(),
+            slots: Slots::default(),
             bytes: 0,
             epoch: 0,
             known_since: None,
             removed: 0,
             swept: (0, (0, 0)),
             last: Last::default(),
+            path: Vec::new(),
         }
+    }
+
+    /// Takes up what handles gave, as [`StateBackend::open`] gets it.
+    ///
+    /// # Errors
+    /// It does not decode.
+    pub fn restore(&mut self, parts: &[Snapshot]) -> Result<()> {
+        for (group, bytes) in parts.iter().flat_map(|part| &part.keyed) {
+            let take = |change: Change<'_>| match change {
+                Change::Removed { slot, key } => self.remove_stored(slot, key),
+                Change::Set(Entry { slot, key, value }) if slot < NAMED => self.put(slot, key, value),
+                Change::Set(Entry { slot, key, value }) => {
+                    let (key, name) = format::split_named(key)?;
+                    self.put_entry(slot & !NAMED, key, name, value)
+                }
+            };
+            format::decode(bytes, take).map_err(|error| error.context(format!("key group {}", group.0)))?;
+        }
+        Ok(())
     }
 
     /// The number of a key's group, and what the group's index goes by.
@@ -99,19 +137,38 @@ impl MemoryState {
 
     fn grow(&mut self, slot: u16, growth: Growth) {
         self.bytes += growth.bytes + growth.entries * INDEX_BYTES;
-        if growth.entries == 0 {
-            return;
+        if growth.entries != 0 {
+            self.slots.add(slot, growth.entries);
         }
-        match self.entries.iter_mut().find(|(of, _)| *of == slot) {
-            Some((_, entries)) => *entries += growth.entries,
-            None => self.entries.push((slot, growth.entries)),
+    }
+
+    /// Makes the path of something under a name, and says its group.
+    fn locate_named(&mut self, slot: u16, key: &[u8], name: &[u8]) -> Result<usize> {
+        check_slot(slot)?;
+        self.path.clear();
+        self.path.extend_from_slice(&slot.to_be_bytes());
+        format::append_named(&mut self.path, key, name)?;
+        Ok(usize::from(KeyGroup::of(hash_key(key), self.groups.len() as u16).0))
+    }
+
+    /// Removes what stands in a record like this.
+    fn remove_stored(&mut self, slot: u16, key: &[u8]) -> Result<()> {
+        if slot < NAMED {
+            return self.remove(slot, key);
         }
+        let (key, name) = format::split_named(key)?;
+        self.remove_entry(slot & !NAMED, key, name)
+    }
+
+    fn removed(&mut self, slot: u16, growth: Growth) {
+        self.grow(slot, growth);
+        self.removed += u64::from(self.known_since.is_some());
+        self.forget_if_much();
     }
 
     /// More is remembered of what is gone than there is: the next delta is not upon anything older than now.
     fn forget_if_much(&mut self) {
-        let live: i64 = self.entries.iter().map(|(_, entries)| entries).sum();
-        if self.removed > REMOVED_MIN.max(live.unsigned_abs()) {
+        if self.removed > REMOVED_MIN.max(self.slots.all()) {
             for group in &mut self.groups {
                 group.forget_removed(u32::MAX);
             }
@@ -123,15 +180,6 @@ impl MemoryState {
     fn frozen(&self, base: Option<u32>) -> Vec<FrozenGroup> {
         self.groups.iter().zip(0..).map(|(group, number)| group.freeze(KeyGroup(number), base)).collect()
     }
-}
-
-fn encode(groups: Vec<FrozenGroup>) -> Result<Snapshot> {
-    let mut keyed = Vec::new();
-    for group in groups {
-        let number = group.group;
-        keyed.extend(group.encode()?.map(|bytes| (number, bytes)));
-    }
-    Ok(Snapshot { keyed, ..Snapshot::default() })
 }
 
 impl KeyedState for MemoryState {
@@ -154,9 +202,7 @@ impl KeyedState for MemoryState {
             return Ok(());
         }
         self.last.place = None;
-        if slot == u16::MAX {
-            return Err(Error::job("state cannot have slot 65535").help("number the states of a function from 0 on"));
-        }
+        check_slot(slot)?;
         let (group, hash) = self.locate(slot, key);
         let growth = self.groups[group].put(hash, self.epoch, Entry { slot, key, value })?;
         if growth != Growth::default() {
@@ -167,17 +213,41 @@ impl KeyedState for MemoryState {
 
     fn remove(&mut self, slot: u16, key: &[u8]) -> Result<()> {
         self.last.place = None;
-        if slot == u16::MAX {
-            return Err(Error::job("state cannot have slot 65535").help("number the states of a function from 0 on"));
-        }
+        check_slot(slot)?;
         let (group, hash) = self.locate(slot, key);
         let epoch = self.known_since.map(|_| self.epoch);
         if let Some(growth) = self.groups[group].remove(hash, slot, key, epoch) {
-            self.grow(slot, growth);
-            self.removed += u64::from(epoch.is_some());
-            self.forget_if_much();
+            self.removed(slot, growth);
         }
         Ok(())
+    }
+
+    fn get_entry(&mut self, slot: u16, key: &[u8], name: &[u8]) -> Result<Option<&[u8]>> {
+        let group = self.locate_named(slot, key, name)?;
+        Ok(self.groups[group].get_named(&self.path))
+    }
+
+    fn put_entry(&mut self, slot: u16, key: &[u8], name: &[u8], value: &[u8]) -> Result<()> {
+        self.last.place = None;
+        let group = self.locate_named(slot, key, name)?;
+        let growth = self.groups[group].put_named(self.epoch, slot, &self.path, value)?;
+        self.grow(slot, growth);
+        Ok(())
+    }
+
+    fn remove_entry(&mut self, slot: u16, key: &[u8], name: &[u8]) -> Result<()> {
+        self.last.place = None;
+        let group = self.locate_named(slot, key, name)?;
+        let epoch = self.known_since.map(|_| self.epoch);
+        if let Some(growth) = self.groups[group].remove_named(slot, &self.path, epoch) {
+            self.removed(slot, growth);
+        }
+        Ok(())
+    }
+
+    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+        let group = self.locate_named(slot, key, prefix)?;
+        self.groups[group].scan(&self.path, self.path.len() - prefix.len(), give)
     }
 
     fn prefetch(&mut self, slot: u16, keys: &mut dyn Iterator<Item = &[u8]>) {
@@ -207,7 +277,7 @@ impl KeyedState for MemoryState {
             let (group, from) = self.swept;
             let (over, next) = self.groups[group].find_over(from, &mut left, is_over);
             self.swept = next.map_or(((group + 1) % self.groups.len(), (0, 0)), |next| (group, next));
-            over.iter().try_for_each(|(slot, key)| self.remove(*slot, key))?;
+            over.iter().try_for_each(|(slot, key)| self.remove_stored(*slot, key))?;
             if left == 0 {
                 break;
             }
@@ -217,12 +287,7 @@ impl KeyedState for MemoryState {
 
     /// Keys are those of the slot that has most.
     fn size(&self) -> StateSize {
-        let keys = self.entries.iter().map(|(_, entries)| *entries).max().unwrap_or(0);
-        StateSize { keys: keys.unsigned_abs(), bytes: self.bytes.unsigned_abs() }
-    }
-
-    fn snapshot(&mut self) -> Result<Snapshot> {
-        encode(self.frozen(None))
+        StateSize { keys: self.slots.most(), bytes: self.bytes.unsigned_abs() }
     }
 
     fn snapshot_handle(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<SnapshotHandle> {
@@ -233,18 +298,7 @@ impl KeyedState for MemoryState {
         }
         self.epoch = epoch.0.saturating_add(1);
         self.known_since.get_or_insert(epoch.0);
-        Ok(SnapshotHandle::later(base, move || encode(frozen)))
-    }
-
-    fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        for (group, bytes) in parts.iter().flat_map(|part| &part.keyed) {
-            let take = |change: Change<'_>| match change {
-                Change::Removed { slot, key } => self.remove(slot, key),
-                Change::Set(entry) => self.put(entry.slot, entry.key, entry.value),
-            };
-            format::decode(bytes, take).map_err(|error| error.context(format!("key group {}", group.0)))?;
-        }
-        Ok(())
+        Ok(SnapshotHandle::later(base, move |writer| frozen.into_iter().try_for_each(|group| group.write(writer))))
     }
 }
 
