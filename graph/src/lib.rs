@@ -25,6 +25,7 @@ mod key;
 mod operator;
 mod reader;
 mod spec;
+pub mod store;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -33,5 +34,6 @@ mod vertices;
 pub use components::{ComponentId, DynamicComponents};
 pub use operator::GraphOperator;
 pub use reader::GraphReader;
+pub use store::EdgeStore;
 pub use spec::{Answer, GraphSpec, Lookup};
 pub use vertices::Side;

@@ -1,0 +1,191 @@
+//! The edge store itself: edges, lists of them by vertex, and the order in which they expire.
+
+use super::chunks::{Chunks, NONE, Record};
+use super::classes::Classes;
+use super::edge::{Direction, Edge};
+use super::expiry::ExpiryOrder;
+
+/// The edges of a vertex.
+#[derive(Clone, Copy, Debug)]
+struct Lists {
+    /// The newest edge, by direction.
+    first: [u32; 2],
+    /// How many there are, by direction.
+    count: [u32; 2],
+}
+
+/// All edges of a graph; the rules are those of [the module](crate::store). Vertices are small numbers.
+///
+/// ```
+/// use egret_graph::store::{Direction, Edge, EdgeStore};
+/// let edge = |from, to, time| Edge { from, to, time, expiry: time + 100, weight: 1.0, attribute: 0 };
+/// let mut store = EdgeStore::new();
+/// store.insert(edge(0, 1, 5));
+/// store.insert(edge(0, 1, 7)); // another one between the same ends
+/// store.insert(edge(2, 0, 9));
+/// assert_eq!((store.degree(0, Direction::Out), store.degree(0, Direction::In)), (2, 1));
+/// assert_eq!(store.remove(0, 1).map(|edge| edge.time), Some(7));
+/// let mut expired = Vec::new();
+/// store.expire_until(105, &mut expired);
+/// assert_eq!(expired, [edge(0, 1, 5)]);
+/// assert_eq!(store.neighbours(0, Direction::In).collect::<Vec<_>>(), [2]);
+/// ```
+#[derive(Debug, Default)]
+pub struct EdgeStore {
+    edges: Chunks,
+    vertices: Vec<Lists>,
+    classes: Classes,
+    order: ExpiryOrder,
+}
+
+impl EdgeStore {
+    /// No edges.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An edge more.
+    pub fn insert(&mut self, edge: Edge) {
+        let last = edge.from.max(edge.to) as usize;
+        if last >= self.vertices.len() {
+            self.vertices.resize(last + 1, Lists { first: [NONE; 2], count: [0; 2] });
+        }
+        let class = self.classes.retain(&edge);
+        let ends = [edge.from, edge.to];
+        let next = [0, 1].map(|end| self.vertices[ends[end] as usize].first[end]);
+        let id = self.edges.push(Record { time: edge.time, weight: edge.weight, ends, next, previous: [NONE; 2], class });
+        for end in 0..2 {
+            let lists = &mut self.vertices[ends[end] as usize];
+            lists.first[end] = id;
+            lists.count[end] += 1;
+            if next[end] != NONE {
+                self.edges.get_mut(next[end]).previous[end] = id;
+            }
+        }
+        self.order.insert(edge.expiry, id);
+    }
+
+    /// Deletes an edge between two vertices, in this direction: of several the one that came last. Gives the edge, if there was
+    /// one. Looks through the edges that leave `from` or through those that arrive at `to`, whichever are fewer.
+    pub fn remove(&mut self, from: u32, to: u32) -> Option<Edge> {
+        let direction = match self.degree(from, Direction::Out) <= self.degree(to, Direction::In) {
+            true => Direction::Out,
+            false => Direction::In,
+        };
+        let start = [from, to][direction as usize];
+        let id = self.ids(start, direction).find(|&id| self.edges.get(id).ends == [from, to])?;
+        Some(self.take(id))
+    }
+
+    /// Lets every edge go whose expiry is at or before `time`, and appends them to `expired` in the order they came.
+    pub fn expire_until(&mut self, time: i64, expired: &mut Vec<Edge>) {
+        let mut ids = Vec::new();
+        while let Some((expiry, id)) = self.next_to_expire().filter(|&(expiry, _)| expiry <= time) {
+            self.order.take(expiry, id);
+            ids.push(id);
+        }
+        ids.sort_unstable();
+        ids.dedup(); // the cursor may have come by an edge that the heap gave, too
+        expired.extend(ids.into_iter().map(|id| self.take(id)));
+    }
+
+    /// When the next edge expires.
+    pub fn next_expiry(&mut self) -> Option<i64> {
+        self.next_to_expire().map(|(expiry, _)| expiry)
+    }
+
+    /// Gives back memory where many edges went that others came before and behind of. To be called now and then; costs at most as
+    /// much as the insertions since the last call, on average.
+    pub fn tidy(&mut self) {
+        const SLACK: usize = 1_024;
+        if self.edges.places() > self.edges.len() * 2 + SLACK || self.edges.is_near_the_end() {
+            let mut tidied = Self { vertices: Vec::with_capacity(self.vertices.len()), ..Self::default() };
+            self.edges().for_each(|edge| tidied.insert(edge));
+            *self = tidied;
+        }
+    }
+
+    /// How many edges there are.
+    pub fn len(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All edges, in the order they came.
+    pub fn edges(&self) -> impl Iterator<Item = Edge> {
+        self.edges.ids().map(|id| self.edge(id))
+    }
+
+    /// How many edges leave a vertex, or arrive there.
+    pub fn degree(&self, vertex: u32, direction: Direction) -> u32 {
+        self.vertices.get(vertex as usize).map_or(0, |lists| lists.count[direction as usize])
+    }
+
+    /// Whether a vertex has any edges.
+    pub fn has(&self, vertex: u32) -> bool {
+        self.vertices.get(vertex as usize).is_some_and(|lists| lists.count != [0; 2])
+    }
+
+    /// The edges that leave a vertex, or arrive there, the newest one first.
+    pub fn edges_of(&self, vertex: u32, direction: Direction) -> impl Iterator<Item = Edge> {
+        self.ids(vertex, direction).map(|id| self.edge(id))
+    }
+
+    /// The other ends of the edges that leave a vertex, or arrive there: one for each edge, that of the newest one first.
+    pub fn neighbours(&self, vertex: u32, direction: Direction) -> impl Iterator<Item = u32> {
+        self.ids(vertex, direction).map(move |id| self.edges.get(id).ends[1 - direction as usize])
+    }
+
+    /// The vertices that have edges, in order of their numbers.
+    pub fn vertices(&self) -> impl Iterator<Item = u32> {
+        (0..self.vertices.len() as u32).filter(|&vertex| self.has(vertex))
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        self.edges.bytes() + self.vertices.capacity() * size_of::<Lists>() + self.classes.bytes() + self.order.bytes()
+    }
+
+    fn ids(&self, vertex: u32, direction: Direction) -> impl Iterator<Item = u32> {
+        let end = direction as usize;
+        let first = self.vertices.get(vertex as usize).map_or(NONE, |lists| lists.first[end]);
+        let some = |id: u32| (id != NONE).then_some(id);
+        std::iter::successors(some(first), move |&id| some(self.edges.get(id).next[end]))
+    }
+
+    fn edge(&self, id: u32) -> Edge {
+        let Record { time, weight, ends: [from, to], class, .. } = *self.edges.get(id);
+        let (expiry, attribute) = self.classes.get(class, time);
+        Edge { from, to, time, expiry, weight, attribute }
+    }
+
+    /// Takes an edge that is there out of everything.
+    fn take(&mut self, id: u32) -> Edge {
+        let edge = self.edge(id);
+        let Record { ends, next, previous, class, .. } = *self.edges.get(id);
+        for end in 0..2 {
+            let lists = &mut self.vertices[ends[end] as usize];
+            lists.count[end] -= 1;
+            match previous[end] {
+                NONE => lists.first[end] = next[end],
+                before => self.edges.get_mut(before).next[end] = next[end],
+            }
+            if next[end] != NONE {
+                self.edges.get_mut(next[end]).previous[end] = previous[end];
+            }
+        }
+        self.classes.release(class);
+        self.edges.remove(id);
+        edge
+    }
+
+    fn next_to_expire(&mut self) -> Option<(i64, u32)> {
+        let (edges, classes) = (&self.edges, &self.classes);
+        let expiry_of = |id: u32| edges.find(id).map(|record| classes.get(record.class, record.time).0);
+        self.order.next(edges.range(), expiry_of)
+    }
+}
