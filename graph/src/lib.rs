@@ -17,13 +17,18 @@
 //! the vertices, an edge within a component costs a path query, and only vertices whose component is another are touched.
 //! `cargo bench -p egret-graph --bench sliding_window` measures it.
 
+mod algorithm;
+mod algorithms;
 mod answers;
-mod census;
 pub mod components;
+mod computation;
 mod evolving;
+mod factory;
 mod key;
 mod operator;
 mod reader;
+mod saved;
+mod settings;
 mod spec;
 pub mod store;
 #[cfg(test)]
@@ -31,9 +36,12 @@ mod tests;
 mod updates;
 mod vertices;
 
+pub use answers::{Answer, KnownAnswer, Lookup};
 pub use components::{ComponentId, DynamicComponents};
+pub use computation::Computation;
 pub use operator::GraphOperator;
 pub use reader::GraphReader;
+pub use settings::Setting;
+pub use spec::GraphSpec;
 pub use store::EdgeStore;
-pub use spec::{Answer, GraphSpec, Lookup};
 pub use vertices::Side;

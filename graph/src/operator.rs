@@ -1,8 +1,9 @@
 //! The operator that follows a graph: rows that are edges in, updates out.
 
-use crate::evolving::{EvolvingGraph, PendingEdge, SavedGraph};
-use crate::key::KeyKind;
+use crate::evolving::{EvolvingGraph, PendingEdge};
+use crate::saved::{SavedOperator, encode};
 use crate::spec::GraphSpec;
+use crate::store::Edge;
 use crate::updates::UpdateWriter;
 use crate::vertices::Side;
 use arrow::array::ArrayRef;
@@ -10,7 +11,6 @@ use egret_core::key::encode_key;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
 use egret_operators::knowledge::MakerSteps;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl GraphOperator {
     pub fn new(spec: Arc<GraphSpec>) -> Result<Self> {
         Ok(Self {
             steps: MakerSteps::new(spec.step_us())?,
-            graph: EvolvingGraph::new(spec.kinds()),
+            graph: EvolvingGraph::new(&spec),
             spec,
             pending: BTreeMap::new(),
             pending_edges: 0,
@@ -72,14 +72,16 @@ impl GraphOperator {
         if to_side == Side::From && from == to {
             return Ok(Taken::Loop);
         }
-        let edge = PendingEdge {
-            time: comes.0,
-            expiry: self.spec.expiry(time),
+        let edge = Edge {
             from: self.graph.vertex(Side::From, from),
             to: self.graph.vertex(to_side, to),
+            time,
+            expiry: self.spec.expiry(time),
+            weight: 1.0,
+            attribute: 0,
         };
         let step = self.steps.of(comes);
-        self.pending.entry(step.max(self.done_below).0).or_default().push(edge);
+        self.pending.entry(step.max(self.done_below).0).or_default().push(PendingEdge { comes: comes.0, edge });
         self.pending_edges += 1;
         Ok(if step < self.done_below { Taken::AfterItsStep } else { Taken::Edge })
     }
@@ -94,14 +96,14 @@ impl GraphOperator {
     }
 
     fn work_off(&mut self, complete: EventTime, ctx: &mut Context<'_>) -> Result<()> {
-        let mut out = UpdateWriter::new(self.spec.update_schema());
+        let mut out = UpdateWriter::new(self.spec.update_layout());
         let mut over = [0; 2];
         while let Some(step) = self.next_step().filter(|&step| step < complete.0 || complete == EventTime::MAX) {
             let version = step.saturating_add(self.steps.step_us());
             let mut edges = self.pending.remove(&step).unwrap_or_default();
             self.pending_edges -= edges.len();
             for edge in edges.iter().filter(|edge| edge.is_over(version)) {
-                let late = edge.expiry != self.spec.expiry(edge.time);
+                let late = edge.comes != edge.edge.time;
                 over[usize::from(late)] += 1;
             }
             self.graph.advance(&mut edges, step, version, &mut out);
@@ -166,14 +168,15 @@ impl Operator for GraphOperator {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        let saved = Saved {
+        let saved = SavedOperator {
             step_us: self.steps.step_us(),
             kinds: self.spec.kinds(),
+            computes: self.spec.texts(),
             done_below: self.done_below.0,
             steps: self.pending.iter().map(|(&step, edges)| (step, edges.len() as u64)).collect(),
-            graph: self.graph.save(self.pending.values().flatten()),
+            graph: self.graph.save(self.pending.values().flatten())?,
         };
-        Ok(Snapshot { operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
+        Ok(Snapshot { operator: vec![encode(&saved)?], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
@@ -182,14 +185,20 @@ impl Operator for GraphOperator {
         if saved.next().is_some() {
             return Err(Error::bug(format!("graph '{}' ran as more than one instance", self.spec.name())));
         }
-        let place = |error: Error| error.context(format!("graph '{}'", self.spec.name()));
-        let saved = Saved::decode(bytes).map_err(place)?;
+        let place = |error: Error| error.context(self.spec.place());
+        let saved = SavedOperator::decode(bytes).map_err(place)?;
         if (saved.step_us, saved.kinds) != (self.steps.step_us(), self.spec.kinds()) {
             return Err(place(
                 Error::job("its state was kept with another step or with ends of other types")
                     .help("give the graph a new name to start it afresh"),
             ));
         }
+        if saved.computes != self.spec.texts() {
+            let message =
+                format!("its state was kept of {}, and it computes {}", saved.computes.join(", "), self.spec.texts().join(", "));
+            return Err(place(Error::job(message).help("give the graph a new name to start it afresh")));
+        }
+        self.graph = EvolvingGraph::new(&self.spec);
         let mut edges = self.graph.restore(&saved.graph).map_err(place)?.into_iter();
         self.pending_edges = edges.len();
         self.pending = saved.steps.iter().map(|&(step, count)| (step, edges.by_ref().take(count as usize).collect())).collect();
@@ -199,34 +208,12 @@ impl Operator for GraphOperator {
 
     fn state_size(&self) -> StateSize {
         let bytes = self.graph.bytes() + self.pending_edges * size_of::<PendingEdge>();
-        StateSize { keys: self.graph.len().0 as u64, bytes: bytes as u64 }
+        StateSize { keys: self.graph.len() as u64, bytes: bytes as u64 }
     }
 }
 
 fn count(ctx: &Context<'_>, name: &str, by: usize) {
     if by > 0 {
         ctx.counters().add_named(name, by as i64);
-    }
-}
-
-/// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
-const SAVED_VERSION: u8 = 1;
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    step_us: i64,
-    kinds: [KeyKind; 2],
-    done_below: i64,
-    /// Steps with edges that wait, and how many; the edges are in the graph's part.
-    steps: Vec<(i64, u64)>,
-    graph: SavedGraph,
-}
-
-impl Saved {
-    fn decode(bytes: &[u8]) -> Result<Self> {
-        match bytes {
-            [SAVED_VERSION, rest @ ..] => Ok(postcard::from_bytes(rest)?),
-            _ => Err(Error::state("its state has a version that this program does not read")),
-        }
     }
 }

@@ -1,63 +1,15 @@
 //! The plan of a graph: which columns are its edges, how long they live, and what can be asked of it.
 
+use crate::algorithm::Plan;
+use crate::answers::{Answer, AnswerType, KnownAnswer, Lookup, Signature};
+use crate::computation::Computation;
 use crate::key::KeyKind;
-use crate::operator::GraphOperator;
-use crate::reader::GraphReader;
-use crate::updates::update_schema;
+use crate::updates::UpdateLayout;
 use crate::vertices::Side;
 use arrow::datatypes::{DataType, Field};
 use egret_core::layout::type_name;
-use egret_core::{Error, Length, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Subject, suggest};
-use egret_operators::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeReader, MakerSteps};
-use std::sync::Arc;
-
-/// What can be asked of a vertex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// How many vertices its component has, itself included.
-    Size,
-    /// How many of them are on the side that edges start from.
-    FromSize,
-    /// How many of them are on the side that edges end at.
-    ToSize,
-    /// The component: its least vertex on the side that edges start from.
-    Component,
-}
-
-impl Answer {
-    const ALL: [Self; 4] = [Self::Size, Self::FromSize, Self::ToSize, Self::Component];
-
-    /// The name in the language: `ring.size(card)`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Size => "size",
-            Self::FromSize => "from_size",
-            Self::ToSize => "to_size",
-            Self::Component => "component",
-        }
-    }
-
-    /// What it says, in one line.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Size => "how many vertices are connected to this one, itself included; 1 if it has no edges",
-            Self::FromSize => "how many of them are on the side that edges start from",
-            Self::ToSize => "how many of them are on the side that edges end at",
-            Self::Component => "the least of them on the side that edges start from; null if it has no edges",
-        }
-    }
-}
-
-/// A question about the vertex in a column of the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Lookup {
-    /// What is asked.
-    pub answer: Answer,
-    /// Which side of the graph the column's values are on.
-    pub side: Side,
-    /// The column.
-    pub column: usize,
-}
+use egret_core::{Error, Length, Result, StreamSchema, Subject, suggest};
+use egret_operators::knowledge::MakerSteps;
 
 #[derive(Clone, Debug)]
 struct End {
@@ -121,12 +73,14 @@ pub struct GraphSpec {
     expire_after_us: Option<i64>,
     step_us: i64,
     rows: StreamSchema,
-    update_schema: StreamSchema,
+    computes: Vec<Computation>,
+    updates: UpdateLayout,
 }
 
 impl GraphSpec {
     /// A graph whose edges go from the values of one column of `rows` to those of another, each for `expire_after_us` from
-    /// its event time, or for ever. Its versions are `step_us` apart.
+    /// its event time, or for ever. Its versions are `step_us` apart. Connected components are computed:
+    /// [`GraphSpec::compute`] says otherwise.
     ///
     /// # Errors
     /// The two columns are one, or cannot be keys; the rows have no event time; a duration is not positive.
@@ -153,15 +107,17 @@ impl GraphSpec {
                 return Err(Error::job(format!("edges expire after {}: there would never be any", Length(duration)))
                     .help("use a positive interval, such as EXPIRE AFTER INTERVAL '7' DAY"));
             }
-            Ok(Self {
+            Self {
                 name: name.to_owned(),
                 ends: [End::new(rows, from)?, End::new(rows, to)?],
                 same_kind: false,
                 expire_after_us,
                 step_us,
                 rows: rows.clone(),
-                update_schema: update_schema()?,
-            })
+                computes: Vec::new(),
+                updates: UpdateLayout::new(Vec::new())?,
+            }
+            .compute(vec![Computation::new("components", &[])?])
         };
         build().map_err(|error| error.context(format!("graph '{name}'")))
     }
@@ -184,6 +140,26 @@ impl GraphSpec {
         Ok(self)
     }
 
+    /// The same graph with these algorithms.
+    ///
+    /// # Errors
+    /// There are none, or one is there twice.
+    pub fn compute(mut self, computes: Vec<Computation>) -> Result<Self> {
+        if computes.is_empty() {
+            return Err(Error::job("it computes nothing").help("write COMPUTE components").context(self.place()));
+        }
+        for (index, computation) in computes.iter().enumerate() {
+            let name = computation.name();
+            if computes[..index].iter().any(|other| other.name() == name) {
+                let twice = Error::job(format!("'{name}' is computed twice")).help("keep one of them");
+                return Err(twice.about(Subject::Option(name.to_owned())).context(self.place()));
+            }
+        }
+        self.updates = UpdateLayout::new(computes.iter().map(|computation| computation.plan().update_fields()).collect())?;
+        self.computes = computes;
+        Ok(self)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -201,41 +177,7 @@ impl GraphSpec {
 
     /// The updates that its operator emits; event time is `version_time`. The format is described in `updates.rs`.
     pub fn update_schema(&self) -> &StreamSchema {
-        &self.update_schema
-    }
-
-    /// The operator that follows the graph: rows in, gathered in one instance; updates out, to be broadcast.
-    pub fn operator_factory(&self) -> Arc<dyn OperatorFactory> {
-        Arc::new(GraphFactory { spec: Arc::new(self.clone()) })
-    }
-
-    /// The operator that adds answers to rows: input 0 the rows, input 1 the updates. Comes with its output: `rows` and one
-    /// column for each lookup, named by `names`.
-    ///
-    /// # Errors
-    /// The rows have no event time; a column has a type that the graph's vertices do not have; a name is taken.
-    pub fn reader_factory(
-        &self,
-        lookups: Vec<Lookup>,
-        names: &[String],
-        rows: &StreamSchema,
-    ) -> Result<(Arc<dyn OperatorFactory>, StreamSchema)> {
-        if lookups.len() != names.len() {
-            return Err(Error::bug(format!("{} lookups with {} names", lookups.len(), names.len())));
-        }
-        lookups.iter().try_for_each(|lookup| self.check_lookup(lookup, rows))?;
-        let field = |(lookup, name): (&Lookup, &String)| Field::new(name, self.answer_type(lookup.answer), true);
-        let output = rows.with_fields(lookups.iter().zip(names).map(field)).map_err(|error| error.context(self.place()))?;
-        let facts = lookups.iter().zip(names).map(|(lookup, name)| {
-            format!("{name} = {}.{}({})", self.name, lookup.answer.name(), rows.arrow().field(lookup.column).name())
-        });
-        let facts = facts.collect();
-        let spec = Arc::new(self.clone());
-        let make: MakeReader = Arc::new(move |_: &OperatorInfo| {
-            Ok(Box::new(GraphReader::new(Arc::clone(&spec), lookups.clone())) as Box<dyn KnowledgeReader>)
-        });
-        let (layout, answers) = (self.state_facts(), names.len());
-        Ok((Arc::new(KnowledgeJoinFactory::new(make, output.clone(), self.step_us, facts, layout, answers)?), output))
+        &self.updates.schema
     }
 
     /// The lookup that `graph.answer(column)` means. A column that has the name of one end of the edges is that end;
@@ -258,10 +200,13 @@ impl GraphSpec {
         Ok(lookup)
     }
 
-    /// What can be asked of its vertices, and the types of the answers.
-    pub fn answers(&self) -> Vec<(Answer, DataType)> {
-        let has_sides = |answer: &Answer| !self.same_kind || matches!(answer, Answer::Size | Answer::Component);
-        Answer::ALL.into_iter().filter(has_sides).map(|answer| (answer, self.answer_type(answer))).collect()
+    /// What can be asked of its vertices.
+    pub fn answers(&self) -> Vec<KnownAnswer> {
+        let known = |(answer, Signature { name, meaning, answer_type, .. })| {
+            let data_type = self.type_of(answer_type);
+            KnownAnswer { answer, name, meaning, data_type }
+        };
+        self.signatures().map(known).collect()
     }
 
     /// What `explain` says about it, one fact a line.
@@ -272,17 +217,28 @@ impl GraphSpec {
             None => "they never expire".into(),
         };
         let kinds = if self.same_kind { ", one kind of vertex" } else { "" };
-        vec![
-            format!("connected components of edges {} to {}{kinds}; {lives}", from.name, to.name),
+        let what: Vec<String> = self.plans().map(|plan| plan.describe()).collect();
+        let mut facts = vec![
+            format!("{} of edges {} to {}{kinds}; {lives}", what.join(", "), from.name, to.name),
             format!("a version every {} of event time", duration_text(self.step_us)),
-        ]
+        ];
+        if self.needs_store() {
+            facts.push("all edges are kept".to_owned());
+        }
+        facts
     }
 
     /// What the graph's state depends on. How long edges live is not in it: each keeps the end that it was given.
     pub(crate) fn state_facts(&self) -> Vec<(String, String)> {
         let [from, to] = self.ends.each_ref().map(|end| format!("{} {}", end.name, type_name(&end.data_type)));
         let kinds = if self.same_kind { "one kind of vertex" } else { "two kinds of vertices" };
-        vec![("edges".to_owned(), format!("{from} to {to}")), ("vertices".to_owned(), kinds.to_owned())]
+        let mut facts = vec![("edges".to_owned(), format!("{from} to {to}")), ("vertices".to_owned(), kinds.to_owned())];
+        // Graphs computed components alone before there were others, and said nothing of it.
+        let computes = self.texts();
+        if computes != ["components"] {
+            facts.push(("computes".to_owned(), computes.join(", ")));
+        }
+        facts
     }
 
     /// What the user should know before the job runs on; `unbounded` says that the input has no end.
@@ -307,8 +263,8 @@ impl GraphSpec {
         warnings
     }
 
-    /// The type of component names: that of the column, or where the two ends are one kind of vertex, one that holds both.
-    pub(crate) fn component_type(&self) -> DataType {
+    /// The type of vertices as answers: that of the column, or where the two ends are one kind of vertex, one that holds both.
+    pub(crate) fn vertex_type(&self) -> DataType {
         let [from, to] = &self.ends;
         match from.kind {
             _ if !self.same_kind || from.data_type == to.data_type => from.data_type.clone(),
@@ -341,18 +297,52 @@ impl GraphSpec {
         format!("graph '{}'", self.name)
     }
 
-    fn answer_type(&self, answer: Answer) -> DataType {
-        match answer {
-            Answer::Size | Answer::FromSize | Answer::ToSize => DataType::Int64,
-            Answer::Component => self.component_type(),
+    /// The algorithms, in the order of `COMPUTE`.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &dyn Plan> {
+        self.computes.iter().map(Computation::plan)
+    }
+
+    /// The algorithms as they are written.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.plans().map(|plan| plan.text()).collect()
+    }
+
+    /// Whether an algorithm reads the edge store.
+    pub(crate) fn needs_store(&self) -> bool {
+        self.plans().any(|plan| plan.needs_store())
+    }
+
+    pub(crate) fn update_layout(&self) -> &UpdateLayout {
+        &self.updates
+    }
+
+    /// The name and the type of an answer.
+    ///
+    /// # Errors
+    /// It is an answer of another graph.
+    pub(crate) fn signature(&self, answer: Answer) -> Result<Signature> {
+        let known = self.signatures().find(|(known, _)| *known == answer).map(|(_, signature)| signature);
+        known.ok_or_else(|| Error::bug(format!("an answer of another graph is asked of '{}'", self.name)))
+    }
+
+    pub(crate) fn type_of(&self, answer_type: AnswerType) -> DataType {
+        match answer_type {
+            AnswerType::Count => DataType::Int64,
+            AnswerType::Vertex => self.vertex_type(),
         }
     }
 
+    fn signatures(&self) -> impl Iterator<Item = (Answer, Signature)> {
+        let all = self.plans().enumerate().flat_map(|(algorithm, plan)| {
+            plan.answers().into_iter().enumerate().map(move |(index, signature)| (Answer { algorithm, index }, signature))
+        });
+        all.filter(|(_, signature)| !(self.same_kind && signature.needs_sides))
+    }
+
     fn parse_answer(&self, name: &str) -> Result<Answer> {
-        let answers = self.answers();
-        let found = answers.iter().map(|(answer, _)| *answer).find(|answer| answer.name().eq_ignore_ascii_case(name));
-        found.ok_or_else(|| {
-            let names: Vec<&str> = answers.iter().map(|(answer, _)| answer.name()).collect();
+        let found = self.signatures().find(|(_, signature)| signature.name.eq_ignore_ascii_case(name));
+        found.map(|(answer, _)| answer).ok_or_else(|| {
+            let names: Vec<&str> = self.signatures().map(|(_, signature)| signature.name).collect();
             let help = match suggest(name, &names) {
                 Some(known) => format!("did you mean '{known}'?"),
                 None => format!("it knows {}", names.join(", ")),
@@ -383,7 +373,7 @@ impl GraphSpec {
         }
     }
 
-    fn check_lookup(&self, lookup: &Lookup, rows: &StreamSchema) -> Result<()> {
+    pub(crate) fn check_lookup(&self, lookup: &Lookup, rows: &StreamSchema) -> Result<()> {
         let field = rows.arrow().field(lookup.column);
         if self.ends[lookup.side as usize].meets(field.data_type()) { Ok(()) } else { Err(self.type_error(field, lookup.side)) }
     }
@@ -410,24 +400,5 @@ fn duration_text(duration_us: i64) -> String {
         Some((unit_us, unit)) if duration_us == *unit_us => format!("1 {unit}"),
         Some((unit_us, unit)) => format!("{} {unit}s", duration_us / unit_us),
         None => Length(duration_us).to_string(),
-    }
-}
-
-struct GraphFactory {
-    spec: Arc<GraphSpec>,
-}
-
-impl OperatorFactory for GraphFactory {
-    fn create(&self, _info: &OperatorInfo) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(GraphOperator::new(Arc::clone(&self.spec))?))
-    }
-
-    fn describe(&self) -> Vec<String> {
-        self.spec.describe()
-    }
-
-    fn state_layouts(&self) -> Vec<StateLayout> {
-        let step = ("version step".to_owned(), Length(self.spec.step_us).to_string());
-        StateLayout::own(self.spec.state_facts().into_iter().chain([step]))
     }
 }

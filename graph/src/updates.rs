@@ -1,90 +1,153 @@
 //! The updates that a graph sends to its readers: what is different since the last version.
 //!
 //! # Format
-//! A stream of rows, in order of `version_time`. The update of one version is first the components that are new or
-//! different, by id, then the vertices that went elsewhere, by side and key, then the components that are no more, by id.
+//! A stream of rows, in order of `version_time`. Each row is of one algorithm and about one vertex, or about something else that
+//! the algorithm numbers itself, such as a component.
 //!
-//! | column | vertex | vertex that left | component | component that is no more |
-//! | --- | --- | --- | --- | --- |
-//! | `version_time` | start of the step | the same | the same | the same |
-//! | `side` | 0 from, 1 to | the same | null | null |
-//! | `key` | canonical encoding | the same | null | null |
-//! | `component` | its component's id | null | id | id |
-//! | `name` | null | null | the least `from` vertex, canonical encoding | null |
-//! | `from_size`, `to_size` | null | null | how many vertices on each side | null |
+//! | column | content |
+//! | --- | --- |
+//! | `version_time` | the start of the step that leads to the version |
+//! | `algorithm` | the algorithm's place among those that the graph computes; only where there are several |
+//! | `side` | of a vertex: 0 from, 1 to |
+//! | `key` | of a vertex: its canonical encoding |
+//! | the columns of each algorithm | the content is the algorithm's own; null in the rows of others |
 //!
-//! A component's id stays with the larger part when it falls apart and with the larger one when two join, so few vertices
-//! change theirs; what a component *is*, its name and sizes, is told once for all its vertices.
+//! The rows of one version are in the order of the algorithms, and within one in the order that it wrote them.
 
-use crate::census::{ComponentChange, Facts};
-use crate::components::Change;
 use crate::vertices::{Side, Vertices};
 use arrow::array::{
-    Array, AsArray, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch, TimestampMicrosecondBuilder, UInt8Array,
-    UInt8Builder, UInt64Array, UInt64Builder,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch, TimestampMicrosecondBuilder,
+    UInt8Array, UInt8Builder, UInt64Array, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Int64Type, UInt8Type, UInt64Type};
 use egret_core::{Error, Result, StreamSchema};
 use egret_operators::knowledge::VERSION_TIME;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// The columns of updates.
-pub(crate) fn update_schema() -> Result<StreamSchema> {
-    StreamSchema::new(
-        vec![
-            StreamSchema::time_field(VERSION_TIME),
-            Field::new("side", DataType::UInt8, true),
-            Field::new("key", DataType::Binary, true),
-            Field::new("component", DataType::UInt64, true),
-            Field::new("name", DataType::Binary, true),
-            Field::new("from_size", DataType::Int64, true),
-            Field::new("to_size", DataType::Int64, true),
-        ],
-        Some(VERSION_TIME),
-    )
+/// The shape of a graph's updates: the schema, and which columns are whose.
+#[derive(Clone, Debug)]
+pub(crate) struct UpdateLayout {
+    pub(crate) schema: StreamSchema,
+    /// The columns of each algorithm.
+    columns: Vec<Range<usize>>,
+}
+
+impl UpdateLayout {
+    /// For algorithms with these columns.
+    ///
+    /// # Errors
+    /// Two columns have one name.
+    pub(crate) fn new(algorithms: Vec<Vec<Field>>) -> Result<Self> {
+        let mut fields = vec![StreamSchema::time_field(VERSION_TIME)];
+        if algorithms.len() > 1 {
+            fields.push(Field::new("algorithm", DataType::UInt8, false));
+        }
+        fields.extend([Field::new("side", DataType::UInt8, true), Field::new("key", DataType::Binary, true)]);
+        let mut columns = Vec::with_capacity(algorithms.len());
+        for own in algorithms {
+            columns.push(fields.len()..fields.len() + own.len());
+            fields.extend(own);
+        }
+        Ok(Self { schema: StreamSchema::new(fields, Some(VERSION_TIME))?, columns })
+    }
+
+    fn has_algorithm_column(&self) -> bool {
+        self.columns.len() > 1
+    }
+
+    /// Where the columns of algorithms begin.
+    fn first_own(&self) -> usize {
+        self.columns.first().map_or(0, |columns| columns.start)
+    }
+}
+
+/// A value in a column of an algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cell<'a> {
+    Null,
+    /// In a column of `UInt64`.
+    Id(u64),
+    /// In a column of `Int64`.
+    Count(i64),
+    /// In a column of `Binary`.
+    Bytes(&'a [u8]),
+}
+
+enum CellBuilder {
+    Ids(UInt64Builder),
+    Counts(Int64Builder),
+    Bytes(BinaryBuilder),
+}
+
+impl CellBuilder {
+    fn new(data_type: &DataType) -> Self {
+        match data_type {
+            DataType::UInt64 => Self::Ids(UInt64Builder::new()),
+            DataType::Int64 => Self::Counts(Int64Builder::new()),
+            _ => Self::Bytes(BinaryBuilder::new()),
+        }
+    }
+
+    fn append(&mut self, cell: Cell<'_>) {
+        match (self, cell) {
+            (Self::Ids(builder), Cell::Id(id)) => builder.append_value(id),
+            (Self::Counts(builder), Cell::Count(count)) => builder.append_value(count),
+            (Self::Bytes(builder), Cell::Bytes(bytes)) => builder.append_value(bytes),
+            (builder, cell) => {
+                debug_assert_eq!(cell, Cell::Null, "a value in a column of another type");
+                builder.append_null();
+            }
+        }
+    }
+
+    fn append_null(&mut self) {
+        match self {
+            Self::Ids(builder) => builder.append_null(),
+            Self::Counts(builder) => builder.append_null(),
+            Self::Bytes(builder) => builder.append_null(),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Ids(builder) => Arc::new(builder.finish()),
+            Self::Counts(builder) => Arc::new(builder.finish()),
+            Self::Bytes(builder) => Arc::new(builder.finish()),
+        }
+    }
 }
 
 /// Updates on their way out.
 pub(crate) struct UpdateWriter {
-    schema: StreamSchema,
+    layout: UpdateLayout,
     rows: usize,
     version_time: TimestampMicrosecondBuilder,
+    algorithm: UInt8Builder,
     side: UInt8Builder,
     key: BinaryBuilder,
-    component: UInt64Builder,
-    name: BinaryBuilder,
-    sizes: [Int64Builder; 2],
+    own: Vec<CellBuilder>,
     scratch: Vec<u8>,
 }
 
 impl UpdateWriter {
-    pub(crate) fn new(schema: &StreamSchema) -> Self {
+    pub(crate) fn new(layout: &UpdateLayout) -> Self {
+        let own = layout.schema.arrow().fields().iter().skip(layout.first_own());
         Self {
-            schema: schema.clone(),
             rows: 0,
             version_time: TimestampMicrosecondBuilder::new(),
+            algorithm: UInt8Builder::new(),
             side: UInt8Builder::new(),
             key: BinaryBuilder::new(),
-            component: UInt64Builder::new(),
-            name: BinaryBuilder::new(),
-            sizes: [Int64Builder::new(), Int64Builder::new()],
+            own: own.map(|field| CellBuilder::new(field.data_type())).collect(),
             scratch: Vec::new(),
+            layout: layout.clone(),
         }
     }
 
-    /// The update of one version. The changes are in order already.
-    pub(crate) fn write(&mut self, version_time: i64, changes: &[Change], components: &[ComponentChange], vertices: &Vertices) {
-        for change in components {
-            if let Some(facts) = change.after {
-                self.write_component(version_time, change, Some((facts, vertices)));
-            }
-        }
-        for change in changes {
-            self.write_vertex(version_time, change, vertices);
-        }
-        for change in components.iter().filter(|change| change.after.is_none()) {
-            self.write_component(version_time, change, None);
-        }
+    /// The rows of one algorithm in one version.
+    pub(crate) fn rows_of(&mut self, algorithm: usize, version_time: i64) -> UpdateRowsOut<'_> {
+        UpdateRowsOut { writer: self, algorithm, version_time }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -94,103 +157,136 @@ impl UpdateWriter {
     /// The rows written since the last call.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         self.rows = 0;
-        let [from_size, to_size] = &mut self.sizes;
-        Ok(RecordBatch::try_new(
-            Arc::clone(self.schema.arrow()),
-            vec![
-                Arc::new(self.version_time.finish()),
-                Arc::new(self.side.finish()),
-                Arc::new(self.key.finish()),
-                Arc::new(self.component.finish()),
-                Arc::new(self.name.finish()),
-                Arc::new(from_size.finish()),
-                Arc::new(to_size.finish()),
-            ],
-        )?)
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.version_time.finish())];
+        if self.layout.has_algorithm_column() {
+            columns.push(Arc::new(self.algorithm.finish()));
+        }
+        columns.extend([Arc::new(self.side.finish()) as ArrayRef, Arc::new(self.key.finish())]);
+        columns.extend(self.own.iter_mut().map(CellBuilder::finish));
+        Ok(RecordBatch::try_new(Arc::clone(self.layout.schema.arrow()), columns)?)
+    }
+}
+
+/// Where an algorithm writes the rows of a version.
+pub(crate) struct UpdateRowsOut<'a> {
+    writer: &'a mut UpdateWriter,
+    algorithm: usize,
+    version_time: i64,
+}
+
+impl UpdateRowsOut<'_> {
+    /// A row about a vertex.
+    pub(crate) fn vertex(&mut self, vertex: u32, vertices: &Vertices, cells: &[Cell<'_>]) {
+        self.writer.side.append_value(vertices.get(vertex).0 as u8);
+        self.writer.scratch.clear();
+        vertices.write_canonical(vertex, &mut self.writer.scratch);
+        self.writer.key.append_value(&self.writer.scratch);
+        self.cells(cells);
     }
 
-    fn write_component(&mut self, version_time: i64, change: &ComponentChange, facts: Option<(Facts, &Vertices)>) {
-        self.rows += 1;
-        self.version_time.append_value(version_time);
-        self.side.append_null();
-        self.key.append_null();
-        self.component.append_value(change.id.0);
-        match facts {
-            Some((facts, vertices)) => {
-                self.scratch.clear();
-                vertices.write_canonical(facts.name, &mut self.scratch);
-                self.name.append_value(&self.scratch);
-                self.sizes.iter_mut().zip(facts.sizes).for_each(|(sizes, size)| sizes.append_value(i64::from(size)));
-            }
-            None => {
-                self.name.append_null();
-                self.sizes.iter_mut().for_each(Int64Builder::append_null);
+    /// A row about something else.
+    pub(crate) fn other(&mut self, cells: &[Cell<'_>]) {
+        self.writer.side.append_null();
+        self.writer.key.append_null();
+        self.cells(cells);
+    }
+
+    fn cells(&mut self, cells: &[Cell<'_>]) {
+        let writer = &mut *self.writer;
+        writer.rows += 1;
+        writer.version_time.append_value(self.version_time);
+        if writer.layout.has_algorithm_column() {
+            writer.algorithm.append_value(self.algorithm as u8);
+        }
+        let (columns, first) = (&writer.layout.columns[self.algorithm], writer.layout.first_own());
+        let own = columns.start - first..columns.end - first;
+        debug_assert_eq!(own.len(), cells.len(), "a cell for every column of the algorithm");
+        for (column, builder) in writer.own.iter_mut().enumerate() {
+            if own.contains(&column) {
+                builder.append(cells[column - own.start]);
+            } else {
+                builder.append_null();
             }
         }
     }
-
-    fn write_vertex(&mut self, version_time: i64, change: &Change, vertices: &Vertices) {
-        self.rows += 1;
-        self.version_time.append_value(version_time);
-        self.side.append_value(vertices.get(change.vertex).0 as u8);
-        self.scratch.clear();
-        vertices.write_canonical(change.vertex, &mut self.scratch);
-        self.key.append_value(&self.scratch);
-        self.component.append_option(change.after.map(|id| id.0));
-        self.name.append_null();
-        self.sizes.iter_mut().for_each(Int64Builder::append_null);
-    }
 }
 
-/// One row of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Update<'a> {
-    /// A vertex is in this component; in none if it left.
-    Vertex { side: Side, key: &'a [u8], component: Option<u64> },
-    /// A component is this.
-    Component { id: u64, name: &'a [u8], sizes: [i64; 2] },
-    /// A component is no more.
-    NoComponent { id: u64 },
+enum CellArray<'a> {
+    Ids(&'a UInt64Array),
+    Counts(&'a Int64Array),
+    Bytes(&'a BinaryArray),
 }
 
-/// The columns of updates, to read them row by row.
+/// Updates, to read them row by row.
 pub(crate) struct UpdateRows<'a> {
+    layout: &'a UpdateLayout,
+    rows: usize,
+    algorithm: Option<&'a UInt8Array>,
     side: &'a UInt8Array,
     key: &'a BinaryArray,
-    component: &'a UInt64Array,
-    name: &'a BinaryArray,
-    sizes: [&'a Int64Array; 2],
+    own: Vec<CellArray<'a>>,
 }
 
 impl<'a> UpdateRows<'a> {
     /// # Errors
-    /// The columns are not those of `schema`, which is [`update_schema`].
-    pub(crate) fn new(updates: &'a RecordBatch, schema: &StreamSchema) -> Result<Self> {
-        if updates.schema_ref().fields() != schema.arrow().fields() {
+    /// The columns are not those of the layout.
+    pub(crate) fn new(updates: &'a RecordBatch, layout: &'a UpdateLayout) -> Result<Self> {
+        if updates.schema_ref().fields() != layout.schema.arrow().fields() {
             return Err(Error::bug(format!("updates of a graph have the columns {}", updates.schema_ref())));
         }
+        let side = 1 + usize::from(layout.has_algorithm_column());
+        let own = updates.columns().iter().skip(layout.first_own()).map(|column| match column.data_type() {
+            DataType::UInt64 => CellArray::Ids(column.as_primitive::<UInt64Type>()),
+            DataType::Int64 => CellArray::Counts(column.as_primitive::<Int64Type>()),
+            _ => CellArray::Bytes(column.as_binary()),
+        });
         Ok(Self {
-            side: updates.column(1).as_primitive::<UInt8Type>(),
-            key: updates.column(2).as_binary(),
-            component: updates.column(3).as_primitive::<UInt64Type>(),
-            name: updates.column(4).as_binary(),
-            sizes: [updates.column(5).as_primitive::<Int64Type>(), updates.column(6).as_primitive::<Int64Type>()],
+            layout,
+            rows: updates.num_rows(),
+            algorithm: layout.has_algorithm_column().then(|| updates.column(1).as_primitive::<UInt8Type>()),
+            side: updates.column(side).as_primitive::<UInt8Type>(),
+            key: updates.column(side + 1).as_binary(),
+            own: own.collect(),
         })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.component.len()
+        self.rows
     }
 
-    pub(crate) fn get(&self, row: usize) -> Result<Update<'a>> {
-        let component = self.component.is_valid(row).then(|| self.component.value(row));
-        if self.key.is_valid(row) {
-            return Ok(Update::Vertex { side: Side::from_number(self.side.value(row))?, key: self.key.value(row), component });
+    /// # Errors
+    /// The row is of an algorithm or a side that there is not.
+    pub(crate) fn get(&self, row: usize) -> Result<UpdateRow<'_>> {
+        let algorithm = self.algorithm.map_or(0, |algorithm| usize::from(algorithm.value(row)));
+        let columns = self.layout.columns.get(algorithm);
+        let columns = columns.ok_or_else(|| Error::bug(format!("an update of a graph is of its algorithm {algorithm}")))?;
+        let vertex = match self.key.is_valid(row) {
+            true => Some((Side::from_number(self.side.value(row))?, self.key.value(row))),
+            false => None,
+        };
+        let first = columns.start - self.layout.first_own();
+        Ok(UpdateRow { algorithm, vertex, own: &self.own[first..first + columns.len()], row })
+    }
+}
+
+/// One row of an update.
+pub(crate) struct UpdateRow<'a> {
+    pub(crate) algorithm: usize,
+    /// The vertex that it is about, by side and canonical encoding.
+    pub(crate) vertex: Option<(Side, &'a [u8])>,
+    own: &'a [CellArray<'a>],
+    row: usize,
+}
+
+impl<'a> UpdateRow<'a> {
+    /// The value in one of the algorithm's columns.
+    pub(crate) fn cell(&self, column: usize) -> Cell<'a> {
+        let row = self.row;
+        match &self.own[column] {
+            CellArray::Ids(ids) if ids.is_valid(row) => Cell::Id(ids.value(row)),
+            CellArray::Counts(counts) if counts.is_valid(row) => Cell::Count(counts.value(row)),
+            CellArray::Bytes(bytes) if bytes.is_valid(row) => Cell::Bytes(bytes.value(row)),
+            _ => Cell::Null,
         }
-        let id = component.ok_or_else(|| Error::bug("an update of a graph is about nothing"))?;
-        if self.name.is_null(row) {
-            return Ok(Update::NoComponent { id });
-        }
-        Ok(Update::Component { id, name: self.name.value(row), sizes: self.sizes.map(|sizes| sizes.value(row)) })
     }
 }

@@ -7,8 +7,8 @@ use super::names::{Diagnosed, at, from_error, keep};
 use egret_core::Subject;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
 use egret_dsl::sqlparser::ast::Expr;
-use egret_dsl::{CreateGraph, Diagnostic, Name, Span, Sql, suggest};
-use egret_graph::GraphSpec;
+use egret_dsl::{Algorithm, Argument, CreateGraph, Diagnostic, LiteralKind, Name, Span, Sql, suggest};
+use egret_graph::{Computation, GraphSpec, Setting};
 use egret_operators::Stream;
 use egret_operators::knowledge::DEFAULT_STEP_US;
 
@@ -18,7 +18,7 @@ impl Build<'_> {
             self.catalog.relation(&statement.stream.text, statement.stream.span).map_err(|diagnostic| vec![diagnostic])?;
         let (stream, visible, bounded) = (relation.base.clone(), relation.visible.clone(), relation.bounded);
         self.needs_event_time(&statement.stream.text, "a graph", statement.stream.span)?;
-        check_compute(statement)?;
+        let computes = computations(statement)?;
         let mut wrong = Vec::new();
         let ends: Vec<(usize, String)> = [&statement.from, &statement.to]
             .into_iter()
@@ -41,6 +41,12 @@ impl Build<'_> {
         if kind_of(from_kind, from_name) == kind_of(to_kind, to_name) {
             spec = spec.same_kind().map_err(at(span))?;
         }
+        spec = spec.compute(computes).map_err(|error| {
+            // Of what stands there twice, the second is one too many.
+            let is_about = |name: &Name| error.subjects().contains(&Subject::Option(name.text.clone()));
+            let place = statement.compute.iter().rev().find(|algorithm| is_about(&algorithm.algorithm));
+            vec![from_error(&error, place.map_or(statement.name.span, |algorithm| algorithm.span))]
+        })?;
         let warnings = spec.warnings(!bounded).into_iter();
         self.warnings.extend(warnings.map(|warning| Diagnostic::warning(warning).label(statement.name.span, "here")));
         let outputs = vec![OutputPort { name: None, schema: spec.update_schema().clone() }];
@@ -96,19 +102,40 @@ impl Build<'_> {
     }
 }
 
-fn check_compute(statement: &CreateGraph) -> Diagnosed<()> {
-    let unknown: Vec<Diagnostic> = statement
-        .compute
-        .iter()
-        .filter(|name| name.text != "components")
-        .map(|name| {
+/// The algorithms of `COMPUTE` with their settings.
+fn computations(statement: &CreateGraph) -> Diagnosed<Vec<Computation>> {
+    let mut wrong = Vec::new();
+    let known = statement.compute.iter().filter_map(|algorithm| keep(computation(algorithm), &mut wrong)).collect();
+    if wrong.is_empty() { Ok(known) } else { Err(wrong) }
+}
+
+fn computation(algorithm: &Algorithm) -> Diagnosed<Computation> {
+    let (name, known) = (&algorithm.algorithm, Computation::names());
+    if !known.contains(&name.text.as_str()) {
+        return Err(vec![
             Diagnostic::error(format!("there is no graph algorithm `{name}`"))
                 .label(name.span, "unknown")
-                .suggestion(suggest(&name.text, ["components"]))
-                .note("there is: components")
-        })
-        .collect();
-    if unknown.is_empty() { Ok(()) } else { Err(unknown) }
+                .suggestion(suggest(&name.text, &known))
+                .note(format!("there is: {}", known.join(", "))),
+        ]);
+    }
+    let settings: Vec<(String, Setting)> =
+        algorithm.args.iter().map(|argument| (argument.name.text.clone(), setting(&argument.value.kind))).collect();
+    Computation::new(&name.text, &settings).map_err(|error| {
+        let is_about = |argument: &&Argument| error.subjects().contains(&Subject::Option(argument.name.text.clone()));
+        let argument = algorithm.args.iter().find(is_about);
+        vec![from_error(&error, argument.map_or(algorithm.span, |argument| argument.name.span.to(argument.value.span)))]
+    })
+}
+
+fn setting(literal: &LiteralKind) -> Setting {
+    match literal {
+        LiteralKind::String(text) => Setting::Text(text.clone()),
+        LiteralKind::Integer(number) => Setting::Integer(*number),
+        LiteralKind::Float(number) => Setting::Float(*number),
+        LiteralKind::Boolean(flag) => Setting::Boolean(*flag),
+        LiteralKind::Duration(us) => Setting::Duration(i64::try_from(*us).unwrap_or(i64::MAX)),
+    }
 }
 
 /// The column at an end of the edges.

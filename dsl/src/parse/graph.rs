@@ -7,7 +7,7 @@ use nom::sequence::{pair, preceded, separated_pair};
 use super::basics::{self, comma_list, phrase};
 use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
-use super::options::options;
+use super::options::{algorithm, options};
 use super::problem::{Parsed, Problem};
 use super::tokens::Tokens;
 use crate::{CreateGraph, Name, Sql, Statement};
@@ -23,7 +23,7 @@ pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
         "ON" => put(&mut stream, stream_name(rest)),
         "EDGE" => put(&mut edge, separated_pair(end, cut(phrase("TO")), end).parse(rest)),
         "EXPIRE AFTER" => put(&mut expire_after, interval(1)(rest)),
-        "COMPUTE" => put(&mut compute, comma_list(basics::name("what to compute"))(rest)),
+        "COMPUTE" => put(&mut compute, comma_list(algorithm("what to compute"))(rest)),
         "VERSION EVERY" => put(&mut step, interval(1)(rest)),
         _ => put(&mut with, options(rest.before().map_or(rest.here(), |token| token.span))(rest)),
     })?;

@@ -9,10 +9,10 @@ use super::basics::{self, alias, comma_list, phrase};
 use super::clauses::{Statement as Begun, clauses, put, required};
 use super::expression::{expression, interval};
 use super::graph::stream_name;
-use super::options::{arguments, options};
+use super::options::{algorithm, options};
 use super::problem::{Expected, Parsed, Problem};
 use super::tokens::Tokens;
-use crate::{Algorithm, CreateModel, Diagnostic, SelectItem, Statement};
+use crate::{CreateModel, Diagnostic, SelectItem, Statement};
 
 const CLAUSES: &[&str] = &["ON", "FEATURES", "LABEL", "DELAYED BY", "USING", "EVALUATE", "EVERY", "VERSION EVERY", "WITH"];
 
@@ -27,7 +27,7 @@ pub(crate) fn create_model(input: Tokens<'_>) -> Parsed<'_, Statement> {
         "FEATURES" => put(&mut features, comma_list(select_item)(rest)),
         "LABEL" => put(&mut label, expression(rest)),
         "DELAYED BY" => put(&mut delay, interval(0)(rest)),
-        "USING" => put(&mut using, algorithm(rest)),
+        "USING" => put(&mut using, algorithm("the name of an algorithm")(rest)),
         "EVALUATE" => put(&mut evaluate, comma_list(basics::name("a metric"))(rest)),
         "EVERY" => put(&mut every, count(rest)),
         "VERSION EVERY" => put(&mut step, interval(1)(rest)),
@@ -69,12 +69,6 @@ pub(crate) fn select_item(input: Tokens<'_>) -> Parsed<'_, SelectItem> {
         return Problem::expected(rest, expected).help(format!("to name the column write `AS {word}`")).fail();
     }
     Ok((rest, SelectItem { expr, alias }))
-}
-
-fn algorithm(input: Tokens<'_>) -> Parsed<'_, Algorithm> {
-    let (rest, algorithm) = basics::name("the name of an algorithm")(input)?;
-    let (rest, args) = cut(arguments).parse(rest)?;
-    Ok((rest, Algorithm { algorithm, args, span: input.until(rest).span() }))
 }
 
 /// A number of rows, at least one.

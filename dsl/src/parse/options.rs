@@ -10,7 +10,7 @@ use super::basics::{bracketed_list, name, sign};
 use super::expression::interval;
 use super::problem::{Expected, Parsed, Problem};
 use super::tokens::Tokens;
-use crate::{Argument, Diagnostic, Literal, LiteralKind, Name, OptionEntry, Options, Span};
+use crate::{Algorithm, Argument, Diagnostic, Literal, LiteralKind, Name, OptionEntry, Options, Span};
 
 /// `(key = value, ...)`; `with` is where the `WITH` stands.
 pub(crate) fn options(with: Span) -> impl Fn(Tokens<'_>) -> Parsed<'_, Options> {
@@ -66,8 +66,17 @@ fn equals(input: Tokens<'_>) -> Parsed<'_, Span> {
     })
 }
 
+/// `name` or `name(setting => value, ...)`; `what` is what the name is of.
+pub(crate) fn algorithm(what: &'static str) -> impl Fn(Tokens<'_>) -> Parsed<'_, Algorithm> {
+    move |input| {
+        let (rest, algorithm) = name(what)(input)?;
+        let (rest, args) = cut(arguments).parse(rest)?;
+        Ok((rest, Algorithm { algorithm, args, span: input.until(rest).span() }))
+    }
+}
+
 /// `(name => value, ...)`, or nothing.
-pub(crate) fn arguments(input: Tokens<'_>) -> Parsed<'_, Vec<Argument>> {
+fn arguments(input: Tokens<'_>) -> Parsed<'_, Vec<Argument>> {
     if !input.first().is_some_and(|token| token.is(&SqlToken::LParen)) {
         return Ok((input, Vec::new()));
     }

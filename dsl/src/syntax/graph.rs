@@ -1,6 +1,6 @@
 //! `CREATE GRAPH`: a graph that changes with a stream.
 
-use crate::{DurationLit, Name, Options, Span, Sql};
+use crate::{Algorithm, DurationLit, Name, Options, Span, Sql};
 
 /// `CREATE GRAPH name ON stream EDGE from [AS kind] TO to [AS kind] [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...] [WITH (uid = '...')]`.
 #[derive(Debug, Clone)]
@@ -17,8 +17,8 @@ pub struct CreateGraph {
     pub kinds: [Option<Name>; 2],
     /// How long after its last row an edge is forgotten; longer than nothing.
     pub expire_after: Option<DurationLit>,
-    /// The answers to keep up to date, at least one.
-    pub compute: Vec<Name>,
+    /// The algorithms whose answers are kept up to date, at least one.
+    pub compute: Vec<Algorithm>,
     /// How often, in event time, readers see a new version; longer than nothing.
     pub step: Option<DurationLit>,
     /// `WITH (uid = '...')`, if that is said.

@@ -219,6 +219,11 @@ impl DynamicComponents {
         changes
     }
 
+    /// The vertices that are in a component, in order of their numbers, and their components.
+    pub fn members(&self) -> impl Iterator<Item = (u32, ComponentId)> {
+        (0..self.vertices.len() as u32).filter_map(|vertex| Some((vertex, self.component(vertex)?)))
+    }
+
     /// The edges kept, in the order they came. Those that no longer matter are not among them.
     pub fn edges(&self) -> Vec<LiveEdge> {
         let mut edges: Vec<_> = self.edges.iter().collect();

@@ -96,6 +96,32 @@ fn damaged_state_is_refused() {
     assert!(reader.state_size().keys > 0);
 }
 
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// Bytes that were written when components were all that graphs knew.
+#[test]
+fn state_of_the_first_version_is_taken_up() {
+    let operator = "0114000428018c01010500090101000000000000000100010a0101000000000000006101000009010200000000000000010000090103000000000000000101010a0101000000000000006201010300016a02016c03046e02018c01f0010304";
+    let reader = "01000402000901010000000000000004020109010300000000000000020205000901010000000000000000000901020000000000000000000901030000000000000001010a0101000000000000006100010a0101000000000000006201";
+    let spec = Arc::new(ring(Some(50)));
+    let rows = [(Some(1), Some("a"), 3), (Some(2), Some("a"), 4), (Some(3), Some("b"), 5), (Some(3), Some("b"), 70)];
+    let mut whole = harness(&spec);
+    whole.feed(0, on_time(txn(&rows))).unwrap();
+    whole.watermark(0, EventTime(20)).unwrap();
+    let mut of_whole = GraphReader::new(Arc::clone(&spec), all_lookups(&spec));
+    whole.take(MAIN).iter().for_each(|updates| of_whole.apply(updates.rows()).unwrap());
+
+    let mut restored = spec.operator_factory().create(&OperatorInfo::alone("ring")).unwrap();
+    restored.restore(vec![Snapshot { operator: vec![bytes(operator)], ..Snapshot::default() }]).unwrap();
+    assert_eq!(restored.snapshot(Epoch(1)).unwrap().operator, whole.snapshot().unwrap().operators[0].operator);
+    let mut of_restored = GraphReader::new(Arc::clone(&spec), all_lookups(&spec));
+    of_restored.restore(&bytes(reader)).unwrap();
+    assert_eq!(of_restored.snapshot().unwrap(), of_whole.snapshot().unwrap());
+    assert_eq!(of_restored.enrich(&txn(&rows)).unwrap(), of_whole.enrich(&txn(&rows)).unwrap());
+}
+
 #[test]
 fn an_operator_that_was_restored_twice_is_a_bug() {
     let spec = Arc::new(ring(None));

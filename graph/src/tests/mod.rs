@@ -4,8 +4,7 @@
 mod errors;
 mod versions;
 
-use crate::spec::{GraphSpec, Lookup};
-use crate::{GraphOperator, GraphReader, Side};
+use crate::{GraphOperator, GraphReader, GraphSpec, Lookup, Side};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::job::Partitioning;
 use egret_core::metrics::Counters;
@@ -44,8 +43,8 @@ fn on_time(rows: RecordBatch) -> Batch {
 }
 
 fn all_lookups(spec: &GraphSpec) -> Vec<Lookup> {
-    let of_card = spec.answers().into_iter().map(|(answer, _)| Lookup { answer, side: Side::From, column: 0 });
-    let of_device = spec.answers().into_iter().map(|(answer, _)| Lookup { answer, side: spec.to_side(), column: 1 });
+    let of_card = spec.answers().into_iter().map(|known| Lookup { answer: known.answer, side: Side::From, column: 0 });
+    let of_device = spec.answers().into_iter().map(|known| Lookup { answer: known.answer, side: spec.to_side(), column: 1 });
     of_card.chain(of_device).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::components::tests::union_find;
-use crate::updates::{Update, UpdateRows};
+use crate::updates::{Cell, UpdateRows};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,7 +92,7 @@ fn check(seed: u64, expire: Option<i64>) {
     let updates = egret_core::batch::concat(&harness.take(MAIN)).unwrap().unwrap().into_rows();
     let versions = egret_core::batch::micros(updates.column(0)).to_vec();
     assert!(versions.is_sorted());
-    check_that_every_row_says_something_new(&updates);
+    check_that_every_row_says_something_new(&spec, &updates);
 
     let mut reader = GraphReader::new(Arc::clone(&spec), all_lookups(&spec));
     let cards: Vec<Option<i64>> = (-5..7).map(Some).chain([None]).collect();
@@ -125,26 +125,19 @@ fn check(seed: u64, expire: Option<i64>) {
 }
 
 /// No update repeats what is known, nor takes back what was said in the same version.
-fn check_that_every_row_says_something_new(updates: &RecordBatch) {
-    let schema = ring(None).update_schema().clone();
-    let rows = UpdateRows::new(updates, &schema).unwrap();
+pub(super) fn check_that_every_row_says_something_new(spec: &GraphSpec, updates: &RecordBatch) {
+    let rows = UpdateRows::new(updates, spec.update_layout()).unwrap();
+    let widths: Vec<usize> = spec.plans().map(|plan| plan.update_fields().len()).collect();
     let versions = egret_core::batch::micros(updates.column(0));
-    let (mut vertices, mut components) = (BTreeMap::new(), BTreeMap::new());
-    let mut said = BTreeSet::new();
+    let (mut known, mut said) = (BTreeMap::new(), BTreeSet::new());
     for (row, &version) in versions.iter().enumerate() {
-        let (subject, before, after) = match rows.get(row).unwrap() {
-            Update::Vertex { side, key, component } => {
-                let subject = (Some(side), key.to_vec());
-                let after = component.map(|id| (id, Vec::new(), [0, 0]));
-                (subject.clone(), vertices.insert(subject, after.clone()).flatten(), after)
-            }
-            Update::Component { id, name, sizes } => {
-                let after = Some((id, name.to_vec(), sizes));
-                ((None, id.to_le_bytes().to_vec()), components.insert(id, after.clone()).flatten(), after)
-            }
-            Update::NoComponent { id } => ((None, id.to_le_bytes().to_vec()), components.insert(id, None).flatten(), None),
-        };
-        assert_ne!(before, after, "row {row} says nothing new");
+        let update = rows.get(row).unwrap();
+        let cells: Vec<Cell<'_>> = (0..widths[update.algorithm]).map(|column| update.cell(column)).collect();
+        // What is not about a vertex is about what the first cell says.
+        let own = usize::from(update.vertex.is_none());
+        let subject = format!("{} {:?} {:?}", update.algorithm, update.vertex, &cells[..own]);
+        let after = cells[own..].iter().any(|cell| *cell != Cell::Null).then(|| format!("{:?}", &cells[own..]));
+        assert_ne!(known.insert(subject.clone(), after.clone()).flatten(), after, "row {row} says nothing new");
         assert!(said.insert((version, subject)), "row {row} is about what was told in the same version");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct GraphEntry {
 impl GraphEntry {
     /// What may be asked.
     pub(crate) fn answers(&self) -> Vec<String> {
-        self.spec.answers().into_iter().map(|(answer, _)| answer.name().to_owned()).collect()
+        self.spec.answers().into_iter().map(|known| known.name.to_owned()).collect()
     }
 
     /// The columns that hold vertices.

@@ -9,6 +9,4 @@ pub(super) const UPWARD: &[(&str, &str)] = &[
     ("connectors/src/format/window.rs", "connectors/src/format/csv_read.rs"),
     ("connectors/src/fraud/day.rs", "connectors/src/fraud/mod.rs"),
     ("connectors/src/fraud/profile.rs", "connectors/src/fraud/day.rs"),
-    ("graph/src/spec.rs", "graph/src/operator.rs"),
-    ("graph/src/spec.rs", "graph/src/reader.rs"),
 ];

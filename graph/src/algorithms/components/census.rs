@@ -9,19 +9,19 @@ use hashbrown::HashMap;
 
 /// What is known of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(super) struct Facts {
     /// The least vertex on the side [`Side::From`].
-    pub(crate) name: u32,
+    pub(super) name: u32,
     /// How many vertices are on each side.
-    pub(crate) sizes: [u32; 2],
+    pub(super) sizes: [u32; 2],
 }
 
 /// A component of which something is different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ComponentChange {
-    pub(crate) id: ComponentId,
+pub(super) struct ComponentChange {
+    pub(super) id: ComponentId,
     /// None if the component is no more.
-    pub(crate) after: Option<Facts>,
+    pub(super) after: Option<Facts>,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Members {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Census {
+pub(super) struct Census {
     components: HashMap<ComponentId, Members>,
     /// Where a vertex is in its component's heap.
     positions: Vec<u32>,
@@ -51,7 +51,7 @@ pub(crate) struct Census {
 
 impl Census {
     /// Takes the changes of a step; gives the components that are not what they were, by id.
-    pub(crate) fn apply(&mut self, changes: &[Change], vertices: &Vertices) -> Vec<ComponentChange> {
+    pub(super) fn apply(&mut self, changes: &[Change], vertices: &Vertices) -> Vec<ComponentChange> {
         let mut touched: Vec<ComponentId> = changes.iter().flat_map(|change| [change.before, change.after]).flatten().collect();
         touched.sort_unstable();
         touched.dedup();
@@ -62,13 +62,8 @@ impl Census {
         after.zip(before).filter(|(now, before)| now.after != *before).map(|(now, _)| now).collect()
     }
 
-    /// How many components there are.
-    pub(crate) fn len(&self) -> usize {
-        self.components.len()
-    }
-
     /// Bytes of memory, estimated.
-    pub(crate) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.components.capacity() * (size_of::<(ComponentId, Members)>() + 1) + self.positions.capacity() * 8
     }
 
