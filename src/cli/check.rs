@@ -1,9 +1,9 @@
 //! `egret check` and `egret explain`.
 
-use super::out::{say, show};
+use super::out::{print_text, show};
 use super::program::read_program;
 use super::sample::show_samples;
-use super::{OK, WRONG, complain};
+use super::{OK, WRONG, report_error};
 use clap::Args;
 use egret::{Plan, Program};
 use egret_core::place::{Access, Place};
@@ -42,14 +42,14 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
         Ok(plan) => {
             check_program_file(program, &plan)?;
             if !plan.warnings.is_empty() {
-                say(&program.render(&plan.warnings, color));
+                print_text(&program.render(&plan.warnings, color));
             }
             Ok(plan)
         }
         Err(errors) => {
-            say(&errors.render(color));
+            print_text(&errors.render(color));
             let count = errors.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-            complain(&format!("{count} error{}; nothing was run", if count == 1 { "" } else { "s" }));
+            report_error(&format!("{count} error{}; nothing was run", if count == 1 { "" } else { "s" }));
             Err(WRONG)
         }
     }
@@ -62,7 +62,7 @@ fn check_program_file(program: &Program, plan: &Plan) -> Result<(), u8> {
     }
     let file = vec![("the program".to_owned(), Place::new(program.name(), Access::Program))];
     plan.job.check_places(file).map_err(|error| {
-        complain(&format!("{}: {error}", program.name()));
+        report_error(&format!("{}: {error}", program.name()));
         WRONG
     })
 }
@@ -70,7 +70,7 @@ fn check_program_file(program: &Program, plan: &Plan) -> Result<(), u8> {
 /// Tests are no part of the job; `check` reads them all the same.
 fn check_tests(program: &Program) -> Result<(), u8> {
     program.check_tests().map_err(|errors| {
-        say(&errors.render(std::io::stderr().is_terminal()));
+        print_text(&errors.render(std::io::stderr().is_terminal()));
         WRONG
     })
 }

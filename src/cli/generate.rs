@@ -1,7 +1,7 @@
 //! `egret generate`: test data with a known truth.
 
 use super::out::status_of;
-use super::{FAILED, OK, WRONG, complain};
+use super::{FAILED, OK, WRONG, report_error};
 use clap::{Args, Subcommand, ValueEnum};
 use egret::connectors::fraud::{FraudConfig, FraudSimulator};
 use egret::connectors::stdio::{StdoutFormat, StdoutSink};
@@ -64,7 +64,7 @@ impl Format {
 pub(crate) fn generate(args: &GenerateArgs) -> u8 {
     let What::Fraud(fraud) = &args.what;
     if fraud.rows == 0 {
-        complain(&"--rows 0 makes nothing");
+        report_error(&"--rows 0 makes nothing");
         return WRONG;
     }
     let failed = Rc::new(RefCell::new(None));
@@ -73,7 +73,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> u8 {
         Err(error) => match failed.take() {
             Some(failed) => status_of(Err(failed)),
             None => {
-                complain(&error);
+                report_error(&error);
                 FAILED
             }
         },

@@ -14,7 +14,7 @@ mod test;
 mod why;
 
 pub(crate) use exit::{FAILED, OK, WRONG};
-pub(crate) use out::complain;
+pub(crate) use out::report_error;
 
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
@@ -79,7 +79,7 @@ fn answer(asked: &clap::Error) -> u8 {
     let text = asked.render();
     if asked.use_stderr() {
         let text = if std::io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
-        out::say(&text);
+        out::print_text(&text);
         return WRONG;
     }
     out::show(&if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() })

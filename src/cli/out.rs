@@ -14,7 +14,7 @@ pub(crate) fn show(text: &str) -> u8 {
 }
 
 /// Says something beside the answer.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn status_of(written: io::Result<()>) -> u8 {
         Ok(()) => OK,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => OK,
         Err(error) => {
-            complain(&cannot_write(&error));
+            report_error(&cannot_write(&error));
             FAILED
         }
     }
@@ -54,6 +54,6 @@ impl Write for Lenient {
 }
 
 /// Prints an error the way all commands do.
-pub(crate) fn complain(error: &impl std::fmt::Display) {
-    say(&format!("error: {error}\n"));
+pub(crate) fn report_error(error: &impl std::fmt::Display) {
+    print_text(&format!("error: {error}\n"));
 }

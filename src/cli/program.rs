@@ -1,6 +1,6 @@
 //! Programs are read.
 
-use super::{WRONG, complain};
+use super::{WRONG, report_error};
 use egret::Program;
 use std::io::Read;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) fn read_program(path: &Path) -> Result<Program, u8> {
     };
     let name = path.display().to_string();
     text.map(|text| Program::new(&name, &text)).map_err(|error| {
-        complain(&format!("{name}: {error}"));
+        report_error(&format!("{name}: {error}"));
         WRONG
     })
 }

@@ -2,9 +2,9 @@
 
 use super::check::plan_program;
 use super::live::Live;
-use super::out::say;
+use super::out::print_text;
 use super::program::read_program;
-use super::{FAILED, OK, WRONG, complain, summary};
+use super::{FAILED, OK, WRONG, report_error, summary};
 use clap::Args;
 use egret::engine::{
     CheckpointConfig, CheckpointReport, RestartStrategy, RunConfig, StopHandle, can_be_supervised, parse_interval, process_role,
@@ -52,7 +52,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) fn run(args: &RunArgs) -> u8 {
     if args.processes > 1 && args.file == Path::new("-") {
-        complain(&"a program on standard input cannot be read by several processes\nhelp: save it in a file");
+        report_error(&"a program on standard input cannot be read by several processes\nhelp: save it in a file");
         return WRONG;
     }
     let plan = match read_program(&args.file).and_then(|program| plan_program(&program)) {
@@ -78,14 +78,14 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
         config.restart = args.restart.unwrap_or(usual);
     }
     if let Err(error) = stop_on_signals(&config.stop) {
-        complain(&format!("signals cannot be handled: {error}"));
+        report_error(&format!("signals cannot be handled: {error}"));
         return WRONG;
     }
     let is_terminal = std::io::stderr().is_terminal();
     let is_child = process_role().is_some();
     if !is_child {
         when_it_does_not_stop(&config.stop, &config.progress, stop_patience(&config), |error| {
-            complain(&error);
+            report_error(&error);
             std::process::exit(i32::from(FAILED))
         });
     }
@@ -97,17 +97,17 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     match result {
         Ok(report) => {
             if !args.quiet {
-                say(&checkpoints(&report.checkpoints, args));
+                print_text(&checkpoints(&report.checkpoints, args));
             }
             if args.summary || (is_terminal && !args.quiet) {
-                say(&summary::summary(&plan.job, &report));
+                print_text(&summary::summary(&plan.job, &report));
             } else if !args.quiet {
-                say(&summary::losses(&report));
+                print_text(&summary::losses(&report));
             }
             OK
         }
         Err(error) => {
-            complain(&error);
+            report_error(&error);
             FAILED
         }
     }

@@ -1,9 +1,9 @@
 //! `egret check --sample` and `egret explain --sample`: what each pattern keeps of some of the input, and what to do about it.
 
-use super::out::say;
+use super::out::print_text;
 use super::program::read_program;
 use super::summary::{bytes, count};
-use super::{FAILED, OK, complain};
+use super::{FAILED, OK, report_error};
 use egret::cep::{Estimate, show_duration};
 use std::path::Path;
 
@@ -27,11 +27,11 @@ pub(super) fn show_samples(file: &Path, samples: &[String]) -> u8 {
     };
     match program.sample(&samples) {
         Ok(estimates) => {
-            estimates.iter().for_each(|(name, estimate)| say(&describe(name, estimate)));
+            estimates.iter().for_each(|(name, estimate)| print_text(&describe(name, estimate)));
             OK
         }
         Err(error) => {
-            complain(&error);
+            report_error(&error);
             FAILED
         }
     }

@@ -2,7 +2,7 @@
 
 use super::out;
 use super::summary::bytes;
-use super::{WRONG, complain};
+use super::{WRONG, report_error};
 use clap::{Args, Subcommand};
 use egret::core::{Error, EventTime, Result};
 use egret::state::checkpoint::{Checkpoints, Listed, NodeIdentity};
@@ -43,7 +43,7 @@ pub(crate) fn state(args: &StateArgs) -> u8 {
     match shown {
         Ok(text) => out::show(&text),
         Err(error) => {
-            complain(&error);
+            report_error(&error);
             WRONG
         }
     }

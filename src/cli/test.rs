@@ -1,8 +1,8 @@
 //! `egret test`.
 
-use super::out::{say, show};
+use super::out::{print_text, show};
 use super::program::read_program;
-use super::{FAILED, OK, WRONG, complain};
+use super::{FAILED, OK, WRONG, report_error};
 use clap::Args;
 use egret::testing::{Coverage, Reached, TestReport};
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
     for file in &args.files {
         let report = read_program(file).and_then(|program| {
             program.test(&args.filter).map_err(|errors| {
-                say(&errors.render(std::io::stderr().is_terminal()));
+                print_text(&errors.render(std::io::stderr().is_terminal()));
                 WRONG
             })
         });
@@ -38,7 +38,7 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
                     return shown;
                 }
                 if let Some(errors) = &report.refused {
-                    say(&errors.render(std::io::stderr().is_terminal()));
+                    print_text(&errors.render(std::io::stderr().is_terminal()));
                     status = WRONG;
                 }
             }
@@ -47,7 +47,7 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
     }
     if passed + failed == 0 && status == OK {
         let help = "help: write TEST 'name' FOR pattern GIVEN (columns) (values) EXPECT MATCH (column = value);";
-        complain(&match args.filter.is_empty() {
+        report_error(&match args.filter.is_empty() {
             true => format!("there are no tests\n{help}"),
             false => format!("no test has `{}` in its name", args.filter),
         });

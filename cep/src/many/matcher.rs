@@ -300,19 +300,19 @@ impl SetMatcher {
             }
         }
         for pattern in std::mem::take(&mut self.overflowed) {
-            self.members[pattern as usize].state.tell(Some(&self.plan.names[pattern as usize]), ctx.counters());
+            self.members[pattern as usize].state.report(Some(&self.plan.names[pattern as usize]), ctx.counters());
         }
         self.untold += 1;
         if self.ended || self.untold >= TELL_AFTER {
             self.untold = 0;
-            self.tell(ctx);
+            self.report(ctx);
         }
         self.wake(ctx);
         Ok(())
     }
 
     /// Counts the matches of each pattern; at the end also of those that found nothing.
-    fn tell(&mut self, ctx: &Context<'_>) {
+    fn report(&mut self, ctx: &Context<'_>) {
         for (name, count) in self.plan.names.iter().zip(&mut self.found).filter(|(_, count)| self.ended || **count > 0) {
             ctx.counters().add_named(&matches_of(name), std::mem::take(count));
         }

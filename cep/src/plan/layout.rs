@@ -47,7 +47,7 @@ impl Plan {
 /// The ways on from a node: ` -> 2, -> 3 unless (-> 3)`. A `.` says that a match may end here.
 fn ways(node: &Node) -> String {
     let mut text = String::from(if node.accept { "." } else { "" });
-    text.push_str(&node.edges.iter().map(way).collect::<Vec<_>>().join(","));
+    text.push_str(&node.edges.iter().map(edge_text).collect::<Vec<_>>().join(","));
     for guard in &node.guards {
         let closed = (0..node.edges.len()).filter(|edge| guard.edges >> edge & 1 == 1).map(|edge| (edge + 1).to_string());
         text.push_str(if guard.once { " unless at once" } else { " unless" });
@@ -57,7 +57,7 @@ fn ways(node: &Node) -> String {
     text
 }
 
-fn way(edge: &Edge) -> String {
+fn edge_text(edge: &Edge) -> String {
     let link = match edge.link {
         EdgeLink::Strict => " ",
         EdgeLink::Relaxed => " -> ",

@@ -196,7 +196,7 @@ impl Matcher {
             ctx.counters().add_named(DROPPED, (dropped - self.dropped) as i64);
             self.dropped = dropped;
         }
-        self.state.tell(self.exit.name(), ctx.counters());
+        self.state.report(self.exit.name(), ctx.counters());
         self.wake(ctx);
         Ok(())
     }

@@ -373,8 +373,8 @@ impl State {
     }
 
     /// Says which keys had too many partial matches.
-    pub(crate) fn tell(&mut self, pattern: Option<&str>, counters: &Counters) {
-        self.kept.output.overflows.tell(pattern, counters);
+    pub(crate) fn report(&mut self, pattern: Option<&str>, counters: &Counters) {
+        self.kept.output.overflows.report(pattern, counters);
     }
 
     pub(crate) fn timed_out(&self) -> u64 {

@@ -102,7 +102,7 @@ impl RowOperator {
         if let Some(batch) = self.state.overflows.take(&self.plan.overflow)? {
             ctx.emit_to(OVERFLOW, batch);
         }
-        self.state.overflows.tell(None, ctx.counters());
+        self.state.overflows.report(None, ctx.counters());
         Ok(())
     }
 }

@@ -141,7 +141,7 @@ impl Overflows {
     }
 
     /// Warns of the first few, and counts all; `name` is that of the pattern where it is known.
-    pub fn tell(&mut self, name: Option<&str>, counters: &Counters) {
+    pub fn report(&mut self, name: Option<&str>, counters: &Counters) {
         if !self.are_untold() {
             return;
         }

@@ -6,9 +6,9 @@ mod report;
 mod strip;
 mod text;
 
-use super::out::{say, show};
+use super::out::{print_text, show};
 use super::program::read_program;
-use super::{FAILED, WRONG, complain};
+use super::{FAILED, WRONG, report_error};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -64,12 +64,12 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
     let input = match program.pattern_input(args.pattern.as_deref()) {
         Ok(Ok(input)) => input,
         Ok(Err(error)) => {
-            complain(&error);
+            report_error(&error);
             return WRONG;
         }
         Err(errors) => {
-            say(&errors.render(std::io::stderr().is_terminal()));
-            complain(&"the program has errors; nothing was read");
+            print_text(&errors.render(std::io::stderr().is_terminal()));
+            report_error(&"the program has errors; nothing was read");
             return WRONG;
         }
     };
@@ -82,14 +82,14 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
     let (at_us, key) = match asked {
         Ok((at_us, key)) => (at_us, Arc::new(key)),
         Err(error) => {
-            complain(&error);
+            report_error(&error);
             return WRONG;
         }
     };
     match replay(args, &input, &key, at_us) {
         Ok(text) => show(&text),
         Err(error) => {
-            complain(&error);
+            report_error(&error);
             FAILED
         }
     }

@@ -1,7 +1,7 @@
 //! From a pattern to its automaton.
 //!
-//! Every part of a pattern becomes a [`Fragment`]: the ways into it, the ways out of it, and the way past it if it may be
-//! missing. Putting two parts in sequence connects each way out of the first with each way into the second.
+//! Every part of a pattern becomes a [`Fragment`]: the paths into it, the paths out of it, and the path past it if it may be
+//! missing. Putting two parts in sequence connects each path out of the first with each path into the second.
 
 use super::{
     Automaton, ConditionId, ConditionSource, Edge, EdgeLink, Guard, NODE_BITS_MAX, Node, NodeId, Target, Variable, guard_bit,
@@ -16,7 +16,7 @@ pub(crate) fn build(pattern: &Pattern) -> Result<(Automaton, Vec<ConditionSource
     builder.finish(whole)
 }
 
-/// A way into a fragment.
+/// A path into a fragment.
 #[derive(Clone)]
 pub(super) struct Entry {
     node: NodeId,
@@ -27,16 +27,16 @@ pub(super) struct Entry {
     gap: Option<i64>,
 }
 
-/// A way out of a fragment.
+/// A path out of a fragment.
 #[derive(Clone)]
 pub(super) struct Exit {
     pub(super) node: NodeId,
-    pub(super) way: Way,
+    pub(super) path: Path,
 }
 
-/// What lies on the way from one event to the next, or to the end of the pattern.
+/// What lies on the path from one event to the next, or to the end of the pattern.
 #[derive(Clone, Default, PartialEq)]
-pub(super) struct Way {
+pub(super) struct Path {
     guards: Vec<Obstacle>,
     /// Set while a negation is the last thing passed.
     pending: Option<Pending>,
@@ -63,8 +63,8 @@ struct Pending {
 pub(super) struct Fragment {
     pub(super) entries: Vec<Entry>,
     pub(super) exits: Vec<Exit>,
-    /// The ways past it, if it may be missing.
-    pub(super) skips: Vec<Way>,
+    /// The paths past it, if it may be missing.
+    pub(super) skips: Vec<Path>,
 }
 
 struct BuiltEdge {
@@ -84,7 +84,7 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn sequence(&mut self, elements: &[Element]) -> Result<Fragment> {
-        let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: vec![Way::default()] };
+        let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: vec![Path::default()] };
         let mut inside = None;
         for (index, element) in elements.iter().enumerate() {
             if index > 0 && element.link.is_negation() {
@@ -100,7 +100,7 @@ impl Builder {
         Ok(whole)
     }
 
-    /// An element that takes events; its ways in get `link`, unless it is the first of its sequence.
+    /// An element that takes events; its paths in get `link`, unless it is the first of its sequence.
     fn element(&mut self, element: &Element, link: Option<EdgeLink>) -> Result<Fragment> {
         let first_node = self.nodes.len();
         let mut part = match &element.item {
@@ -112,7 +112,7 @@ impl Builder {
                 self.repeat(&element.quantifier, until, element.quantifier.greedy.then_some(condition), |builder| {
                     let node = builder.node(variable, condition)?;
                     let entry = Entry { node, link: None, guards: Vec::new(), blocks: Vec::new(), gap: None };
-                    Ok(Fragment { entries: vec![entry], exits: vec![Exit { node, way: Way::default() }], skips: Vec::new() })
+                    Ok(Fragment { entries: vec![entry], exits: vec![Exit { node, path: Path::default() }], skips: Vec::new() })
                 })?
             }
             // The copies of a group share their variables and conditions.
@@ -168,7 +168,7 @@ impl Builder {
             let can_go_on = !is_last || quantifier.max.is_none();
             let exits = if number < required { Vec::new() } else { std::mem::take(&mut part.exits) };
             let exits = exits.into_iter().map(|mut exit| {
-                exit.way.guards.extend(obstacle.clone().filter(|_| can_go_on));
+                exit.path.guards.extend(obstacle.clone().filter(|_| can_go_on));
                 exit
             });
             match &mut whole {
@@ -182,7 +182,7 @@ impl Builder {
         }
         let mut whole = whole.ok_or_else(|| Error::bug("a repetition has at least one copy"))?;
         if quantifier.optional || quantifier.min == 0 {
-            whole.skips = vec![Way { guards: obstacle.into_iter().collect(), pending: None }];
+            whole.skips = vec![Path { guards: obstacle.into_iter().collect(), pending: None }];
         }
         if let Some(until) = until {
             self.edges[edges_before..].iter_mut().for_each(|built| push_new(&mut built.edge.stops, until));
@@ -191,7 +191,7 @@ impl Builder {
         Ok(whole)
     }
 
-    /// The ways into the next repetition.
+    /// The paths into the next repetition.
     pub(super) fn inner_entries(entries: &[Entry], inner: EdgeLink, window: Option<i64>) -> Vec<Entry> {
         entries
             .iter()
@@ -203,31 +203,31 @@ impl Builder {
     pub(super) fn append(&mut self, whole: Fragment, part: Fragment) -> Fragment {
         self.connect(&whole.exits, &part.entries);
         let mut entries = whole.entries;
-        for way in &whole.skips {
+        for path in &whole.skips {
             entries
-                .extend(part.entries.iter().map(|entry| Entry { guards: joined(&way.guards, &entry.guards), ..entry.clone() }));
+                .extend(part.entries.iter().map(|entry| Entry { guards: joined(&path.guards, &entry.guards), ..entry.clone() }));
         }
         let mut exits = part.exits;
-        for way in &part.skips {
-            exits.extend(whole.exits.iter().map(|exit| Exit { node: exit.node, way: exit.way.then(way) }));
+        for path in &part.skips {
+            exits.extend(whole.exits.iter().map(|exit| Exit { node: exit.node, path: exit.path.then(path) }));
         }
         let skips = whole.skips.iter().flat_map(|one| part.skips.iter().map(|other| one.then(other))).collect();
         Fragment { entries, exits, skips }
     }
 
-    /// One of several sequences: all their ways in and out.
+    /// One of several sequences: all their paths in and out.
     fn alternatives(&mut self, sequences: &[Vec<Element>]) -> Result<Fragment> {
         let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: Vec::new() };
         for sequence in sequences {
             let part = self.sequence(sequence)?;
             whole.entries.extend(part.entries);
             whole.exits.extend(part.exits);
-            part.skips.into_iter().for_each(|way| push_new(&mut whole.skips, way));
+            part.skips.into_iter().for_each(|path| push_new(&mut whole.skips, path));
         }
         Ok(whole)
     }
 
-    /// A negation behind what there is: a guard on all ways out, and inside a repetition directly before it.
+    /// A negation behind what there is: a guard on all paths out, and inside a repetition directly before it.
     fn negation(&mut self, element: &Element, whole: &mut Fragment, inside: Option<std::ops::Range<usize>>) -> Result<()> {
         let Item::Variable { name, condition } = &element.item else { return Err(Error::bug("groups are not negated")) };
         let variable = self.variable(name, true);
@@ -237,9 +237,9 @@ impl Builder {
         let obstacle = Obstacle { condition, once: element.link == Link::NotNext, release: None, within, is_greedy: false };
         let at_deadline = element.link == Link::NotFollowedBy;
         let pending = Pending { at_deadline, gap: within, whole: at_deadline && within.is_none() };
-        for way in whole.exits.iter_mut().map(|exit| &mut exit.way).chain(&mut whole.skips) {
-            push_new(&mut way.guards, obstacle.clone());
-            way.pending = Some(way.pending.map_or(pending, |before| before.and(pending)));
+        for path in whole.exits.iter_mut().map(|exit| &mut exit.path).chain(&mut whole.skips) {
+            push_new(&mut path.guards, obstacle.clone());
+            path.pending = Some(path.pending.map_or(pending, |before| before.and(pending)));
         }
         // Within the repetition it holds however long that takes.
         let obstacle = Obstacle { within: None, ..obstacle };
@@ -261,7 +261,7 @@ impl Builder {
                     gap: entry.gap,
                     whole: false,
                 };
-                self.edges.push(BuiltEdge { from: exit.node, edge, guards: joined(&exit.way.guards, &entry.guards) });
+                self.edges.push(BuiltEdge { from: exit.node, edge, guards: joined(&exit.path.guards, &entry.guards) });
             }
         }
     }
@@ -314,13 +314,13 @@ impl Builder {
         for built in self.edges {
             add_edge(&mut nodes[built.from as usize], limit(built.edge), &built.guards);
         }
-        whole.exits.iter().filter(|exit| exit.way.pending.is_none()).for_each(|exit| nodes[exit.node as usize].accept = true);
+        whole.exits.iter().filter(|exit| exit.path.pending.is_none()).for_each(|exit| nodes[exit.node as usize].accept = true);
         for exit in whole.exits {
             let node = &mut nodes[exit.node as usize];
             // A match that is complete at once does not wait as well.
-            let Some(pending) = exit.way.pending.filter(|_| !node.accept) else { continue };
+            let Some(pending) = exit.path.pending.filter(|_| !node.accept) else { continue };
             let target = if pending.at_deadline { Target::AtDeadline } else { Target::AtNextEvent };
-            let guards: Vec<Obstacle> = exit.way.guards.into_iter().filter(|guard| !guard.is_greedy).collect();
+            let guards: Vec<Obstacle> = exit.path.guards.into_iter().filter(|guard| !guard.is_greedy).collect();
             let link = EdgeLink::Any;
             let Pending { gap, whole, .. } = pending;
             let edge = Edge { target, link, condition: 0, stops: Vec::new(), blocks: Vec::new(), gap, whole };
@@ -339,8 +339,8 @@ impl Builder {
     }
 }
 
-impl Way {
-    /// This way and then another. What is passed last decides whether a negation is pending.
+impl Path {
+    /// This path and then another. What is passed last decides whether a negation is pending.
     pub(super) fn then(&self, other: &Self) -> Self {
         Self { guards: joined(&self.guards, &other.guards), pending: other.pending }
     }
@@ -373,11 +373,11 @@ fn add_edge(node: &mut Node, edge: Edge, obstacles: &[Obstacle]) {
         (condition, once, release, within) == (guard.condition, guard.once, guard.release, guard.within)
     };
     let wanted = |guard: &Guard| obstacles.iter().any(|obstacle| is_of(guard, obstacle));
-    let twin = node.edges.iter().position(|other| *other == edge).filter(|&twin| {
-        let have = guards_of(node, twin);
+    let duplicate = node.edges.iter().position(|other| *other == edge).filter(|&duplicate| {
+        let have = guards_of(node, duplicate);
         have.len() == obstacles.len() && have.iter().all(|&guard| wanted(&node.guards[guard]))
     });
-    if twin.is_some() {
+    if duplicate.is_some() {
         return;
     }
     node.edges.push(edge);

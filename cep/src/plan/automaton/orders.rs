@@ -5,7 +5,7 @@
 //! n! * e of a tree of orders.
 
 use super::EdgeLink;
-use super::build::{Builder, Exit, Fragment, Way};
+use super::build::{Builder, Exit, Fragment, Path};
 use crate::pattern::Element;
 use egret_core::Result;
 
@@ -17,10 +17,10 @@ impl Builder {
     pub(super) fn all_of(&mut self, parts: &[Vec<Element>], link: EdgeLink) -> Result<Fragment> {
         let all: Parts = (1 << parts.len()) - 1;
         let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: Vec::new() };
-        // Of every set of parts that came, the ways out of the one that came last.
+        // Of every set of parts that came, the paths out of the one that came last.
         let mut came: Vec<Vec<Exit>> = (0..=all).map(|_| Vec::new()).collect();
-        // Of every part, the ways past it.
-        let mut skips: Vec<Vec<Way>> = vec![Vec::new(); parts.len()];
+        // Of every part, the paths past it.
+        let mut skips: Vec<Vec<Path>> = vec![Vec::new(); parts.len()];
         // A set is a greater number than its subsets, so it is complete when its turn comes.
         for before in 0..all {
             for number in (0..parts.len()).filter(|number| before >> number & 1 == 0) {
@@ -36,14 +36,17 @@ impl Builder {
             }
         }
         let missing = |came: Parts| {
-            let none = vec![Way::default()];
+            let none = vec![Path::default()];
             let rest = (0..parts.len()).filter(|number| came >> number & 1 == 0);
-            rest.fold(none, |ways, number| ways.iter().flat_map(|way| skips[number].iter().map(|skip| way.then(skip))).collect())
+            rest.fold(none, |paths, number| {
+                paths.iter().flat_map(|path| skips[number].iter().map(|skip| path.then(skip))).collect()
+            })
         };
         for (parts, exits) in (0..=all).zip(came).skip(1) {
-            let ways = missing(parts);
-            let through =
-                |exit: Exit| ways.iter().map(move |way| Exit { node: exit.node, way: exit.way.then(way) }).collect::<Vec<_>>();
+            let paths = missing(parts);
+            let through = |exit: Exit| {
+                paths.iter().map(move |path| Exit { node: exit.node, path: exit.path.then(path) }).collect::<Vec<_>>()
+            };
             whole.exits.extend(exits.into_iter().flat_map(through));
         }
         whole.skips = missing(0);

@@ -68,7 +68,7 @@ pub(in crate::run) fn row(
     }
     let are_told = match complete {
         None => true,
-        Some(list) if plan.skip == Skip::None => tell_all(kept, plan, &mut sets, list, at.time)?,
+        Some(list) if plan.skip == Skip::None => report_all(kept, plan, &mut sets, list, at.time)?,
         Some(list) => {
             *kept.held.entry(at.time).or_default() += 1;
             sets.held.push(HeldSet { list, time: at.time, moment: at.number });
@@ -91,7 +91,7 @@ pub(in crate::run) fn row(
 }
 
 /// Sends the matches that a row completes, and lets go of their list. Says whether these are not too many; else none is sent.
-fn tell_all(kept: &mut Kept, plan: &Plan, sets: &mut KeySets, list: u32, time: i64) -> Result<bool> {
+fn report_all(kept: &mut Kept, plan: &Plan, sets: &mut KeySets, list: u32, time: i64) -> Result<bool> {
     let (mut chains, most) = (Vec::new(), plan.options.runs_per_key_max);
     let listed = sets.sets.for_each(&mut kept.store, list, sets.floor, |_, chain| {
         chains.push(chain);
