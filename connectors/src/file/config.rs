@@ -178,6 +178,11 @@ impl FileSourceConfig {
         Ok(config)
     }
 
+    /// Whether the path is a pattern.
+    pub(super) fn is_glob(&self) -> bool {
+        self.path.contains(['*', '?', '['])
+    }
+
     fn check(&self) -> Result<(), OptionError> {
         if self.follow && (self.format == FileFormat::Parquet || self.compression != Compression::None) {
             let error = Error::job(format!("'{}' cannot be followed: only plain CSV and JSON files grow by lines", self.path));

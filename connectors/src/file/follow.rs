@@ -9,6 +9,7 @@
 
 use super::input::{read_error, too_short};
 use super::new_files::NewFiles;
+use super::paths::folder_of;
 use super::rotation::{find_file, find_inode, newer_rotations};
 use crate::format::window::{ByteInput, Chunk};
 use crate::mark::{Held, Mark, Seen, identity};
@@ -190,11 +191,6 @@ fn open_named(path: &Path) -> Result<Option<File>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(read_error(path, &error)),
     }
-}
-
-/// The folder that a file is in.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl ByteInput for FollowInput {

@@ -43,6 +43,7 @@ mod new_files;
 mod parquet_read;
 mod parquet_write;
 mod part;
+mod paths;
 mod pool;
 mod published;
 mod resume;

@@ -1,7 +1,7 @@
 //! Files of a pattern that appear while it is followed: splits do not come into being while a job runs, so they are named in a
 //! warning.
 
-use super::source::files_like;
+use super::paths::files_like;
 use egret_core::metrics::Counters;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

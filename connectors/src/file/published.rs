@@ -5,7 +5,8 @@
 //! what it says is done, so it never says too little; it does not grow. Of parts it says of each that it is published, just before
 //! that is done, so one that was never published is not taken for one that was taken away.
 
-use super::commit::{folder_of, name_of, rename, sync_folder};
+use super::commit::{name_of, rename, sync_folder};
+use super::paths::folder_of;
 use crate::io_error::io_error;
 use egret_core::{Error, Result, SinkAttempt};
 use serde::{Deserialize, Serialize};

@@ -4,17 +4,19 @@
 //! followed file that is neither, [`FollowInput`](super::follow::FollowInput) finishes what became of it in its folder and goes on
 //! with the file that has its name now. Anything else would lose rows, or read them twice, and is refused.
 
-use super::config::{Compression, FileFormat};
-use super::follow::folder_of;
+use super::config::{Compression, FileFormat, FileSourceConfig};
 use super::input::{decoder, open_file, read_error};
+use super::paths::folder_of;
 use super::rotation::find_file;
-use super::source::FileSource;
 use crate::format::text_reader::Position;
 use crate::mark::{Held, Mark, Seen};
-use egret_core::{Error, RestoredSplit, Result, Source, Split, SplitStart, lost_split};
+use egret_core::{Error, RestoredSplit, Result, Split, SplitStart, lost_split};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
+
+/// Says which files there are.
+type List<'a> = &'a dyn Fn() -> Result<Vec<Split>>;
 
 /// A split of the checkpoint.
 struct Known<'a> {
@@ -31,15 +33,19 @@ enum Fate {
     Differs(Held),
 }
 
-pub(super) fn resume(source: &FileSource, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
-    let splits = splits_there(source, restored)?;
+/// Puts each position to its file; `list` says which files there are.
+///
+/// # Errors
+/// The file of a position is lost, or is not what it was.
+pub(super) fn resume(config: &FileSourceConfig, list: List<'_>, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
+    let splits = splits_there(config, list, restored)?;
     let mut starts: Vec<Option<SplitStart>> = vec![None; splits.len()];
     let mut homeless = Vec::new();
     for restored in restored {
         let known = Known { restored, position: Position::decode(&restored.position)? };
         match splits.iter().position(|split| split.id == restored.id) {
             None => homeless.push((known, None)),
-            Some(place) => match fate(source, Path::new(&restored.id), &known)? {
+            Some(place) => match fate(config, Path::new(&restored.id), &known)? {
                 Fate::Same { ended } => starts[place] = Some(start(&splits[place], &known, ended)),
                 Fate::Differs(held) => homeless.push((known, Some((place, held)))),
             },
@@ -47,14 +53,14 @@ pub(super) fn resume(source: &FileSource, restored: &[RestoredSplit]) -> Result<
     }
     let mut gone = Vec::new();
     for (known, place) in homeless {
-        match find_renamed(source, &splits, &starts, &known)? {
+        match find_renamed(config, &splits, &starts, &known)? {
             Some((place, ended)) => starts[place] = Some(start(&splits[place], &known, ended)),
             None => gone.push((known, place)),
         }
     }
     for (known, place) in gone {
         let place = place.filter(|(place, _)| starts[*place].is_none());
-        if let Some(place) = without_file(source, &known, place)? {
+        if let Some(place) = without_file(config, &known, place)? {
             starts[place] = Some(start(&splits[place], &known, false));
         }
     }
@@ -62,12 +68,12 @@ pub(super) fn resume(source: &FileSource, restored: &[RestoredSplit]) -> Result<
 }
 
 /// The splits; that of a log whose name nothing has just now, too: it may have been rotated.
-fn splits_there(source: &FileSource, restored: &[RestoredSplit]) -> Result<Vec<Split>> {
-    let id = &source.config.path;
-    if source.config.follow && !Path::new(id).exists() && restored.iter().any(|of| of.id == *id) {
+fn splits_there(config: &FileSourceConfig, list: List<'_>, restored: &[RestoredSplit]) -> Result<Vec<Split>> {
+    let id = &config.path;
+    if config.follow && !Path::new(id).exists() && restored.iter().any(|of| of.id == *id) {
         return Ok(vec![Split { id: id.clone() }]);
     }
-    source.splits()
+    list()
 }
 
 fn start(split: &Split, known: &Known<'_>, ended: bool) -> SplitStart {
@@ -76,7 +82,7 @@ fn start(split: &Split, known: &Known<'_>, ended: bool) -> SplitStart {
 
 /// Which of the files that are listed and have no position yet is the one that is looked for.
 fn find_renamed(
-    source: &FileSource,
+    config: &FileSourceConfig,
     splits: &[Split],
     starts: &[Option<SplitStart>],
     known: &Known<'_>,
@@ -87,7 +93,7 @@ fn find_renamed(
         let is_on_disk = || std::fs::metadata(path).is_ok_and(|metadata| mark.is_on_disk(&metadata));
         if split.id != known.restored.id
             && (mark.is_telling() || is_on_disk())
-            && let Fate::Same { ended } = fate(source, path, known)?
+            && let Fate::Same { ended } = fate(config, path, known)?
         {
             return Ok(Some((place, ended)));
         }
@@ -96,19 +102,19 @@ fn find_renamed(
 }
 
 /// What becomes of a position whose file is not among those listed; the place is that of another file with its name.
-fn without_file(source: &FileSource, known: &Known<'_>, place: Option<(usize, Held)>) -> Result<Option<usize>> {
+fn without_file(config: &FileSourceConfig, known: &Known<'_>, place: Option<(usize, Held)>) -> Result<Option<usize>> {
     let (path, mark) = (Path::new(&known.restored.id), known.position.mark.clone().unwrap_or_default());
     match place {
         Some((place, held)) => {
             let failed = |error| read_error(path, &error);
-            if source.config.follow && find_file(folder_of(path), &mark, None).map_err(failed)?.is_some() {
+            if config.follow && find_file(folder_of(path), &mark, None).map_err(failed)?.is_some() {
                 return Ok(Some(place));
             }
-            Err(refusal(source, path, &mark, held, known.restored.ended))
+            Err(refusal(config, path, &mark, held, known.restored.ended))
         }
         None if known.restored.ended => Ok(None),
         // Whoever removes a log that has been read to its end loses nothing.
-        None if source.config.follow && source.is_glob() && known.position.offset == mark.length => {
+        None if config.follow && config.is_glob() && known.position.offset == mark.length => {
             tracing::warn!(
                 "{} was removed; it had been read to its end ({} bytes) at the checkpoint",
                 path.display(),
@@ -120,9 +126,9 @@ fn without_file(source: &FileSource, known: &Known<'_>, place: Option<(usize, He
     }
 }
 
-fn refusal(source: &FileSource, path: &Path, mark: &Mark, held: Held, ended: bool) -> Error {
+fn refusal(config: &FileSourceConfig, path: &Path, mark: &Mark, held: Held, ended: bool) -> Error {
     let error = mark.refusal(path, held);
-    match (source.config.follow, ended) {
+    match (config.follow, ended) {
         (true, _) => error.help(
             "if it was rotated, put the old file, uncompressed and under any name, into its folder: it is read to its end first; else start the job afresh with another checkpoint folder",
         ),
@@ -134,7 +140,7 @@ fn refusal(source: &FileSource, path: &Path, mark: &Mark, held: Held, ended: boo
 }
 
 /// Whether a file is the one of a position.
-fn fate(source: &FileSource, path: &Path, known: &Known<'_>) -> Result<Fate> {
+fn fate(config: &FileSourceConfig, path: &Path, known: &Known<'_>) -> Result<Fate> {
     let (position, ended) = (&known.position, known.restored.ended);
     // Of an input of which nothing can be said (a pipe), nothing is compared.
     let Some(mark) = &position.mark else { return Ok(Fate::Same { ended }) };
@@ -146,12 +152,12 @@ fn fate(source: &FileSource, path: &Path, known: &Known<'_>) -> Result<Fate> {
     if !file.metadata().map_err(failed)?.is_file() {
         return Ok(Fate::Same { ended });
     }
-    if source.config.format == FileFormat::Parquet {
+    if config.format == FileFormat::Parquet {
         let is_same = Mark::of_whole(&file).map_err(failed)?.is_whole_of(mark);
         return Ok(if is_same { Fate::Same { ended } } else { Fate::Differs(Held::Other) });
     }
     let length = file.metadata().map_err(failed)?.len();
-    let (held, grown) = match source.config.compression {
+    let (held, grown) = match config.compression {
         Compression::None => (mark.held_by(&file).map_err(failed)?, length > mark.read),
         packed => packed_fate(path, packed, mark, ended && length != mark.length)?,
     };
@@ -159,7 +165,7 @@ fn fate(source: &FileSource, path: &Path, known: &Known<'_>) -> Result<Fate> {
         return Ok(Fate::Differs(held));
     }
     let is_whole = position.offset < mark.read || mark.ends_line();
-    match (ended || position.offset == mark.read) && grown && !source.config.follow && !is_whole {
+    match (ended || position.offset == mark.read) && grown && !config.follow && !is_whole {
         true => Err(grown_in_a_line(path)),
         false => Ok(Fate::Same { ended: ended && !grown }),
     }

@@ -1,6 +1,6 @@
 //! Where the files of a log that is rotated are.
 
-use super::follow::folder_of;
+use super::paths::folder_of;
 use crate::mark::{Held, Mark, identity};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};

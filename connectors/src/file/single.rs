@@ -7,12 +7,11 @@
 //! A Parquet file cannot be added to: a job with checkpoints keeps its rows ([`KeptRows`]), and the file appears when the input is
 //! at its end.
 
-use super::commit::{
-    Commit, Leftover, Names, create_folder, folder_of, name_of, names, remove, rename, rename_written, sync_folder,
-};
+use super::commit::{Commit, Leftover, Names, create_folder, name_of, names, remove, rename, rename_written, sync_folder};
 use super::config::{Compression, FileFormat, FileSinkConfig};
 use super::kept::{Kept, KeptRows};
 use super::part::Part;
+use super::paths::folder_of;
 use super::published::Published;
 use crate::io_error::io_error;
 use arrow::datatypes::SchemaRef;

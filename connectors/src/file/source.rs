@@ -5,16 +5,18 @@ use super::follow::FollowInput;
 use super::input::{PackedInput, PlainInput, read_error};
 use super::new_files::NewFiles;
 use super::parquet_read::ParquetReader;
-use crate::format::BadRows;
+use super::paths::{below, files_like, glob_folder, is_like};
+use super::resume::resume;
 use crate::format::bad_rows::BadRowHandler;
 use crate::format::column::check_types;
-use crate::format::text_reader::{TextFormat, TextReader, TextReaderConfig};
+use crate::format::text_reader::{TextReader, TextReaderConfig};
 use crate::format::window::ByteInput;
+use crate::format::{BadRows, TextFormat};
 use egret_core::metrics::Counters;
-use egret_core::place::{Access, PathTest, Place, real_path};
+use egret_core::place::{Access, Place};
 use egret_core::{Error, RestoredSplit, Result, Source, SourceReader, Split, SplitStart, StreamSchema, suggest};
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The folder that bad rows go to unless another place is named.
@@ -38,7 +40,7 @@ const DEAD_LETTERS: &str = "out";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FileSource {
-    pub(super) config: FileSourceConfig,
+    config: FileSourceConfig,
     schema: StreamSchema,
     /// Of a glob that is followed.
     new_files: Option<Arc<NewFiles>>,
@@ -51,20 +53,16 @@ impl FileSource {
     /// A column has a type that files cannot be read as.
     pub fn new(config: FileSourceConfig, schema: StreamSchema) -> Result<Self> {
         check_types(&schema)?;
-        let is_glob = config.path.contains(['*', '?', '[']);
+        let is_glob = config.is_glob();
         let new_files =
             (is_glob && config.follow && !Path::new(&config.path).exists()).then(|| Arc::new(NewFiles::new(&config.path)));
         Ok(Self { config, schema, new_files })
     }
 
-    pub(super) fn is_glob(&self) -> bool {
-        self.config.path.contains(['*', '?', '['])
-    }
-
     /// The files there are, in order of name.
     fn paths(&self) -> Result<Vec<PathBuf>> {
         let path = &self.config.path;
-        if !self.is_glob() || Path::new(path).exists() {
+        if !self.config.is_glob() || Path::new(path).exists() {
             return self.single_path().map(|path| vec![path]);
         }
         let paths = files_like(path)?;
@@ -96,7 +94,7 @@ impl FileSource {
     /// Where the bad rows of a file go. By default the file's folders are in it: files of one name in two folders are told apart.
     fn dead_letter_path(&self, path: &Path) -> PathBuf {
         let (folder, inside) = match &self.config.dead_letter_path {
-            Some(file) if !self.is_glob() => return file.clone(),
+            Some(file) if !self.config.is_glob() => return file.clone(),
             Some(folder) => (folder.as_path(), path.strip_prefix(glob_folder(&self.config.path)).unwrap_or(path)),
             None => (Path::new(DEAD_LETTERS), path),
         };
@@ -126,42 +124,6 @@ impl FileSource {
             packed => Box::new(PackedInput::open(path, packed)?),
         })
     }
-}
-
-/// The files that a pattern finds, in order of name.
-pub(super) fn files_like(pattern: &str) -> Result<Vec<PathBuf>> {
-    let found = glob::glob(pattern).map_err(|error| Error::job(format!("'{pattern}' is not a pattern for paths: {error}")))?;
-    let mut paths = Vec::new();
-    for path in found {
-        let path = path.map_err(|error| read_error(error.path(), error.error()))?;
-        if !path.is_dir() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// A path below a folder: what leads out of that is left away.
-fn below(folder: &Path, path: &Path) -> PathBuf {
-    let parts = path.components().filter(|part| matches!(part, Component::Normal(_)));
-    folder.components().chain(parts).collect()
-}
-
-/// The folders of a glob before its first wildcard.
-fn glob_folder(pattern: &str) -> PathBuf {
-    let parts = Path::new(pattern).components();
-    parts.take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect()
-}
-
-/// Whether a path is one that a glob means, however that is spelled.
-fn is_like(pattern: &str) -> Option<PathTest> {
-    let folder = glob_folder(pattern);
-    let rest: PathBuf = Path::new(pattern).components().skip(folder.components().count()).collect();
-    let real = Path::new(&glob::Pattern::escape(&real_path(&folder).to_string_lossy())).join(rest);
-    let pattern = glob::Pattern::new(&real.to_string_lossy()).ok()?;
-    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
-    Some(Arc::new(move |path| pattern.matches_path_with(path, options)))
 }
 
 /// The error for a file that does not exist; suggests one of nearly the same name.
@@ -196,7 +158,7 @@ impl Source for FileSource {
     }
 
     fn resume(&self, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {
-        super::resume::resume(self, restored)
+        resume(&self.config, &|| self.splits(), restored)
     }
 
     fn open(&self, split: &Split, columns: &[usize], counters: &Arc<Counters>) -> Result<Box<dyn SourceReader>> {
@@ -235,11 +197,11 @@ impl Source for FileSource {
         let files = self.paths().unwrap_or_default();
         let letters = |file: &PathBuf| Place::new(self.dead_letter_path(file), Access::Append).of_part("the bad rows");
         let letters: Vec<Place> = match self.config.bad_rows {
-            BadRows::DeadLetter if files.is_empty() && !self.is_glob() => vec![letters(&PathBuf::from(&self.config.path))],
+            BadRows::DeadLetter if files.is_empty() && !self.config.is_glob() => vec![letters(&PathBuf::from(&self.config.path))],
             BadRows::DeadLetter => files.iter().map(letters).collect(),
             _ => Vec::new(),
         };
-        let pattern = self.is_glob().then(|| is_like(&self.config.path)).flatten();
+        let pattern = self.config.is_glob().then(|| is_like(&self.config.path)).flatten();
         let pattern = pattern.map(|test| Place::new(&self.config.path, Access::ReadLike(test)));
         let files = files.into_iter().map(|file| Place::new(file, Access::Read));
         pattern.into_iter().chain(files).chain(letters).collect()
@@ -260,7 +222,7 @@ impl Source for FileSource {
             BadRows::DeadLetter => "), bad rows go to ",
         };
         if *bad_rows == BadRows::DeadLetter {
-            text += &match (&self.config.dead_letter_path, self.is_glob()) {
+            text += &match (&self.config.dead_letter_path, self.config.is_glob()) {
                 (None, true) => format!("{}/", below(Path::new(DEAD_LETTERS), &glob_folder(path)).display()),
                 (Some(folder), true) => format!("{}/", folder.display()),
                 (_, false) => self.dead_letter_path(Path::new(path)).display().to_string(),

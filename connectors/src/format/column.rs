@@ -11,12 +11,15 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use egret_core::{Error, Result, StreamSchema};
 use std::sync::Arc;
 
-/// What is wrong with a row: the column and the value if they are known, and the reason.
+/// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) column: Option<String>,
-    pub(crate) value: Option<String>,
-    pub(crate) reason: String,
+pub struct Fault {
+    /// The column, if it is known.
+    pub column: Option<String>,
+    /// What stands there, if that is known, cut to a length that can be shown.
+    pub value: Option<String>,
+    /// What is wrong.
+    pub reason: String,
 }
 
 /// Faults are rare; a box keeps the result of good rows small.
@@ -24,14 +27,21 @@ pub(crate) type RowResult<T = ()> = Result<T, Box<Fault>>;
 
 impl Fault {
     /// The row as a whole is wrong.
-    pub(crate) fn row(reason: impl Into<String>) -> Box<Self> {
+    pub fn row(reason: impl Into<String>) -> Box<Self> {
         Box::new(Self { column: None, value: None, reason: reason.into() })
     }
 
     /// A value is wrong.
-    pub(crate) fn value(column: &str, value: &[u8], reason: impl Into<String>) -> Box<Self> {
+    pub fn value(column: &str, value: &[u8], reason: impl Into<String>) -> Box<Self> {
         Box::new(Self { column: Some(column.to_owned()), value: Some(cut(value)), reason: reason.into() })
     }
+}
+
+/// The fault of a row whose byte at a place is not UTF-8.
+pub(crate) fn not_utf8(row: &[u8], at: usize) -> Box<Fault> {
+    let around = &row[at.saturating_sub(20)..row.len().min(at + 20)];
+    let reason = format!("the byte 0x{:02X} at position {} of the row is not UTF-8", row[at], at + 1);
+    Box::new(Fault { column: None, value: Some(cut(around)), reason })
 }
 
 /// At most 60 characters of a value, for messages.
@@ -262,11 +272,11 @@ fn parse_bool(text: &[u8]) -> Option<bool> {
     }
 }
 
-/// All columns that a reader gives.
+/// Columns that are being filled, as decoders do it.
 ///
 /// # Contract
 /// For each row: at most one push on each column, then `commit_row` or `rollback_row`.
-pub(crate) struct Columns {
+pub struct Columns {
     schema: SchemaRef,
     pub(crate) columns: Vec<Column>,
     rows: usize,
@@ -278,7 +288,7 @@ impl Columns {
     ///
     /// # Errors
     /// Text cannot become one of the types.
-    pub(crate) fn new(schema: &StreamSchema, unit: TimestampUnit) -> Result<Self> {
+    pub fn new(schema: &StreamSchema, unit: TimestampUnit) -> Result<Self> {
         let columns = schema.arrow().fields().iter().enumerate().map(|(index, field)| {
             let values = Values::new(field.data_type()).ok_or_else(|| unsupported(field.name(), field.data_type()))?;
             let nullable = field.is_nullable() && schema.event_time() != Some(index);
@@ -289,7 +299,7 @@ impl Columns {
 
     /// Complete rows so far.
     #[inline]
-    pub(crate) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.rows
     }
 
@@ -319,7 +329,10 @@ impl Columns {
     }
 
     /// The rows so far, and starts again.
-    pub(crate) fn take(&mut self) -> Result<RecordBatch> {
+    ///
+    /// # Errors
+    /// A decoder has broken the contract.
+    pub fn take(&mut self) -> Result<RecordBatch> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         let columns = self.columns.iter_mut().map(Column::take).collect::<Result<Vec<_>>>()?;
         self.rows = 0;

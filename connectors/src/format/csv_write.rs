@@ -40,6 +40,12 @@ impl CsvEncoder {
     /// # Errors
     /// A column has a type that has no text form.
     pub fn encode(&self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_each(rows, out, |out| out.push(b'\n'))
+    }
+
+    /// Adds the rows to `out`, and does something behind each.
+    #[inline]
+    pub(super) fn encode_each(&self, rows: &RecordBatch, out: &mut Vec<u8>, mut behind: impl FnMut(&mut Vec<u8>)) -> Result<()> {
         let options = FormatOptions::default();
         let columns = rows.columns().iter().map(|column| Cells::new(column, &options)).collect::<Result<Vec<_>>>()?;
         for row in 0..rows.num_rows() {
@@ -54,7 +60,7 @@ impl CsvEncoder {
             if out.len() == start {
                 out.extend_from_slice(b"\"\"");
             }
-            out.push(b'\n');
+            behind(out);
         }
         Ok(())
     }

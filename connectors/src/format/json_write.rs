@@ -48,6 +48,12 @@ impl JsonEncoder {
     /// # Errors
     /// A column has a type that JSON has no form for.
     pub fn encode(&self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_each(rows, out, |out| out.push(b'\n'))
+    }
+
+    /// Adds the rows to `out`, and does something behind each.
+    #[inline]
+    pub(super) fn encode_each(&self, rows: &RecordBatch, out: &mut Vec<u8>, mut behind: impl FnMut(&mut Vec<u8>)) -> Result<()> {
         let schema = rows.schema();
         let mut columns = Vec::with_capacity(rows.num_columns());
         for (field, column) in schema.fields().iter().zip(rows.columns()) {
@@ -61,7 +67,8 @@ impl JsonEncoder {
                 out.extend_from_slice(prefix);
                 column.write(row, out);
             }
-            out.extend_from_slice(b"}\n");
+            out.push(b'}');
+            behind(out);
         }
         Ok(())
     }

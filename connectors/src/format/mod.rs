@@ -1,4 +1,5 @@
-//! Text formats: CSV and JSON lines, read and written, whatever the bytes come from or go to.
+//! Text formats: CSV and JSON, read and written, whatever the bytes come from or go to: a stream of lines, or one message after the
+//! other ([`Decoder`], [`Encoder`]).
 //!
 //! Reading is one pass without a tree in between: bytes arrive in a `window`, are cut into records, and a record's
 //! values go straight into column buffers. A record that is not right is taken back out of the columns and reported with
@@ -11,6 +12,9 @@ pub(crate) mod column;
 pub(crate) mod csv_read;
 mod csv_write;
 mod dead_letters;
+pub(crate) mod decode;
+mod encode;
+pub(crate) mod frame;
 pub(crate) mod json_read;
 mod json_write;
 pub(crate) mod number;
@@ -19,7 +23,10 @@ pub(crate) mod timestamp;
 pub(crate) mod window;
 
 pub use bad_rows::BadRows;
+pub use column::{Columns, Fault};
 pub use csv_write::CsvEncoder;
+pub use decode::{Decoder, TextDecoder, TextFormat};
+pub use encode::{Encoder, Payloads, TextEncoder};
 pub use json_write::JsonEncoder;
 pub use timestamp::TimestampUnit;
 

@@ -2,9 +2,8 @@
 
 use super::bad_rows::BadRowHandler;
 use super::column::Columns;
-use super::csv_read::CsvParser;
 use super::dead_letters::LettersEnd;
-use super::json_read::JsonParser;
+use super::decode::{TextFormat, TextParser};
 use super::window::{ByteInput, Chunk, Framing, Next, Window};
 use super::{CsvConfig, TextConfig};
 use crate::mark::Mark;
@@ -43,13 +42,6 @@ impl RowLines {
         let run = self.runs.partition_point(|(first, _)| *first <= row);
         run.checked_sub(1).map_or(0, |run| self.runs[run].1 + (row - self.runs[run].0) as u64)
     }
-}
-
-/// The text formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TextFormat {
-    Json,
-    Csv,
 }
 
 /// Where a reader stands: version (one byte), then this as `postcard` writes it, integers as varints.
@@ -97,7 +89,7 @@ pub(crate) struct TextReaderConfig<'a> {
 pub(crate) struct TextReader {
     input: Box<dyn ByteInput>,
     window: Window,
-    parser: Parser,
+    parser: TextParser,
     columns: Columns,
     bad: BadRowHandler,
     /// The schema and the columns wanted, if the first record names the columns of the file.
@@ -109,11 +101,6 @@ pub(crate) struct TextReader {
     lines: RowLines,
     /// An error that comes after the rows before it.
     failed: Option<Error>,
-}
-
-enum Parser {
-    Json(JsonParser),
-    Csv(CsvParser),
 }
 
 /// What is to be done before the next row.
@@ -144,17 +131,10 @@ impl TextReader {
         let CsvConfig { header, delimiter, .. } = text.csv;
         let is_csv = format == TextFormat::Csv;
         let framing = if is_csv { Framing::Csv { delimiter } } else { Framing::Lines };
-        let parser = if is_csv {
-            let mut parser = CsvParser::new(&text.csv);
-            parser.set_positions(schema, columns);
-            Parser::Csv(parser)
-        } else {
-            Parser::Json(JsonParser::default())
-        };
         Ok(Self {
             input,
             window: Window::new(framing, text.line_bytes_max),
-            parser,
+            parser: TextParser::new(format, &text.csv, schema, columns),
             columns: Columns::new(&schema.project(columns)?, text.timestamp_unit)?,
             bad,
             header: (is_csv && header).then(|| (schema.clone(), columns.to_vec())),
@@ -247,7 +227,7 @@ impl TextReader {
                 }
             }
         };
-        if let (Parser::Csv(parser), Some((schema, columns))) = (&mut self.parser, &self.header) {
+        if let (TextParser::Csv(parser), Some((schema, columns))) = (&mut self.parser, &self.header) {
             parser.set_header(self.window.bytes(range), schema, columns)?;
         }
         Ok(None)
@@ -292,12 +272,12 @@ impl TextReader {
     fn parse_record(&mut self, range: std::ops::Range<usize>) -> Result<()> {
         let record = self.window.bytes(range);
         let parsed = match &mut self.parser {
-            Parser::Json(_) if record.first().is_none_or(u8::is_ascii_whitespace) && record.trim_ascii().is_empty() => {
+            TextParser::Json(_) if record.first().is_none_or(u8::is_ascii_whitespace) && record.trim_ascii().is_empty() => {
                 return Ok(());
             }
-            Parser::Csv(_) if record.is_empty() => return Ok(()),
-            Parser::Json(parser) => parser.parse(record, &mut self.columns),
-            Parser::Csv(parser) => parser.parse(record, &mut self.columns),
+            TextParser::Csv(_) if record.is_empty() => return Ok(()),
+            TextParser::Json(parser) => parser.parse(record, &mut self.columns),
+            TextParser::Csv(parser) => parser.parse(record, &mut self.columns),
         };
         match parsed {
             Ok(()) => {

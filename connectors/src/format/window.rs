@@ -3,8 +3,8 @@
 //! Bytes are read in blocks into one buffer; a record is a piece of it, never copied. UTF-8 is checked a block at a time.
 //! The buffer grows for a long line up to a bound; of a longer line only the beginning is kept, for the message.
 
-use super::column::{Fault, cut};
-use super::csv_read;
+use super::column::{Fault, not_utf8};
+use super::frame::{Frame, frame};
 use crate::mark::Mark;
 use egret_core::Result;
 use memchr::{memchr, memrchr};
@@ -69,17 +69,6 @@ pub(crate) enum Framing {
     Lines,
     /// At a line end that is not in quotes.
     Csv { delimiter: u8 },
-}
-
-/// Where the first record ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
-    /// Before `end`, after so many lines.
-    Record { end: usize, lines: u64 },
-    /// Behind the bytes there are.
-    Incomplete,
-    /// Nowhere: a quote is not closed.
-    Unclosed,
 }
 
 /// What comes next.
@@ -209,7 +198,7 @@ impl Window {
     fn next_in(&mut self, line_end: usize) -> Next {
         let frame = match self.framing {
             Framing::Lines => Frame::Record { end: line_end, lines: 1 },
-            Framing::Csv { delimiter } => csv_read::frame(&self.buffer[self.start..self.end], line_end, delimiter, self.ended),
+            Framing::Csv { delimiter } => frame(&self.buffer[self.start..self.end], line_end, delimiter, self.ended),
         };
         match frame {
             Frame::Record { end, lines } if lines == 1 || end <= self.record_bytes_max => self.take(end, lines),
@@ -241,7 +230,7 @@ impl Window {
             return Next::Bad(from..to, self.too_long());
         }
         if to > self.valid && !self.check_utf8(from, to) {
-            let fault = self.not_utf8(from, to);
+            let fault = not_utf8(&self.buffer[from..to], self.valid - from);
             self.valid = self.start;
             return Next::Bad(from..to, fault);
         }
@@ -270,13 +259,6 @@ impl Window {
             Err(error) => from + error.valid_up_to(),
         };
         self.valid >= to
-    }
-
-    fn not_utf8(&self, from: usize, to: usize) -> Box<Fault> {
-        let bad = self.valid;
-        let around = &self.buffer[from.max(bad.saturating_sub(20))..to.min(bad + 20)];
-        let reason = format!("the byte 0x{:02X} at position {} of the row is not UTF-8", self.buffer[bad], bad - from + 1);
-        Box::new(Fault { column: None, value: Some(cut(around)), reason })
     }
 
     fn too_long(&self) -> Box<Fault> {

@@ -1,8 +1,8 @@
 //! The transactions of one day, before they are put in the order of arrival.
 
-use super::profile::{Customer, Terminal};
+use super::people::{Customer, Terminal};
 use super::random::Random;
-use super::{DAY_MS, Transaction};
+use super::transaction::{DAY_MS, Transaction};
 
 /// Rows arrive up to this much after they happened.
 const DELAY_MAX_MS: i64 = 4_000;

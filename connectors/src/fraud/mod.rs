@@ -9,22 +9,25 @@
 //! The rows depend on the configuration alone. Memory holds the profiles and one day.
 
 mod day;
+mod people;
 mod profile;
 mod random;
 mod rows;
 mod scenario;
+mod transaction;
 
 pub use rows::RecordBatches;
+pub use transaction::Transaction;
 
 use day::Day;
 use profile::Bank;
 use random::Random;
 use scenario::Campaigns;
 use std::collections::VecDeque;
+use transaction::DAY_MS;
 
 /// The first day: 2024-03-01T00:00:00 UTC.
 const START_MS: i64 = 1_709_251_200_000;
-pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// How many transactions, of how many customers.
 #[derive(Clone, Debug)]
@@ -43,27 +46,6 @@ impl Default for FraudConfig {
     fn default() -> Self {
         Self { rows: 100_000, seed: 1, customers: None, start_ms: START_MS }
     }
-}
-
-/// A transaction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transaction {
-    /// Its number, in the order of arrival.
-    pub id: i64,
-    /// The card.
-    pub card: i64,
-    /// The device it was made with.
-    pub device: String,
-    /// The shop's terminal.
-    pub terminal: i64,
-    /// In the card's currency, with two decimals.
-    pub amount: f64,
-    /// The country of the terminal.
-    pub country: &'static str,
-    /// When, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// The scenario it is part of, if it is fraud.
-    pub scenario: Option<&'static str>,
 }
 
 /// Gives the transactions in the order in which they arrive: event time ascends but for a few seconds.

@@ -1,28 +1,12 @@
 //! Customers, terminals and devices, and how honest customers live.
 
 use super::day::{Day, cents};
+use super::people::{Customer, Terminal};
 use super::random::Random;
 
 /// Countries are bands of the plane.
 pub(super) const COUNTRIES: [&str; 5] = ["DE", "FR", "NL", "PL", "ES"];
 const PLANE: f64 = 100.0;
-
-pub(super) struct Terminal {
-    pub(super) number: i64,
-    pub(super) country: &'static str,
-    x: f64,
-    y: f64,
-}
-
-pub(super) struct Customer {
-    pub(super) card: i64,
-    pub(super) device: String,
-    pub(super) country: &'static str,
-    mean_amount: f64,
-    per_day: f64,
-    terminals: Vec<usize>,
-    away: Option<(i64, usize)>,
-}
 
 /// The bank's world.
 pub(super) struct Bank {

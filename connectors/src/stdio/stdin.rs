@@ -5,9 +5,9 @@
 
 use crate::format::bad_rows::BadRowHandler;
 use crate::format::column::check_types;
-use crate::format::text_reader::{TextFormat, TextReader, TextReaderConfig};
+use crate::format::text_reader::{TextReader, TextReaderConfig};
 use crate::format::window::{ByteInput, Chunk};
-use crate::format::{BadRows, TextConfig};
+use crate::format::{BadRows, TextConfig, TextFormat};
 use crate::io_error::io_error;
 use crate::options::{OptionError, Options};
 use egret_core::metrics::Counters;

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::format::TimestampUnit;
+use crate::format::frame::{Frame, frame};
 use crate::test_support::{Random, lines, schema};
+use memchr::memchr;
 
 /// A field as text, and whether it was quoted.
 type Field = (String, bool);
