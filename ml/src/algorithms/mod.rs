@@ -8,7 +8,8 @@ use egret_core::{Error, Result};
 
 /// The registry.
 pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
-    &logistic_regression::Registered, //
+    // In alphabetical order, as they are listed where a name is unknown.
+    &logistic_regression::Registered,
 ];
 
 /// The algorithm of a name, in upper or lower case.
