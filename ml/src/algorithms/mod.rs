@@ -1,5 +1,6 @@
 //! The algorithms there are, one file each.
 
+mod gaussian_nb;
 pub(crate) mod logistic_regression;
 
 use crate::algorithm::Algorithm;
@@ -9,6 +10,7 @@ use egret_core::{Error, Result};
 /// The registry.
 pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     // In alphabetical order, as they are listed where a name is unknown.
+    &gaussian_nb::Registered,
     &logistic_regression::Registered,
 ];
 

@@ -1,12 +1,13 @@
 //! The exact tier and the reference bands of the conformance data, which is in the folder `EGRET_SHARED`.
 
-use super::{labels, linear_config, model_of, option, read, rows_of};
+use super::{labels, linear_config, model_of, model_with, option, read, rows_labelled};
 use crate::ArgValue;
+use crate::answer::AnswerColumn;
 use crate::features::FeatureRows;
 use crate::labels::LabelRows;
 use crate::linear::{LinearConfig, LogisticRegression, Optimizer, OptimizerChoice};
 use crate::metrics::{Evaluation, MetricKind};
-use crate::{Learner, ModelSpec};
+use crate::{Answer, Learner, ModelSpec, Outputs};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
 use serde_json::Value;
@@ -47,8 +48,8 @@ fn table(csv: &str) -> RecordBatch {
             Err(_) => Arc::new(StringArray::from_iter_values(cells.iter().map(|row| row[index]))),
         }
     };
-    let labels = column(names.len() - 1).as_primitive::<Float64Type>().values().to_vec();
-    rows_of((0..names.len() - 1).map(|index| (names[index].to_owned(), column(index))).collect(), labels)
+    let last = names.len() - 1;
+    rows_labelled((0..last).map(|index| (names[index].to_owned(), column(index))).collect(), column(last))
 }
 
 struct Prequential {
@@ -138,6 +139,78 @@ fn learned<O: Optimizer>(
         assert_eq!(predictions.pop(), predictions.last().copied());
     }
     (predictions, learner.intercept(), learner.numeric_weights().to_vec())
+}
+
+#[test]
+fn exact_tier_of_gaussian_nb() {
+    for data in ["bananas", "breast_cancer"] {
+        let shared = shared();
+        let rows = table(&text(&shared.join("data/ml"), &format!("{data}.csv")));
+        let model = model_with("gaussian_nb", &rows, &[]);
+        let expected = text(&shared.join("conformance/ml/exact"), &format!("gnb__{data}.csv"));
+        let expected: Vec<Option<f64>> =
+            expected.lines().skip(1).map(|line| line.split_once(',').unwrap().1.parse().ok()).collect();
+        let (prequential, mut learner, answer) = (Prequential::new(&model, &rows), model.learner(), Answer::Score);
+        assert_eq!(
+            (prequential.features.len(), expected.iter().filter(|expected| expected.is_none()).count()),
+            (expected.len(), 1)
+        );
+        for (row, expected) in expected.into_iter().enumerate() {
+            let (one, mut prediction, mut score) =
+                (prequential.features.slice(row, row + 1), Vec::new(), AnswerColumn::new(&answer, 1));
+            learner.predict(one, &mut prediction);
+            score.extend(&answer, model.two_classes().unwrap(), learner.outputs(), &prediction, 1);
+            let found = score.finish().as_primitive::<Float64Type>().iter().next().unwrap();
+            let is_near = match (found, expected) {
+                (Some(found), Some(expected)) => (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                (found, expected) => found == expected,
+            };
+            assert!(is_near, "{data} row {row}: {found:?}, not {expected:?}");
+            learner.learn(one, labels(&prequential.labels, row, row + 1));
+        }
+    }
+}
+
+/// Accuracy and log loss of a model of classes, and how many rows had no prediction.
+fn measure_classes(model: &ModelSpec, rows: &RecordBatch) -> (f64, f64, usize) {
+    let (prequential, mut learner) = (Prequential::new(model, rows), model.learner());
+    let (mut hits, mut loss, mut none) = (0, 0.0, 0);
+    for row in 0..rows.num_rows() {
+        let (one, label) = (prequential.features.slice(row, row + 1), labels(&prequential.labels, row, row + 1));
+        let (mut prediction, name) = (Vec::new(), label.classes().get(0).unwrap());
+        learner.predict(one, &mut prediction);
+        let Outputs::Classes(names) = learner.outputs() else { panic!("{name} is a class") };
+        if names.is_empty() {
+            none += 1;
+        } else {
+            let best = (0..names.len()).fold(0, |best, at| if prediction[at] > prediction[best] { at } else { best });
+            hits += usize::from(names[best] == name);
+            let of_label = names.iter().position(|known| known == name).map_or(0.0, |at| prediction[at]);
+            loss -= of_label.clamp(1e-15, 1.0 - 1e-15).ln();
+        }
+        learner.learn(one, label);
+    }
+    let scored = (rows.num_rows() - none) as f64;
+    (hits as f64 / scored, loss / scored, none)
+}
+
+#[test]
+fn reference_bands_of_gaussian_nb() {
+    let shared = shared();
+    let reference: Value = serde_json::from_str(&text(&shared.join("conformance/ml"), "reference.json")).unwrap();
+    let all = reference["results"].as_array().unwrap().iter().filter(|result| result["algorithm"] == "gnb");
+    let mut compared = 0;
+    for result in all {
+        let data = result["data"].as_str().unwrap();
+        let rows = table(&text(&shared.join("data/ml"), &format!("{data}.csv")));
+        let (accuracy, loss, none) = measure_classes(&model_with("gaussian_nb", &rows, &[]), &rows);
+        let value = |metric: &str| result[metric].as_f64().unwrap();
+        assert!(accuracy >= value("accuracy") - 0.003, "{data}: accuracy {accuracy}, reference {}", value("accuracy"));
+        assert!(loss <= value("logloss") + 0.01, "{data}: log loss {loss}, reference {}", value("logloss"));
+        assert_eq!(none as f64, value("rows_without_prediction"), "{data}");
+        compared += 1;
+    }
+    assert_eq!(compared, 10, "two and more classes");
 }
 
 /// Algorithm, its options here, how much accuracy may be below the reference.

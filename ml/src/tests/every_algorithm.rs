@@ -158,7 +158,8 @@ fn the_state_of_another_model_is_refused() {
         let mut learner = model.learner();
         learner.learn(features.view(), labels(&all_labels, 0, 30));
         let mut scorer = learner.scorer();
-        scorer.apply(&learner.take_delta()).unwrap();
+        let delta = learner.take_delta();
+        scorer.apply(&delta).unwrap();
         let one = rows_labelled(
             vec![("a".into(), Arc::new(Float64Array::from(vec![1.0])) as ArrayRef)],
             Arc::new(BooleanArray::from(vec![true])),
@@ -167,7 +168,7 @@ fn the_state_of_another_model_is_refused() {
         let (mut narrow, mut narrow_scorer): (Box<dyn Learner>, Box<dyn Scorer>) = (other.learner(), other.learner().scorer());
         assert!(!narrow.load(&learner.save().unwrap()).unwrap_err().may_retry(), "{variant:?}");
         assert!(!narrow_scorer.load(&scorer.save().unwrap()).unwrap_err().may_retry(), "{variant:?}");
-        assert!(narrow_scorer.apply(&learner.take_delta()).is_err(), "{variant:?}");
+        assert!(narrow_scorer.apply(&delta).is_err(), "{variant:?}");
     }
 }
 

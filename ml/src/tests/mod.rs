@@ -8,6 +8,7 @@ mod hostile;
 mod job;
 mod law;
 mod measures;
+mod naive_bayes;
 mod options;
 mod random;
 mod simulation;

@@ -2,7 +2,7 @@
 
 use super::{linear_config, model_of, option, rows_of};
 use crate::linear::{Ftrl, OptimizerChoice};
-use crate::{ArgValue, FeatureColumn, FeatureKind, ModelSpec};
+use crate::{Answer, ArgValue, FeatureColumn, FeatureKind, ModelSpec};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use egret_core::{Error, StreamSchema};
 use std::sync::Arc;
@@ -50,6 +50,29 @@ fn mistakes_are_named_with_a_remedy() {
     assert!(refused(0, "logistic_regression", &[]).contains("not a BOOLEAN or a number"));
     assert!(refused(4, "logistic_regression", &[option("categorical", "amount")]).contains("which is Float64"));
     assert!(refused(4, "logistic_regression", &[option("l2", 100.0)]).contains("oscillate"));
+}
+
+#[test]
+fn mistakes_about_classes_are_named_with_a_remedy() {
+    assert!(refused(4, "gausian_nb", &[]).contains("did you mean 'gaussian_nb'?"));
+    assert!(refused(4, "tree", &[]).contains("the algorithms are gaussian_nb, logistic_regression"));
+    assert!(refused(4, "gaussian_nb", &[option("scale", false)]).contains("the options are categorical, max_categories"));
+    assert!(refused(4, "gaussian_nb", &[option("max_categories", 0.0)]).contains("max_categories goes from 1 up to"));
+    assert!(refused(0, "gaussian_nb", &[]).contains("which names no classes"));
+    let schema = StreamSchema::from_arrow(rows().schema(), Some(0)).unwrap();
+    let features = || vec![FeatureColumn::of(&schema, 1).unwrap()];
+    let new = |algorithm| ModelSpec::new("risk", &schema, features(), 3, Duration::ZERO, algorithm, &[]);
+    let message = new("logistic_regression").unwrap_err().to_string();
+    assert!(message.contains("logistic_regression learns two classes") && message.contains("country = 'fraud'"), "{message}");
+    let model = new("Gaussian_NB").unwrap();
+    let message = model.clone().with_evaluation(&["accuracy"], 10).unwrap_err().to_string();
+    assert!(message.contains("no metrics yet of a label that is Utf8"), "{message}");
+    assert!(model.evaluator_factory(&schema, 1, 3).err().unwrap().to_string().contains("no metrics yet"));
+    let scored = model.scored_schema().unwrap();
+    let message = model.scorer_factory(scored.clone(), &[Answer::Score]).err().unwrap().to_string();
+    assert!(message.contains("has classes and no score"), "{message}");
+    assert!(model.scorer_factory(scored.clone(), &[Answer::Probability("NL".into())]).is_ok());
+    assert!(model.scorer_factory(scored, &[Answer::Class]).is_err(), "a class is no DOUBLE");
 }
 
 #[test]
