@@ -71,6 +71,10 @@ impl Sink for MemorySink {
         Ok(Box::new(Writer { sink: self.clone(), pending: Vec::new() }))
     }
 
+    fn takes_weights(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         "in memory".into()
     }

@@ -34,4 +34,5 @@ mod sources;
 mod stops;
 mod testing;
 mod ties;
+mod weights;
 mod why;

@@ -1,5 +1,6 @@
 //! The unit of data: an Arrow record batch, which of its columns is event time, and whether it came late.
 
+use crate::weight::WEIGHT;
 use crate::{Error, EventTime, Result, StreamSchema};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -73,6 +74,12 @@ impl Batch {
     #[inline]
     pub fn event_times(&self) -> Option<&[i64]> {
         self.event_time.map(|column| micros(self.rows.column(column)))
+    }
+
+    /// How often each row is added, or taken back where that is negative; `None` if all rows are insertions: see [`crate::weight`].
+    pub fn weights(&self) -> Option<&[i64]> {
+        let column = self.rows.column_by_name(WEIGHT)?;
+        column.as_primitive_opt::<Int64Type>().map(|weights| weights.values().as_ref())
     }
 
     /// The watermark these rows were behind when they were read, or `None` if they are on time.

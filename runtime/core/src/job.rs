@@ -276,6 +276,7 @@ impl JobGraph {
     pub fn validate(&self) -> Result<()> {
         self.topological_order()?;
         self.check_senders()?;
+        self.check_weights()?;
         self.check_places(Vec::new())?;
         if self.graph.node_weights().all(|node| !matches!(node.kind, NodeKind::Sink(_))) {
             return Err(Error::job("the job has no output").help("add CREATE SINK and INSERT INTO, or Stream::sink"));
@@ -307,6 +308,34 @@ impl JobGraph {
                         self.describe_partitioning(*from, edge)
                     )));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that streams of changes are read only by those who know that rows are taken back, and that these pass it on.
+    fn check_weights(&self) -> Result<()> {
+        for (id, node) in self.nodes() {
+            let of_changes = |(from, edge): &(NodeId, &Edge)| {
+                self.node(*from).outputs.get(edge.port).is_some_and(|output| output.schema.weight().is_some())
+            };
+            let Some((from, _)) = self.inputs(id).into_iter().find(of_changes) else { continue };
+            let (takes, subject) = match &node.kind {
+                NodeKind::Source { .. } => continue,
+                NodeKind::Operator(factory) => (factory.takes_weights(), None),
+                NodeKind::Sink(sink) => (sink.takes_weights(), Some(Subject::Sink(node.name.to_string()))),
+            };
+            if !takes {
+                let error = Error::job(format!(
+                    "'{}' reads '{}', a stream of changes, and would take rows for there that are taken back",
+                    node.name,
+                    self.node(from).name
+                ))
+                .help("only filters, projections and unions take streams of changes so far");
+                return Err(subject.into_iter().fold(error, Error::about));
+            }
+            if node.outputs.first().is_some_and(|output| output.schema.weight().is_none()) {
+                return Err(Error::bug(format!("'{}' drops the weights of a stream of changes", node.name)));
             }
         }
         Ok(())

@@ -37,6 +37,7 @@ mod time;
 mod time_order;
 mod type_names;
 mod watermark;
+pub mod weight;
 
 pub use bad_rows::{BadRowRule, BadRows, Uncomputed};
 pub use batch::Batch;

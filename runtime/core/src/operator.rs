@@ -271,6 +271,11 @@ pub trait OperatorFactory: Send + Sync {
     /// printing somebody's tree for debugging, never of a place in a program.
     fn state_layouts(&self) -> Vec<StateLayout>;
 
+    /// Whether instances know that a row of a stream of changes may be taken back (see [`crate::weight`]), and pass its weight on.
+    fn takes_weights(&self) -> bool {
+        false
+    }
+
     /// The factory itself, for rewriters that look for one kind.
     fn as_any(&self) -> Option<&dyn Any> {
         None

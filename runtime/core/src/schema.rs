@@ -1,6 +1,7 @@
 //! What a stream's rows look like.
 
 use crate::row_place::{PLACE, PLACE_TYPE};
+use crate::weight::{WEIGHT, WEIGHT_TYPE};
 use crate::{Error, Result, Subject};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::fmt;
@@ -102,6 +103,12 @@ impl StreamSchema {
     pub fn place(&self) -> Option<usize> {
         let (column, field) = self.arrow.column_with_name(PLACE)?;
         (*field.data_type() == PLACE_TYPE).then_some(column)
+    }
+
+    /// The index of the column of weights, if this is a stream of changes: see [`crate::weight`].
+    pub fn weight(&self) -> Option<usize> {
+        let (column, field) = self.arrow.column_with_name(WEIGHT)?;
+        (*field.data_type() == WEIGHT_TYPE && !field.is_nullable()).then_some(column)
     }
 
     /// The columns without that of places, which nobody is shown.

@@ -43,6 +43,11 @@ pub trait Sink: Send + Sync {
         Vec::new()
     }
 
+    /// Whether it knows that a row of a stream of changes may be taken back: see [`crate::weight`].
+    fn takes_weights(&self) -> bool {
+        false
+    }
+
     /// Whether all rows go to one writer.
     fn wants_one_writer(&self) -> bool {
         false

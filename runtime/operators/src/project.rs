@@ -4,6 +4,7 @@
 use arrow::array::{BooleanArray, RecordBatch};
 use egret_core::expr::{Computed, Expression, compute, mask};
 use egret_core::row_place::PLACE;
+use egret_core::weight::WEIGHT;
 use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema, Uncomputed};
 use std::any::Any;
 use std::sync::Arc;
@@ -35,6 +36,10 @@ impl OperatorFactory for FilterFactory {
 
     fn state_layouts(&self) -> Vec<StateLayout> {
         Vec::new()
+    }
+
+    fn takes_weights(&self) -> bool {
+        true
     }
 
     fn may_refuse(&self) -> bool {
@@ -97,6 +102,10 @@ impl OperatorFactory for ProjectFactory {
         Vec::new()
     }
 
+    fn takes_weights(&self) -> bool {
+        self.output.weight().is_some()
+    }
+
     fn may_refuse(&self) -> bool {
         self.columns.iter().any(Expression::can_fail)
     }
@@ -105,7 +114,11 @@ impl OperatorFactory for ProjectFactory {
         if let Some(description) = &self.description {
             return vec![description.clone()];
         }
-        let columns = self.columns.iter().zip(self.output.arrow().fields()).filter(|(_, field)| field.name() != PLACE);
+        let columns = self
+            .columns
+            .iter()
+            .zip(self.output.arrow().fields())
+            .filter(|(_, field)| field.name() != PLACE && field.name() != WEIGHT);
         let texts: Vec<String> = columns
             .map(|(column, field)| {
                 let text = column.to_string();

@@ -27,6 +27,10 @@ impl OperatorFactory for UnionFactory {
         Vec::new()
     }
 
+    fn takes_weights(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> Vec<String> {
         vec!["rows of all inputs".into()]
     }

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Field;
 use egret_core::expr::{Expression, Planner, Scope};
 use egret_core::row::Row;
+use egret_core::weight::WEIGHT;
 use egret_core::{Result, StreamSchema};
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ impl Stream {
         self.forward(name, Arc::new(FilterFactory::new(condition)?), self.schema.clone())
     }
 
-    /// Computes columns: `select(&["card", "amount * 0.908 AS euros", "at"])`. A selected event time column stays event time.
+    /// Computes columns: `select(&["card", "amount * 0.908 AS euros", "at"])`. A selected event time column stays event
+    /// time, and the weights of a stream of changes are passed on.
     ///
     /// # Errors
     /// An expression does not parse or fit; a name is used twice.
@@ -67,9 +69,12 @@ impl Stream {
     /// A name is used twice.
     pub fn projection(
         &self,
-        columns: Vec<(String, Expression)>,
+        mut columns: Vec<(String, Expression)>,
         description: Option<String>,
     ) -> Result<(ProjectFactory, StreamSchema)> {
+        if self.schema.weight().is_some() && columns.iter().all(|(name, _)| name != WEIGHT) {
+            columns.push((WEIGHT.to_owned(), egret_core::expr::compile(WEIGHT, &self.schema)?));
+        }
         let time = self.schema.event_time().map(|column| self.schema.arrow().field(column).name().clone());
         let mut event_time = None;
         let mut fields = Vec::new();
