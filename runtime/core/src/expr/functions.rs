@@ -1,5 +1,6 @@
-//! The functions expressions may use: all of DataFusion's that are compiled in.
+//! The functions expressions may use: all of DataFusion's that are compiled in, and our own.
 
+use super::own;
 use super::padded::Padded;
 use datafusion_expr::{AggregateUDF, ScalarUDF};
 use std::collections::HashMap;
@@ -10,7 +11,8 @@ static SCALARS: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
         "lpad" | "rpad" => Arc::new(ScalarUDF::from(Padded(function))),
         _ => function,
     };
-    by_name(datafusion_functions::all_default_functions().into_iter().map(padded).collect(), |f| f.name(), |f| f.aliases())
+    let all = datafusion_functions::all_default_functions().into_iter().map(padded).chain(own::all());
+    by_name(all.collect(), |f| f.name(), |f| f.aliases())
 });
 
 static AGGREGATES: LazyLock<HashMap<String, Arc<AggregateUDF>>> =

@@ -16,6 +16,7 @@ mod guard;
 mod lengths;
 mod messages;
 mod node;
+mod own;
 mod padded;
 mod parts;
 mod physical;
