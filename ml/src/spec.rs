@@ -135,7 +135,7 @@ impl ModelSpec {
     ///
     /// # Errors
     /// There are none.
-    pub(crate) fn check_measurable(&self) -> Result<()> {
+    pub fn check_measurable(&self) -> Result<()> {
         match self.two_classes() {
             Some(_) => Ok(()),
             None => Err(Error::job(format!("there are no metrics yet of a label that is {}", self.label_type))
@@ -247,6 +247,11 @@ impl ModelSpec {
     /// only classes and their probabilities.
     pub fn two_classes(&self) -> Option<[&'static str; 2]> {
         two_classes(&self.label_type)
+    }
+
+    /// Whether its label can be nothing else than its [two classes](ModelSpec::two_classes).
+    pub fn has_two_classes(&self) -> bool {
+        self.target() == Target::Flag || self.label_type == DataType::Boolean
     }
 
     /// The learner's output: `version_time` and `delta`.

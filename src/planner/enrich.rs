@@ -8,6 +8,7 @@ use super::build::{Build, Relation};
 use super::names::{Diagnosed, consequence, object_name, quoted};
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value};
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest, walk};
+use egret_ml::Answer;
 use egret_operators::Stream;
 use std::ops::ControlFlow;
 
@@ -55,7 +56,10 @@ impl Build<'_> {
         let name = object_name(&function.name);
         match name.split_once('.') {
             Some((graph, answer)) if self.graphs.contains_key(graph) => Some(self.graph_lookup(graph, answer, function)),
-            None if self.models.contains_key(&name) => Some(model_lookup(name, function, rows)),
+            Some((model, answer)) if self.models.contains_key(model) => {
+                Some(self.model_lookup(model, Some(answer), function, rows))
+            }
+            None if self.models.contains_key(&name) => Some(self.model_lookup(&name, None, function, rows)),
             _ => None,
         }
     }
@@ -81,32 +85,90 @@ impl Build<'_> {
         Ok((Lookup::Graph { graph: graph.to_owned(), answer: answer.to_owned(), column }, row))
     }
 
+    /// `risk(row)`, `risk.class(row)`, `risk.probability(row, 'a class')`; the row may be left out.
+    fn model_lookup(
+        &self,
+        model: &str,
+        what: Option<&str>,
+        function: &Function,
+        rows: &[String],
+    ) -> Result<(Lookup, Option<Ident>), Diagnostic> {
+        let (row, mut arguments) = (rows.first().map_or("row", String::as_str), arguments(function));
+        let (answer, example) = match what {
+            None => (Answer::Score, format!("{model}({row})")),
+            Some("class") => (Answer::Class, format!("{model}.class({row})")),
+            Some("probability") => {
+                let example = format!("{model}.probability({row}, 'a class')");
+                let class = arguments.pop().and_then(|class| class_name(&class)).ok_or_else(|| {
+                    Diagnostic::error(format!("`{model}.probability` is that of a class")).help(format!("write `{example}`"))
+                })?;
+                (Answer::Probability(class), example)
+            }
+            Some(other) => {
+                return Err(Diagnostic::error(format!("the model `{model}` has no answer `{other}`"))
+                    .suggestion(suggest(other, ["class", "probability"]))
+                    .note(format!("it answers {model}({row}), class, probability")));
+            }
+        };
+        self.check_answer(model, &answer, row)?;
+        let row = match arguments.as_slice() {
+            [] => None,
+            [Expr::Identifier(row)] if rows.contains(&Name::normalise(row)) => Some(row.clone()),
+            _ => {
+                return Err(Diagnostic::error(format!("`{model}` scores a row")).help(format!("write `{example}`")));
+            }
+        };
+        Ok((Lookup::Model { model: model.to_owned(), answer }, row))
+    }
+
+    /// Whether a model can answer: it has a score if its label says what is true, and other classes if it does not.
+    fn check_answer(&self, model: &str, answer: &Answer, row: &str) -> Result<(), Diagnostic> {
+        let spec = &self.models[model].spec;
+        match (answer, spec.two_classes()) {
+            (Answer::Score, None) => Err(Diagnostic::error(format!("the model `{model}` has classes and no score"))
+                .help(format!("write `{model}.class({row})`, or `{model}.probability({row}, 'a class')`"))),
+            (Answer::Probability(class), Some(two)) if !two.contains(&class.as_str()) && spec.has_two_classes() => {
+                Err(Diagnostic::error(format!("the model `{model}` has no class `{class}`"))
+                    .help(format!("its classes are {} and {}", two[0], two[1])))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The relation's rows with these answers as columns; joins are added as needed.
     pub(super) fn enrich(&mut self, relation: &str, lookups: &[(Lookup, Span)]) -> Diagnosed<Stream> {
         if lookups.is_empty() {
             return Ok(self.known(relation).base.clone());
         }
         self.lookups.add(relation, lookups);
-        for (lookup, span) in lookups {
+        for (lookup, _) in lookups {
             // A join may have brought columns that are asked for later.
             if self.has_answer(relation, lookup) {
                 continue;
             }
             match lookup {
                 Lookup::Graph { graph, .. } => {
-                    let mut of_graph: Vec<(Lookup, Span)> = Vec::new();
-                    for (other, span) in lookups.iter().chain(self.lookups.known_of(relation)) {
-                        let is_same = matches!(other, Lookup::Graph { graph: its, .. } if its == graph);
-                        if is_same && !self.has_answer(relation, other) && !of_graph.iter().any(|(known, _)| known == other) {
-                            of_graph.push((other.clone(), *span));
-                        }
-                    }
-                    self.join_graph(relation, graph, &of_graph)?;
+                    let is_same = |other: &Lookup| matches!(other, Lookup::Graph { graph: its, .. } if its == graph);
+                    self.join_graph(relation, graph, &self.unanswered(relation, lookups, is_same))?;
                 }
-                Lookup::Score { model } => self.join_model(relation, model, *span)?,
+                Lookup::Model { model, .. } => {
+                    let is_same = |other: &Lookup| matches!(other, Lookup::Model { model: its, .. } if its == model);
+                    self.join_model(relation, model, &self.unanswered(relation, lookups, is_same))?;
+                }
             }
         }
         Ok(self.known(relation).enriched.clone())
+    }
+
+    /// The lookups in one graph or model, of these and of those known from the beginning, for which there is no column yet.
+    fn unanswered(&self, relation: &str, lookups: &[(Lookup, Span)], is_same: impl Fn(&Lookup) -> bool) -> Vec<(Lookup, Span)> {
+        let mut unanswered: Vec<(Lookup, Span)> = Vec::new();
+        for (other, span) in lookups.iter().chain(self.lookups.known_of(relation)) {
+            if is_same(other) && !self.has_answer(relation, other) && !unanswered.iter().any(|(known, _)| known == other) {
+                unanswered.push((other.clone(), *span));
+            }
+        }
+        unanswered
     }
 
     fn has_answer(&self, relation: &str, lookup: &Lookup) -> bool {
@@ -138,16 +200,15 @@ impl Build<'_> {
     }
 }
 
-fn model_lookup(model: String, function: &Function, rows: &[String]) -> Result<(Lookup, Option<Ident>), Diagnostic> {
-    let row = match arguments(function).as_slice() {
-        [] => None,
-        [Expr::Identifier(row)] if rows.contains(&Name::normalise(row)) => Some(row.clone()),
-        _ => {
-            return Err(Diagnostic::error(format!("`{model}` scores a row"))
-                .help(format!("write `{model}({})`", rows.first().map_or("row", String::as_str))));
-        }
-    };
-    Ok((Lookup::Score { model }, row))
+/// The name of a class that is written as a literal.
+fn class_name(class: &Expr) -> Option<String> {
+    let Expr::Value(value) = class else { return None };
+    match &value.value {
+        Value::SingleQuotedString(text) => Some(text.clone()),
+        Value::Number(digits, _) => Some(digits.clone()),
+        Value::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
 }
 
 fn arguments(function: &Function) -> Vec<Expr> {

@@ -5,7 +5,7 @@ use super::build::lookup::{Lookup, Rewritten};
 use super::build::{Build, Relation};
 use super::names::{Columns, Diagnosed, at, compile, from_error, keep};
 use super::places::{place_column, placed_by_number};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::Field;
 use egret_core::Subject;
 use egret_core::expr::Expression;
 use egret_core::job::{OutputPort, Parallelism, Partitioning};
@@ -82,8 +82,9 @@ impl Build<'_> {
         compile(&part.sql, &Columns { schema: stream.schema(), visible, qualifiers: vec![relation.to_owned()] })
     }
 
-    /// Adds the model's score to a relation's rows.
-    pub(super) fn join_model(&mut self, relation: &str, model: &str, span: Span) -> Diagnosed<()> {
+    /// Adds the answers of one model to a relation's rows.
+    pub(super) fn join_model(&mut self, relation: &str, model: &str, lookups: &[(Lookup, Span)]) -> Diagnosed<()> {
+        let span = lookups[0].1;
         let entry = &self.models[model];
         if entry.relation != relation {
             return Err(vec![
@@ -92,8 +93,8 @@ impl Build<'_> {
                     .label(entry.span, "defined here"),
             ]);
         }
-        let lookups: Vec<_> = entry.features.iter().flat_map(|feature| feature.lookups.clone()).collect();
-        self.enrich(relation, &lookups)?;
+        let of_features: Vec<_> = entry.features.iter().flat_map(|feature| feature.lookups.clone()).collect();
+        self.enrich(relation, &of_features)?;
         let entry = &self.models[model];
         let stream = self.catalog.get(relation).expect("it was there").enriched.clone();
         let width = stream.schema().arrow().fields().len();
@@ -106,19 +107,25 @@ impl Build<'_> {
         let with_features = stream.project(&format!("model {model}: features of rows"), columns).map_err(at(span))?;
         let indexes: Vec<usize> = (width..with_features.schema().arrow().fields().len()).collect();
         let uid = format!("{}: model {}", self.ids.of_relation(relation), id);
-        let scored = self.scored(model, &with_features, &indexes).map_err(at(span))?.uid(&uid);
+        let scored = self.scored(model, lookups, &with_features, &indexes).map_err(at(span))?.uid(&uid);
         let mut kept = all_columns(&scored)?;
         kept.drain(indexes[0]..=indexes[indexes.len() - 1]);
         let scored = scored.project(&format!("model {model}: scored"), kept).map_err(at(span))?;
+        self.lookups.joined(relation, model);
         self.set_enriched(relation, scored);
         Ok(())
     }
 
-    fn scored(&self, model: &str, rows: &Stream, features: &[usize]) -> egret_core::Result<Stream> {
+    fn scored(&self, model: &str, lookups: &[(Lookup, Span)], rows: &Stream, features: &[usize]) -> egret_core::Result<Stream> {
         let entry = &self.models[model];
-        let lookup = Lookup::Score { model: model.to_owned() };
-        let output = rows.schema().with_fields([Field::new(lookup.column(), DataType::Float64, true)])?;
-        let factory = entry.spec.at_columns(rows.schema(), features)?.scorer_factory(output.clone(), &[Answer::Score])?;
+        let answer = |lookup: &Lookup| match lookup {
+            Lookup::Model { answer, .. } => Some((lookup.column(), answer.clone())),
+            Lookup::Graph { .. } => None,
+        };
+        let (columns, answers): (Vec<String>, Vec<Answer>) = lookups.iter().filter_map(|(lookup, _)| answer(lookup)).unzip();
+        let fields = columns.iter().zip(&answers).map(|(column, answer)| Field::new(column, answer.data_type(), true));
+        let output = rows.schema().with_fields(fields)?;
+        let factory = entry.spec.at_columns(rows.schema(), features)?.scorer_factory(output.clone(), &answers)?;
         let inputs = [(rows, Partitioning::Forward), (&entry.updates, Partitioning::Broadcast)];
         let outputs = vec![OutputPort { name: None, schema: output }];
         self.job.operator(&format!("model {model}: score"), factory, &inputs, Parallelism::EveryWorker, outputs)
@@ -131,7 +138,8 @@ impl Build<'_> {
             return Ok(());
         }
         let relation = self.models[model].relation.clone();
-        let lookup = (Lookup::Score { model: model.to_owned() }, span);
+        self.models[model].spec.check_measurable().map_err(at(span))?;
+        let lookup = (Lookup::Model { model: model.to_owned(), answer: Answer::Score }, span);
         let lookups: Vec<_> = self.models[model].label.lookups.iter().cloned().chain([lookup.clone()]).collect();
         let stream = self.enrich(&relation, &lookups)?;
         let label = self.compile_on(&relation, &stream, &self.models[model].label)?;

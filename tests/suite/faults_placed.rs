@@ -95,6 +95,26 @@ fn errors_of_models_point_at_what_they_are_about() {
 }
 
 #[test]
+fn errors_of_models_of_classes_point_at_what_they_are_about() {
+    let of = |label: &str, args: &str, more: &str, asked: &str| {
+        format!(
+            "CREATE MODEL m ON ev FEATURES amount LABEL {label} DELAYED BY INTERVAL '1' HOUR USING gaussian_nb({args}) {more}; \
+             INSERT INTO o SELECT id, {asked} AS s FROM ev;"
+        )
+    };
+    check([
+        (of("kind", "max_categories => 0", "", "m.class(ev)"), "option 'max_categories'", "max_categories => 0"),
+        (of("kind", "", "EVALUATE accuracy", "m.class(ev)"), "no metrics yet of a label that is", "accuracy"),
+        (of("kind", "", "", "m(ev)"), "has classes and no score", "m(ev)"),
+        (of("kind", "", "", "m.clas(ev)"), "has no answer `clas`", "m.clas(ev)"),
+        (of("kind", "", "", "m.probability(ev)"), "is that of a class", "m.probability(ev)"),
+        (of("kind", "", "", "m.probability(ev, kind)"), "is that of a class", "m.probability(ev, kind)"),
+        (of("kind", "", "", "m.probability(id, 'x')"), "`m` scores a row", "m.probability(id, 'x')"),
+        (of("flag", "", "", "m.probability(ev, 'x')"), "has no class `x`", "m.probability(ev, 'x')"),
+    ]);
+}
+
+#[test]
 fn two_outputs_to_one_file_point_at_the_first() {
     let sink = |name: &str, path: &str| format!("CREATE SINK {name} WITH (connector = 'file', path = '{path}');");
     let insert = |name: &str| format!("INSERT INTO {name} SELECT id FROM ev;");

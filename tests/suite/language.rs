@@ -124,6 +124,61 @@ fn a_model_scores_rows_and_its_metrics_are_a_stream() {
 }
 
 #[test]
+fn a_model_of_several_classes_gives_the_class_and_probabilities() {
+    let model =
+        "CREATE MODEL place ON txn FEATURES amount, device LABEL country DELAYED BY INTERVAL '10' SECOND USING gaussian_nb();";
+    let rows = rows_of(&format!(
+        "{model} INSERT INTO out SELECT id, place.class(txn) AS class, round(place.probability(txn, 'FR'), 3) AS fr,
+           place.probability(txn, 'FR') + place.probability(txn, 'DE') AS both, place.probability(txn, 'XX') AS xx FROM txn;"
+    ));
+    // Nothing is known of the first row; of the second only that the first was in DE.
+    assert_eq!(
+        rows[..3],
+        [
+            "id=1 class=null fr=null both=null xx=null",
+            "id=2 class=DE fr=0.0 both=1.0 xx=0.0",
+            "id=3 class=DE fr=0.0 both=1.0 xx=0.0",
+        ]
+    );
+    assert!(rows[4].starts_with("id=5 class=DE fr=0."), "{rows:?}");
+    // In one statement or in two, in a pattern or a filter: one join, the same answers.
+    let classes = |statements: &str| rows_of(&format!("{model} {statements}"));
+    let alone = classes("INSERT INTO out SELECT id, place.class() AS class FROM txn;");
+    let two = classes(
+        "INSERT INTO out SELECT id, place.class(t) AS class FROM txn AS t WHERE place.class(t) IS NULL;
+         INSERT INTO out SELECT id, place.class(txn) AS class FROM txn WHERE place.probability(txn, 'FR') >= 0;",
+    );
+    assert_eq!(alone, two);
+    let pattern = classes(
+        "CREATE PATTERN p ON txn PARTITION BY card MATCH a -> b DEFINE a AS place.class(a) IS NULL
+           SELECT a.id AS first, b.id AS id, place.class(b) AS class;
+         INSERT INTO out SELECT id, class FROM p WHERE id = 2;",
+    );
+    assert_eq!(pattern, ["id=2 class=DE"]);
+}
+
+#[test]
+fn two_classes_have_a_score_whatever_learns() {
+    let rows = |algorithm: &str, select: &str| {
+        rows_of(&format!(
+            "CREATE MODEL risk ON txn FEATURES amount LABEL fraud DELAYED BY INTERVAL '10' SECOND USING {algorithm}() EVALUATE accuracy EVERY 2;
+             INSERT INTO out SELECT id, {select} FROM txn;"
+        ))
+    };
+    let pairs = "risk(txn) = risk.probability(txn, true) AS one, risk.probability(txn, 'false') + risk(txn) AS sum";
+    let bayes = rows("gaussian_nb", pairs);
+    assert_eq!(bayes[..2], ["id=1 one=null sum=null", "id=2 one=true sum=1.0"]);
+    assert_eq!(rows("logistic_regression", pairs)[0], "id=1 one=true sum=1.0");
+    assert_eq!(rows("logistic_regression", "risk.class(txn) AS class")[0], "id=1 class=true");
+    assert_eq!(rows("gaussian_nb", "risk.class(txn) AS class")[..2], ["id=1 class=null", "id=2 class=false"]);
+    let metrics = rows_of(
+        "CREATE MODEL risk ON txn FEATURES amount LABEL fraud DELAYED BY INTERVAL '10' SECOND USING gaussian_nb() EVALUATE accuracy EVERY 2;
+         INSERT INTO out SELECT rows, accuracy FROM risk.metrics;",
+    );
+    assert_eq!(metrics, ["rows=2 accuracy=1.0", "rows=4 accuracy=0.75", "rows=5 accuracy=0.8"]);
+}
+
+#[test]
 fn a_model_reads_a_graph_and_a_pattern_reads_both() {
     let lines = rows_of(
         "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '7' DAY COMPUTE components;

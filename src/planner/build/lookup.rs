@@ -1,6 +1,7 @@
 //! Lookups: calls such as `ring.size(card)` and `risk(big)`, which become columns of the rows they are about.
 
 use egret_dsl::{Span, Sql};
+use egret_ml::Answer;
 use std::collections::BTreeMap;
 
 /// A call that looks something up in a graph or a model.
@@ -8,8 +9,8 @@ use std::collections::BTreeMap;
 pub(crate) enum Lookup {
     /// The answer of a graph about the vertex in a column.
     Graph { graph: String, answer: String, column: String },
-    /// A model's score of the row.
-    Score { model: String },
+    /// What a model says of the row.
+    Model { model: String, answer: Answer },
 }
 
 impl Lookup {
@@ -17,7 +18,9 @@ impl Lookup {
     pub(crate) fn column(&self) -> String {
         match self {
             Self::Graph { graph, answer, column } => format!("__{graph}_{answer}_{column}"),
-            Self::Score { model } => format!("__{model}"),
+            Self::Model { model, answer: Answer::Score } => format!("__{model}"),
+            Self::Model { model, answer: Answer::Class } => format!("__{model}.class"),
+            Self::Model { model, answer: Answer::Probability(class) } => format!("__{model}.probability.{class}"),
         }
     }
 
@@ -25,7 +28,11 @@ impl Lookup {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Graph { graph, answer, column } => format!("{graph}.{answer}({{row.}}{column})"),
-            Self::Score { model } => format!("{model}({{row}})"),
+            Self::Model { model, answer: Answer::Score } => format!("{model}({{row}})"),
+            Self::Model { model, answer: Answer::Class } => format!("{model}.class({{row}})"),
+            Self::Model { model, answer: Answer::Probability(class) } => {
+                format!("{model}.probability({{row}}, '{}')", class.replace('\'', "''"))
+            }
         }
     }
 }
@@ -42,7 +49,7 @@ pub(crate) struct Lookups {
     /// The lookups of the program when it was planned before.
     known: BTreeMap<String, Vec<(Lookup, Span)>>,
     so_far: BTreeMap<String, Vec<(Lookup, Span)>>,
-    /// How many joins each pair of a relation and a graph has.
+    /// How many joins each pair of a relation and a graph or model has.
     joins: BTreeMap<(String, String), usize>,
 }
 
@@ -60,12 +67,12 @@ impl Lookups {
         self.known.get(relation).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// A graph was joined to a relation's rows.
-    pub(crate) fn joined(&mut self, relation: &str, graph: &str) {
-        *self.joins.entry((relation.to_owned(), graph.to_owned())).or_default() += 1;
+    /// A graph or a model was joined to a relation's rows.
+    pub(crate) fn joined(&mut self, relation: &str, name: &str) {
+        *self.joins.entry((relation.to_owned(), name.to_owned())).or_default() += 1;
     }
 
-    /// Whether a graph was joined to the rows of a relation twice, because a later statement asked for more.
+    /// Whether a graph or a model was joined to the rows of a relation twice, because a later statement asked for more.
     pub(crate) fn has_split_joins(&self) -> bool {
         self.joins.values().any(|joins| *joins > 1)
     }

@@ -145,10 +145,7 @@ impl Build<'_> {
                     Some(stream) => of_stream[stream].push((lookup.clone(), *span)),
                     None => {
                         wrong.push(Diagnostic::error("this does not say which event's").label(*span, "of which variable?").help(
-                            match lookup {
-                                Lookup::Score { model } => format!("write `{model}(variable)`"),
-                                Lookup::Graph { graph, answer, column } => format!("write `{graph}.{answer}(variable.{column})`"),
-                            },
+                            format!("write `{}`", lookup.shown().replace("{row.}", "variable.").replace("{row}", "variable")),
                         ))
                     }
                 }

@@ -204,3 +204,30 @@ fn what_is_measured_may_be_asked_more_often_and_of_what_was_counted() {
         ),
     ]);
 }
+
+#[test]
+fn a_model_of_classes_goes_on_with_what_it_counted() {
+    const TEXT: &str = "CREATE STREAM t AS SELECT id, amount, device, card, at FROM txn;
+        CREATE MODEL place ON t FEATURES amount, card = 9 AS nine LABEL device DELAYED BY INTERVAL '0' SECOND
+          USING gaussian_nb(max_categories => 10);
+        INSERT INTO out SELECT id, place.class(t) AS class FROM t;";
+    const SAME: &[&str] = &["id=1 class=null", "id=2 class=a", "id=3 class=a", "id=4 class=a", "id=5 class=b"];
+    let with = |name, after: String, expected| Change { name, after: after.leak(), before: TEXT, ..change(name, "", expected) };
+    let also = "class FROM t WHERE coalesce(place.probability(t, 'none'), 0) = 0";
+    check(&[
+        with("nothing", TEXT.to_owned(), Expected::Rows(SAME)),
+        with("how much it counts from here on", TEXT.replace("=> 10", "=> 20"), Expected::Rows(SAME)),
+        with("what else it is asked", TEXT.replace("class FROM t", also), Expected::Rows(SAME)),
+        with(
+            "the algorithm",
+            TEXT.replace("LABEL device", "LABEL device = 'a'")
+                .replace("gaussian_nb(max_categories => 10)", "logistic_regression()"),
+            Expected::Refused(&["'model place: learn': algorithm was 'gaussian_nb' and is now 'logistic_regression, sgd'"]),
+        ),
+        with(
+            "the type of the classes",
+            TEXT.replace("LABEL device", "LABEL device = 'a'"),
+            Expected::Refused(&["'model place: learn': classes was 'Utf8' and is now 'Boolean'"]),
+        ),
+    ]);
+}
