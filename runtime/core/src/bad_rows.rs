@@ -1,8 +1,8 @@
-//! Rows for which something cannot be computed: a sum that its type does not hold, a division by zero, a cast that fails.
+//! Bad rows: rows for which an expression cannot be computed, such as a sum that overflows its type, a division by zero or a
+//! failed cast.
 //!
-//! What becomes of them is up to the owner of the stream that a statement reads, as it is for rows that cannot be read. Operators find
-//! them ([`crate::expr::compute`]) and say of each what could not be computed ([`Uncomputed`]); [`Context::refuse`] does what was
-//! chosen.
+//! The owner of a stream chooses the policy for them, as for rows that cannot be read. Operators find bad rows
+//! ([`crate::expr::compute`]) and describe each of them ([`Uncomputed`]); [`Context::refuse`] applies the policy.
 //!
 //! [`Context::refuse`]: crate::Context::refuse
 
@@ -12,16 +12,16 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field};
 use std::sync::{Arc, LazyLock};
 
-/// The name of an operator's side output with what is written of its bad rows.
+/// The name of the side output to which an operator writes its bad rows.
 pub const LETTERS: &str = "bad rows";
 
-/// Remarks that an operator makes about single rows; the rest is only counted.
+/// How many remarks an operator makes about single rows; all further rows are only counted.
 pub(crate) const NOTED_MAX: u64 = 3;
 
-/// So many characters of a row are shown in messages.
+/// How many characters of a row messages show.
 const ROW_MAX: usize = 300;
 
-/// What becomes of bad rows: from the mildest to the strictest, which is what counts where several streams come together.
+/// What happens to bad rows, from the mildest policy to the strictest. Where several streams come together the strictest applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BadRows {
     /// The row is counted and left out.
@@ -33,33 +33,33 @@ pub enum BadRows {
     Fail,
 }
 
-/// What becomes of the bad rows of a node of the job graph.
+/// The policy for the bad rows of a node of the job graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BadRowRule {
-    /// What becomes of them.
+    /// The policy.
     pub policy: BadRows,
-    /// The stream whose owner chose that.
+    /// The stream whose owner chose the policy.
     pub stream: Option<Arc<str>>,
-    /// The statement that the node is of, for messages.
+    /// The statement that the node belongs to, for messages.
     pub statement: Arc<str>,
 }
 
 impl BadRowRule {
-    /// The stricter of two.
+    /// The stricter of two rules.
     #[must_use]
     pub fn or_stricter(&self, other: &Self) -> Self {
         if other.policy > self.policy { other.clone() } else { self.clone() }
     }
 }
 
-/// Something that could not be computed of a row.
+/// An expression that could not be computed for a row, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uncomputed {
-    /// What it belongs to, where its operator is about several things: `pattern a`.
+    /// The part that the expression belongs to, where its operator has several: `pattern a`.
     pub of: Option<String>,
     /// The expression, as it was written.
     pub expression: String,
-    /// The values that it reads: `amount = 'n/a'`.
+    /// The values that the expression reads: `amount = 'n/a'`.
     pub values: String,
     /// Why it could not be computed.
     pub reason: String,
@@ -68,7 +68,7 @@ pub struct Uncomputed {
 }
 
 impl Uncomputed {
-    /// Of an expression over some rows.
+    /// An expression that failed for row `row` of `rows`.
     pub fn new(expression: &Expression, rows: &RecordBatch, row: usize, reason: &str) -> Self {
         Self {
             of: None,
@@ -79,24 +79,24 @@ impl Uncomputed {
         }
     }
 
-    /// Of rows for which expressions could not be computed.
+    /// The faults of `expressions` over `rows`.
     pub fn of_faults(faults: &[Fault], expressions: &[&Expression], rows: &RecordBatch) -> Vec<Self> {
         faults.iter().map(|fault| Self::new(expressions[fault.expression], rows, fault.row, &fault.reason)).collect()
     }
 
-    /// The same, of a row as it came.
+    /// The same failure, with the row as the operator received it.
     #[must_use]
     pub fn with_row(self, rows: &RecordBatch, row: usize) -> Self {
         Self { row: show::json(rows, row), ..self }
     }
 
-    /// The same, as a part of something.
+    /// The same failure, of a part of the operator such as `pattern a`.
     #[must_use]
     pub fn of(self, of: impl Into<String>) -> Self {
         Self { of: Some(of.into()), ..self }
     }
 
-    /// The error of a job that ends with it.
+    /// The error with which the job ends if the policy says so.
     pub(crate) fn error(&self, rule: &BadRowRule) -> Error {
         let error = Error::data(format!("{} (row {})", self.text(), cut(&self.row)));
         let error = if rule.statement.is_empty() { error } else { error.context(rule.statement.to_string()) };
@@ -104,7 +104,7 @@ impl Uncomputed {
         error.help(format!("{}, or set bad_rows = 'skip' or 'dead_letter' {stream} to go on without such rows", self.remedy()))
     }
 
-    /// `cents + cents` cannot be computed where cents = 3: why.
+    /// As `cents + cents` cannot be computed where cents = 3: why.
     pub(crate) fn text(&self) -> String {
         let of = self.of.as_ref().map(|of| format!("{of}: ")).unwrap_or_default();
         let values = if self.values.is_empty() { String::new() } else { format!(" where {}", self.values) };
@@ -132,7 +132,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The columns of what is written of bad rows.
+/// The columns of the side output [`LETTERS`].
 pub fn letters_schema() -> &'static StreamSchema {
     static SCHEMA: LazyLock<StreamSchema> = LazyLock::new(|| {
         let text = |name: &str| Field::new(name, DataType::Utf8, false);
@@ -142,7 +142,7 @@ pub fn letters_schema() -> &'static StreamSchema {
     &SCHEMA
 }
 
-/// What is written of bad rows.
+/// The rows of the side output [`LETTERS`].
 pub(crate) fn letters(all: &[Uncomputed], rule: &BadRowRule, operator: &str) -> Result<Batch> {
     let column =
         |of: &dyn Fn(&Uncomputed) -> String| Arc::new(all.iter().map(|one| Some(of(one))).collect::<StringArray>()) as ArrayRef;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 /// # Contract
 /// * The columns are those of the stream's [`StreamSchema`].
 /// * Event time is a column of `Timestamp(Microsecond)` without nulls.
-/// * All rows of a batch are on time or all are late. Whether a row is late is decided once, where its split makes the
-///   watermark, row by row, from the input alone: so it does not depend on batching, parallelism or the speed of anything.
-///   A late batch carries that watermark; an operator that still wants the rows (allowed lateness) compares with it.
+/// * All rows of a batch are on time or all are late. Lateness is decided once and row by row, where a split makes its watermark,
+///   from the input alone: it does not depend on batching, parallelism or speed. A late batch carries that watermark; an operator
+///   that still accepts late rows (allowed lateness) compares with it.
 #[derive(Clone, Debug)]
 pub struct Batch {
     rows: RecordBatch,
@@ -34,7 +34,7 @@ impl Batch {
         Ok(Self::from_parts(rows, schema.event_time(), None))
     }
 
-    /// As [`Batch::new`], for callers that made the rows with the stream's own schema.
+    /// Like [`Batch::new`], without the checks: for callers that made the rows with the stream's own schema.
     pub fn from_parts(rows: RecordBatch, event_time: Option<usize>, late: Option<EventTime>) -> Self {
         debug_assert!(event_time.is_none_or(|column| column < rows.num_columns()));
         Self { rows, event_time, late }
@@ -46,7 +46,7 @@ impl Batch {
         &self.rows
     }
 
-    /// The rows, by value.
+    /// The rows, consuming the batch.
     #[inline]
     pub fn into_rows(self) -> RecordBatch {
         self.rows
@@ -88,7 +88,7 @@ impl Batch {
         self.late
     }
 
-    /// Bytes of memory that the rows occupy; slices count what they show, not what they share.
+    /// The memory that the rows occupy, in bytes; a slice counts only its own rows, not the shared buffers.
     pub fn size_bytes(&self) -> usize {
         self.rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
     }
@@ -111,7 +111,7 @@ impl Batch {
         Ok(Self { rows: filter_record_batch(&self.rows, mask)?, ..*self })
     }
 
-    /// Other rows of the same kind (late or on time), for operators that change columns one to one. Rows without event time
+    /// The same batch with other rows, late or on time as before: for operators that map rows one to one. Rows without event time
     /// are never late.
     #[must_use]
     pub fn with_rows(&self, rows: RecordBatch, event_time: Option<usize>) -> Self {
@@ -138,7 +138,7 @@ pub fn micros(column: &ArrayRef) -> &[i64] {
     column.as_primitive_opt::<Int64Type>().expect("event time is checked to be Timestamp(Microsecond) by StreamSchema").values()
 }
 
-/// Puts batches of one schema together.
+/// Concatenates batches of one schema.
 ///
 /// # Errors
 /// The schemas differ.
@@ -152,10 +152,10 @@ pub fn concat(batches: &[Batch]) -> Result<Option<Batch>> {
     Ok(Some(Batch { rows, event_time: first.event_time, late: first.late }))
 }
 
-/// Replaces the schema's metadata-free field list check by name lookups; a small helper for operators that add columns.
+/// Appends columns to the rows of a batch; `schema` is that of all columns.
 ///
 /// # Errors
-/// The lengths differ.
+/// The columns are not those of `schema`.
 pub fn append_columns(batch: &Batch, schema: &StreamSchema, columns: Vec<ArrayRef>) -> Result<Batch> {
     let all = batch.rows.columns().iter().cloned().chain(columns).collect();
     let rows = RecordBatch::try_new(Arc::clone(schema.arrow()), all)?;

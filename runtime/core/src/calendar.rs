@@ -1,4 +1,4 @@
-//! Days and times of the Gregorian calendar, and how Egret writes them: one home, for files, messages and the command line.
+//! Days and times of the Gregorian calendar, and how Egret prints them in files, messages and on the command line.
 
 /// A day, in microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -25,8 +25,8 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (year_of_era + era * 400 + i64::from(month <= 2), month as u32, day as u32)
 }
 
-/// Writes a time as `2023-11-14T22:14:00.000Z`, with six digits behind the point where three do not say it; returns false, and writes
-/// nothing, for years beyond 0..=9999.
+/// Writes a time as `2023-11-14T22:14:00.000Z`, with six decimal places if it is not whole milliseconds. Returns false, and
+/// writes nothing, for years outside 0..=9999.
 ///
 /// ```
 /// use egret_core::calendar::write_timestamp;
@@ -54,7 +54,7 @@ pub fn write_timestamp(micros: i64, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Writes a date as `2023-11-14`; returns false, and writes nothing, for years beyond 0..=9999.
+/// Writes a date as `2023-11-14`. Returns false, and writes nothing, for years outside 0..=9999.
 pub fn write_date(days: i32, out: &mut Vec<u8>) -> bool {
     let Some(text) = date_text(i64::from(days)) else { return false };
     out.extend_from_slice(&text);
@@ -71,7 +71,7 @@ fn date_text(days: i64) -> Option<[u8; 10]> {
     Some(text)
 }
 
-/// Fills a slot with the last digits of a number.
+/// Fills `slot` with the last decimal digits of a number.
 fn put(slot: &mut [u8], mut number: u32) {
     for byte in slot.iter_mut().rev() {
         *byte = b'0' + (number % 10) as u8;

@@ -1,4 +1,4 @@
-//! The clock on the wall, and time that passes, injected.
+//! Wall-clock time and elapsed time, injected.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Tells processing time.
+/// A source of processing time.
 pub trait Clock: Send + Sync + Debug {
-    /// Milliseconds since 1970. Somebody may set the clock, so it may go back, or forth by a day: not for intervals.
+    /// Milliseconds since 1970 on the wall clock. Somebody may set that clock, so it may jump in either direction: do not measure
+    /// intervals with it.
     fn now_ms(&self) -> i64;
 
-    /// The time since some moment: never goes back, whatever is done to the clock on the wall. For intervals.
+    /// The time since some fixed moment. It never goes back, even if the wall clock is set: use it for intervals.
     fn passed(&self) -> Duration;
 
     /// [`Clock::passed`] in milliseconds.
@@ -36,7 +37,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves when it is told to: for tests.
+/// A clock that moves only when told to: for tests.
 ///
 /// ```
 /// use egret_core::{Clock, ManualClock};
@@ -53,13 +54,13 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Sets the clock on the wall. As much time passes as it goes forth; when it goes back, none does.
+    /// Sets the wall clock. If it goes forward, as much time passes; if it goes back, none does.
     pub fn set_ms(&self, now_ms: i64) {
         let before = self.now_ms.swap(now_ms, Ordering::SeqCst);
         self.pass(Duration::from_millis(u64::try_from(now_ms.saturating_sub(before)).unwrap_or(0)));
     }
 
-    /// Lets time pass, on the wall too: there in whole milliseconds.
+    /// Lets time pass, also on the wall clock, which counts whole milliseconds.
     pub fn advance(&self, by: Duration) {
         self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
         self.pass(by);

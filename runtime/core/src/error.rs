@@ -1,4 +1,4 @@
-//! What can go wrong, sorted by who can mend it.
+//! What can go wrong, sorted by who can fix it.
 
 use crate::Subject;
 use std::fmt;
@@ -16,26 +16,27 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The job's text or its options are wrong, or what it names cannot be used and will not become so by itself (a folder that may not
-    /// be written, an output that was closed): the user mends it.
+    /// The job's text or options are wrong, or something it names cannot be used and will not become usable by itself (a folder
+    /// without write permission, an output that was closed): the user fixes it.
     #[error("{0}")]
     Job(Report),
-    /// A row is wrong: the user mends the data, or chooses a policy for bad rows.
+    /// A row is wrong: the user fixes the data, or chooses a policy for bad rows.
     #[error("{0}")]
     Data(Report),
     /// A disk, a file or a peer failed: trying again may help.
     #[error("{0}")]
     External(Report),
-    /// What was saved cannot be used: it is damaged, of another version, or of something else. The user decides: another copy, or to
-    /// start without it.
+    /// Saved state cannot be used: it is damaged, of another version, or of something else. The user decides: use another copy,
+    /// or start without it.
     #[error("{0}")]
     State(Report),
-    /// A belief of ours did not hold: a bug of Egret.
+    /// An invariant of Egret did not hold: a bug in Egret.
     #[error("{0}")]
     Bug(Report),
 }
 
-/// What an [`Error`] says: the cause, where it happened (outermost first), and what to do; and what it is about.
+/// The content of an [`Error`]: the cause, where it happened (outermost first), the remedy, and the parts of the statement it is
+/// about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     message: String,
@@ -59,7 +60,7 @@ impl Report {
         Self { message: message.into(), ..Self::default() }
     }
 
-    /// The places, and then the message.
+    /// The places, then the message.
     fn cause(&self) -> String {
         self.context.iter().rev().flat_map(|place| [place.as_str(), ": "]).chain([self.message.as_str()]).collect()
     }
@@ -81,13 +82,13 @@ impl Error {
         Self::External(Report::new(message))
     }
 
-    /// What was saved cannot be used, however often it is tried.
+    /// Saved state cannot be used; a retry does not help.
     pub fn state(message: impl Into<String>) -> Self {
         Self::State(Report::new(message))
     }
 
-    /// Something that the operating system refused: what lasts until somebody changes rights, names or mounts is the job's, all else
-    /// the outside world's.
+    /// An operation that the operating system refused. It is an error of the job if it lasts until somebody changes permissions,
+    /// names or mounts, else of the outside world.
     pub fn io(kind: std::io::ErrorKind, message: impl Into<String>) -> Self {
         if lasts(kind) { Self::job(message) } else { Self::external(message) }
     }
@@ -111,24 +112,24 @@ impl Error {
         self
     }
 
-    /// Says which part of a statement it is about. Of several, one in another, the innermost is said first.
+    /// Adds the part of a statement that the error is about. Of nested parts the innermost is added first.
     #[must_use]
     pub fn about(mut self, subject: Subject) -> Self {
         self.report_mut().subjects.push(subject);
         self
     }
 
-    /// What it is about, the innermost first: nothing, if nobody said so.
+    /// The parts of a statement that the error is about, the innermost first; empty if none was added.
     pub fn subjects(&self) -> &[Subject] {
         &self.report().subjects
     }
 
-    /// What went wrong and where, without what to do.
+    /// The message and where it happened, without the remedy.
     pub fn cause(&self) -> String {
         self.report().cause()
     }
 
-    /// What the reader can do, if that was said.
+    /// What the reader can do, if known.
     pub fn remedy(&self) -> Option<&str> {
         self.report().help.as_deref()
     }
@@ -179,7 +180,7 @@ impl From<datafusion_common::DataFusionError> for Error {
     }
 }
 
-/// What Arrow says of values, without the name of its kind of error.
+/// Arrow's message about values, without the name of its error variant.
 fn reason(error: &arrow::error::ArrowError) -> String {
     use arrow::error::ArrowError as A;
     match error {
@@ -198,7 +199,7 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// Whether to try again is of no use.
+/// Whether trying again is useless.
 fn lasts(kind: std::io::ErrorKind) -> bool {
     use std::io::ErrorKind as Kind;
     matches!(

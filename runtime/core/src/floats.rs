@@ -1,8 +1,8 @@
-//! The one order of floats, wherever they are compared, grouped or counted.
+//! The one order of floats, used wherever they are compared, grouped or counted.
 //!
 //! Minus zero and zero are one value. NaN is one value, equal to itself and greater than all others. So every comparison has an
-//! answer, `NOT x < y` is `x >= y`, and WHERE, `min` and `max`, keys and `count(DISTINCT ...)` agree; PostgreSQL and DuckDB have
-//! the same order. (Arrow's kernels use IEEE's total order, which tells the zeros apart and puts a NaN with a sign first.)
+//! answer, `NOT x < y` is `x >= y`, and WHERE, `min` and `max`, keys and `count(DISTINCT ...)` agree. PostgreSQL and DuckDB have
+//! the same order. (Arrow's kernels use IEEE's total order, which distinguishes the zeros and puts a negative NaN first.)
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type};
@@ -23,19 +23,19 @@ pub fn order(one: f64, other: f64) -> Ordering {
     one.partial_cmp(&other).unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()))
 }
 
-/// The float that stands for all that are equal to this one: zero for both zeros, one NaN for all.
+/// The canonical form of a float: zero for both zeros, one NaN for all.
 #[inline]
 pub fn plain(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
-/// As [`plain`], of 32 bits.
+/// Like [`plain`], for 32 bits.
 #[inline]
 pub fn plain32(value: f32) -> f32 {
     if value.is_nan() { f32::NAN } else { value + 0.0 }
 }
 
-/// The column with its floats [`plain`]; any other as it is.
+/// The column with its floats in canonical form ([`plain`]); any other column unchanged.
 pub fn plain_column(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Float64 => made_plain::<Float64Type>(column, |value| value.to_bits() == plain(value).to_bits(), plain),

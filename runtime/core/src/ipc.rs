@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-/// Batches of one schema as bytes. No batches are no bytes.
+/// Encodes batches of one schema. No batches give no bytes.
 ///
 /// ```
 /// use arrow::array::{Int64Array, RecordBatch};
@@ -30,7 +30,7 @@ pub fn encode_rows<'a>(batches: impl IntoIterator<Item = &'a RecordBatch>) -> Re
     Ok(writer.into_inner()?)
 }
 
-/// What [`encode_rows`] was given.
+/// Decodes the bytes of [`encode_rows`].
 ///
 /// # Errors
 /// The bytes are not an Arrow IPC stream.
@@ -42,19 +42,19 @@ pub fn decode_rows(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     StreamReader::try_new(bytes, None).map_err(damaged)?.collect::<Result<_, _>>().map_err(damaged)
 }
 
-/// What becomes of a column that rows of a snapshot lack, because the job that wrote them did not read it.
+/// What happens if rows of a snapshot lack a column because the job that wrote them did not read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lacking {
-    /// The rows cannot be used.
+    /// The rows are refused.
     Refused,
-    /// It is null, where it may be: for columns that nobody but a side output looks at.
+    /// The column is null, where its type allows that: for columns that only a side output shows.
     Null,
 }
 
-/// Rows of a snapshot as rows of this schema: columns are found by name, and those that nobody wants any more are left out.
+/// Converts rows of a snapshot to this schema: columns are found by name, and columns that are not in the schema are dropped.
 ///
 /// # Errors
-/// A column is lacking, or has another type; the message names it.
+/// A column is missing or has another type; the message names it.
 pub fn fit_rows(rows: &RecordBatch, schema: &SchemaRef, lacking: Lacking) -> Result<RecordBatch> {
     let column = |field: &Field| -> Result<ArrayRef> {
         match rows.schema_ref().index_of(field.name()) {

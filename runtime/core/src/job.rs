@@ -1,4 +1,4 @@
-//! The job graph: what runs, and how rows go from one to the next.
+//! The job graph: the nodes that run, and how rows go from one to the next.
 
 use crate::bad_rows::BadRowRule;
 use crate::key::{DEFAULT_MAX_PARALLELISM, KeyColumns};
@@ -13,18 +13,18 @@ use std::sync::Arc;
 /// How many instances a node has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parallelism {
-    /// One a worker.
+    /// One instance on each worker.
     EveryWorker,
-    /// One in all, on worker 0: for what needs a total order.
+    /// A single instance, on worker 0: for nodes that need a total order.
     One,
 }
 
-/// How rows go from a node's instances to the next node's.
+/// Which instances of the next node get a node's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Partitioning {
     /// To the instance on the same worker.
     Forward,
-    /// By the key group of these columns.
+    /// To the instance that owns the key group of these columns.
     Hash(KeyColumns),
     /// To every instance.
     Broadcast,
@@ -32,23 +32,23 @@ pub enum Partitioning {
     Gather,
 }
 
-/// What a node does.
+/// The kind of a node.
 #[derive(Clone)]
 pub enum NodeKind {
-    /// Reads.
+    /// Reads rows.
     Source {
-        /// What is read.
+        /// The source.
         source: Arc<dyn Source>,
-        /// How its watermarks are made; `None` for a stream without event time.
+        /// How the source's watermarks are made; `None` for a stream without event time.
         watermark: Option<WatermarkStrategy>,
         /// The columns that are read, ascending indexes into the source's schema.
         columns: Vec<usize>,
-        /// Whether the rows get their places as one more column, the last: see [`crate::row_place`].
+        /// Whether rows get their places as an additional last column: see [`crate::row_place`].
         places: bool,
     },
-    /// Transforms.
+    /// Transforms rows.
     Operator(Arc<dyn OperatorFactory>),
-    /// Writes.
+    /// Writes rows.
     Sink(Arc<dyn Sink>),
 }
 
@@ -64,29 +64,29 @@ pub struct OutputPort {
 /// A node of the graph.
 #[derive(Clone)]
 pub struct Node {
-    /// Its name, unique in the job: messages and metrics use it.
+    /// Its name, unique in the job, in messages and metrics.
     pub name: Arc<str>,
-    /// The id under which checkpoints keep its state: chosen by the user, or made of names that the user chose; never of its place.
-    /// Two nodes that keep state may not share it.
+    /// The id under which checkpoints keep its state: chosen by the user, or made of names that the user chose, never of the
+    /// node's position. Two nodes that keep state may not share it.
     pub uid: Arc<str>,
     /// What it does.
     pub kind: NodeKind,
-    /// How many instances.
+    /// The number of its instances.
     pub parallelism: Parallelism,
     /// Its outputs, the main one first. A sink has none.
     pub outputs: Vec<OutputPort>,
-    /// What becomes of rows for which it cannot compute something.
+    /// The policy for rows for which it cannot compute something.
     pub bad_rows: BadRowRule,
 }
 
 /// An edge of the graph.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// The output of the node it comes from.
+    /// The number of the output it leaves.
     pub port: usize,
-    /// The input of the node it goes to.
+    /// The number of the input it enters.
     pub input: usize,
-    /// Who gets which row.
+    /// Which instance gets which row.
     pub partitioning: Partitioning,
 }
 
@@ -101,13 +101,13 @@ impl NodeId {
     }
 }
 
-/// A job: a directed acyclic graph of sources, operators and sinks. Every process builds the same one.
+/// A job: a directed acyclic graph of sources, operators and sinks. Every process builds the same graph.
 #[derive(Clone)]
 pub struct JobGraph {
     graph: DiGraph<Node, Edge>,
-    /// How many key groups there are: an upper bound of the parallelism, fixed for the life of the job's state.
+    /// The number of key groups, which bounds the parallelism. It cannot change during the life of the job's state.
     pub max_parallelism: u16,
-    /// The statement that nodes are added for, for messages.
+    /// The statement whose nodes are being added, for messages.
     pub statement: Arc<str>,
 }
 
@@ -123,7 +123,7 @@ impl JobGraph {
         Self::default()
     }
 
-    /// Adds a node. A name that is taken gets a number; the uid stays as it is.
+    /// Adds a node. If its name is taken, a number is appended; the uid does not change.
     pub fn add_node(&mut self, mut node: Node) -> NodeId {
         let taken = |name: &str| self.graph.node_weights().any(|other| &*other.name == name);
         if taken(&node.name) {
@@ -145,8 +145,8 @@ impl JobGraph {
         Ok(())
     }
 
-    /// How many instances a node has that takes rows in these ways. What one instance alone hands on to the same worker has one reader:
-    /// an instance on another worker would wait for ever for rows and barriers that nobody sends.
+    /// The parallelism of a node with these inputs. Rows that a single instance forwards stay on its worker, so the node has one
+    /// instance, too: an instance on another worker would wait for ever for rows and barriers that nobody sends.
     pub fn parallelism_behind(&self, inputs: &[(NodeId, &Partitioning)], wanted: Parallelism) -> Parallelism {
         let mut forward = inputs.iter().filter(|(_, partitioning)| **partitioning == Partitioning::Forward).peekable();
         let some = forward.peek().is_some();
@@ -158,12 +158,12 @@ impl JobGraph {
         &self.graph[NodeIndex::new(id.0)]
     }
 
-    /// A node, to change it.
+    /// A node, mutably.
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.graph[NodeIndex::new(id.0)]
     }
 
-    /// Changes who gets which row of an input of a node.
+    /// Changes the partitioning of an input of a node.
     pub fn set_partitioning(&mut self, id: NodeId, input: usize, partitioning: Partitioning) {
         let edges = self.graph.edges_directed(NodeIndex::new(id.0), Direction::Incoming);
         let edge = edges.filter(|edge| edge.weight().input == input).map(|edge| edge.id()).next();
@@ -172,7 +172,8 @@ impl JobGraph {
         }
     }
 
-    /// Drops the outputs of a node that nobody reads, but keeps one if nobody reads any. Returns which stay, by their numbers before.
+    /// Drops the outputs of a node that have no reader, but keeps the first if none has. Returns the former numbers of those that
+    /// stay.
     pub fn keep_outputs_read(&mut self, id: NodeId) -> Vec<usize> {
         let edges: Vec<_> = self
             .graph
@@ -209,7 +210,7 @@ impl JobGraph {
         edges
     }
 
-    /// How the sources above a node make watermarks.
+    /// The watermark strategies of all sources upstream of a node.
     pub fn sources_of(&self, id: NodeId) -> Vec<&WatermarkStrategy> {
         let (mut strategies, mut seen, mut waiting) = (Vec::new(), vec![id], vec![id]);
         while let Some(node) = waiting.pop() {
@@ -234,7 +235,7 @@ impl JobGraph {
             .collect()
     }
 
-    /// The nodes, every one behind those it reads from.
+    /// The nodes, each after those it reads from.
     ///
     /// # Errors
     /// There is a cycle.
@@ -244,7 +245,7 @@ impl JobGraph {
             .map_err(|cycle| Error::bug(format!("the job graph has a cycle through '{}'", self.graph[cycle.node_id()].name)))
     }
 
-    /// A job of some nodes and everything they read from, directly or not.
+    /// The part of the job that some nodes need: these nodes and everything upstream of them.
     ///
     /// # Errors
     /// There is a cycle.
@@ -268,11 +269,11 @@ impl JobGraph {
         Ok(job)
     }
 
-    /// Checks what every job must satisfy.
+    /// Checks the invariants of every job.
     ///
     /// # Errors
-    /// There is nothing to run; an instance that nobody sends to, or rows that no instance takes (a bug of who made the graph); or as
-    /// [`JobGraph::check_places`].
+    /// There is nothing to run; an instance has no sender, or rows have no receiver (a bug in the code that built the graph); or
+    /// as [`JobGraph::check_places`].
     pub fn validate(&self) -> Result<()> {
         self.topological_order()?;
         self.check_senders()?;
@@ -284,10 +285,11 @@ impl JobGraph {
         Ok(())
     }
 
-    /// Checks that every instance of every node has senders on all its inputs, and that all that is sent has an instance to take it.
+    /// Checks that every instance of every node has senders on all its inputs, and that all rows have an instance that takes
+    /// them.
     ///
-    /// An input whose one sender is on worker 0 may have no sender elsewhere if another input does: a union of what one instance made
-    /// with what every worker has.
+    /// An input whose only sender is on worker 0 may lack a sender on other workers if another input has one there: such as a
+    /// union of the output of one instance with a stream of every worker.
     fn check_senders(&self) -> Result<()> {
         for (id, node) in self.nodes() {
             let inputs = self.inputs(id);
@@ -341,10 +343,10 @@ impl JobGraph {
         Ok(())
     }
 
-    /// Compares all files and folders that sources and sinks read and write, and `more` with the names of who uses them.
+    /// Compares all files and folders that sources and sinks read and write, and those in `more`, each with the name of its user.
     ///
     /// # Errors
-    /// Something would be written twice, or is read and written.
+    /// A file would be written twice, or read and written.
     pub fn check_places(&self, more: Vec<(String, Place)>) -> Result<()> {
         let of = |node: &Node| {
             let name = node.name.to_string();
@@ -361,7 +363,7 @@ impl JobGraph {
         check_places(&all)
     }
 
-    /// The plan as text: a node a paragraph, with where its rows come from.
+    /// The plan as text: a paragraph for each node, with the nodes it reads from.
     pub fn explain(&self) -> String {
         let mut text = String::new();
         for (id, node) in self.nodes() {
@@ -437,7 +439,7 @@ mod tests {
     use super::*;
     use crate::{Operator, OperatorInfo, StateLayout};
 
-    /// Stands for any operator: graphs are checked before anything runs.
+    /// Stands for any operator: graphs are checked before operators are made.
     struct Anything;
 
     impl OperatorFactory for Anything {
@@ -457,7 +459,7 @@ mod tests {
         Node { name: name.into(), uid: name.into(), kind, parallelism, outputs, bad_rows: BadRowRule::default() }
     }
 
-    /// Whether a node of this parallelism may read others in these ways.
+    /// Whether a node of this parallelism may have these inputs.
     fn check(inputs: &[(Parallelism, Partitioning)], parallelism: Parallelism) -> Result<()> {
         let mut job = JobGraph::new();
         let last = job.add_node(node("last", parallelism));

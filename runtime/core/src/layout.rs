@@ -1,24 +1,24 @@
-//! What state depends on: the text that is compared when a job goes on from a checkpoint.
+//! State layouts: canonical texts of what state means, compared when a job resumes from a checkpoint.
 //!
-//! A job is changed by its owner and goes on. Each operator that keeps state says in canonical text what the state means: the key and
-//! its types, the size of a window, the features of a model. Where the text is the same the state is taken up, and where it is not the
-//! checkpoint is refused with both texts, so that nobody goes on from state that meant something else.
+//! Users change a job and resume it. Each operator that keeps state describes its meaning in canonical text: the key and its
+//! types, the size of a window, the features of a model. If the text is unchanged, the state is restored. If not, the checkpoint
+//! is refused with both texts, so that no job continues from state that meant something else.
 
 use crate::KeyColumns;
 use crate::row_place::PLACE;
 use arrow::datatypes::{DataType, Field, Schema};
 
-/// What a piece of state depends on, as a user knows it.
+/// A description of a piece of state, in the user's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateLayout {
-    /// Whose state it is, the same for the life of the job: `pattern card_testing`. None: the operator's own.
+    /// Whose state it is, with a name that never changes: `pattern card_testing`. `None` for the operator's own state.
     pub name: Option<String>,
-    /// What it depends on, by name: `key` is `card Int64`. A fact whose name begins with [`KEPT`] is something that the state has for
-    /// whoever wants it: state that has more of these than are wanted fits, state that lacks one does not.
+    /// What the state depends on, by name: `key` is `card Int64`. A fact whose name begins with one of [`KEPT`] is something that
+    /// the state contains: state with more of these facts than the job needs fits, state that lacks one does not.
     pub facts: Vec<(String, String)>,
 }
 
-/// How the name of a fact begins that says what state has, column by column: `column amount` is `Float64`.
+/// The prefixes of facts that say what the state contains, column by column: `column amount` is `Float64`.
 pub const KEPT: [&str; 2] = ["column ", "aggregate "];
 
 impl StateLayout {
@@ -27,15 +27,15 @@ impl StateLayout {
         vec![Self { name: None, facts: facts.into_iter().collect() }]
     }
 
-    /// Facts that say which columns of rows are kept.
+    /// Facts for the columns of rows that are kept.
     pub fn columns<'a>(fields: impl IntoIterator<Item = &'a Field>) -> Vec<(String, String)> {
-        // A row without a place is as good as one with it: it comes first among those of its time.
+        // Places are optional: a row without a place comes first among the rows of its time.
         let shown = fields.into_iter().filter(|field| field.name() != PLACE);
         shown.map(|field| (format!("{}{}", KEPT[0], field.name()), type_name(field.data_type()))).collect()
     }
 }
 
-/// The name of a type in layouts. Nested types and those with parameters are written out by Arrow's own notation.
+/// The name of a type in layouts. Nested and parameterised types have Arrow's notation.
 pub fn type_name(data_type: &DataType) -> String {
     data_type.to_string()
 }

@@ -1,9 +1,8 @@
 //! The contract that everything in Egret is built on.
 //!
-//! A job is a [`JobGraph`] of [`Source`]s, [`Operator`]s and [`Sink`]s; a [`Batch`] of rows is what goes from one to the
-//! next, with watermarks in between. Which operators there are and who runs them is not known here: windows and the other
-//! operators of general use, and the streams that build such graphs, are in `runtime/operators`, and who runs them is
-//! `runtime/engine`.
+//! A job is a [`JobGraph`] of [`Source`]s, [`Operator`]s and [`Sink`]s, between which [`Batch`]es of rows and watermarks flow.
+//! This crate knows neither the operators nor the engine: windows and other general operators, and the streams that build job
+//! graphs, are in `runtime/operators`; `runtime/engine` runs the graphs.
 
 pub mod bad_rows;
 pub mod batch;

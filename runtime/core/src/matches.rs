@@ -1,7 +1,7 @@
-//! What the matches of all kinds of patterns have in common.
+//! Names that all kinds of patterns use for their matches.
 
-/// The name that measures use for the time of a match, which is that of its last row, and of the column that holds it unless they
-/// chose another.
+/// The name of the time of a match in measures, which is the time of its last row, and the default name of the column that holds
+/// it.
 pub const MATCH_TIME: &str = "match_time";
 
 /// The counter of matches.

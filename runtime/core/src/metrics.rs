@@ -1,4 +1,4 @@
-//! Counters that operators raise and the live display, the summary and the benchmarks read.
+//! Counters that operators update, for the live display, the summary and the benchmarks.
 
 use crate::{EventTime, StateSize};
 use serde::{Deserialize, Serialize};
@@ -7,16 +7,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A split that gives nothing, or nothing later, while others have come further.
+/// A split that holds the watermark back while other splits have advanced further.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// The split's id.
     pub split: String,
     /// The watermark that cannot move.
     pub at: EventTime,
-    /// How far others have come.
+    /// How far other splits have come.
     pub reached: EventTime,
-    /// Since when, on the clock on the wall.
+    /// Since when, by the wall clock.
     pub since: EventTime,
 }
 
@@ -39,14 +39,14 @@ pub struct Counters {
     pub rows_out: AtomicU64,
     /// Rows that came too late and were not used.
     pub late: AtomicU64,
-    /// Rows that could not be read, or for which something could not be computed, and which were left out or sent to a dead-letter file.
+    /// Rows that could not be read or computed, and were left out or sent to a dead-letter file.
     pub bad: AtomicU64,
     state: Mutex<BTreeMap<usize, (u64, u64)>>,
     state_peak_bytes: AtomicU64,
     watermark: AtomicI64,
     named: Mutex<BTreeMap<String, i64>>,
     notes: Mutex<Vec<String>>,
-    /// How far the furthest split has come.
+    /// The watermark of the split that is furthest ahead.
     reached: AtomicI64,
     holds: Mutex<BTreeMap<usize, Hold>>,
     remarked: AtomicBool,
@@ -72,7 +72,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Raises a counter.
+    /// Increments a counter.
     pub fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Ordering::Relaxed);
     }
@@ -82,12 +82,12 @@ impl Counters {
         counter.load(Ordering::Relaxed)
     }
 
-    /// Counts rows that were left out; returns how many there were before.
+    /// Counts rows that were left out; returns the count before.
     pub fn add_bad(&self, by: u64) -> u64 {
         self.bad.fetch_add(by, Ordering::Relaxed)
     }
 
-    /// Says how many keys and bytes of state an instance has.
+    /// Sets how many keys and bytes of state an instance has.
     pub fn set_state(&self, instance: usize, keys: u64, bytes: u64) {
         let mut instances = self.state.lock().expect("no holder of this lock panics");
         instances.insert(instance, (keys, bytes));
@@ -95,7 +95,7 @@ impl Counters {
         self.state_peak_bytes.fetch_max(sum, Ordering::Relaxed);
     }
 
-    /// The largest state seen, in bytes.
+    /// The greatest size of the state so far, in bytes.
     pub fn state_peak_bytes(&self) -> u64 {
         self.state_peak_bytes.load(Ordering::Relaxed)
     }
@@ -108,7 +108,7 @@ impl Counters {
             .fold(StateSize::default(), |sum, (keys, bytes)| StateSize { keys: sum.keys + keys, bytes: sum.bytes + bytes })
     }
 
-    /// Raises a counter of the operator's own. Not for every row: it takes a lock.
+    /// Increments one of the operator's own counters. It takes a lock, so do not call it for every row.
     pub fn add_named(&self, name: &str, by: i64) {
         let mut named = self.named.lock().expect("no holder of this lock panics");
         *named.entry(name.to_owned()).or_default() += by;
@@ -119,7 +119,7 @@ impl Counters {
         self.named.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// Keeps a remark for the summary; the first few are kept.
+    /// Adds a remark to the summary; only the first few are kept.
     pub fn note(&self, note: impl Into<String>) {
         const NOTES_MAX: usize = 8;
         let mut notes = self.notes.lock().expect("no holder of this lock panics");
@@ -133,22 +133,22 @@ impl Counters {
         self.notes.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// The last watermark any instance passed on.
+    /// The last watermark that any instance has passed on.
     pub fn watermark(&self) -> EventTime {
         EventTime(self.watermark.load(Ordering::Relaxed))
     }
 
-    /// Of a source: a split has come to a watermark.
+    /// For sources: a split has reached a watermark.
     pub fn set_reached(&self, watermark: EventTime) {
         self.reached.fetch_max(watermark.0, Ordering::Relaxed);
     }
 
-    /// Of a source: the greatest watermark of a split.
+    /// For sources: the greatest watermark of all splits.
     pub fn reached(&self) -> EventTime {
         EventTime(self.reached.load(Ordering::Relaxed))
     }
 
-    /// Of a source: what keeps the watermark of an instance from moving, if anything does.
+    /// For sources: sets what holds back the watermark of an instance, if anything does.
     pub fn set_hold(&self, instance: usize, hold: Option<Hold>) {
         let mut holds = self.holds.lock().expect("no holder of this lock panics");
         match hold {
@@ -157,25 +157,25 @@ impl Counters {
         };
     }
 
-    /// What keeps the watermark from moving: the one furthest behind first.
+    /// The splits that hold back the watermark, the one furthest behind first.
     pub fn holds(&self) -> Vec<Hold> {
         let mut holds: Vec<Hold> = self.holds.lock().expect("no holder of this lock panics").values().cloned().collect();
         holds.sort_by_key(|hold| hold.at);
         holds
     }
 
-    /// Takes over what other processes report, in place of what was here.
+    /// Replaces the holds by those that other processes report.
     pub fn mirror_holds(&self, reported: &[Hold]) {
         let mut holds = self.holds.lock().expect("no holder of this lock panics");
         *holds = reported.iter().cloned().enumerate().collect();
     }
 
-    /// Of a source: true once, for a remark about its rows that is made once a stream.
+    /// For sources: true on the first call, for a remark that is made once for each stream.
     pub fn remarks_now(&self) -> bool {
         !self.remarked.swap(true, Ordering::Relaxed)
     }
 
-    /// Takes over the totals that another process reports, in place of what was here.
+    /// Replaces the totals by those that another process reports.
     pub fn mirror(&self, rows_in: u64, rows_out: u64, late: u64, bad: u64, state: StateSize, watermark: EventTime) {
         self.rows_in.store(rows_in, Ordering::Relaxed);
         self.rows_out.store(rows_out, Ordering::Relaxed);
@@ -185,7 +185,7 @@ impl Counters {
         self.set_watermark(watermark);
     }
 
-    /// Says that an instance passed a watermark on.
+    /// Records that an instance passed a watermark on.
     pub fn set_watermark(&self, watermark: EventTime) {
         self.watermark.fetch_max(watermark.0, Ordering::Relaxed);
     }

@@ -18,14 +18,15 @@ pub const MAIN: usize = 0;
 ///   anywhere, even at another parallelism. Results that depend on order wait for the watermark, in a
 ///   [`TimeOrder`](crate::TimeOrder); order among keys is free.
 /// * It owns no threads, never blocks, reads no clock: processing time comes from [`Context::processing_time_ms`].
-/// * Rows it emits have event times at or after the last watermark it let pass ([`Operator::output_watermark`]), or are marked late.
-/// * Late batches ([`Batch::late`]) are passed on by stateless operators and counted, used or sent to a side output by others:
-///   never dropped in silence.
+/// * Rows it emits have event times at or after the last watermark that it passed on ([`Operator::output_watermark`]), or are
+///   marked late.
+/// * Stateless operators pass late batches ([`Batch::late`]) on; other operators count them, use them or send them to a side
+///   output. No operator drops them silently.
 pub trait Operator {
     /// Called once before the first row, after `restore`.
     ///
     /// # Errors
-    /// Whatever the operator needs is not there.
+    /// Something that the operator needs is not available.
     fn open(&mut self, _ctx: &mut Context<'_>) -> Result<()> {
         Ok(())
     }
@@ -36,7 +37,7 @@ pub trait Operator {
     /// The job ends and reports the error with the operator's name.
     fn process(&mut self, input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()>;
 
-    /// Whether it can do a step now without waiting for something outside the job. Only sinks have to wait.
+    /// Whether the operator can do a step now without waiting for the outside world. Only sinks wait.
     ///
     /// # Errors
     /// As [`Operator::process`].
@@ -44,8 +45,8 @@ pub trait Operator {
         Ok(Readiness::Ready)
     }
 
-    /// No more rows with event time below `watermark` will come, on any input (the least over inputs; idle inputs do not
-    /// count). [`EventTime::MAX`] says that the input has ended. The engine passes the watermark on after this returns.
+    /// No more rows with event time below `watermark` will come on any input. It is the least watermark of the inputs; idle
+    /// inputs do not count. [`EventTime::MAX`] says that the input has ended. The engine passes the watermark on after this call.
     ///
     /// # Errors
     /// As [`Operator::process`].
@@ -53,8 +54,8 @@ pub trait Operator {
         Ok(())
     }
 
-    /// Input `input` alone has reached `watermark`; only operators that treat inputs differently (a knowledge join) need it.
-    /// Called before `on_watermark`.
+    /// Input `input` has reached `watermark`; only operators whose inputs play different roles (a knowledge join) need it. Called
+    /// before `on_watermark`.
     ///
     /// # Errors
     /// As [`Operator::process`].
@@ -62,8 +63,8 @@ pub trait Operator {
         Ok(())
     }
 
-    /// Whether the inputs are parts of one, as the rows of a union are: when all of them are idle the greatest of their watermarks
-    /// counts, as it does for the splits of a source.
+    /// Whether the inputs are parts of one stream, like those of a union. When all of them are idle the greatest of their
+    /// watermarks counts, as for the splits of a source.
     fn inputs_are_parts(&self) -> bool {
         false
     }
@@ -81,7 +82,7 @@ pub trait Operator {
         Ok(())
     }
 
-    /// Everything that must survive a restart. Stateless operators return [`Snapshot::default`].
+    /// The state that must survive a restart. Stateless operators return [`Snapshot::default`].
     ///
     /// # Errors
     /// The state cannot be encoded.
@@ -89,8 +90,8 @@ pub trait Operator {
         Ok(Snapshot::default())
     }
 
-    /// The checkpoint of this epoch is complete: the job will never go back behind it. Called once for every checkpoint that was,
-    /// or only for the latest of several.
+    /// The checkpoint of this epoch is complete: the job will never restart from an earlier one. If several checkpoints complete,
+    /// it may be called for the latest one only.
     ///
     /// # Errors
     /// As [`Operator::process`].
@@ -98,7 +99,7 @@ pub trait Operator {
         Ok(())
     }
 
-    /// Takes up state. `parts` are the snapshots of all former instances, each reduced to what is now this instance's (see
+    /// Restores state. `parts` are the snapshots of all former instances, each reduced to the share of this instance (see
     /// [`Snapshot::deal`]).
     ///
     /// # Errors
@@ -110,7 +111,7 @@ pub trait Operator {
         Ok(())
     }
 
-    /// All inputs have ended and everything was processed; the last chance to emit.
+    /// All inputs have ended and everything was processed: the last chance to emit rows.
     ///
     /// # Errors
     /// As [`Operator::process`].
@@ -118,13 +119,13 @@ pub trait Operator {
         Ok(())
     }
 
-    /// How much state there is now, for the live display; cheap, an estimate will do.
+    /// The current size of the state, for the live display. It must be cheap; an estimate will do.
     fn state_size(&self) -> StateSize {
         StateSize::default()
     }
 }
 
-/// Where an operator's rows go; the engine implements it.
+/// Receives an operator's rows; the engine implements it.
 pub trait Output {
     /// Sends rows to output `port` ([`MAIN`], or a named side output's number).
     fn emit(&mut self, port: usize, batch: Batch);
@@ -136,7 +137,7 @@ impl Output for Vec<(usize, Batch)> {
     }
 }
 
-/// What an operator may ask of the engine while it is called.
+/// The services of the engine that an operator may use during a call.
 pub struct Context<'a> {
     output: &'a mut dyn Output,
     info: &'a OperatorInfo,
@@ -149,7 +150,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Made by the engine and the test harness for each call.
+    /// The engine and the test harness make one for each call.
     pub fn new(
         output: &'a mut dyn Output,
         info: &'a OperatorInfo,
@@ -162,14 +163,14 @@ impl<'a> Context<'a> {
         Self { output, info, counters, state, watermark, latest: EventTime::MIN, processing_time_ms, wake_at }
     }
 
-    /// With the latest event time of the input.
+    /// Sets the latest event time of the input.
     #[must_use]
     pub fn with_latest(mut self, latest: EventTime) -> Self {
         self.latest = latest;
         self
     }
 
-    /// Sends rows to the main output. Empty batches go nowhere.
+    /// Sends rows to the main output. Empty batches are dropped.
     pub fn emit(&mut self, batch: Batch) {
         self.emit_to(MAIN, batch);
     }
@@ -181,10 +182,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Rows for which something cannot be computed, and which are left out: does with them what the owner of their stream chose.
+    /// Applies the policy of their stream to rows for which something cannot be computed, and which the operator leaves out.
     ///
     /// # Errors
-    /// They are to end the job.
+    /// The policy is to end the job.
     pub fn refuse(&mut self, rows: &[Uncomputed]) -> Result<()> {
         let info = self.info;
         let Some(first) = rows.first() else { return Ok(()) };
@@ -201,7 +202,7 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Who the operator is.
+    /// Which operator and instance this is.
     pub fn info(&self) -> &OperatorInfo {
         self.info
     }
@@ -216,29 +217,30 @@ impl<'a> Context<'a> {
         self.watermark
     }
 
-    /// Once the input has ended: the latest event time that was read from any source above. It depends on the input alone, where the
-    /// last watermark before the end does not.
+    /// Once the input has ended: the latest event time read from any source upstream. Unlike the last watermark before the end it
+    /// depends on the input alone.
     pub fn latest(&self) -> EventTime {
         self.latest
     }
 
-    /// The time on the wall, injected: milliseconds since 1970.
+    /// The wall-clock time, injected: milliseconds since 1970.
     pub fn processing_time_ms(&self) -> i64 {
         self.processing_time_ms
     }
 
-    /// Asks for `on_processing_time` at or after this time; the earliest wish counts.
+    /// Asks for a call of `on_processing_time` at or after this time; the earliest request counts.
     pub fn wake_at(&mut self, processing_time_ms: i64) {
         *self.wake_at = Some(self.wake_at.map_or(processing_time_ms, |earlier| earlier.min(processing_time_ms)));
     }
 
-    /// Keyed state kept by the engine's backend, for operators that do not keep their own.
+    /// Keyed state in the engine's backend, for operators that keep no state of their own.
     pub fn state(&mut self) -> &mut dyn KeyedState {
         self.state
     }
 }
 
-/// Makes the instances of an operator: immutable, shared by all workers. The *plan*, where an operator is the *state*.
+/// Makes the instances of an operator. A factory is immutable and shared by all workers: it is the *plan*, an operator is the
+/// *state*.
 pub trait OperatorFactory: Send + Sync {
     /// One instance.
     ///
@@ -251,24 +253,24 @@ pub trait OperatorFactory: Send + Sync {
         false
     }
 
-    /// What `explain` says about the operator, one fact a line.
+    /// Facts about the operator for `explain`, one on each line.
     fn describe(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether there may be rows for which instances cannot compute something, which they then [refuse](Context::refuse).
+    /// Whether instances may fail to compute something for a row, which they then [refuse](Context::refuse).
     fn may_refuse(&self) -> bool {
         false
     }
 
-    /// What the state of instances depends on; empty for an operator that keeps none, which may then give no snapshot. State is taken
-    /// up where all of it is as it was, else the checkpoint is refused, with what differs.
+    /// What the state of instances depends on. It is empty for an operator without state, whose snapshots must then be empty.
+    /// State is restored if all layouts are unchanged; else the checkpoint is refused, with what differs.
     ///
-    /// An operator that runs several things as one says it of each, so that one can be added or dropped.
+    /// An operator that runs several things as one returns a layout for each, so that one can be added or dropped.
     ///
     /// # Contract
-    /// The same text as long as the state means the same, in every version of Egret and of the libraries it uses: never made by
-    /// printing somebody's tree for debugging, never of a place in a program.
+    /// The text stays the same as long as the state means the same, in every version of Egret and of the libraries it uses. So it
+    /// is never the debug output of a syntax tree, and never depends on a position in a program.
     fn state_layouts(&self) -> Vec<StateLayout>;
 
     /// Whether instances know that a row of a stream of changes may be taken back (see [`crate::weight`]), and pass its weight on.
@@ -276,7 +278,7 @@ pub trait OperatorFactory: Send + Sync {
         false
     }
 
-    /// The factory itself, for rewriters that look for one kind.
+    /// The factory itself, for optimiser passes that look for one kind.
     fn as_any(&self) -> Option<&dyn Any> {
         None
     }

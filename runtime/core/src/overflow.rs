@@ -1,4 +1,4 @@
-//! Keys that had too many partial matches: what is told of them, as rows and as remarks.
+//! Keys that had too many partial matches, reported as rows and as remarks.
 
 use crate::key::{Key, decode_key};
 use crate::metrics::Counters;
@@ -11,54 +11,54 @@ use std::sync::Arc;
 /// How often a key had too many partial matches: a counter of matchers and row patterns.
 pub const OVERFLOWED: &str = "times that a key had too many partial matches";
 
-/// So many remarks are made of each pattern by each operator; all are counted.
+/// How many remarks each operator makes about each pattern; all overflows are counted.
 const REMARKS_MAX: usize = 3;
 
-/// A key that had too many partial matches, and what became of them.
+/// A key that had too many partial matches, and what happened to them.
 #[derive(Clone, Debug)]
 pub struct Overflowed {
     /// The key.
     pub key: Key,
     /// How many partial matches there were.
     pub open: u64,
-    /// When the first of them began.
+    /// When the first of them began, in microseconds since 1970.
     pub since: Option<i64>,
-    /// The event that was one too many; of a stream whose rows have no time there is none.
+    /// The event that exceeded the limit; `None` for a stream without event time.
     pub at: Option<i64>,
-    /// How many went.
+    /// How many were dropped.
     pub dropped: u64,
     /// Until when the key is put aside.
     pub until: Option<i64>,
-    /// Which of the ways to deal with it was taken.
+    /// The outcome: which way of dealing with it was taken.
     pub outcome: &'static str,
-    /// The same in words.
+    /// The outcome in words.
     pub note: String,
 }
 
-/// The columns of these rows.
+/// The schema of rows that report overflows.
 #[derive(Clone, Debug)]
 pub struct OverflowTable {
-    /// What they are.
+    /// The columns.
     pub schema: StreamSchema,
     /// The types of the key's columns, in the order of its encoding.
     types: Vec<DataType>,
-    /// Of each column of the key, as it is shown, its place in the encoding.
+    /// The position in the encoding, for each key column in the order shown.
     places: Vec<usize>,
 }
 
-/// What waits to be told.
+/// Overflows that are still to be reported.
 #[derive(Debug, Default)]
 pub struct Overflows {
     waiting: Vec<Overflowed>,
-    /// How many there were, and how many of these the counter knows of.
+    /// How many overflows there were, and how many of them the counter includes.
     count: u64,
     told: u64,
     remarks: Vec<String>,
 }
 
 impl OverflowTable {
-    /// The table of a pattern over a stream: `encoded` are the columns of its key in the order in which they are encoded, `shown` the
-    /// same as they were given.
+    /// The table of a pattern over a stream: `encoded` are the columns of its key in the order of their encoding, `shown` the
+    /// same columns in the order in which they were given.
     ///
     /// # Errors
     /// Two columns have one name.
@@ -112,7 +112,7 @@ impl OverflowTable {
 }
 
 impl Overflows {
-    /// One more; `limit` says what there was too much of.
+    /// Adds an overflow; `limit` says which limit was exceeded.
     pub fn add(&mut self, one: Overflowed, limit: &str) {
         self.count += 1;
         if self.count <= REMARKS_MAX as u64 {
@@ -122,7 +122,7 @@ impl Overflows {
         self.waiting.push(one);
     }
 
-    /// The rows that wait.
+    /// Takes the rows that are still to be sent.
     ///
     /// # Errors
     /// A key does not have the columns of the table.
@@ -134,13 +134,13 @@ impl Overflows {
         Ok(Some(Batch::from_parts(rows, table.schema.event_time(), None)))
     }
 
-    /// Whether there is something that was not told.
+    /// Whether there are overflows that the counter does not include.
     #[inline]
     pub fn are_untold(&self) -> bool {
         self.count != self.told
     }
 
-    /// Warns of the first few, and counts all; `name` is that of the pattern where it is known.
+    /// Counts all overflows, and warns of the first few; `name` is the name of the pattern, if known.
     pub fn report(&mut self, name: Option<&str>, counters: &Counters) {
         if !self.are_untold() {
             return;

@@ -1,25 +1,25 @@
-//! Waiting for what is outside of a job, without blocking the thread that the other operators share.
+//! Waiting for the outside world without blocking the worker's thread.
 
 use crate::Epoch;
 use std::time::Duration;
 
-/// What a writer is to do next.
+/// The next step of a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Take rows.
+    /// Take more rows.
     Write,
-    /// Make ready all that was written, for the checkpoint of this number.
+    /// Make everything that was written ready to commit, for the checkpoint of this number.
     Prepare(Epoch),
-    /// End: all that was committed is visible.
+    /// End; everything that was committed is visible.
     End,
 }
 
-/// Whether something can be done now.
+/// Whether a step can be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Readiness {
-    /// It can.
+    /// Yes.
     Ready,
-    /// Not now: ask again after this long.
+    /// No: ask again after this time.
     Later(Duration),
 }

@@ -1,15 +1,15 @@
-//! The place of a row: what decides which of two rows of one event time comes first.
+//! The place of a row, which orders rows of one event time.
 //!
-//! It is the rank of the row's split among all splits of the job, then the number of the row in its split. So it depends on the input
-//! alone, whatever a statement selects. It is a column that the engine adds to the rows of a source where something downstream depends
-//! on order (`Stream::with_places`), that planners hand on, and that nobody is shown.
+//! It is the rank of the row's split among all splits of the job, then the number of the row in its split. So it depends on the
+//! input alone, whatever a statement selects. The engine adds it to a source's rows as a hidden column if something downstream
+//! depends on order (`Stream::with_places`), and planners pass it on.
 //!
-//! # What is in it
-//! 126 bits, as a decimal, so that it is compared, filtered and sent like any other column: 22 bits the rank of the split, 40 bits the
-//! number of the row, 64 bits what tells rows apart that were made of one row: 0 for the row itself.
+//! # Encoding
+//! 126 bits, as a decimal, so that it is compared, filtered and sent like any other column: 22 bits for the rank of the split, 40
+//! bits for the number of the row, and 64 bits that distinguish rows derived from one row: 0 for the row itself.
 //!
-//! A row that is made of others has the place of the last of them. Several can be made of one: their order is fixed by what else they
-//! were made of, as a hash, so that it is the same however and wherever they were made.
+//! A row derived from several rows has the place of the last of them. Several rows may be derived from the same row: the low 64
+//! bits are then a hash of the other rows they were derived from, so the order is the same however and wherever they were made.
 
 use crate::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, RecordBatch, new_null_array};
@@ -32,24 +32,24 @@ pub fn place_field() -> Field {
     Field::new(PLACE, PLACE_TYPE, true)
 }
 
-/// Gives the rows of a split their places.
+/// Assigns places to the rows of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitPlaces {
     /// The rank of the split among all of the job.
     pub rank: u32,
-    /// How many rows it has given.
+    /// How many rows the split has produced.
     pub rows: u64,
 }
 
 impl SplitPlaces {
-    /// Counts the next rows, which have the places that [`SplitPlaces::column`] of what is returned gives.
+    /// Counts the next `rows` rows. Returns the position before them, whose [`SplitPlaces::column`] holds their places.
     pub fn count(&mut self, rows: usize) -> Self {
         let before = *self;
         self.rows += rows as u64;
         before
     }
 
-    /// The places of so many rows from here on.
+    /// The places of the next `rows` rows.
     ///
     /// # Errors
     /// There are too many splits, or too many rows in this one.
@@ -66,18 +66,18 @@ impl SplitPlaces {
     }
 }
 
-/// The place of a row that was made of others: that of the last one, and a hash of what else it was made of.
+/// The place of a row that was derived from others: the place of the last one, and a hash of the rest.
 pub fn made_of(last: i128, hash: u64) -> i128 {
     last & !i128::from(u64::MAX) | i128::from(hash)
 }
 
-/// The place of a row itself, from the rank of its split and its number.
+/// The place of a source row; `row` is the rank of its split and its number.
 #[inline]
 fn of_row(row: u64) -> i128 {
     i128::from(row) << MADE_BITS
 }
 
-/// A hash of what a row was made of: of places, and of what they were taken for.
+/// A hash of the rows that a row was derived from: their places, and the role of each.
 pub fn hash_of(parts: impl IntoIterator<Item = (i128, u64)>) -> u64 {
     let mut hasher = Xxh3Default::new();
     for (place, part) in parts {
@@ -87,11 +87,11 @@ pub fn hash_of(parts: impl IntoIterator<Item = (i128, u64)>) -> u64 {
     hasher.digest()
 }
 
-/// The places of rows made of several in a row, of which these are the places of the last and of the first ones: of two that
-/// end with one row the one comes first that begins first. Without a first row it is the last one itself.
+/// The places of rows derived from sequences of rows, given the places of the last and the first row of each. Of two sequences
+/// that end with one row, the one that begins first comes first. If there is no first row, the place is that of the last row.
 ///
 /// # Panics
-/// A column holds no places.
+/// A column does not hold places.
 pub fn from_first_to_last(last: &ArrayRef, first: &ArrayRef) -> ArrayRef {
     let begins = |first: i128| match first as u64 {
         0 => (first >> MADE_BITS) as u64,
@@ -103,10 +103,10 @@ pub fn from_first_to_last(last: &ArrayRef, first: &ArrayRef) -> ArrayRef {
     with_nulls_of(column(made.collect()), last)
 }
 
-/// The places of the rows of one branch of several that are made of the same rows.
+/// The places of the rows of branch `branch`, one of several that derive rows from the same rows.
 ///
 /// # Panics
-/// The column holds no places.
+/// The column does not hold places.
 pub fn of_branch(places: &ArrayRef, branch: u64) -> ArrayRef {
     let of = |&place: &i128| match place as u64 {
         0 => made_of(place, branch),
@@ -115,7 +115,7 @@ pub fn of_branch(places: &ArrayRef, branch: u64) -> ArrayRef {
     with_nulls_of(column(values(places).iter().map(of).collect()), places)
 }
 
-/// The places of rows that are numbered among themselves, and made of no row in particular.
+/// The places of rows that are not derived from a particular row, but numbered among themselves.
 pub fn of_numbers(numbers: &[i64]) -> ArrayRef {
     column(numbers.iter().map(|&number| of_row(number.max(0).unsigned_abs())).collect())
 }
@@ -125,10 +125,10 @@ pub fn places_of(rows: &RecordBatch) -> Option<&[i128]> {
     Some(rows.column_by_name(PLACE)?.as_primitive_opt::<Decimal128Type>()?.values())
 }
 
-/// Places as numbers, in their order.
+/// Places as integers, which have the order of the places.
 ///
 /// # Panics
-/// The column holds no places.
+/// The column does not hold places.
 pub fn values(places: &ArrayRef) -> &[i128] {
     places.as_primitive_opt::<Decimal128Type>().expect("the column of places is made as one").values()
 }
@@ -139,7 +139,7 @@ pub fn column(places: Vec<i128>) -> ArrayRef {
     Arc::new(places.expect("38 digits are what the type has"))
 }
 
-/// Rows without places.
+/// A column of nulls, for rows without places.
 pub fn none(rows: usize) -> ArrayRef {
     static NONE: LazyLock<ArrayRef> = LazyLock::new(|| new_null_array(&PLACE_TYPE, 16_384));
     if rows <= NONE.len() { NONE.slice(0, rows) } else { new_null_array(&PLACE_TYPE, rows) }

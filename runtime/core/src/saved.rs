@@ -1,4 +1,4 @@
-//! Columns of saved rows: they are known by their names, so that a plan which reads others can say which.
+//! Columns of saved rows. They are looked up by name, so that a changed plan can say which one it needs.
 
 use crate::row_place::{self, PLACE};
 use crate::{Error, Result};
@@ -6,14 +6,14 @@ use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::ScalarValue;
 
-/// A column of saved rows, as the plan has it; `shown` is its name in messages.
+/// The column of saved rows that the plan calls `field`; `shown` is its name in messages.
 ///
 /// # Errors
-/// The rows do not have it, or it had another type or nulls.
+/// The rows lack it, or it has another type or nulls.
 pub fn column(rows: &RecordBatch, field: &Field, shown: &str) -> Result<ArrayRef> {
     let Some(column) = rows.column_by_name(field.name()) else {
         if field.name() == PLACE {
-            // Nothing was put in order by it then.
+            // The rows were saved by a job that did not order by places.
             return Ok(row_place::none(rows.num_rows()));
         }
         return Err(unfit(format!("of the rows that are kept the column '{shown}' is needed now, and was not kept")));
@@ -28,10 +28,10 @@ pub fn column(rows: &RecordBatch, field: &Field, shown: &str) -> Result<ArrayRef
     Ok(ArrayRef::clone(column))
 }
 
-/// A column that nobody reads.
+/// A placeholder for a column that nobody reads.
 ///
 /// # Errors
-/// There are no values of its type.
+/// There is no default value of its type.
 pub fn unread(field: &Field, rows: usize) -> Result<ArrayRef> {
     match field.is_nullable() {
         true => Ok(new_null_array(field.data_type(), rows)),
@@ -43,7 +43,7 @@ fn of_default(data_type: &DataType, rows: usize) -> Result<ArrayRef> {
     Ok(ScalarValue::new_default(data_type)?.to_array_of_size(rows)?)
 }
 
-/// State that a changed text has no use for.
+/// The error of state that does not fit a changed program.
 pub fn unfit(what: String) -> Error {
     Error::job(what).help("undo the change, or start without this state: under another name, with --allow-dropped-state")
 }

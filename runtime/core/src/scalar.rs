@@ -1,6 +1,7 @@
 //! Single values and how they compare.
 //!
-//! Comparisons agree with those of expressions: floats in the order of [`crate::floats`], null with nothing.
+//! Comparisons agree with those of expressions: floats have the order of [`crate::floats`], and a comparison with null has no
+//! result.
 
 use crate::{Error, Result, floats};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
@@ -37,10 +38,10 @@ pub enum Column {
 }
 
 impl Column {
-    /// Makes a column quick to read.
+    /// Prepares a column for fast reads.
     ///
     /// # Errors
-    /// Its values are not of the type that it says.
+    /// The values are not of the type that the array declares.
     pub fn of(array: ArrayRef) -> Result<Self> {
         Ok(match kind(array.data_type()) {
             Kind::Int => Self::Int(as_int(&array)?),
@@ -76,7 +77,7 @@ fn compare_other(column: &ArrayRef, row: usize, with: &Scalar) -> Result<Option<
     }
 }
 
-/// How values of a type are held.
+/// The representation of values of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// As [`Scalar::Int`].
@@ -89,7 +90,7 @@ pub enum Kind {
     Other,
 }
 
-/// How values of a type are held.
+/// The representation of values of a type.
 #[inline]
 pub fn kind(data_type: &DataType) -> Kind {
     match data_type {
@@ -126,7 +127,7 @@ fn text(column: &ArrayRef, row: usize) -> Option<&str> {
 /// The value of a row.
 ///
 /// # Errors
-/// A value of its type cannot be held.
+/// The type has no scalar.
 #[inline]
 pub fn read(column: &ArrayRef, row: usize) -> Result<Scalar> {
     if column.is_null(row) {
@@ -146,7 +147,7 @@ pub fn read(column: &ArrayRef, row: usize) -> Result<Scalar> {
     })
 }
 
-/// How two values that can be ordered compare; others count as equal.
+/// Compares two values. Values that have no order count as equal.
 #[inline]
 pub fn order(one: &Scalar, other: &Scalar) -> Ordering {
     match (one, other) {

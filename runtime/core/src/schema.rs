@@ -1,4 +1,4 @@
-//! What a stream's rows look like.
+//! The columns of a stream.
 
 use crate::row_place::{PLACE, PLACE_TYPE};
 use crate::weight::{WEIGHT, WEIGHT_TYPE};
@@ -64,8 +64,8 @@ impl StreamSchema {
         Ok(Self { arrow, event_time })
     }
 
-    /// The schema of rows of either: the same columns, nullable where one is; event time if it is the same column. None if
-    /// names or types differ.
+    /// The schema of a union: the same columns, nullable where one of the two is; event time if both have the same column. `None`
+    /// if names or types differ.
     pub fn united(&self, other: &Self) -> Option<Self> {
         let (fields, others) = (self.arrow.fields(), other.arrow.fields());
         let same =
@@ -111,7 +111,7 @@ impl StreamSchema {
         (*field.data_type() == WEIGHT_TYPE && !field.is_nullable()).then_some(column)
     }
 
-    /// The columns without that of places, which nobody is shown.
+    /// The columns without that of places, which users do not see.
     #[must_use]
     pub fn without_place(&self) -> Self {
         let Some(place) = self.place() else { return self.clone() };

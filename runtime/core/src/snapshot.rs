@@ -1,4 +1,4 @@
-//! The state of operator instances, and who these are.
+//! The state of operator instances, and the identity of an instance.
 
 use crate::{BadRowRule, KeyGroup};
 use serde::{Deserialize, Serialize};
@@ -18,41 +18,42 @@ pub struct StateSize {
 /// The bytes are the operator's own; the first byte of each should be a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// State of keys, by the group they are in. A group may have several entries.
+    /// State of keys, by their key group. A group may have several entries.
     pub keyed: Vec<(KeyGroup, Vec<u8>)>,
-    /// State that belongs to no key: every instance gets all entries of all former instances. For operators that run as one instance.
+    /// State that belongs to no key, for operators that run as one instance. Every instance gets all entries of all former
+    /// instances.
     pub operator: Vec<Vec<u8>>,
-    /// State that every instance has a copy of. An instance gets one copy, whatever the parallelism was and is.
+    /// State that is identical on every instance. An instance gets one copy, whatever the parallelism was and is.
     pub replica: Option<Replica>,
-    /// State that belongs to no key and to no instance in particular: each entry goes to one instance.
+    /// State that belongs to no key and to no particular instance: each entry goes to one instance.
     pub split: Vec<Vec<u8>>,
 }
 
-/// A copy of what every instance of an operator has.
+/// A copy of state that every instance has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replica {
-    /// How far the instance had come: of several copies the one that is least far is given back.
+    /// How far the instance had advanced. Of several copies, the one with the least version is restored.
     pub version: i64,
     /// The copy.
     pub bytes: Vec<u8>,
 }
 
 impl Snapshot {
-    /// Whether there is nothing in it.
+    /// Whether the snapshot holds nothing.
     pub fn is_empty(&self) -> bool {
         self.keyed.is_empty() && self.operator.is_empty() && self.replica.is_none() && self.split.is_empty()
     }
 
-    /// Keeps only the key groups that `mine` says; all else stays.
+    /// Keeps only the key groups for which `mine` is true; all other state stays.
     #[must_use]
     pub fn retain(mut self, mine: impl Fn(KeyGroup) -> bool) -> Self {
         self.keyed.retain(|(group, _)| mine(*group));
         self
     }
 
-    /// Takes one instance's share out of what all former instances gave: the key groups that it owns, every so-manieth of the entries
-    /// that are split, the copy of a replica that is least far, all that is whole. The first two are moved, so that at the end, when all
-    /// instances have taken theirs, nothing of them is held any more.
+    /// Takes one instance's share of the snapshots of all former instances: the key groups that it owns, its round-robin share of
+    /// the split entries, the replica with the least version, and all operator state. The first two are moved out, so nothing of
+    /// them remains once all instances have taken their share.
     ///
     /// ```
     /// use egret_core::{KeyGroup, OperatorInfo, Replica, Snapshot};
@@ -94,7 +95,7 @@ impl Snapshot {
     }
 }
 
-/// Who an operator instance is.
+/// The identity of an operator instance.
 #[derive(Clone, Debug)]
 pub struct OperatorInfo {
     /// The node's name in the job graph.
@@ -105,9 +106,9 @@ pub struct OperatorInfo {
     pub parallelism: usize,
     /// How many key groups the job has.
     pub max_parallelism: u16,
-    /// What becomes of rows for which something cannot be computed.
+    /// The policy for rows for which something cannot be computed.
     pub bad_rows: BadRowRule,
-    /// The output that takes what is written of them, if any does.
+    /// The output for bad rows, if the operator has one.
     pub letters: Option<usize>,
 }
 

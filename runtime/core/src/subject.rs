@@ -1,8 +1,8 @@
-//! What an error is about, as data: whoever has the text of a statement finds the place by it, however the message is worded.
+//! The subject of an error, as data: callers with the statement's text find the place by it, however the message is worded.
 
-/// A part of a statement that an error is about; names are those that the description of the statement has.
+/// A part of a statement that an error is about, by the name that the statement's description uses.
 ///
-/// An error has several where one part stands in another, the innermost first: see [`crate::Error::about`].
+/// Of nested parts an error has several, the innermost first: see [`crate::Error::about`].
 ///
 /// ```
 /// use egret_core::{Error, Subject};
@@ -24,19 +24,19 @@ pub enum Subject {
     AfterMatch,
     /// A variable where it stands in a pattern.
     Variable(String),
-    /// The condition that a variable's events meet.
+    /// The condition of a variable.
     Define(String),
     /// A condition that ends a repetition, as text.
     Until(String),
     /// A name for several variables.
     Subset(String),
-    /// What a match shows, by the name of the column.
+    /// A measure, by the name of its column.
     Measure(String),
     /// A feature of a model.
     Feature(String),
-    /// What a model learns.
+    /// The label of a model.
     Label,
-    /// What measures a model.
+    /// A metric of a model.
     Metric(String),
     /// An option, or an argument given by name.
     Option(String),

@@ -1,11 +1,11 @@
-//! Three times, three types: event time, watermark (an event time too, named where it is used) and engine time.
+//! Event time (watermarks are event times, too), epochs and engine time.
 
 use crate::calendar::write_timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// Microseconds of a millisecond.
+/// Microseconds in a millisecond.
 pub const MILLI: i64 = 1_000;
 
 /// When something happened: microseconds since 1970-01-01T00:00:00 UTC.
@@ -13,7 +13,7 @@ pub const MILLI: i64 = 1_000;
 pub struct EventTime(pub i64);
 
 impl EventTime {
-    /// Before every event. A watermark of `MIN` says nothing.
+    /// Before every event. A watermark of `MIN` gives no information.
     pub const MIN: Self = Self(i64::MIN);
     /// After every event. A watermark of `MAX` says that the input has ended.
     pub const MAX: Self = Self(i64::MAX);
@@ -28,7 +28,7 @@ impl EventTime {
         Self(micros)
     }
 
-    /// A time in milliseconds since 1970; one that is out of reach is `MIN` or `MAX`.
+    /// A time in milliseconds since 1970, saturating at `MIN` and `MAX`.
     ///
     /// ```
     /// use egret_core::EventTime;
@@ -40,7 +40,7 @@ impl EventTime {
         Self(millis.saturating_mul(MILLI))
     }
 
-    /// Milliseconds since 1970, rounded up: the first on a clock of milliseconds that is not before this time.
+    /// Milliseconds since 1970, rounded up.
     #[inline]
     pub const fn millis_up(self) -> i64 {
         self.0.div_euclid(MILLI) + (self.0.rem_euclid(MILLI) > 0) as i64
@@ -53,14 +53,14 @@ impl EventTime {
         Self(self.0.saturating_add(duration_us))
     }
 
-    /// This time less a duration; `MIN` and `MAX` stay what they are.
+    /// This time minus a duration; `MIN` and `MAX` stay as they are.
     #[must_use]
     #[inline]
     pub fn minus_us(self, duration_us: i64) -> Self {
         if self == Self::MAX { self } else { Self(self.0.saturating_sub(duration_us)) }
     }
 
-    /// The start of the step of `step_us` microseconds that this time lies in.
+    /// The start of the interval of `step_us` microseconds that this time lies in; intervals are aligned to 1970.
     ///
     /// ```
     /// use egret_core::EventTime;
@@ -77,7 +77,7 @@ impl EventTime {
     }
 }
 
-/// As `2024-03-01 10:00:00.000`, with six digits behind the point where three do not say it.
+/// As `2024-03-01 10:00:00.000`, with six decimal places if it is not whole milliseconds.
 impl fmt::Display for EventTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -95,7 +95,7 @@ impl fmt::Display for EventTime {
     }
 }
 
-/// A length of time in microseconds, to be written: `60000 ms`, or `1500 us` where it is not whole milliseconds.
+/// A length of time in microseconds, for printing: `60000 ms`, or `1500 us` if it is not whole milliseconds.
 ///
 /// ```
 /// use egret_core::Length;
@@ -113,7 +113,7 @@ impl fmt::Display for Length {
     }
 }
 
-/// A length of time in microseconds; the longest there is if it is longer.
+/// A length of time in microseconds, saturating at `i64::MAX`.
 #[inline]
 pub const fn micros_of(duration: Duration) -> i64 {
     let micros = duration.as_micros();
@@ -124,7 +124,7 @@ pub const fn micros_of(duration: Duration) -> i64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u32);
 
-/// Engine time: the epoch in the upper half, the tick of flow control in the lower.
+/// Engine time: the epoch in the upper 32 bits, the flow-control tick in the lower.
 ///
 /// ```
 /// use egret_core::{EngineTime, Epoch};
@@ -142,13 +142,13 @@ impl EngineTime {
         Self((u64::from(epoch.0) << 32) | u64::from(tick))
     }
 
-    /// The number of the next checkpoint.
+    /// The epoch.
     #[inline]
     pub fn epoch(self) -> Epoch {
         Epoch((self.0 >> 32) as u32)
     }
 
-    /// The tick of flow control within the epoch.
+    /// The flow-control tick within the epoch.
     #[inline]
     pub fn tick(self) -> u32 {
         self.0 as u32

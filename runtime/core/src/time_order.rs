@@ -1,7 +1,7 @@
-//! Rows wait here until the watermark has passed them, and leave in order of event time.
+//! A buffer in which rows wait until the watermark has passed them; they leave in order of event time.
 //!
-//! Every batch is sorted once when it comes, by a radix sort of (time, row); a release takes the beginnings of the sorted
-//! batches and merges them the same way. Columns are compared only where times are equal.
+//! Every batch is sorted by time once, when it arrives. A release takes the front of each sorted batch and merges them, by a sort
+//! that recognises sorted runs if there are few, else by radix sort. Other columns are compared only where times are equal.
 
 use crate::batch::micros;
 use crate::{Result, row_place};
@@ -9,7 +9,7 @@ use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, interleave_record_batch, take_record_batch};
 use std::cmp::Ordering;
 
-/// A row and when it happened.
+/// A row number and the row's time.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     time: i64,
@@ -17,20 +17,20 @@ struct Entry {
     row: u32,
 }
 
-/// So many batches at most are merged one with another; the rows of more are sorted anew.
+/// Up to this many sorted batches are merged; more are sorted anew.
 const MERGED: usize = 4;
 
 #[derive(Debug)]
 struct Waiting {
     rows: RecordBatch,
     order: Vec<Entry>,
-    /// How many have left.
+    /// How many rows have left.
     gone: usize,
-    /// The rows without their places, once they were asked for so.
+    /// The rows without the column of places, made when first needed.
     slim: Option<RecordBatch>,
 }
 
-/// Rows that the watermark has not passed. Every operator that waits for the watermark to put rows in order can keep them here.
+/// Rows that the watermark has not passed. Every operator that must put rows in order keeps them here.
 ///
 /// ```
 /// use arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMicrosecondArray};
@@ -52,7 +52,7 @@ pub struct TimeOrder {
 }
 
 impl TimeOrder {
-    /// Takes rows in; `event_time` is their column of event time.
+    /// Adds rows; `event_time` is the index of their event time column.
     ///
     /// # Panics
     /// That column has another type: the planner checks it.
@@ -63,8 +63,8 @@ impl TimeOrder {
         self.waiting.push(Waiting { rows, order, gone: 0, slim: None });
     }
 
-    /// The rows before `watermark`, in order: by time, then by the columns `ties`. At [`EventTime::MAX`](crate::EventTime::MAX) all of
-    /// them: the input has ended.
+    /// Takes the rows before `watermark`, in order of time, then of the columns `ties`. [`EventTime::MAX`](crate::EventTime::MAX)
+    /// means the end of the input and takes all rows.
     ///
     /// # Errors
     /// A column cannot be ordered.
@@ -75,7 +75,8 @@ impl TimeOrder {
         break_ties(rows, event_time, ties).map(Some)
     }
 
-    /// The same where `ties` begins with the column of places, which the caller does not read: it is null in what leaves.
+    /// Like [`TimeOrder::release`], where the first column of `ties` is that of places and the caller does not read it: it is
+    /// null in the result.
     ///
     /// # Errors
     /// As [`TimeOrder::release`].
@@ -105,7 +106,7 @@ impl TimeOrder {
         Ok(Some(RecordBatch::try_new(schema, columns)?))
     }
 
-    /// Puts rows of one time in the order of their places. Says whether that is all of their order: no two have the same.
+    /// Orders rows of one time by their places. Returns whether that determines the order: no two rows have the same place.
     fn order_by_place(&self, leaving: &mut [Entry], place: usize) -> bool {
         if self.waiting.iter().any(|waiting| waiting.rows.column(place).null_count() > 0) {
             return false;
@@ -123,7 +124,7 @@ impl TimeOrder {
         true
     }
 
-    /// What leaves at a watermark, in order of time.
+    /// The entries that leave at a watermark, in order of time.
     fn leaving(&mut self, watermark: i64) -> Option<Vec<Entry>> {
         let (mut leaving, mut runs): (Vec<Entry>, usize) = (Vec::new(), 0);
         for (batch, waiting) in self.waiting.iter_mut().enumerate() {
@@ -139,13 +140,13 @@ impl TimeOrder {
         if runs > MERGED {
             sort(&mut leaving, &mut self.scratch);
         } else {
-            // What is sorted already is found and merged by this sort.
+            // This sort finds the runs that are sorted already, and merges them.
             leaving.sort_by_key(|entry| entry.time);
         }
         Some(leaving)
     }
 
-    /// The rows of entries, in their order.
+    /// The rows of these entries, in their order.
     fn rows_of<'a>(&'a self, leaving: &[Entry], of: impl Fn(&'a Waiting) -> &'a RecordBatch) -> Result<RecordBatch> {
         let batches: Vec<&RecordBatch> = self.waiting.iter().map(of).collect();
         Ok(match batches.as_slice() {
@@ -161,17 +162,17 @@ impl TimeOrder {
         })
     }
 
-    /// Lets go of batches that have left.
+    /// Drops batches whose rows have all left.
     fn forget(&mut self) {
         self.waiting.retain(|waiting| waiting.gone < waiting.order.len());
     }
 
-    /// Whether nothing waits.
+    /// Whether the buffer is empty.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// What waits, in no particular order.
+    /// The rows in the buffer, in no particular order.
     ///
     /// # Errors
     /// The rows cannot be copied.
@@ -183,14 +184,14 @@ impl TimeOrder {
         self.waiting.iter().map(rest).collect()
     }
 
-    /// Bytes of memory.
+    /// The memory that the buffer occupies, in bytes.
     pub fn bytes(&self) -> usize {
         let of_rows = |rows: &RecordBatch| -> usize { rows.columns().iter().map(|column| column.get_array_memory_size()).sum() };
         self.waiting.iter().map(|waiting| of_rows(&waiting.rows) + waiting.order.capacity() * size_of::<Entry>()).sum()
     }
 }
 
-/// Puts rows of one time in order of their content.
+/// Orders rows of one time by the columns `ties`.
 fn break_ties(rows: RecordBatch, event_time: usize, ties: &[usize]) -> Result<RecordBatch> {
     let times = micros(rows.column(event_time));
     if times.windows(2).all(|pair| pair[0] != pair[1]) {
@@ -227,7 +228,7 @@ fn sort(entries: &mut Vec<Entry>, scratch: &mut Vec<Entry>) {
         return;
     }
     scratch.resize(entries.len(), Entry { time: 0, batch: 0, row: 0 });
-    // As narrow as so many passes allow: what is counted by is cleared for each.
+    // The digits are as narrow as this number of passes allows, because the counts are cleared for each pass.
     let width = bits.div_ceil(passes.max(1));
     let mut counts = [0_u32; 1 << DIGIT_MAX];
     for pass in 0..passes {
@@ -254,7 +255,7 @@ mod tests {
     use arrow::datatypes::Int64Type;
     use std::sync::Arc;
 
-    /// Numbers that look like chance.
+    /// Pseudo-random numbers.
     fn scattered(seed: u64) -> impl Iterator<Item = u64> {
         std::iter::successors(Some(seed), |last| {
             Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
@@ -284,7 +285,7 @@ mod tests {
 
     #[test]
     fn rows_of_one_time_leave_in_order_of_their_places() {
-        // The second id is in the place of the first, and they are equal in that: then their content counts.
+        // The second row has the same place as the first: then their content decides.
         for (places, expected) in [([4, 3, 9, 1], [3, 1, 0, 2]), ([4, 3, 4, 1], [3, 1, 0, 2])] {
             for split in 1..=4 {
                 let all = rows(&[7, 7, 7, 7], &[0, 1, 2, 3]);

@@ -1,4 +1,4 @@
-//! The language's names of types in messages that have Arrow's.
+//! Puts the language's names of types into messages that have Arrow's.
 
 /// Arrow's names of types, and the language's.
 const TYPES: [(&str, &str); 14] = [
@@ -18,14 +18,14 @@ const TYPES: [(&str, &str); 14] = [
     ("Date32", "DATE"),
 ];
 
-/// A text with the language's names of types, but for what stands in quotes.
+/// A text with Arrow's type names replaced by the language's, except in quotes.
 pub(crate) fn in_sql_types(text: &str) -> String {
     let outside = |text: &str| TYPES.iter().fold(text.to_owned(), |text, (arrow, sql)| replaced(&text, arrow, sql));
     let parts = text.split('\'').enumerate().map(|(place, part)| if place % 2 == 0 { outside(part) } else { part.to_owned() });
     parts.collect::<Vec<_>>().join("'")
 }
 
-/// A text with a word in place of another, where that is a word of its own.
+/// A text with `word` replaced by `other`, where it is a whole word.
 fn replaced(text: &str, word: &str, other: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -10,11 +10,11 @@ use std::time::Duration;
 /// How watermarks are made from the rows of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatermarkStrategy {
-    /// How far behind the latest row another row may be without being late, in microseconds. Zero: ascending.
+    /// How far a row may be behind the latest row without being late, in microseconds. Zero: rows must ascend.
     pub delay_us: i64,
-    /// A split that gives no rows for this long stops holding the watermark back.
+    /// A split without rows for this long no longer holds the watermark back.
     pub idle_after: Option<Duration>,
-    /// A row that is further ahead of the latest before it in its split is a bad row.
+    /// A row that is more than this ahead of the latest row before it in its split is a bad row.
     pub max_ahead: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl WatermarkStrategy {
         self
     }
 
-    /// Sets how far a row may be ahead of the latest before it in its split.
+    /// Sets how far a row may be ahead of the latest row before it in its split.
     #[must_use]
     pub fn max_ahead(mut self, ahead: Duration) -> Self {
         self.max_ahead = Some(ahead);
@@ -44,11 +44,11 @@ impl WatermarkStrategy {
     }
 }
 
-/// The watermark of one split: the latest event time so far less the delay.
+/// The watermark of one split: the latest event time so far minus the delay.
 ///
-/// A row is late when its event time is below the watermark made of the rows *before it in its split*. That is decided
-/// here, row by row, so it depends on the input alone. Only a split that the others went on without, because it was idle, has a
-/// *floor* as well: rows below it are late whatever was before them.
+/// A row is late if its event time is below the watermark made of the rows *before it in its split*. That is decided here, row by
+/// row, so it depends on the input alone. A split that was idle while other splits went on has a *floor*, too: rows below it are
+/// late whatever came before them in the split.
 #[derive(Clone, Debug)]
 pub struct SplitWatermark {
     delay_us: i64,
@@ -57,7 +57,7 @@ pub struct SplitWatermark {
 }
 
 impl SplitWatermark {
-    /// The start of a split.
+    /// The state at the start of a split.
     pub fn new(strategy: &WatermarkStrategy) -> Self {
         Self { delay_us: strategy.delay_us, latest: EventTime::MIN, floor: EventTime::MIN }
     }
@@ -71,20 +71,20 @@ impl SplitWatermark {
         if self.latest == EventTime::MIN { EventTime::MIN } else { self.latest.minus_us(self.delay_us) }
     }
 
-    /// Below this every row is late, for a checkpoint.
+    /// The time below which every row is late, for a checkpoint.
     pub fn floor(&self) -> EventTime {
         self.floor
     }
 
-    /// The watermark that is made of all splits is here: rows below it are late. It is above what the rows of this split say only if
-    /// the split was idle.
+    /// Tells the split that the watermark of all splits has reached `passed`, so rows below it are late. It exceeds this split's
+    /// own watermark only if the split was idle.
     pub fn raise(&mut self, passed: EventTime) {
         if passed > self.by_rows() {
             self.floor = self.floor.max(passed);
         }
     }
 
-    /// The latest event time seen, for a checkpoint.
+    /// The latest event time so far, for a checkpoint.
     pub fn latest(&self) -> EventTime {
         self.latest
     }
@@ -94,7 +94,7 @@ impl SplitWatermark {
         (self.latest, self.floor) = (latest, floor);
     }
 
-    /// Takes the next rows of the split and cuts them into on-time and late batches, in order.
+    /// Divides the next rows of the split into on-time and late batches, in order.
     ///
     /// # Errors
     /// The rows cannot be filtered.
@@ -108,7 +108,7 @@ impl SplitWatermark {
         self.give_parts(&rows, event_time, &late, give)
     }
 
-    /// Moves over the times; returns the row numbers that are late, with the watermark each was behind.
+    /// Advances over these times; returns the numbers of late rows, each with the watermark it was behind.
     fn advance(&mut self, times: &[i64]) -> Vec<(usize, EventTime)> {
         if self.floor > self.by_rows() {
             return self.advance_above_floor(times);
@@ -126,7 +126,7 @@ impl SplitWatermark {
         late
     }
 
-    /// As [`SplitWatermark::advance`], while the floor is above what the rows say.
+    /// Like [`SplitWatermark::advance`], while the floor is above the split's own watermark.
     fn advance_above_floor(&mut self, times: &[i64]) -> Vec<(usize, EventTime)> {
         let mut late = Vec::new();
         for (row, &time) in times.iter().enumerate() {
@@ -163,7 +163,7 @@ impl SplitWatermark {
     }
 }
 
-/// The least watermark over several inputs, of which those that are idle or have ended do not count.
+/// The least watermark of several inputs; idle and ended inputs do not count.
 #[derive(Clone, Debug)]
 pub struct MinWatermark {
     inputs: Vec<InputStatus>,
@@ -185,21 +185,21 @@ enum Activity {
 }
 
 impl MinWatermark {
-    /// `inputs` inputs, none of which has said anything.
+    /// For `inputs` inputs, none of which has a watermark yet.
     pub fn new(inputs: usize) -> Self {
         let status = InputStatus { watermark: EventTime::MIN, activity: Activity::Active };
         Self { inputs: vec![status; inputs], current: EventTime::MIN, are_parts: false }
     }
 
-    /// The inputs are parts of one: when nobody is left to be waited for, and some are idle, the greatest watermark counts. Inputs of
-    /// different meaning, of which one knows nothing of the other's rows, never go on without each other.
+    /// Declares the inputs to be parts of one stream: when none of them is active and some are idle, the greatest watermark
+    /// counts. Inputs with different roles never go on without each other.
     #[must_use]
     pub fn of_parts(mut self) -> Self {
         self.are_parts = true;
         self
     }
 
-    /// Input `input` reached a watermark; returns the new least one if it moved.
+    /// Input `input` reached a watermark; returns the new least watermark if it moved.
     pub fn update(&mut self, input: usize, watermark: EventTime) -> Option<EventTime> {
         let status = &mut self.inputs[input];
         status.watermark = status.watermark.max(watermark);
@@ -207,13 +207,13 @@ impl MinWatermark {
         self.recompute()
     }
 
-    /// Input `input` is idle until it says something again.
+    /// Input `input` is idle until its next watermark.
     pub fn set_idle(&mut self, input: usize) -> Option<EventTime> {
         self.inputs[input].activity = Activity::Idle;
         self.recompute()
     }
 
-    /// Input `input` says nothing any more.
+    /// Input `input` has ended.
     pub fn set_ended(&mut self, input: usize) -> Option<EventTime> {
         self.inputs[input].activity = Activity::Ended;
         self.recompute()
@@ -224,7 +224,7 @@ impl MinWatermark {
         self.inputs[input].activity = Activity::Active;
     }
 
-    /// Whether no input counts.
+    /// Whether no input is active.
     pub fn is_idle(&self) -> bool {
         self.inputs.iter().all(|status| status.activity != Activity::Active)
     }
@@ -234,7 +234,7 @@ impl MinWatermark {
         self.inputs.iter().all(|status| status.activity == Activity::Ended)
     }
 
-    /// The least watermark; it never goes back.
+    /// The least watermark; it never decreases.
     pub fn current(&self) -> EventTime {
         self.current
     }
@@ -248,7 +248,7 @@ impl MinWatermark {
         })
     }
 
-    /// What counts when nobody is waited for. The end of one input is not the end of the others.
+    /// The watermark when no input is active. The end of one input is not the end of the others.
     fn greatest(&self) -> Option<EventTime> {
         let goes_on = self.are_parts && !self.is_ended();
         let said = self.inputs.iter().map(|status| status.watermark).filter(|watermark| *watermark < EventTime::MAX);

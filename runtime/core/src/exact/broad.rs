@@ -1,4 +1,4 @@
-//! Totals of lengths of time and of decimals: in 256 bits, which no number of rows exceeds.
+//! Totals of durations and decimals, in 256 bits, which no number of rows overflows.
 
 use crate::expr::{OUT_OF_RANGE, sql_type};
 use crate::{Error, Result};
@@ -7,17 +7,17 @@ use arrow::compute::cast;
 use arrow::datatypes::{DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, DecimalType, Int64Type, i256};
 use datafusion_common::ScalarValue;
 
-/// A sum or an average of lengths or of decimals.
+/// A sum or an average of durations or decimals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broad {
     is_sum: bool,
     result: DataType,
-    /// By how many digits the result is finer than the values.
+    /// How many more decimal places the result has than the values.
     finer: u32,
 }
 
 impl Broad {
-    /// The total of values of a type, if these are lengths or decimals.
+    /// The total for values of this type; `None` if they are neither durations nor decimals.
     pub fn of(is_sum: bool, values: &DataType, result: &DataType) -> Option<Self> {
         let finer = match (values, result) {
             (DataType::Duration(of), DataType::Duration(to)) if of == to => 0,
@@ -27,7 +27,7 @@ impl Broad {
         Some(Self { is_sum, result: result.clone(), finer })
     }
 
-    /// The type of a total that the type of the result may not hold.
+    /// The type of an intermediate total, which may be too large for the type of the result.
     pub fn total_type(&self) -> DataType {
         let scale = match &self.result {
             DataType::Decimal128(_, scale) => *scale,
@@ -36,10 +36,10 @@ impl Broad {
         DataType::Decimal256(DECIMAL256_MAX_PRECISION, scale)
     }
 
-    /// The values of a column.
+    /// The values of a column, in their smallest unit.
     ///
     /// # Errors
-    /// It is of another type.
+    /// The column has another type.
     pub fn units(column: &ArrayRef) -> Result<Vec<Option<i256>>> {
         if let Some(decimals) = column.as_primitive_opt::<Decimal128Type>() {
             return Ok(decimals.iter().map(|value| value.map(i256::from_i128)).collect());
@@ -49,7 +49,7 @@ impl Broad {
         Ok(numbers.iter().map(|value| value.map(|value| i256::from_i128(i128::from(value)))).collect())
     }
 
-    /// The total, in units of the result: an average of lengths is cut, one of decimals rounded half away from zero.
+    /// The total, in units of the result: an average of durations is truncated, one of decimals is rounded half away from zero.
     pub fn total(&self, sum: i256, count: u64) -> i256 {
         let sum = (0..self.finer).fold(sum, |sum, _| sum.wrapping_mul(i256::from_i128(10)));
         if self.is_sum {
@@ -65,10 +65,10 @@ impl Broad {
         }
     }
 
-    /// A total in the type of the result.
+    /// A total, converted to the type of the result.
     ///
     /// # Errors
-    /// This does not hold it: bad data.
+    /// The type does not hold it: bad data.
     pub fn fitted(&self, total: Option<i256>) -> Result<ScalarValue> {
         let Some(total) = total else { return Ok(ScalarValue::try_from(&self.result)?) };
         let fits = match &self.result {

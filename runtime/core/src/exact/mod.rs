@@ -1,10 +1,10 @@
-//! Sums and averages that are exact, and rounded once.
+//! Exact sums and averages, rounded once.
 //!
-//! A plain sum of floats differs in its last bits with the order it is added in, and that order changes with batching, parallelism, the
-//! merging of panes, and who shares a beginning with whom. An [`ExactSum`] is the sum itself: of the values as they are, in any order.
-//! It is kept as two floats, the sum and what was rounded away (Knuth's two-sum; T. Ogita, S. Rump, S. Oishi, *Accurate sum and dot
-//! product*, 2005), as long as these hold it exactly, which they do for the values of practice. Where they do not, it becomes a wide
-//! number (U. Kulisch, *Very fast and exact accumulation of products*, 2011).
+//! The last bits of a plain sum of floats depend on the order of addition, and that order changes with batching, parallelism, the
+//! merging of panes, and with which partial matches share a prefix. An [`ExactSum`] is the exact sum of the values, in any order.
+//! It is kept as two floats, the rounded sum and the rounding error (Knuth's two-sum; T. Ogita, S. Rump, S. Oishi, *Accurate sum
+//! and dot product*, 2005), as long as these hold it exactly, which they do for the values met in practice. Where they do not, it
+//! becomes a wide fixed-point number (U. Kulisch, *Very fast and exact accumulation of products*, 2011).
 
 mod broad;
 mod totals;
@@ -60,13 +60,13 @@ impl ExactSum {
         self.wide.as_ref().map_or_else(|| self.two.average(count), |wide| wide.average(count))
     }
 
-    /// Bits that are the same for sums that were added up alike.
+    /// A hash: sums with the same representation have the same hash.
     pub fn hash(&self) -> u64 {
         let two = self.two.high.to_bits() ^ self.two.low.to_bits().rotate_left(32);
         self.wide.as_ref().map_or(two, |wide| wide.hash())
     }
 
-    /// Whether two sums are kept alike, bit by bit: then they are the same for ever.
+    /// Whether two sums have the same representation, bit by bit: then they stay equal whatever is added to both.
     pub fn is_same(&self, other: &Self) -> bool {
         let bits = |sum: &Self| (sum.two.high.to_bits(), sum.two.low.to_bits());
         match (&self.wide, &other.wide) {
@@ -90,21 +90,22 @@ impl FromIterator<f64> for ExactSum {
 pub struct TwoFloats {
     /// The number, rounded.
     pub high: f64,
-    /// What was lost by that.
+    /// The rounding error of `high`.
     pub low: f64,
 }
 
 impl TwoFloats {
-    /// What stands for a number that is kept elsewhere: nothing can be added to it.
+    /// Marks a number that is kept elsewhere: nothing can be added to it.
     pub const ELSEWHERE: Self = Self { high: 0.0, low: f64::NAN };
 
-    /// Adds a value, unless the sum cannot be kept so.
+    /// Adds a value; returns false, and changes nothing, if two floats cannot hold the sum exactly.
     #[inline]
     #[must_use]
     pub fn add(&mut self, value: f64) -> bool {
         let (high, lost) = two_sum(self.high, value);
         let low = self.low + lost;
-        // The difference from the larger of both is exact, and so says whether the sum is; which one that is need not be known.
+        // The difference from the larger of the two is exact, and so tells whether the sum is exact; there is no need to know
+        // which is larger.
         let is_exact = (low - self.low == lost) & (low - lost == self.low);
         if is_exact {
             *self = Self { high, low };
@@ -112,7 +113,7 @@ impl TwoFloats {
         is_exact
     }
 
-    /// The number with room for any sum.
+    /// The same number, with room for any sum.
     pub fn widened(self) -> Wide {
         let mut wide = Wide::default();
         wide.add(self.high);
@@ -130,14 +131,14 @@ impl TwoFloats {
     #[inline]
     pub fn average(self, count: u64) -> f64 {
         if self.low == 0.0 && count <= 1 << 53 {
-            // Both are floats, and a division of floats is rounded once. Zero has no sign.
+            // Both are floats, and a division of floats is rounded once. Adding 0.0 makes a negative zero positive.
             return self.high / count as i64 as f64 + 0.0;
         }
         self.average_of_both(count)
     }
 
-    /// What is computed with floats is near enough to know how to round, but for cases as rare as their last bits are few; those are
-    /// computed at length.
+    /// Computes with floats, and estimates the error. If the error leaves the rounding in doubt, which is rare, it computes with
+    /// the wide number.
     fn average_of_both(self, count: u64) -> f64 {
         const SAFE: std::ops::Range<f64> = 1e-250..1e250;
         let (sum, rest) = two_sum(self.high, self.low);
@@ -164,7 +165,7 @@ impl TwoFloats {
     }
 }
 
-/// The sum of two floats, and what was rounded away.
+/// The sum of two floats, and the rounding error.
 #[inline]
 fn two_sum(one: f64, other: f64) -> (f64, f64) {
     let sum = one + other;
@@ -172,7 +173,7 @@ fn two_sum(one: f64, other: f64) -> (f64, f64) {
     (sum, (one - (sum - back)) + (other - back))
 }
 
-/// The product of two floats, and what was rounded away (Dekker).
+/// The product of two floats, and the rounding error (Dekker).
 #[inline]
 fn product(one: f64, other: f64) -> (f64, f64) {
     const SPLITTER: f64 = 134_217_729.0; // 2^27 + 1
@@ -186,7 +187,7 @@ fn product(one: f64, other: f64) -> (f64, f64) {
     (product, ((one_high * other_high - product) + one_high * other_low + one_low * other_high) + one_low * other_low)
 }
 
-/// A sum of integers divided by how many there are, rounded once.
+/// The sum of `count` integers divided by `count`, rounded once.
 ///
 /// ```
 /// assert_eq!(egret_core::exact::average_of_integers(i128::from(i64::MAX) * 3, 3), i64::MAX as f64);
@@ -202,7 +203,7 @@ pub fn average_of_integers(sum: i128, count: u64) -> f64 {
     } else {
         let shift = size.leading_zeros();
         let (quotient, rest) = ((size << shift) / count_wide, (size << shift) % count_wide);
-        // The quotient has 63 bits at least, so what is left below them is a matter of being nothing or not.
+        // The quotient has at least 63 bits, so all that matters of the remainder is whether it is zero.
         (quotient | u128::from(rest != 0)) as f64 * 0.5_f64.powi(shift as i32)
     };
     if sum < 0 { -positive } else { positive }
@@ -212,7 +213,7 @@ pub fn average_of_integers(sum: i128, count: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Numbers at all ends of the range, of all lengths.
+    /// Numbers of all magnitudes up to the ends of the range, with mantissas of all lengths.
     fn values(seed: u64, count: usize) -> Vec<f64> {
         let mut state = seed;
         let mut next = || {
@@ -231,7 +232,7 @@ mod tests {
         (0..count).map(|_| value()).collect()
     }
 
-    /// Another way: the wide number alone.
+    /// The same sum by the wide number alone.
     fn oracle(values: &[f64]) -> Wide {
         let mut wide = Wide::default();
         values.iter().for_each(|&value| wide.add(value));
@@ -290,14 +291,14 @@ mod tests {
         assert_eq!(average_of_integers(7, 2), 3.5);
         assert_eq!(average_of_integers(-(1 << 60) - 1, 1), -(2_f64.powi(60)));
         assert_eq!(average_of_integers((1 << 54) + 3, 1), ((1_i64 << 54) + 4) as f64);
-        // Rounded twice it would be the even neighbour.
+        // Rounding twice would give the even neighbour.
         assert_eq!(average_of_integers(((1 << 53) + 1) * 3 + 1, 3), 9_007_199_254_740_994.0);
         assert_eq!(average_of_integers(i128::from(i64::MIN) * 4, 4), i64::MIN as f64);
         for seed in 1..2_000_i64 {
             let sum = i128::from(seed.wrapping_mul(0x5851_F42D_4C95_7F2D)) * i128::from(seed % 90 + 1);
             let count = seed.unsigned_abs() % 1_000 + 1;
             let mut exact = Wide::default();
-            // Halves of the sum are floats of their own.
+            // The high and the low half of the sum are each exact as floats.
             let (high, low) = (sum >> 40 << 40, sum - (sum >> 40 << 40));
             exact.add(high as f64);
             exact.add((high - (high as f64) as i128) as f64);

@@ -12,18 +12,18 @@ use datafusion_physical_expr::expressions::CastExpr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A sum of integers as a `BIGINT`.
+/// Converts a sum of integers to a `BIGINT`.
 ///
 /// # Errors
-/// It is none: bad data.
+/// It does not fit: bad data.
 pub fn sum_of_integers(sum: i128) -> Result<i64> {
     i64::try_from(sum).map_err(|_| Error::data(format!("the sum {sum} {OUT_OF_RANGE} {}", sql_type(&DataType::Int64))))
 }
 
-/// The result of an aggregate call over some rows, if it is a sum or an average of numbers: exact, and rounded once.
+/// The result of an aggregate call over some rows if the call is a sum or an average of numbers: exact, and rounded once.
 ///
 /// # Errors
-/// An argument cannot be computed of a row, or the result is out of its range.
+/// An argument cannot be computed for a row, or the result is out of range.
 pub fn total_of_call(call: &AggregateFunctionExpr, rows: &RecordBatch) -> Result<Option<ScalarValue>> {
     let is_sum = call.fun().name() == "sum";
     let arguments = call.expressions();
@@ -56,7 +56,7 @@ pub fn total_of_call(call: &AggregateFunctionExpr, rows: &RecordBatch) -> Result
 
 fn total_of_floats(values: impl Iterator<Item = f64>, is_sum: bool, is_distinct: bool) -> ScalarValue {
     let mut seen = BTreeSet::new();
-    // Zeros are one value.
+    // Both zeros are one value.
     let values: Vec<f64> = values.filter(|value| !is_distinct || seen.insert((value + 0.0).to_bits())).collect();
     let sum: ExactSum = values.iter().copied().collect();
     let total = || if is_sum { sum.value() } else { sum.average(values.len() as u64) };
@@ -72,7 +72,7 @@ fn total_of_broad(broad: &Broad, column: &ArrayRef, is_distinct: bool) -> Result
     broad.fitted((!units.is_empty()).then(|| broad.total(sum, units.len() as u64)))
 }
 
-/// An integer without the cast to floats that averages wrap around it.
+/// The argument without the cast to DOUBLE that averages of integers get.
 fn uncast<'a>(argument: &'a Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<&'a Arc<dyn PhysicalExpr>> {
     match argument.downcast_ref::<CastExpr>() {
         Some(cast) if *cast.cast_type() == DataType::Float64 && cast.expr().data_type(rows.schema_ref())?.is_integer() => {

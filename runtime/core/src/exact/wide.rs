@@ -1,13 +1,14 @@
-//! A number with a bit for every power of two that a float can have, and room for sums of as many floats as can be counted.
+//! A fixed-point number with a bit for every power of two that a float can have, and headroom for sums of at least 2^63 floats.
 
-/// Bit 0 is 2^-1074, the least float; the largest has bit 2097; 63 more are for sums, and one is the sign.
+/// Bit 0 is 2^-1074, the smallest float; the largest float has bit 2097; the bits above are for carries (at least 63) and the
+/// sign.
 const LIMBS: usize = 34;
 
-/// The number, in two's complement; infinities and NaN are apart.
+/// The number, in two's complement; infinities and NaN are kept apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wide {
     limbs: [u64; LIMBS],
-    /// Zero, or what the sum is whatever is added: infinite, or no number.
+    /// Zero, or the value that the sum has whatever is added to its bits: an infinity or NaN.
     special: f64,
 }
 
@@ -54,7 +55,7 @@ impl Wide {
         self.average(1)
     }
 
-    /// The float nearest to the number divided by another.
+    /// The number divided by `count`, rounded to the nearest float.
     pub fn average(&self, count: u64) -> f64 {
         if self.special != 0.0 {
             return self.special;
@@ -89,7 +90,7 @@ impl Wide {
         )
     }
 
-    /// A hash: numbers that are the same have the same.
+    /// A hash: equal numbers have equal hashes.
     pub fn hash(&self) -> u64 {
         self.limbs
             .iter()
@@ -106,7 +107,7 @@ impl Wide {
         std::iter::once(&self.special.to_bits()).chain(&self.limbs).flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    /// Reads what [`Wide::to_bytes`] wrote; none if it is something else.
+    /// Reads the bytes of [`Wide::to_bytes`]; `None` if they are something else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut words = bytes.chunks_exact(8).map(|word| word.try_into().map(u64::from_le_bytes));
         let special = f64::from_bits(words.next()?.ok()?);
@@ -127,12 +128,12 @@ fn borrowing(one: u64, other: u64, borrow: bool) -> (u64, bool) {
     (difference, first || second)
 }
 
-/// The float nearest to a number and `twice_rest / 2 / of` of its lowest bit, ties to even.
+/// The float nearest to a number plus `twice_rest / 2 / of` of its lowest bit, ties to even.
 fn rounded(size: &[u64; LIMBS], twice_rest: u128, of: u128) -> f64 {
     let bit = |place: usize| size[place / 64] >> (place % 64) & 1;
     let top = (0..LIMBS).rev().find(|&limb| size[limb] != 0).map(|limb| limb * 64 + 63 - size[limb].leading_zeros() as usize);
     let Some(top) = top.filter(|&top| top >= 53) else {
-        // All bits are those of a float as they stand, subnormal or not.
+        // The bits are those of the float as they stand, subnormal or not.
         let up = twice_rest > of || (twice_rest == of && size[0] & 1 == 1);
         return f64::from_bits(size[0] + u64::from(up));
     };

@@ -1,8 +1,9 @@
-//! Arithmetic of whole numbers that does not wrap.
+//! Integer arithmetic that fails instead of wrapping.
 //!
-//! DataFusion computes sums, differences, products, negations and shifts of integers modulo 2^n (a shift by 64 is one by 0), and its checked kernels look at one value at
-//! a time. The nodes here compute as the wrapping kernels do, a column at a time, and gather one flag over the whole column. Only when
-//! that is set do they look for a row which overflowed (what lies under a null does not count), and fail.
+//! DataFusion computes sums, differences, products, negations and shifts of integers modulo 2^n (a shift by 64 is a shift by 0),
+//! and its checked kernels test one value at a time. The nodes here compute like the wrapping kernels, a column at a time, and
+//! gather one overflow flag for the whole column. Only if it is set do they look for a row that overflowed (values under a null
+//! do not count), and fail.
 
 use super::node::{Inner, Pair};
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch};
@@ -17,7 +18,7 @@ use datafusion_physical_expr::PhysicalExpr;
 use std::fmt;
 use std::sync::Arc;
 
-/// `left op right` of one integer type, where `op` is plus, minus, multiply, or a shift of bits.
+/// `left op right` of one integer type, where `op` is plus, minus, multiply, or a bit shift.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Checked(Pair);
 
@@ -26,13 +27,13 @@ pub(super) struct Checked(Pair);
 pub(super) struct CheckedNegative(Inner);
 
 impl Checked {
-    /// The operations.
+    /// Whether [`Checked`] computes this operation.
     pub(super) fn has(op: Operator) -> bool {
         use Operator::{BitwiseShiftLeft, BitwiseShiftRight, Minus, Multiply, Plus};
         matches!(op, Plus | Minus | Multiply | BitwiseShiftLeft | BitwiseShiftRight)
     }
 
-    /// Whether an operation can overflow, and is one of these.
+    /// Whether [`Checked`] computes this operation for these types.
     pub(super) fn is_for(op: Operator, left: &DataType, right: &DataType) -> bool {
         Self::has(op) && left.is_integer() && left == right
     }
@@ -60,7 +61,7 @@ impl fmt::Display for CheckedNegative {
     }
 }
 
-/// Calls a generic function for an integer type.
+/// Calls a generic function with the Arrow type of an integer type.
 macro_rules! of_integer {
     ($type:expr, $function:ident($($argument:expr),*)) => {
         match $type {
@@ -133,7 +134,7 @@ impl PhysicalExpr for CheckedNegative {
     }
 }
 
-/// Operations that say with their result whether it wrapped: then the top bit of the second number is set.
+/// Operations that return the wrapped result and a mark: its top bit is set if the result wrapped.
 trait Integer: Copy + PartialEq + fmt::Display + std::ops::BitOr<Output = Self> + Default {
     fn plus(self, other: Self) -> (Self, Self);
     fn minus(self, other: Self) -> (Self, Self);
@@ -143,7 +144,7 @@ trait Integer: Copy + PartialEq + fmt::Display + std::ops::BitOr<Output = Self> 
     fn is_wrapped(mark: Self) -> bool;
 }
 
-/// Shifts of bits by no less than 0 and less than there are; to the left, of a value that comes back if it is shifted to the right.
+/// Bit shifts. They fail if the distance is negative or not below the width; a left shift also fails if bits are lost.
 macro_rules! shifts {
     ($mark:expr) => {
         #[inline]
@@ -210,7 +211,7 @@ macro_rules! unsigned {
     };
 }
 
-/// A product of small integers, by way of a type that holds it: compilers make vector instructions of that.
+/// A product of small integers, computed in a wider type: compilers vectorise that.
 macro_rules! by_way_of {
     ($type:ty, $wide:ty) => {
         |one: $type, other: $type| -> ($type, $type) {
@@ -233,7 +234,7 @@ unsigned!(u16);
 unsigned!(u32);
 unsigned!(u64);
 
-/// A column, or the one value that all rows have.
+/// A column, or one value for all rows.
 enum Side<'a, T: ArrowPrimitiveType> {
     Column(&'a PrimitiveArray<T>),
     Value(Option<T::Native>),
@@ -346,18 +347,18 @@ where
 {
     let zero: ArrayRef = Arc::new(PrimitiveArray::<T>::from_value(T::Native::default(), 1));
     let zero = ColumnarValue::Scalar(ScalarValue::try_from_array(&zero, 0)?);
-    // Of the difference from zero, so that it fails where that does.
+    // Computed as `0 - inner`, so that it fails exactly where that does.
     apply::<T>("-", &zero, inner, Integer::minus)
 }
 
-/// What is said of a value that its type does not hold.
+/// The words of messages about a value that is too large for its type.
 pub const OUT_OF_RANGE: &str = "is out of the range of";
 
 fn out_of_range(what: &str, data_type: &DataType) -> DataFusionError {
     ArrowError::ArithmeticOverflow(format!("{what} {OUT_OF_RANGE} {}", sql_type(data_type))).into()
 }
 
-/// The name of a type in the language, where it has one.
+/// The name of a type in the language; Arrow's name if it has none.
 pub fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Int8 => "TINYINT".into(),

@@ -26,7 +26,7 @@ pub struct Expression {
     nullable: bool,
     columns: BTreeSet<usize>,
     can_fail: bool,
-    /// As it was written.
+    /// The expression as the user wrote it.
     text: Option<Arc<str>>,
 }
 
@@ -34,7 +34,7 @@ impl Expression {
     /// Coerces, simplifies and compiles a logical expression.
     ///
     /// # Errors
-    /// Its types do not fit, or it contains what cannot be evaluated row by row (an aggregate, say).
+    /// Its types do not fit, or it contains something that cannot be evaluated row by row, such as an aggregate.
     pub fn new(logical: Expr, scope: &Scope) -> Result<Self> {
         let logical = simplify(logical, scope)?;
         let physical = physical(&logical, scope)?;
@@ -47,23 +47,23 @@ impl Expression {
         Ok(Self { logical, physical, data_type, nullable, columns, can_fail, text: None })
     }
 
-    /// The same, as it was written.
+    /// The same expression, with the text that the user wrote.
     #[must_use]
     pub fn with_text(self, text: &str) -> Self {
         Self { text: Some(text.into()), ..self }
     }
 
-    /// How it was written, or else what it is.
+    /// The text that the user wrote; if unknown, the expression printed.
     pub fn text(&self) -> String {
         self.text.as_ref().map_or_else(|| show::sql(&self.logical), |text| text.to_string())
     }
 
-    /// Whether there may be rows for which it cannot be computed; no if it is certain that there are none.
+    /// Whether evaluation may fail for some row; false only if that is certain.
     pub fn can_fail(&self) -> bool {
         self.can_fail
     }
 
-    /// Null, of a type.
+    /// A null of this type.
     ///
     /// ```
     /// use arrow::datatypes::DataType;
@@ -115,11 +115,11 @@ impl Expression {
     /// A value cannot be computed: a division by zero, a cast that fails.
     pub fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let evaluate = || Ok(self.physical.evaluate(rows)?.into_array(rows.num_rows())?);
-        // Functions of others may give up at odd values; what they leave behind nobody looks at again.
+        // Functions of libraries may panic at odd values. The state that a panic leaves behind is not used again.
         catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|panic| Err(given_up(panic.as_ref())))
     }
 
-    /// The columns that it reads of a row, with their values: `amount = 'n/a', id = 2`.
+    /// The columns that the expression reads, with their values in a row: `amount = 'n/a', id = 2`.
     pub fn values_read(&self, rows: &RecordBatch, row: usize) -> String {
         let schema = rows.schema_ref();
         let read = self.columns.iter().filter(|&&column| column < rows.num_columns());
@@ -151,7 +151,7 @@ impl Expression {
     }
 }
 
-/// Refuses what can be computed of no row: functions say only when they are called that they do not know a constant argument.
+/// Refuses an expression that fails for every row: functions reject an unsupported constant argument only when they are called.
 fn try_out(physical: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<()> {
     let none = RecordBatch::new_empty(Arc::new(schema.clone()));
     match catch_unwind(AssertUnwindSafe(|| physical.evaluate(&none))) {

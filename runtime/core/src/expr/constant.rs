@@ -1,7 +1,7 @@
-//! What the simplifier may not take away: failures.
+//! Failures that the simplifier must not optimise away.
 //!
-//! DataFusion folds constants with arithmetic that wraps, and compares `CAST(x AS INT) > 5` as `x > 5`, which cannot fail where the cast
-//! would. So constants are computed with our own arithmetic before, and casts that may fail are hidden from it.
+//! DataFusion folds constants with wrapping arithmetic, and rewrites `CAST(x AS INT) > 5` to `x > 5`, which cannot fail where the
+//! cast would. So constants are first computed with our own arithmetic, and casts that may fail are hidden from the simplifier.
 
 use super::checked::{Checked, OUT_OF_RANGE};
 use super::guard::narrows;
@@ -19,10 +19,10 @@ use datafusion_expr::{
 };
 use std::sync::{Arc, LazyLock};
 
-/// Finds arithmetic of constants that overflows.
+/// Finds constant arithmetic that overflows.
 ///
 /// # Errors
-/// There is some.
+/// There is such arithmetic.
 pub(super) fn check_constants(expr: &Expr, scope: &Scope) -> Result<()> {
     let mut wrong = None;
     expr.apply(|node| {
@@ -55,7 +55,7 @@ fn constant(node: &Expr, scope: &Scope) -> Result<(), String> {
     }
 }
 
-/// Hides casts that may fail, and those that give null instead.
+/// Hides casts that may fail, also those that give null instead (TRY_CAST), in calls of the identity function.
 pub(super) fn hide_casts(expr: Expr, scope: &Scope) -> Result<Expr> {
     let hidden = expr.transform_up(|node| {
         let narrows = match &node {
@@ -69,7 +69,7 @@ pub(super) fn hide_casts(expr: Expr, scope: &Scope) -> Result<Expr> {
     Ok(hidden.data)
 }
 
-/// Shows them again.
+/// Removes the calls of the identity function again.
 pub(super) fn show_casts(expr: Expr) -> Result<Expr> {
     let shown = expr.transform_up(|node| match node {
         Expr::ScalarFunction(mut call) if call.func.name() == HIDDEN && call.args.len() == 1 => {
@@ -85,7 +85,7 @@ const HIDDEN: &str = "__as_it_is";
 static HIDE: LazyLock<ScalarUDF> =
     LazyLock::new(|| ScalarUDF::from(AsItIs { signature: Signature::any(1, Volatility::Immutable) }));
 
-/// Gives its argument.
+/// The identity function that hides a cast.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct AsItIs {
     signature: Signature,

@@ -1,8 +1,8 @@
-//! Reading expressions as text: SQL as sqlparser's generic dialect has it, with one thing put right.
+//! Parses expressions: SQL as in sqlparser's generic dialect, with one correction.
 //!
-//! To sqlparser everything behind `IS DISTINCT FROM` is the right side, so `a IS DISTINCT FROM b AND c` would be
-//! `a IS DISTINCT FROM (b AND c)`. As in PostgreSQL, AND and OR bind less. The language's own dialect (`egret-dsl`) has the same, and
-//! a test of the whole holds both against each other.
+//! sqlparser takes everything after `IS DISTINCT FROM` as its right side, so `a IS DISTINCT FROM b AND c` would be `a IS DISTINCT
+//! FROM (b AND c)`. Here AND and OR bind more loosely, as in PostgreSQL. The language's own dialect (`egret-dsl`) makes the same
+//! correction, and a test of the root package compares the two.
 
 use crate::{Error, Result};
 use datafusion_sql::sqlparser::ast::Expr;
@@ -16,7 +16,7 @@ use std::any::TypeId;
 #[derive(Debug, Default, Clone, Copy)]
 struct ExpressionDialect;
 
-/// As the generic dialect has them: what can stand in an expression.
+/// Answers as the generic dialect does, for everything that can stand in an expression.
 macro_rules! generic {
     ($($method:ident),+ $(,)?) => {
         $(fn $method(&self) -> bool {
@@ -26,7 +26,7 @@ macro_rules! generic {
 }
 
 impl Dialect for ExpressionDialect {
-    /// Where sqlparser asks which dialect it is, rather than what it supports.
+    /// sqlparser asks for the type of the dialect in places, rather than for what it supports.
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
     }
@@ -90,7 +90,7 @@ pub fn parse_expression(text: &str) -> Result<Expr> {
     parse_changed(text, |_| {})
 }
 
-/// Reads one expression whose tokens are changed before.
+/// Reads one expression, after `change` has edited its tokens.
 ///
 /// # Errors
 /// As [`parse_expression`].
@@ -123,7 +123,7 @@ mod tests {
             let Expr::BinaryOp { left: found, op: outer, .. } = parse_expression(text).unwrap() else { panic!("{text}") };
             assert_eq!((found.to_string().as_str(), outer), (left, op), "{text}");
         }
-        // What binds more is on the right side.
+        // Operators that bind tighter stay on the right side.
         let Expr::IsDistinctFrom(_, right) = parse_expression("a IS DISTINCT FROM b * 2 < c").unwrap() else {
             panic!("it is one")
         };

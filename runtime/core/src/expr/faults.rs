@@ -1,8 +1,8 @@
 //! Evaluation that tells which rows fail.
 //!
-//! What an expression is of a row is what it is of a batch of this row alone, so it does not depend on how rows were cut into batches.
-//! Batches are evaluated whole, and most are good. One that fails is halved until the rows are found which fail by themselves: so many
-//! evaluations as there are such rows, times the logarithm of the batch's length.
+//! The value of an expression for a row is the value for a batch of that row alone, so it does not depend on batching. Whole
+//! batches are evaluated, and most succeed. A batch that fails is halved until the rows that fail by themselves are found: the
+//! number of evaluations is about the number of such rows times the logarithm of the batch's length.
 
 use super::compiled::Expression;
 use crate::{Error, Result};
@@ -15,20 +15,20 @@ use arrow::compute::{concat, take};
 pub struct Fault {
     /// The row's number in its batch.
     pub row: usize,
-    /// Which of the expressions it is, the first one that fails.
+    /// The index of the first expression that fails for it.
     pub expression: usize,
     /// Why.
     pub reason: String,
 }
 
-/// What was computed of some rows.
+/// The values of some expressions over a batch.
 #[derive(Debug)]
 pub struct Computed {
-    /// The values of each expression, of the rows for which all could be computed.
+    /// The values of each expression, for the rows for which all expressions could be computed.
     pub columns: Vec<ArrayRef>,
-    /// The rows for which they could, unless these are all.
+    /// Which rows these are; `None` if they are all rows.
     pub good: Option<BooleanArray>,
-    /// The others, in order.
+    /// The other rows, in order.
     pub faults: Vec<Fault>,
 }
 
@@ -36,7 +36,7 @@ impl Computed {
     /// The rows for which everything could be computed.
     ///
     /// # Errors
-    /// Arrow cannot take them out.
+    /// Arrow cannot filter the rows.
     pub fn good_rows(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         match &self.good {
             None => Ok(rows.clone()),
@@ -45,7 +45,7 @@ impl Computed {
     }
 }
 
-/// Computes expressions for all rows for which all of them can be computed.
+/// Computes expressions, leaving out rows for which one of them fails.
 ///
 /// ```
 /// use arrow::array::{Int64Array, RecordBatch};
@@ -62,7 +62,7 @@ impl Computed {
 /// ```
 ///
 /// # Errors
-/// Something else is wrong than a row.
+/// Something other than a row is wrong.
 pub fn compute(expressions: &[&Expression], rows: &RecordBatch) -> Result<Computed> {
     match evaluate_all(expressions, rows) {
         Ok(columns) => Ok(Computed { columns, good: None, faults: Vec::new() }),
@@ -71,7 +71,7 @@ pub fn compute(expressions: &[&Expression], rows: &RecordBatch) -> Result<Comput
     }
 }
 
-/// The values of an expression, null where it cannot be computed, and the rows for which that is so.
+/// The values of an expression, null where it cannot be computed, and the rows where that is so.
 ///
 /// # Errors
 /// As [`compute`].
@@ -88,7 +88,7 @@ pub fn compute_or_null(expression: &Expression, rows: &RecordBatch) -> Result<(A
     Ok((take(&column, &places, None)?, faults))
 }
 
-/// For a condition: the rows where it is true, and those for which it cannot be computed, which are none of these.
+/// For a condition: the rows where it is true, and the rows for which it cannot be computed, which are not among the first.
 ///
 /// # Errors
 /// As [`compute`]; or it is not a condition.
@@ -134,7 +134,7 @@ struct Halving<'a> {
 }
 
 impl Halving<'_> {
-    /// Works on rows that together fail.
+    /// Evaluates both halves of a range of rows that fails as a whole.
     fn halves(&mut self, from: usize, length: usize) -> Result<()> {
         let half = length / 2;
         for (from, length) in [(from, half), (from + half, length - half)] {

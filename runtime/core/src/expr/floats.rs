@@ -1,7 +1,7 @@
-//! Comparisons of floats in their one order (see [`crate::floats`]), several at a time.
+//! Vectorised comparisons of floats in their one order (see [`crate::floats`]).
 //!
-//! Here NaN is above all, so what IEEE's comparisons say of numbers is right as it stands, and one more look at the sides tells of
-//! NaN: a column is compared with a constant in one instruction a value, and never copied.
+//! In that order NaN is above everything, so IEEE's comparisons are right for numbers, and one more test handles NaN. A column is
+//! compared with a constant in one instruction a value, without copying it.
 
 use super::node::{Inner, Pair};
 use crate::expr::functions::scalar_function;
@@ -19,7 +19,8 @@ use datafusion_physical_expr::expressions::{BinaryExpr, InListExpr, Literal, Not
 use std::fmt;
 use std::sync::Arc;
 
-/// What compares floats inside, written with comparisons: `CASE x WHEN 0.0`, `nullif(x, 0.0)`, `greatest` and `least`.
+/// Rewrites functions that compare floats inside, so that they use these comparisons: `CASE x WHEN 0.0`, `nullif(x, 0.0)`,
+/// `greatest` and `least`.
 pub(super) fn written_out(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     let is_float = |expr: &Expr| expr.get_type(schema).is_ok_and(|of| of.is_floating());
     let rewritten = expr.transform_up(|node| {
@@ -50,7 +51,7 @@ pub(super) fn written_out(expr: Expr, schema: &DFSchema) -> Result<Expr> {
     Ok(rewritten.data)
 }
 
-/// A float whose NaN and zero have no sign: those functions compare as Arrow does.
+/// The float without the sign of NaN and of zero: `greatest` and `least` compare as Arrow does.
 fn unsigned_ends(expr: Expr, schema: &DFSchema) -> Expr {
     let (nan, zero) = match expr.get_type(schema) {
         Ok(DataType::Float64) => (ScalarValue::Float64(Some(f64::NAN)), ScalarValue::Float64(Some(0.0))),
@@ -64,7 +65,7 @@ fn unsigned_ends(expr: Expr, schema: &DFSchema) -> Expr {
     expr + Expr::Literal(zero, None)
 }
 
-/// Constants on a side of a comparison, folded and without a sign of NaN: folding compares as Arrow does.
+/// Folds constant sides of comparisons and removes the sign of NaN: the simplifier compares as Arrow does.
 pub(super) fn constants_plain(expr: Expr, schema: &DFSchema, fold: impl Fn(Expr) -> Result<Expr>) -> Result<Expr> {
     let is_float = |expr: &Expr| expr.get_type(schema).is_ok_and(|of| of.is_floating());
     let side = |side: Expr| -> Result<Expr> {
@@ -90,7 +91,7 @@ pub(super) fn constants_plain(expr: Expr, schema: &DFSchema, fold: impl Fn(Expr)
     Ok(rewritten.data)
 }
 
-/// The expression with every comparison of floats made by these nodes.
+/// The expression with all comparisons of floats replaced by the nodes of this module.
 pub(super) fn compared_by_value(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     let rewritten = expr.transform_up(|node| {
         let float = |side: &Arc<dyn PhysicalExpr>| side.data_type(schema).is_ok_and(|of| of.is_floating());
@@ -103,7 +104,7 @@ pub(super) fn compared_by_value(expr: Arc<dyn PhysicalExpr>, schema: &Schema) ->
         }
         if let Some(list) = node.downcast_ref::<InListExpr>() {
             let is_float = float(list.expr());
-            // DataFusion takes a CASE in a list for a constant, because of what it makes of no rows.
+            // DataFusion takes a CASE in a list for a constant, because of its value for a batch of no rows.
             if is_float || !list.list().iter().all(|value| value.downcast_ref::<Literal>().is_some()) {
                 return Ok(Transformed::yes(one_of(list, is_float)));
             }
@@ -117,7 +118,7 @@ fn is_comparison(op: Op) -> bool {
     matches!(op, Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::IsDistinctFrom | Op::IsNotDistinctFrom)
 }
 
-/// `x IN (...)`: of constants a look-up, of anything else comparisons.
+/// `x IN (...)`: a look-up in a list of constants, else comparisons.
 fn one_of(list: &InListExpr, is_float: bool) -> Arc<dyn PhysicalExpr> {
     let constant = |value: &Arc<dyn PhysicalExpr>| match value.downcast_ref::<Literal>()?.value() {
         ScalarValue::Float64(value) => Some(value.map(plain)),
@@ -242,8 +243,8 @@ where
     BooleanArray::new(beside(op, column.values(), constant), column.nulls().cloned())
 }
 
-/// Whether a comparison with a constant holds, for every value. A constant that is a number takes one comparison of IEEE, which says
-/// false of NaN: so what NaN is above is asked the other way round.
+/// Whether a comparison with a constant holds, for every value. For a constant that is a number this is one IEEE comparison. That
+/// is false for NaN, so `>` and `>=`, which hold for NaN, are computed as the negation of the opposite.
 #[inline]
 #[allow(clippy::eq_op, clippy::neg_cmp_op_on_partial_ord)]
 fn beside<V: PartialOrd + Copy>(op: Op, values: &[V], constant: V) -> BooleanBuffer {
@@ -260,7 +261,7 @@ fn beside<V: PartialOrd + Copy>(op: Op, values: &[V], constant: V) -> BooleanBuf
     }
 }
 
-/// One bit a value, 64 at a time.
+/// Packs one bit a value, 64 at a time.
 #[inline]
 fn packed<V: Copy>(values: &[V], holds: impl Fn(V) -> bool) -> BooleanBuffer {
     let word = |values: &[V]| values.iter().enumerate().fold(0, |word, (bit, &value)| word | u64::from(holds(value)) << bit);
@@ -305,7 +306,7 @@ fn is_equal<V: PartialOrd + Copy>(one: V, other: V) -> bool {
     (one == other) | ((one != one) & (other != other))
 }
 
-/// What is no number is below nothing.
+/// Whether `one` is below `other`; NaN is below nothing.
 #[inline(always)]
 #[allow(clippy::eq_op, clippy::neg_cmp_op_on_partial_ord)]
 fn is_below<V: PartialOrd + Copy>(one: V, other: V) -> bool {
@@ -316,7 +317,7 @@ fn is_below<V: PartialOrd + Copy>(one: V, other: V) -> bool {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct OneOf {
     expr: Inner,
-    /// The constants' bits, ascending.
+    /// The bits of the constants, ascending.
     bits: Vec<u64>,
     has_null: bool,
     negated: bool,

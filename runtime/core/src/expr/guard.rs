@@ -1,5 +1,5 @@
-//! AND and OR whose right side may fail: it is computed only of the rows that the left side leaves open, one by one, however the rows
-//! were cut into batches. So `n <> 0 AND 100 / n > 5` never divides by zero.
+//! AND and OR whose right side may fail. A failure counts only for rows that the left side does not decide, row by row, whatever
+//! the batching: `n <> 0 AND 100 / n > 5` never divides by zero.
 
 use super::node::Pair;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
@@ -25,7 +25,7 @@ impl fmt::Display for Guarded {
     }
 }
 
-/// Where the right side matters for at most one row in so many, it is computed of these alone.
+/// If the left side leaves at most one row in this many undecided, the right side is computed for these rows alone.
 const FEW: usize = 5;
 
 impl Guarded {
@@ -33,7 +33,7 @@ impl Guarded {
         Self(Pair::new(left, op, right))
     }
 
-    /// The rows that the left side does not decide: where it is null, or true of AND, or false of OR.
+    /// The rows that the left side does not decide: where it is null, or true for AND, or false for OR.
     fn open(&self, left: &BooleanArray) -> BooleanArray {
         let deciding = if self.0.op == Operator::And { !left.values() } else { left.values().clone() };
         let decided = match left.nulls() {
@@ -43,7 +43,7 @@ impl Guarded {
         BooleanArray::new(!&decided, None)
     }
 
-    /// The right side, of the open rows; elsewhere anything.
+    /// The right side for the open rows; its values for other rows mean nothing.
     fn right_of(&self, batch: &RecordBatch, open: &BooleanArray) -> Result<ArrayRef> {
         let is_open = open.true_count();
         let is_few = is_open * FEW <= batch.num_rows();
@@ -109,7 +109,7 @@ impl PhysicalExpr for Guarded {
     }
 }
 
-/// Whether an expression may fail for some row, as far as its nodes tell: what is not known may.
+/// Whether an expression may fail for some row. A node of an unknown kind may.
 pub(super) fn can_fail(node: &Arc<dyn PhysicalExpr>, input: &Schema) -> bool {
     node_can_fail(node, input) || node.children().into_iter().any(|child| can_fail(child, input))
 }

@@ -1,9 +1,9 @@
 //! Expressions: text in, a column out.
 //!
-//! Text conditions of the language, of SQL and of the Rust API all become DataFusion logical expressions, are coerced and
-//! simplified, and run as DataFusion physical expressions, a column at a time. There is no interpreter of our own, and every
-//! scalar function that DataFusion has can be used. Only what would wrap is replaced: arithmetic of integers fails where the result
-//! does not fit ([`compute`] says for which rows), and AND and OR guard what stands to their right.
+//! Conditions of the language, of SQL and of the Rust API all become DataFusion logical expressions, are coerced and simplified,
+//! and run as DataFusion physical expressions, a column at a time. There is no interpreter of our own, and every scalar function
+//! of DataFusion can be used. Two things differ from DataFusion: integer arithmetic fails instead of wrapping ([`compute`] says
+//! for which rows), and AND and OR guard their right side.
 
 mod checked;
 mod compiled;
@@ -41,7 +41,7 @@ pub use simplify::coerce;
 
 use crate::{Result, StreamSchema};
 
-/// Plans one text expression over a stream's columns; the short way for the Rust API.
+/// Compiles an expression over a stream's columns; the short way for the Rust API.
 ///
 /// ```
 /// use egret_core::{StreamSchema, expr};

@@ -1,4 +1,4 @@
-//! What nodes of expressions of our own are made of: the expressions inside, compared, hashed and shown.
+//! Building blocks of our own expression nodes: child expressions that can be compared, hashed and printed.
 
 use arrow::datatypes::Schema;
 use datafusion_common::Result;
@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// An expression inside another. Comparisons that are derived would move out of the shared expression.
+/// A child expression. (Derived comparisons would try to move out of the shared expression.)
 #[derive(Clone, Debug, Eq)]
 pub(super) struct Inner(pub(super) Arc<dyn PhysicalExpr>);
 
@@ -39,7 +39,7 @@ impl fmt::Display for Inner {
     }
 }
 
-/// Two expressions and what is between them: `left op right`.
+/// Two expressions and the operator between them: `left op right`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
     pub(super) left: Inner,
@@ -52,7 +52,7 @@ impl Pair {
         Self { left: Inner(left), op, right: Inner(right) }
     }
 
-    /// Whether one of both may be null.
+    /// Whether either side may be null.
     pub(super) fn nullable(&self, input: &Schema) -> Result<bool> {
         Ok(self.left.nullable(input)? || self.right.nullable(input)?)
     }
@@ -61,7 +61,7 @@ impl Pair {
         vec![&self.left, &self.right]
     }
 
-    /// The same of other expressions, as many as there are children.
+    /// The same operator between other expressions, as many as there are children.
     pub(super) fn with(&self, children: &[Arc<dyn PhysicalExpr>]) -> Self {
         Self::new(Arc::clone(&children[0]), self.op, Arc::clone(&children[1]))
     }

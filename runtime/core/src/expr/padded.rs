@@ -1,5 +1,5 @@
-//! `lpad` and `rpad` whose length comes from a row: one below zero makes an empty text, as in PostgreSQL, and one above a limit cannot
-//! be computed, so that no row can ask for all the memory.
+//! `lpad` and `rpad` whose length comes from a row: a negative length gives an empty text, as in PostgreSQL, and a length above a
+//! limit cannot be computed, so that a row cannot ask for all the memory.
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type};
@@ -7,10 +7,10 @@ use datafusion_common::{Result, exec_err};
 use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
 use std::sync::Arc;
 
-/// So many characters a text can be filled up to.
+/// The greatest length, in characters, to which a text can be padded.
 const LENGTH_MAX: i64 = 1 << 24;
 
-/// The function with lengths that are looked at.
+/// The function with a check of its length argument.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Padded(pub(super) Arc<ScalarUDF>);
 

@@ -1,4 +1,4 @@
-//! What physical expressions are, and what aggregate functions make of rows.
+//! Inspects physical expressions, and runs aggregate functions over rows.
 
 use crate::Result;
 use crate::floats::plain_column;
@@ -9,12 +9,12 @@ use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion_physical_expr::expressions::Column;
 use std::sync::Arc;
 
-/// What an aggregate function makes of some rows.
+/// The result of an aggregate function over some rows.
 ///
 /// # Errors
 /// A value cannot be computed.
 pub fn aggregated(function: &AggregateFunctionExpr, rows: &RecordBatch) -> Result<ScalarValue> {
-    // What only fills an array is kept as it was given; elsewhere equal floats have one form.
+    // Functions that only collect values keep them as given; for others equal floats have one form.
     let keeps = matches!(function.fun().name(), "array_agg" | "first_value" | "last_value" | "nth_value");
     let keeps = keeps && !function.is_distinct();
     let one = |arg: Arc<dyn PhysicalExpr>| {
@@ -27,7 +27,7 @@ pub fn aggregated(function: &AggregateFunctionExpr, rows: &RecordBatch) -> Resul
     Ok(accumulator.evaluate()?)
 }
 
-/// The column that a physical expression is, if it is one and nothing else.
+/// The column that a physical expression names, if it is a bare column.
 pub fn bare_column(expression: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     expression.downcast_ref::<Column>().map(Column::index)
 }

@@ -1,4 +1,4 @@
-//! From logical to physical expressions, with arithmetic that fails where it would wrap, and conditions that guard.
+//! From logical to physical expressions, with checked integer arithmetic and guarded AND and OR.
 
 use super::checked::{Checked, CheckedNegative};
 use super::guard::{Guarded, can_fail};
@@ -50,7 +50,7 @@ fn checked(node: Arc<dyn PhysicalExpr>, schema: &Schema) -> DfResult<Transformed
     if is_shift || of_left.is_floating() && of_right.is_floating() {
         return Ok(Transformed::no(node));
     }
-    // Times, intervals and decimals: the kernels that fail cost nothing beside the rest.
+    // For times, intervals and decimals, the checked kernels cost nothing extra.
     let plain = BinaryExpr::new(Arc::clone(left), op, Arc::clone(right));
     Ok(Transformed::yes(Arc::new(plain.with_fail_on_overflow(true))))
 }

@@ -59,7 +59,7 @@ impl Planner {
     /// # Errors
     /// It names something unknown.
     pub fn logical(&self, tree: &ast::Expr, scope: &Scope) -> Result<Expr> {
-        // A text is a text, whether it is a column's or comes from a cast.
+        // Text columns and casts to text have the same type, Utf8.
         let options = ParserOptions::default().with_map_string_types_to_utf8view(false);
         let planner = SqlToRel::new_with_options(&self.provider, options);
         let mut tree = tree.clone();
@@ -72,7 +72,7 @@ impl Planner {
 
     /// The Arrow type of a SQL type.
     ///
-    /// # Errors
+    /// No column can have this type.
     /// There is no such type for a column.
     pub fn data_type(&self, sql: &ast::DataType) -> Result<DataType> {
         use ast::DataType as Sql;
@@ -95,7 +95,7 @@ impl Planner {
     }
 }
 
-/// Tells DataFusion's planner which functions there are.
+/// Gives DataFusion's planner the functions.
 struct Provider {
     options: ConfigOptions,
     products: Arc<Products>,

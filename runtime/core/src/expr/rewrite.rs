@@ -1,26 +1,26 @@
-//! Changes of an expression's syntax tree.
+//! Rewrites and searches of an expression's syntax tree.
 //!
-//! sqlparser compiles its walk anew for every visitor that it is given: some megabytes of code each time. Here it is compiled for one
-//! visitor, which asks the [`Rewrite`] that it was given.
+//! sqlparser's walk is generic over its visitor, and each instance is some megabytes of code. Here it is compiled for one
+//! visitor, which calls a [`Rewrite`].
 
 use crate::{Error, Result};
 use datafusion_sql::sqlparser::ast::{Expr, Visit, VisitMut, Visitor, VisitorMut};
 use std::ops::ControlFlow;
 
-/// What is done to the parts of an expression.
+/// A change of the parts of an expression.
 pub trait Rewrite {
-    /// Called with an expression before its parts; what it becomes is looked at next.
+    /// Called with an expression before its parts; the walk goes on into the expression that this leaves.
     ///
     /// # Errors
-    /// The walk ends with the error.
+    /// The error ends the walk.
     fn before(&mut self, _expr: &mut Expr) -> Result<()> {
         Ok(())
     }
 
-    /// Called with an expression behind its parts.
+    /// Called with an expression after its parts.
     ///
     /// # Errors
-    /// The walk ends with the error.
+    /// The error ends the walk.
     fn after(&mut self, _expr: &mut Expr) -> Result<()> {
         Ok(())
     }
@@ -50,7 +50,7 @@ fn flow(result: Result<()>) -> ControlFlow<Box<Error>> {
 /// Changes all parts of an expression.
 ///
 /// # Errors
-/// What the rewrite's methods return first.
+/// The first error of the rewrite's methods.
 pub fn rewrite(tree: &mut Expr, by: &mut dyn Rewrite) -> Result<()> {
     match tree.visit(&mut Change(by)) {
         ControlFlow::Continue(()) => Ok(()),
@@ -68,7 +68,7 @@ impl Visitor for Look<'_> {
     }
 }
 
-/// Whether some part of an expression is like that.
+/// Whether `is` holds for some part of an expression.
 pub fn any_part(tree: &Expr, mut is: impl FnMut(&Expr) -> bool) -> bool {
     Visit::visit(tree, &mut Look(&mut is)).is_break()
 }

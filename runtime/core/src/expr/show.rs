@@ -8,7 +8,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions, array_value_to_string}
 use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Cast, Expr, TryCast};
 
-/// So many characters of a text are shown.
+/// How many characters of a text are shown.
 const TEXT_MAX: usize = 120;
 
 /// A value as it is written in an expression: `'n/a'`, `3`, `NULL`.
@@ -29,7 +29,7 @@ pub fn literal(column: &ArrayRef, row: usize) -> String {
     }
 }
 
-/// A value as Arrow writes it; of a time or date beyond the years that it knows, its number.
+/// A value as Arrow prints it; a time or date beyond Arrow's range of years is printed as a number.
 pub fn plain(column: &ArrayRef, row: usize) -> String {
     let options = FormatOptions::default();
     let text = ArrayFormatter::try_new(column, &options).and_then(|formatter| formatter.value(row).try_to_string());
@@ -88,7 +88,7 @@ fn escape(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A logical expression as it is written in the language, as far as that has words for it.
+/// A logical expression in the language's syntax, as far as it has one.
 pub fn sql(expr: &Expr) -> String {
     let list = |all: &[Expr]| all.iter().map(sql).collect::<Vec<_>>().join(", ");
     match expr {
@@ -141,16 +141,16 @@ fn constant(value: &ScalarValue) -> String {
     }
 }
 
-/// The name by which messages call a column: one that stands for something that was written, such as an aggregate call, is called as
-/// that ([`stand_in`]).
+/// The name of a column in messages. A stand-in column ([`stand_in`]) is shown as the text that it stands for.
 pub fn column_name(name: &str) -> &str {
     name.strip_prefix(STAND_IN).and_then(|rest| rest.split_once(' ')).map_or(name, |(_, text)| text)
 }
 
-/// How the names of columns begin that stand for something that was written.
+/// The prefix of the names of stand-in columns.
 const STAND_IN: &str = "__stands_for_";
 
-/// The name of a column that stands for something that was written: the `number`-th of its query.
+/// The name of a column that stands for a part of the query, such as an aggregate call: number `number` in its query, with its
+/// text.
 pub fn stand_in(number: usize, written: &str) -> String {
     format!("{STAND_IN}{number} {written}")
 }

@@ -1,4 +1,4 @@
-//! Types are coerced, constants folded, and comparisons that make no sense refused.
+//! Coerces types, folds constants, and refuses comparisons that make no sense.
 
 use super::checked::sql_type;
 use super::constant::{check_constants, hide_casts, show_casts};
@@ -19,7 +19,7 @@ pub(super) fn simplify(expr: Expr, scope: &Scope) -> Result<Expr> {
     show_casts(simplifier(scope).simplify(hide_casts(plain, scope)?).map_err(friendly)?)
 }
 
-/// Coerces types alone; an aggregate call stays one.
+/// Coerces types alone; aggregate calls stay as they are.
 pub fn coerce(expr: Expr, scope: &Scope) -> Result<Expr> {
     let written = casts(&expr)?;
     check_lists(&expr, &written, scope)?;
@@ -45,7 +45,7 @@ fn casts(expr: &Expr) -> Result<Vec<Expr>> {
     Ok(written)
 }
 
-/// DataFusion compares a number with a text by casting one of them, and finds out row by row; we refuse at once.
+/// Refuses comparisons of a number with a text. DataFusion would cast one side, and find out row by row.
 fn check_comparisons(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
     use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
     let mut wrong = None;
@@ -67,7 +67,7 @@ fn check_comparisons(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()>
     }
 }
 
-/// The same of lists and ranges, before DataFusion makes one type of all of them, which it may not be able to.
+/// The same check of lists and ranges, before DataFusion coerces all their values to one type, which may fail.
 fn check_lists(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
     use datafusion_common::tree_node::TreeNode;
     if expr.exists(|node| Ok(matches!(node, Expr::InList(_) | Expr::Between(_))))? {
@@ -76,7 +76,7 @@ fn check_lists(expr: &Expr, written: &[Expr], scope: &Scope) -> Result<()> {
     Ok(())
 }
 
-/// What an expression compares or combines with each other.
+/// The pairs of values that an expression compares or combines.
 fn sides(expr: &Expr) -> Vec<(&Expr, &Expr)> {
     match expr {
         Expr::BinaryExpr(binary) if is_typed_operator(binary.op) => vec![(&binary.left, &binary.right)],
@@ -86,7 +86,7 @@ fn sides(expr: &Expr) -> Vec<(&Expr, &Expr)> {
     }
 }
 
-/// An operation without the casts that nobody wrote around what it combines.
+/// An operation without the casts around its sides that the user did not write.
 fn uncast(expr: &Expr, written: &[Expr]) -> Expr {
     let bare = |side: &Expr| match side {
         Expr::Cast(cast) if !written.contains(side) => cast.expr.as_ref().clone(),
@@ -98,7 +98,7 @@ fn uncast(expr: &Expr, written: &[Expr]) -> Expr {
     }
 }
 
-/// `a text`, `a DOUBLE`.
+/// As `a text`, `a DOUBLE`.
 fn a_value_of(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "a text".into(),
@@ -113,7 +113,8 @@ fn is_typed_operator(op: datafusion_expr::Operator) -> bool {
     op.is_numerical_operators() || matches!(op, Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::Modulo)
 }
 
-/// The two sides' own types, if one is a text and the other a number or a boolean; a cast that was written makes its type a side's own.
+/// The types of the two sides before coercion, if one is a text and the other a number or a boolean. A cast that the user wrote
+/// counts as the side's own type.
 fn mismatch(left: &Expr, right: &Expr, casts: &[Expr], scope: &Scope) -> Option<(DataType, DataType)> {
     let own = |side: &Expr| -> Option<DataType> {
         let inner = match side {

@@ -1,4 +1,4 @@
-//! Integers against an oracle that computes in 128 bits, a row at a time.
+//! Integer arithmetic against an oracle that computes in 128 bits, a row at a time.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type};
 use std::sync::Arc;
 
-/// The types of the language, with their least and greatest values.
+/// The integer types of the language, with their least and greatest values.
 const TYPES: [(DataType, i64, i64); 4] = [
     (DataType::Int8, i8::MIN as i64, i8::MAX as i64),
     (DataType::Int16, i16::MIN as i64, i16::MAX as i64),
@@ -54,7 +54,7 @@ fn compiled(text: &str, rows: &RecordBatch) -> Expression {
     Planner::new().compile_text(text, &Scope::of_arrow(&rows.schema()).unwrap()).unwrap()
 }
 
-/// The values of an expression, where `Err` is a fault.
+/// The values of an expression; `Err` is a fault.
 fn values(text: &str, rows: &RecordBatch) -> Vec<Result<Option<i64>, String>> {
     let computed = compute(&[&compiled(text, rows)], rows).unwrap();
     let whole = cast(&computed.columns[0], &DataType::Int64).unwrap();
@@ -102,7 +102,7 @@ fn integers_fail_where_their_type_does_not_hold_the_result() {
                     continue;
                 }
                 let (one, other) = (i128::from(one), i128::from(other.unwrap_or_default()));
-                // What is in between must fit as well.
+                // Intermediate results must fit as well.
                 let between = match text {
                     "a - b + b" => fits(one - other),
                     "(a + b) * (a - b)" => fits(one + other) && fits(one - other),
@@ -146,7 +146,7 @@ fn values_and_faults_do_not_depend_on_batches() {
     }
 }
 
-/// Rows that a condition does not need are not computed, wherever they stand in a batch.
+/// Rows that a condition guards against are not computed, wherever they stand in a batch.
 #[test]
 fn conditions_guard_what_stands_to_their_right() {
     let all = rows(&[("n", DataType::Int64, vec![Some(0), Some(4), None, Some(50), Some(0), Some(10)])]);
@@ -169,7 +169,7 @@ fn conditions_guard_what_stands_to_their_right() {
     }
 }
 
-/// A comparison with a constant is not made without the cast that it is written with.
+/// A comparison with a constant keeps the cast that it is written with.
 #[test]
 fn casts_that_fail_are_not_simplified_away() {
     let all = rows(&[("n", DataType::Int64, vec![Some(1), Some(1 << 40), Some(200)])]);

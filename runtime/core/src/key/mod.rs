@@ -1,11 +1,12 @@
-//! Keys, their hash, and the key groups that state follows.
+//! Keys, their hash, and key groups, the unit in which state is distributed.
 //!
 //! # Format
-//! The hash is part of the on-disk format: xxh3 (64 bit, seed 0) over the canonical encoding of the key's columns, one after
-//! the other. A value is a byte `1` and then: integers and dates, timestamps and lengths of time as 8 bytes little endian (sign extended); booleans as
-//! one byte; floats as 8 bytes of the f64's bits, little endian (-0.0 as 0.0, every NaN as the one of bits 0x7ff8000000000000); strings and binaries as their length in 8 bytes
-//! little endian, then their bytes. A null is a byte `0`. A key of a single non-null integer column has the same hash whatever
-//! the width of the column, so a stream of `INT` and one of `BIGINT` meet.
+//! The hash is part of the on-disk format: xxh3 (64 bit, seed 0) over the canonical encodings of the key's columns, one after the
+//! other. A non-null value is a byte `1`, followed by: for integers, dates, timestamps and lengths of time 8 bytes, little
+//! endian, sign extended; for booleans one byte; for floats 8 bytes, the bits of the f64, little endian (-0.0 as 0.0, every NaN
+//! as the one of bits 0x7ff8000000000000); for strings and binaries their length in 8 bytes, little endian, then their bytes. A
+//! null is a byte `0`. The hash of an integer key does not depend on the width of its column, so a stream of `INT` and one of
+//! `BIGINT` can be joined.
 
 mod rows;
 
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How many key groups a job has unless it says otherwise. Fixed for the life of its state.
+/// How many key groups a job has by default. The number cannot change during the life of its state.
 pub const DEFAULT_MAX_PARALLELISM: u16 = 128;
 
 /// The unit in which keyed state moves between workers.
@@ -108,7 +109,7 @@ fn key_type_error(data_type: &DataType) -> Error {
         .help("use an integer, a string, a boolean, a float, a timestamp or a length of time")
 }
 
-/// Whether a column of this type can be (part of) a key.
+/// Checks that a column of this type can be part of a key.
 ///
 /// # Errors
 /// It cannot; the message says which types can.
@@ -131,10 +132,10 @@ pub fn encode_key(columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result
     columns.iter().try_for_each(|column| encode_value(column, row, out))
 }
 
-/// The values of an encoded key, each a column of one row; `types` are those of the columns that it is of.
+/// Decodes an encoded key into columns of one row; `types` are those of the key's columns.
 ///
 /// # Errors
-/// It is no encoding of such columns.
+/// The bytes do not encode such columns.
 pub fn decode_key(encoded: &[u8], types: &[DataType]) -> Result<Vec<ArrayRef>> {
     let mut rest = encoded;
     let columns = types.iter().map(|data_type| decode_value(data_type, &mut rest)).collect::<Option<Vec<_>>>();
@@ -143,7 +144,7 @@ pub fn decode_key(encoded: &[u8], types: &[DataType]) -> Result<Vec<ArrayRef>> {
         .ok_or_else(|| Error::state("a key cannot be read: it is not of the columns it should be of"))
 }
 
-/// Takes one value off an encoding; `None` if there is none of this type.
+/// Decodes the first value of an encoding; `None` if it is not of this type.
 fn decode_value(data_type: &DataType, rest: &mut &[u8]) -> Option<ArrayRef> {
     let is_there = take(rest, 1)?[0];
     if is_there == 0 {
@@ -194,10 +195,10 @@ pub fn hash_i64(value: i64) -> u64 {
     hash_fixed(value as u64)
 }
 
-/// xxh3 of a byte `1` and eight more, little endian: its case of 9 to 16 bytes, written out so that it is inlined in loops.
+/// xxh3 of a byte `1` and eight more, little endian: its algorithm for 9 to 16 bytes, written out so that it is inlined in loops.
 #[inline]
 fn hash_fixed(bits: u64) -> u64 {
-    // Words of xxh3's secret, xored in pairs.
+    // Words of xxh3's secret, combined with xor in pairs.
     const FLIP_LOW: u64 = 0x1f67_b3b7_a4a4_4072 ^ 0x78e5_c0cc_4ee6_79cb;
     const FLIP_HIGH: u64 = 0x2172_ffcc_7dd0_5a82 ^ 0x8e24_43f7_7446_08b8;
     const LENGTH: u64 = 9;
@@ -232,7 +233,7 @@ pub fn hash_keys(columns: &[ArrayRef], rows: usize, hashes: &mut Vec<u64>) -> Re
     Ok(())
 }
 
-/// The hashes of a column of signed integers without nulls; false if it is another.
+/// Hashes a column of signed integers without nulls; returns false for any other column.
 fn hash_integers(column: &ArrayRef, hashes: &mut Vec<u64>) -> bool {
     macro_rules! hash {
         ($type:ty) => {

@@ -18,7 +18,7 @@ pub enum Key {
     Bytes(Box<KeyBytes>),
 }
 
-/// The encoding of a key; boxed once more, so that the most usual keys, which are integers, are small.
+/// The encoding of a key. It is boxed twice, so that a [`Key`] stays small: most keys are integers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyBytes(Box<[u8]>);
@@ -32,7 +32,7 @@ impl KeyBytes {
 }
 
 impl Key {
-    /// The hash that key groups are made of.
+    /// The hash that determines the key group.
     #[inline]
     pub fn hash(&self) -> u64 {
         match self {
@@ -82,7 +82,7 @@ impl RowKeys {
     /// Reads the key columns.
     ///
     /// # Errors
-    /// A column of integers cannot be read as such.
+    /// The column of an integer type cannot be converted to 64 bits.
     pub fn of(rows: &RecordBatch, columns: &[usize]) -> Result<Self> {
         Ok(match columns {
             [] => Self::All,
@@ -96,7 +96,7 @@ impl RowKeys {
     /// The key of a row.
     ///
     /// # Errors
-    /// Columns of such a type are no keys.
+    /// A column's type cannot be a key.
     #[inline]
     pub fn key(&self, row: usize) -> Result<Key> {
         Ok(match self {

@@ -1,6 +1,6 @@
-//! The places that a job reads and writes, compared by what they *are*: not by how they are spelled.
+//! The files and folders that a job reads and writes, compared by identity rather than by spelling.
 //!
-//! Two paths are one place if they lead to one file, or would once it is there: through `.` and `..`, links of both kinds, and
+//! Two paths are one place if they lead to one file, or will once it exists: through `.` and `..`, symbolic and hard links, and
 //! folders that do not exist yet.
 
 use crate::{Error, Result, Subject};
@@ -9,43 +9,43 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-/// Says of a path (as [`real_path`] gives it) whether it is meant.
+/// Whether a path (as [`real_path`] returns it) is among those that are meant.
 pub type PathTest = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
-/// A path, and what a source or a sink does with it.
+/// A path, and how a source or a sink accesses it.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The path as the user wrote it.
     pub path: PathBuf,
-    /// What is done with it.
+    /// How it is accessed.
     pub access: Access,
-    /// What of its owner it is for, if not for the owner as such: `the bad rows`.
+    /// The part of its owner that it belongs to, if not the owner as a whole: `the bad rows`.
     pub part: Option<&'static str>,
-    /// The stream or the sink whose place it is.
+    /// The stream or the sink that uses it.
     pub user: Option<Subject>,
 }
 
-/// What is done with a place.
+/// How a place is accessed.
 #[derive(Clone)]
 pub enum Access {
     /// A file that is read.
     Read,
-    /// Files that are read if they are like this, those that come later included; the path is a pattern.
+    /// All files that pass the test are read, also files that appear later; the path is a glob pattern.
     ReadLike(PathTest),
-    /// The file of the program that runs.
+    /// The file of the program that is running.
     Program,
     /// A file that is written, or replaced.
     Write,
-    /// A file that lines are added to. It may lie in a folder that is filled by somebody else.
+    /// A file to which lines are appended. It may lie in a folder that another sink fills.
     Append,
-    /// A folder that files are put into.
+    /// A folder in which files are created.
     Fill {
-        /// A path that one of them may have.
+        /// An example of a path of such a file.
         example: PathBuf,
-        /// Those that are its own: it may replace or remove them.
+        /// The files that belong to the sink: it may replace or remove them.
         is_own: PathTest,
     },
-    /// A folder that nobody else has a business in.
+    /// A folder that nobody else may use.
     Own,
 }
 
@@ -64,19 +64,19 @@ impl fmt::Debug for Access {
 }
 
 impl Place {
-    /// A path, and what is done with it.
+    /// A path, and how it is accessed.
     pub fn new(path: impl Into<PathBuf>, access: Access) -> Self {
         Self { path: path.into(), access, part: None, user: None }
     }
 
-    /// For a part of its owner, such as `the bad rows`.
+    /// Sets the part of its owner that the place belongs to, such as `the bad rows`.
     #[must_use]
     pub fn of_part(mut self, part: &'static str) -> Self {
         self.part = Some(part);
         self
     }
 
-    /// Of this stream or sink.
+    /// Sets the stream or sink that uses the place.
     #[must_use]
     pub fn of_user(mut self, user: Subject) -> Self {
         self.user = Some(user);
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-/// Where a path leads to: absolute, links followed as far as there is something, `.` and `..` taken out.
+/// The path that a path leads to: absolute, with `.` and `..` removed, and with links followed as far as the path exists.
 pub fn real_path(path: &Path) -> PathBuf {
     let mut real = std::env::current_dir().unwrap_or_default();
     for part in path.components() {
@@ -108,14 +108,14 @@ pub fn real_path(path: &Path) -> PathBuf {
     real
 }
 
-/// What a place is: something that exists, and the names of what does not exist yet below it.
+/// The identity of a place: the deepest ancestor that exists, and the names below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     existing: Existing,
     rest: Vec<OsString>,
 }
 
-/// Something in the file system by its device and number; elsewhere than on Unix by its path.
+/// A file by its device and inode number; on systems other than Unix by its path.
 #[cfg(unix)]
 type Existing = (u64, u64);
 #[cfg(not(unix))]
@@ -144,14 +144,14 @@ fn identity(real: &Path) -> Option<Identity> {
     None
 }
 
-/// A place with what it is and who uses it.
+/// A place, its identity, and its user.
 struct Found<'a> {
     who: String,
     place: &'a Place,
     real: PathBuf,
     identity: Option<Identity>,
     folder: Option<Identity>,
-    /// A terminal, a pipe: may be read and written by one job.
+    /// A terminal or a pipe: one job may read and write it.
     is_device: bool,
 }
 
@@ -180,7 +180,7 @@ impl<'a> Found<'a> {
         self.real.ancestors().any(|above| identity(above).is_some() && identity(above) == folder.identity)
     }
 
-    /// Whether this one, which writes, comes in the way of the other.
+    /// Whether this place, which is written, conflicts with the other.
     fn disturbs(&self, other: &Self) -> bool {
         use Access::{Append, Fill, Own, Program, Read, ReadLike, Write};
         match (&self.place.access, &other.place.access) {
@@ -227,18 +227,18 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Refuses places that come in each other's way; each has the name of who uses it, for the message.
+/// Refuses places that conflict; each has the name of its user, for the message.
 ///
 /// # Errors
-/// A file would be written by two, or is read by the same job, or lies in a folder where somebody else writes; the message names
-/// both.
+/// A file would be written by two users, is also read by the job, or lies in a folder that another sink fills; the message names
+/// both users.
 pub fn check_places(places: &[(String, Place)]) -> Result<()> {
     if places.iter().all(|(_, place)| !place.is_written()) {
         return Ok(());
     }
     let found: Vec<Found<'_>> = places.iter().map(|(who, place)| Found::new(who, place)).collect();
     for (number, writer) in found.iter().enumerate().filter(|(_, found)| found.place.is_written()) {
-        // Of two that write, the first is asked about the other.
+        // Of two places that are written, only the first is compared with the other.
         let others = found.iter().enumerate().filter(|(other, found)| *other > number || !found.place.is_written());
         if let Some((_, other)) = others.into_iter().find(|(_, other)| writer.disturbs(other)) {
             return Err(writer.refusal(other));

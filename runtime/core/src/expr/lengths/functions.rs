@@ -1,4 +1,4 @@
-//! Functions of lengths, and casts.
+//! Functions of lengths of time, and casts.
 
 use super::operators::{as_float, as_units, rounded};
 use super::{INTERVAL_TYPE, Kind, LENGTH_TYPE, Lengths, UNIT, UNIT_NANOS, Use, as_interval, length_of, mixed, months};
@@ -12,12 +12,12 @@ use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion_expr::{Expr, ScalarUDF, cast, lit, try_cast};
 use std::sync::Arc;
 
-/// Aggregates that take lengths.
+/// The aggregate functions that accept lengths.
 const OF_LENGTHS: [&str; 10] =
     ["count", "min", "max", "sum", "avg", "first_value", "last_value", "nth_value", "array_agg", "approx_distinct"];
 
 impl Lengths<'_> {
-    /// A call whose arguments are planned.
+    /// Plans a call whose arguments are planned already.
     pub(super) fn function(&self, func: Arc<ScalarUDF>, args: Vec<Expr>) -> Result<Expr> {
         let args = match func.name() {
             "greatest" | "least" | "nullif" => self.same_all(args, Use::Compared)?,
@@ -33,7 +33,7 @@ impl Lengths<'_> {
             }
             "date_bin" | "date_trunc" if self.is_of_times(&args) => return Ok(self.own_function(&func, args)),
             name if of_texts_and_numbers(name) && args.len() == 1 => return self.time_of(func, args),
-            // Other functions know INTERVALs alone.
+            // Other functions know only INTERVALs.
             _ => args.into_iter().map(|arg| as_interval(&arg).unwrap_or(arg)).collect(),
         };
         let call = Expr::ScalarFunction(ScalarFunction::new_udf(func, args));
@@ -43,12 +43,12 @@ impl Lengths<'_> {
         })
     }
 
-    /// Whether a function has times that are in no time zone.
+    /// Whether the second argument is a time without a time zone.
     fn is_of_times(&self, args: &[Expr]) -> bool {
         args.get(1).is_some_and(|of| matches!(self.kind(of), Kind::Time | Kind::Date | Kind::Text))
     }
 
-    /// `date_bin` and `date_trunc`, which know all times there are.
+    /// Our own `date_bin` and `date_trunc`, which cover all years from 0001 to 9999.
     fn own_function(&self, func: &ScalarUDF, args: Vec<Expr>) -> Expr {
         let args = args.into_iter().map(|arg| as_interval(&arg).unwrap_or(arg)).enumerate();
         let args = args.map(|(place, arg)| if place == 0 { arg } else { self.as_time(arg) }).collect();
@@ -56,7 +56,8 @@ impl Lengths<'_> {
         Expr::ScalarFunction(ScalarFunction::new_udf(own, args))
     }
 
-    /// A time of a text or a number, and the seconds of a time: not by way of nanoseconds, which have few years.
+    /// Conversions from text or numbers to a time, and from a time to seconds, without nanoseconds, whose range of years is
+    /// small.
     fn time_of(&self, func: Arc<ScalarUDF>, mut args: Vec<Expr>) -> Result<Expr> {
         let arg = args.remove(0);
         let (name, kind) = (func.name(), self.kind(&arg));
@@ -103,7 +104,7 @@ impl Lengths<'_> {
         Ok(())
     }
 
-    /// A cast that was written.
+    /// Plans a cast that the user wrote.
     pub(super) fn cast(&self, expr: Expr, to: &DataType, is_try: bool) -> Result<Expr> {
         let as_written = |expr: Expr, to: DataType| if is_try { try_cast(expr, to) } else { cast(expr, to) };
         let (from, into) = (self.kind(&expr), Kind::of(to));
@@ -124,7 +125,7 @@ impl Lengths<'_> {
                 return Err(Error::job("a number does not say what it counts as a TIMESTAMP")
                     .help("write to_timestamp_seconds(n), to_timestamp_millis(n) or to_timestamp_micros(n)"));
             }
-            // A time is a moment in UTC; in a time zone it is the same moment.
+            // A time is a moment in UTC; with a time zone it is the same moment.
             (Kind::Time | Kind::Date, Kind::ZonedTime) => {
                 let moment = self.as_moment(expr);
                 match to {
@@ -139,7 +140,7 @@ impl Lengths<'_> {
         })
     }
 
-    /// An INTERVAL of a constant text.
+    /// Plans the cast of a constant text to an INTERVAL.
     fn to_interval(&self, expr: Expr, from: Kind, is_try: bool) -> Result<Expr> {
         let none = || Ok(Expr::Literal(ScalarValue::try_from(&LENGTH_TYPE)?, None));
         match &expr {
@@ -155,7 +156,7 @@ impl Lengths<'_> {
     }
 }
 
-/// Whether a function makes a time of a text or a number, or the other way round.
+/// Whether a function converts text or numbers to a time, or a time to a number.
 fn of_texts_and_numbers(name: &str) -> bool {
     const NAMES: [&str; 6] = [
         "to_timestamp",
@@ -168,7 +169,7 @@ fn of_texts_and_numbers(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// `EXTRACT(part FROM length)`: of days, and of what is left of them, hours, minutes and seconds, each with the length's sign.
+/// `EXTRACT(part FROM length)`: days, and the hours, minutes and seconds beyond whole days, each with the sign of the length.
 fn part_of(part: &Expr, length: Expr) -> Result<Expr> {
     let Expr::Literal(ScalarValue::Utf8(Some(name)) | ScalarValue::Utf8View(Some(name)), _) = part else {
         return Err(mixed("taken apart by a part that is no constant", Kind::Length, Kind::Other));
@@ -184,7 +185,7 @@ fn part_of(part: &Expr, length: Expr) -> Result<Expr> {
         "hour" => field(day, hour),
         "minute" => field(hour, minute),
         "second" => field(minute, second),
-        // Of the seconds with their fraction, as of a time.
+        // Milliseconds include the whole seconds of the minute, as they do for a time.
         "millisecond" => as_units(length) % lit(minute) * lit(1_000) / lit(second),
         "microsecond" => as_units(length) % lit(minute) * lit(1_000_000) / lit(second),
         _ => {

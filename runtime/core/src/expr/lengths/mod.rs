@@ -1,11 +1,11 @@
-//! Lengths of time: what is planned where times, differences of times and INTERVALs meet.
+//! Lengths of time: plans expressions that combine times, differences of times and INTERVALs.
 //!
-//! A difference of two times is a `Duration`, and an INTERVAL is months, days and nanoseconds, which Arrow compares one after the
-//! other: ten days that are all nanoseconds come before one day. So here an INTERVAL without months is a *length* as a difference
-//! is one, a `Duration` in the unit of event time. (Times are in UTC, so a day has 24 hours.) An INTERVAL with months is a
-//! *calendar interval*: it has no length of its own, can be added to a time, and is refused where a length is needed.
+//! A difference of two times is a `Duration`. An INTERVAL is months, days and nanoseconds, which Arrow compares in that order:
+//! ten days given in nanoseconds sort before one day. So an INTERVAL without months is planned as a *length*, a `Duration` in the
+//! unit of event time, like a difference. (Times are in UTC, so a day has 24 hours.) An INTERVAL with months is a *calendar
+//! interval*: it has no fixed length, can be added to a time, and is refused where a length is needed.
 //!
-//! Times are brought to the unit of event time where they are computed with, for the years that other units reach are few.
+//! Times are converted to the unit of event time before arithmetic, because other units cover fewer years.
 
 mod functions;
 mod operators;
@@ -35,7 +35,7 @@ const UNIT: TimeUnit = match TIME_TYPE {
     _ => panic!("event time is a timestamp"),
 };
 
-/// Nanoseconds of the unit of lengths.
+/// Nanoseconds in one unit of lengths.
 const UNIT_NANOS: i64 = match UNIT {
     TimeUnit::Second => 1_000_000_000,
     TimeUnit::Millisecond => 1_000_000,
@@ -43,10 +43,10 @@ const UNIT_NANOS: i64 = match UNIT {
     TimeUnit::Nanosecond => 1,
 };
 
-/// Plans what an expression, as it was written, does with times and their lengths; `made` are casts that [`Products`] made.
+/// Plans the times and lengths in an expression as it was written; `made` are the casts that [`Products`] added.
 ///
 /// # Errors
-/// A length is combined with what is none, or months stand where a length is needed.
+/// A length is combined with a value that has none, or months are used where a length is needed.
 pub(super) fn plan(expr: Expr, scope: &Scope, made: &[Expr]) -> Result<Expr> {
     let lengths = Lengths { schema: scope.df(), made };
     let planned = lengths.planned(expr)?;
@@ -56,12 +56,12 @@ pub(super) fn plan(expr: Expr, scope: &Scope, made: &[Expr]) -> Result<Expr> {
     Ok(planned)
 }
 
-/// An error of ours on its way through DataFusion.
+/// Wraps our error in a DataFusion error.
 fn carried(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// Our own error out of one of DataFusion's, if that carries one.
+/// Unwraps our error from a DataFusion error, if it carries one.
 pub(super) fn own(error: DataFusionError) -> std::result::Result<Error, DataFusionError> {
     match error {
         DataFusionError::External(inner) => match inner.downcast::<Error>() {
@@ -72,11 +72,11 @@ pub(super) fn own(error: DataFusionError) -> std::result::Result<Error, DataFusi
     }
 }
 
-/// Products, quotients and signs of lengths, planned as soon as they are read: DataFusion asks for the type of what stands behind a NOT
-/// or a minus, and knows none.
+/// Plans products, quotients and signs of lengths as soon as they are read: DataFusion asks for the type of the operand of NOT
+/// and of minus, and does not know the type of such a product.
 #[derive(Debug, Default)]
 pub(super) struct Products {
-    /// The casts to numbers that were made, and not written.
+    /// The casts to numbers that were added here, not written by the user.
     pub(super) made: Arc<Mutex<Vec<Expr>>>,
 }
 
@@ -99,7 +99,7 @@ impl ExprPlanner for Products {
     }
 }
 
-/// What kind of value an expression is, as far as times go.
+/// The kind of a value, as far as times are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Length,
@@ -153,13 +153,13 @@ impl Kind {
     }
 }
 
-/// Months stand where a length is needed.
+/// Months are used where a length is needed.
 fn months(cannot: &str) -> Error {
     Error::job(format!("a month has no fixed length, so an INTERVAL with months cannot {cannot}"))
         .help("add it to a time, as in at < a.at + INTERVAL '1' MONTH, or write the length in days")
 }
 
-/// A length meets what is none.
+/// A length is combined with a value that has none.
 fn mixed(verb: &str, one: Kind, other: Kind) -> Error {
     let (one, other) = (one.name(), other.name());
     Error::job(format!("{one} and {other} cannot be {verb}")).help(
@@ -173,7 +173,7 @@ struct Lengths<'a> {
 }
 
 impl Lengths<'_> {
-    /// A product or a quotient of a length; none if it is neither.
+    /// A product or a quotient that has a length; `None` if the expression is neither.
     fn scaled(&self, expr: &RawBinaryExpr) -> Result<Option<Expr>> {
         let op = match expr.op {
             BinaryOperator::Multiply => Operator::Multiply,
@@ -196,12 +196,12 @@ impl Lengths<'_> {
         expr.get_type(self.schema).ok()
     }
 
-    /// What cannot be typed is left to those who say why.
+    /// An expression without a type is `Other`: later checks say why it has none.
     fn kind(&self, expr: &Expr) -> Kind {
         self.data_type(expr).map_or(Kind::Other, |data_type| Kind::of(&data_type))
     }
 
-    /// In a time zone a day may have 23 hours: there an INTERVAL keeps its days.
+    /// In a time zone a day may have 23 hours, so an INTERVAL that is added to a zoned time keeps its days.
     fn keep_days_of_zones(&self, node: Expr) -> Transformed<Expr> {
         let of_zone = match &node {
             Expr::BinaryExpr(binary) if matches!(binary.op, Operator::Plus | Operator::Minus) => {
@@ -216,7 +216,7 @@ impl Lengths<'_> {
         Transformed::new(node, false, recursion)
     }
 
-    /// A node whose children are planned.
+    /// Plans a node whose children are planned already.
     fn node(&self, node: Expr) -> Result<Transformed<Expr>> {
         if self.made.contains(&node) {
             return Ok(Transformed::no(node));
@@ -271,7 +271,7 @@ impl Lengths<'_> {
         Ok(Case::new(expr.map(Box::new), pairs.collect(), last.map(Box::new)))
     }
 
-    /// The time in the unit of event time.
+    /// Converts a time to the unit of event time.
     fn as_time(&self, expr: Expr) -> Expr {
         match self.data_type(&expr) {
             Some(DataType::Timestamp(unit, zone)) if unit != UNIT => cast(expr, DataType::Timestamp(UNIT, zone)),
@@ -280,7 +280,7 @@ impl Lengths<'_> {
         }
     }
 
-    /// A time as the moment in UTC that it is; another value as it is.
+    /// Converts a time to its moment in UTC; any other value stays as it is.
     fn as_moment(&self, expr: Expr) -> Expr {
         match self.kind(&expr) {
             Kind::Time | Kind::ZonedTime | Kind::Date => {
@@ -290,7 +290,7 @@ impl Lengths<'_> {
         }
     }
 
-    /// The length in the unit of event time.
+    /// Converts a length to the unit of event time.
     fn as_length(&self, expr: Expr) -> Expr {
         match self.data_type(&expr) {
             Some(DataType::Duration(unit)) if unit != UNIT => cast(expr, LENGTH_TYPE),
@@ -303,7 +303,7 @@ impl Lengths<'_> {
         all.try_into().map_err(|_| Error::bug("expressions were lost"))
     }
 
-    /// Values that are compared, or one of which is the result.
+    /// Brings values that are compared with each other, or one of which is the result, to one kind.
     fn same_all(&self, all: Vec<Expr>, used: Use) -> Result<Vec<Expr>> {
         let kinds: Vec<Kind> = all.iter().map(|expr| self.kind(expr)).collect();
         let has = |kind: Kind| kinds.contains(&kind);
@@ -332,7 +332,7 @@ impl Lengths<'_> {
             let one = |expr| if self.kind(&expr) == Kind::Text { cast(expr, TIME_TYPE) } else { self.as_time(expr) };
             return Ok(all.into_iter().map(one).collect());
         }
-        // Dates among themselves stay dates.
+        // Dates alone stay dates.
         Ok(if times > 0 && times + dates > 1 { all.into_iter().map(|expr| self.as_time(expr)).collect() } else { all })
     }
 
@@ -349,7 +349,7 @@ impl Lengths<'_> {
     }
 }
 
-/// What becomes of values that stand side by side.
+/// How values that stand side by side are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Compared,
@@ -357,7 +357,7 @@ enum Use {
     Result,
 }
 
-/// So many units.
+/// A length of this many units.
 fn length(units: i64) -> ScalarValue {
     let units = Some(units);
     match UNIT {
@@ -368,7 +368,7 @@ fn length(units: i64) -> ScalarValue {
     }
 }
 
-/// The length of an INTERVAL; `None` if it has months, or is no INTERVAL.
+/// The length of an INTERVAL; `None` if the value has months, or is no INTERVAL.
 fn length_of(value: &ScalarValue) -> Result<Option<ScalarValue>> {
     let nanos = match value {
         ScalarValue::IntervalMonthDayNano(Some(of)) if of.months == 0 => {

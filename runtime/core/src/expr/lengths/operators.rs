@@ -8,7 +8,7 @@ use datafusion_common::ScalarValue;
 use datafusion_expr::{BinaryExpr, Expr, Operator as Op, binary_expr, cast};
 
 impl Lengths<'_> {
-    /// An operation whose sides are planned.
+    /// Plans an operation whose sides are planned already.
     pub(super) fn binary(&self, binary: BinaryExpr) -> Result<Expr> {
         let BinaryExpr { left, op, right } = binary;
         let (left, right) = (*left, *right);
@@ -35,7 +35,8 @@ impl Lengths<'_> {
         let kinds = (self.kind(&left), self.kind(&right));
         let is_sum = op == Op::Plus;
         Ok(match kinds {
-            // What is null has no type of its own: to be added, that of a length; to be subtracted, that of the other side.
+            // A null has no type of its own. Added to a time it takes the type of a length; subtracted, the type of the other
+            // side.
             (one, Kind::Null) if is_sum && one.is_time() => self.sum(left, op, null_length()?)?,
             (Kind::Null, other) if is_sum && other.is_time() => self.sum(null_length()?, op, right)?,
             (one, Kind::Null) if one.is_time() || one == Kind::Length => {
@@ -73,7 +74,7 @@ impl Lengths<'_> {
         })
     }
 
-    /// What is not known, of the type of an expression.
+    /// A null of the type of an expression.
     fn null_like(&self, expr: &Expr) -> Result<Expr> {
         let data_type = self.data_type(expr).ok_or_else(|| Error::bug("a kind without a type"))?;
         Ok(Expr::Literal(ScalarValue::try_from(&data_type)?, None))
@@ -106,7 +107,7 @@ impl Lengths<'_> {
     }
 }
 
-/// A length that is not known.
+/// A null of the type of a length.
 fn null_length() -> Result<Expr> {
     Ok(Expr::Literal(ScalarValue::try_from(&LENGTH_TYPE)?, None))
 }
@@ -115,23 +116,23 @@ fn is_length(kind: Kind) -> bool {
     matches!(kind, Kind::Length | Kind::Calendar)
 }
 
-/// A time and a number of who knows what.
+/// A time and a number without a unit.
 fn is_odd(one: Kind, other: Kind) -> bool {
     (one.is_time() && other.is_number()) || (one.is_number() && other.is_time())
 }
 
-/// A time and a text, which says no length.
+/// A time and a text, which is no length.
 fn is_dated(one: Kind, other: Kind) -> bool {
     one.is_time() && other == Kind::Text
 }
 
-/// A date so many days later or earlier.
+/// A date plus or minus a number of days.
 fn days_later(date: Expr, op: Op, days: Expr) -> Expr {
     let number = cast(cast(date, DataType::Int32), DataType::Int64);
     cast(cast(binary_expr(number, op, cast(days, DataType::Int64)), DataType::Int32), DataType::Date32)
 }
 
-/// The number of units.
+/// The length as a number of units.
 pub(super) fn as_units(length: Expr) -> Expr {
     cast(length, DataType::Int64)
 }
@@ -144,7 +145,7 @@ pub(super) fn as_length(units: Expr) -> Expr {
     cast(units, LENGTH_TYPE)
 }
 
-/// The nearest length.
+/// A number of units, rounded to the nearest length.
 pub(super) fn rounded(units: Expr) -> Result<Expr> {
     let round = scalar_function("round").ok_or_else(|| Error::bug("there is no round()"))?;
     Ok(as_length(cast(round.call(vec![units]), DataType::Int64)))

@@ -1,6 +1,7 @@
 //! Signs of lengths of time.
 //!
-//! DataFusion has signs of numbers alone, and asks nobody. But it asks planners of operations with two sides: so a sign becomes one.
+//! DataFusion allows signs only before numbers, and offers no hook for them. It has hooks for binary operations, so a sign is
+//! written as one.
 
 use super::{Kind, Lengths, length};
 use crate::expr::rewrite::Rewrite;
@@ -8,11 +9,11 @@ use crate::{Error, Result};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 use datafusion_sql::sqlparser::ast::{BinaryOperator, Expr as Tree, UnaryOperator, Value};
 
-/// Writes signs as operations with two sides, the left of which is null.
+/// Rewrites signs as binary operations whose left side is null.
 #[derive(Debug)]
 pub(in crate::expr) struct Signs;
 
-/// How they are written.
+/// The operators that stand for the signs.
 const MINUS: &str = "- of";
 const PLUS: &str = "+ of";
 
@@ -36,7 +37,7 @@ impl Rewrite for Signs {
 }
 
 impl Lengths<'_> {
-    /// A value with a sign, if the operation is one.
+    /// The value with its sign, if the operation stands for one.
     pub(super) fn signed(&self, op: &BinaryOperator, value: &Expr) -> Option<Result<Expr>> {
         let BinaryOperator::Custom(name) = op else { return None };
         let is_minus = match name.as_str() {

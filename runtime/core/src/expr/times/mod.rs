@@ -1,5 +1,5 @@
-//! `date_bin` and `date_trunc` of all times there are, the years 0001 to 9999: DataFusion's go by nanoseconds, which end in 2262 and
-//! begin in 1677, and give null or fail elsewhere.
+//! `date_bin` and `date_trunc` for the years 0001 to 9999. DataFusion's versions compute in nanoseconds, whose range is 1677 to
+//! 2262, and give null or fail outside it.
 
 mod truncate;
 
@@ -27,7 +27,7 @@ struct DateBin {
     signature: Signature,
 }
 
-/// The length of a bin: so many microseconds, or months.
+/// The length of a bin, in microseconds or in months.
 #[derive(Clone, Copy)]
 enum Stride {
     Micros(i64),
@@ -48,7 +48,7 @@ impl Stride {
         }
     }
 
-    /// The beginning of the bin that a time is in, if it is one of the times there are.
+    /// The start of the bin that a time is in; `None` if it is out of range.
     fn begin(self, time: i64, origin: i64) -> Option<i64> {
         match self {
             Self::Micros(micros) => time.checked_sub(origin)?.div_euclid(micros).checked_mul(micros)?.checked_add(origin),
@@ -62,13 +62,13 @@ impl Stride {
     }
 }
 
-/// So many months behind year 0.
+/// Months since year 0.
 fn month_of(time: i64) -> Option<i64> {
     let (year, month, _) = civil_from_days(time.div_euclid(DAY));
     year.checked_mul(12)?.checked_add(i64::from(month) - 1)
 }
 
-/// By the calendar: a day that the month does not have is its last.
+/// A number of months later in the calendar; a day that the month lacks becomes its last day.
 fn months_later(time: i64, months: i64) -> Option<i64> {
     let (days, of_day) = (time.div_euclid(DAY), time.rem_euclid(DAY));
     let (_, _, day) = civil_from_days(days);
@@ -142,7 +142,7 @@ fn as_time(of: &DataType, function: &str) -> Result<DataType> {
     }
 }
 
-/// What is made of each time, by its row.
+/// Applies a function to each time, with its row number.
 fn each(times: &ColumnarValue, rows: usize, make: impl Fn(usize, i64) -> Result<Option<i64>>) -> Result<ColumnarValue> {
     if let ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(None, _)) = times {
         return Ok(times.clone());
@@ -171,7 +171,7 @@ mod tests {
         let quarters = Stride::Months(3);
         assert_eq!(quarters.begin(at(9999, 12, 31, 23), 0), Some(at(9999, 10, 1, 0)));
         assert_eq!(quarters.begin(at(1, 3, 31, 0), 0), Some(at(1, 1, 1, 0)));
-        // The origin is the 31st, so bins begin at the last days of months.
+        // The origin is on the 31st, so bins begin on the last days of months.
         assert_eq!(Stride::Months(1).begin(at(2024, 2, 29, 1), at(2024, 1, 31, 0)), Some(at(2024, 2, 29, 0)));
         assert_eq!(Stride::Months(1).begin(at(2024, 2, 28, 1), at(2024, 1, 31, 0)), Some(at(2024, 1, 31, 0)));
         assert_eq!(Stride::Micros(7).begin(i64::MIN, 1), None);

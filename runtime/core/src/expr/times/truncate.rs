@@ -1,4 +1,4 @@
-//! `date_trunc`: the beginning of the hour, the month and so on that a time lies in.
+//! `date_trunc`: the start of the hour, month and so on that a time lies in.
 
 use super::{DAY, as_time, each};
 use crate::calendar::{civil_from_days, days_from_civil};
@@ -20,7 +20,7 @@ struct DateTrunc {
     signature: Signature,
 }
 
-/// What a time is cut to.
+/// The unit that a time is truncated to.
 #[derive(Clone, Copy)]
 enum Part {
     Micros(i64),
@@ -49,7 +49,7 @@ impl Part {
         let days = time.div_euclid(DAY);
         let first = match self {
             Self::Micros(micros) => return time.div_euclid(micros).checked_mul(micros),
-            // 1970 began with a Thursday.
+            // 1970-01-01 was a Thursday.
             Self::Week => (days + 3).div_euclid(7) * 7 - 3,
             Self::Months(months) => {
                 let (year, month, _) = civil_from_days(days);
