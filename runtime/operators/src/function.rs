@@ -1,4 +1,4 @@
-//! An operator that is a closure over batches: map, filter and flat map of the Rust API.
+//! An operator made of a closure over batches: map, filter and flat map of the Rust API.
 
 use arrow::array::RecordBatch;
 use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 type Function = dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync;
 
-/// Applies a closure to every batch. The closure must treat rows one by one (the result for a row may not depend on its
+/// Applies a closure to every batch. The closure must treat each row by itself (the result for a row may not depend on its
 /// batch), and may not change event times.
 #[derive(Clone)]
 pub struct BatchFunction {
@@ -16,7 +16,7 @@ pub struct BatchFunction {
 }
 
 impl BatchFunction {
-    /// `what` names it in the plan: "map", "flat map".
+    /// `what` is the operator's name in the plan: "map", "flat map".
     pub fn new(
         what: &'static str,
         output: StreamSchema,

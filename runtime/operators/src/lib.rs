@@ -1,7 +1,7 @@
-//! The operators that need nothing but the contract (`egret-core`), and the [`Stream`]s that jobs are built of.
+//! The operators that depend only on the contract (`egret-core`), and the [`Stream`]s that jobs are built of.
 //!
-//! Windows, process functions and knowledge have folders of their own; beside them stand the small ones that need nothing but
-//! expressions and closures: filter, project, union, a function of batches, a comparison with the truth.
+//! Windows, process functions and knowledge have folders of their own. The small operators are files: filter, project, union, a
+//! function of batches, a comparison with ground truth.
 
 mod function;
 pub mod knowledge;

@@ -1,5 +1,5 @@
 //! Filter and projection by expression: stateless, a column at a time. Late rows stay late. A row for which something cannot be
-//! computed is a bad row, and left out.
+//! computed is a bad row and is left out.
 
 use arrow::array::{BooleanArray, RecordBatch};
 use egret_core::expr::{Computed, Expression, compute, mask};
@@ -16,10 +16,10 @@ pub struct FilterFactory {
 }
 
 impl FilterFactory {
-    /// A filter by this condition.
+    /// A filter with this condition.
     ///
     /// # Errors
-    /// It is not a condition.
+    /// The expression is not a condition.
     pub fn new(condition: Expression) -> Result<Self> {
         if condition.data_type() != &arrow::datatypes::DataType::Boolean {
             return Err(egret_core::Error::job(format!("`{condition}` is {}, not a condition", condition.data_type()))
@@ -69,21 +69,21 @@ pub struct ProjectFactory {
 }
 
 impl ProjectFactory {
-    /// One expression a column of `output`, in order, of the column's type.
+    /// One expression for each column of `output`, in order, with the column's type.
     pub fn new(columns: Vec<Expression>, output: StreamSchema) -> Self {
         Self { columns, output, description: None }
     }
 
-    /// What a plan says of it, instead of the columns.
+    /// Replaces the list of columns in the plan's description.
     #[must_use]
     pub fn described(self, description: Option<String>) -> Self {
         Self { description, ..self }
     }
 
-    /// The columns of a batch, without the rows for which a column cannot be computed, and what is wrong with these.
+    /// Computes the columns of a batch, without the rows for which a column cannot be computed; returns what is wrong with these.
     ///
     /// # Errors
-    /// Something else is wrong than a row.
+    /// Something other than a row is wrong.
     pub fn project(&self, batch: &Batch) -> Result<(Batch, Vec<Uncomputed>)> {
         let expressions: Vec<&Expression> = self.columns.iter().collect();
         let Computed { columns, faults, .. } = compute(&expressions, batch.rows())?;

@@ -1,4 +1,4 @@
-//! Compares keys with the truth: how many of those that matter were found.
+//! Compares alerts with ground truth: how many of the positives were found.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use egret_core::key::encode_key;
@@ -7,10 +7,10 @@ use egret_core::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Makes the comparing operator: input 0 is the alerts (one column, the key), input 1 the truth (key, label, group as text).
+/// Makes the operator that compares: input 0 has the alerts (one column, the key), input 1 the truth (key, label, group as text).
 #[derive(Clone, Debug, Default)]
 pub struct TruthFactory {
-    /// What the keys that it keeps are, for checkpoints.
+    /// Facts about the keys that it keeps, for checkpoints.
     pub facts: Vec<(String, String)>,
 }
 
@@ -28,7 +28,7 @@ impl OperatorFactory for TruthFactory {
     }
 }
 
-/// Collects keys; counts at the end.
+/// Collects keys, and counts when the input ends.
 #[derive(Default)]
 struct TruthOperator {
     alerts: BTreeSet<Vec<u8>>,

@@ -1,18 +1,18 @@
-//! Union: the rows of several streams of the same columns. The engine takes the least of their watermarks.
+//! Union: the rows of several streams with the same columns. The engine takes the least of their watermarks.
 
 use arrow::array::RecordBatch;
 use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result, StateLayout, StreamSchema};
 use std::any::Any;
 use std::sync::Arc;
 
-/// Passes rows of all inputs on, under one schema.
+/// Passes the rows of all inputs on, with one schema.
 #[derive(Clone, Debug)]
 pub struct UnionFactory {
     schema: StreamSchema,
 }
 
 impl UnionFactory {
-    /// A union whose output has this schema: the inputs' columns, nullable where one of theirs is.
+    /// A union with this output schema: the inputs' columns, nullable where one of the inputs' is.
     pub fn new(schema: StreamSchema) -> Self {
         Self { schema }
     }

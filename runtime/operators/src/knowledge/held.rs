@@ -21,7 +21,7 @@ impl Held {
         self.batch.num_rows()
     }
 
-    /// The time that decides what a row reads.
+    /// The time whose version a row reads: its event time, or if it is late the watermark it was behind.
     pub(super) fn time(&self, row: usize) -> i64 {
         match self.batch.late() {
             Some(late) => late.0,
@@ -39,7 +39,7 @@ impl Held {
         }
     }
 
-    /// Takes the rows whose version is at most `version`; what is left stays.
+    /// Takes the rows whose version is at most `version`; the others stay.
     pub(super) fn take_through(&mut self, version: EventTime, steps: MakerSteps) -> Option<Self> {
         let (length, end) = (self.len(), self.end_of_version(0, version, steps));
         if end == 0 {
@@ -62,7 +62,7 @@ pub(super) fn sort_by_time(batch: &Batch) -> Result<Batch> {
     Ok(batch.with_rows(rows, batch.event_time_column()))
 }
 
-/// How many values at the front satisfy the condition, which holds for a front part only; quick if they are few.
+/// The length of the prefix whose values satisfy the condition; no later value may satisfy it. Fast if the prefix is short.
 pub(super) fn leading(values: &[i64], is_in: impl Fn(i64) -> bool) -> usize {
     let mut end = 1;
     while end <= values.len() && is_in(values[end - 1]) {

@@ -1,4 +1,4 @@
-//! The operator that reads knowledge.
+//! The knowledge join: the operator that answers rows from knowledge.
 
 use super::held::Held;
 use super::pending::{Cursor, Pending};
@@ -16,11 +16,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// The operator that reads knowledge. Input 0: rows with event time. Input 1: updates, event time being `version_time`.
-/// Output: the rows with the reader's columns behind.
+/// The operator that answers rows from knowledge. Input 0 takes rows with event time, input 1 takes updates, whose event time is
+/// `version_time`. Its output rows are the input rows with the reader's columns appended.
 ///
-/// A row is held until both inputs' watermarks have reached its version; then all updates it may read are here, and all rows
-/// that must be answered before the next updates are applied. Output rows are in no particular order.
+/// A row waits until the watermarks of both inputs have reached its version. Then all updates that it may read have arrived, and
+/// so have all rows that must be answered before later updates are applied. Output rows are in no particular order.
 ///
 /// ```
 /// use egret_operators::knowledge::{KnowledgeJoin, KnowledgeReader, VERSION_TIME};
@@ -76,7 +76,7 @@ pub struct KnowledgeJoin {
 }
 
 impl KnowledgeJoin {
-    /// A join. `output` is the rows' schema and the reader's columns behind.
+    /// A join. `output` is the rows' schema with the reader's columns appended.
     ///
     /// # Errors
     /// The rows have no event time, or the step is not positive.
@@ -96,7 +96,7 @@ impl KnowledgeJoin {
         })
     }
 
-    /// The newest version whose rows and updates are all here; rows of this version and of older ones can go.
+    /// The newest version whose rows and updates have all arrived: rows of this version and of older ones can be answered.
     fn ready_version(&self) -> EventTime {
         self.steps.of(self.watermarks[0].min(self.watermarks[1]))
     }
@@ -105,7 +105,7 @@ impl KnowledgeJoin {
         self.watermarks[input] = self.watermarks[input].max(watermark);
     }
 
-    /// Answers and emits every row that can go, applies every update that no later row must miss.
+    /// Answers and emits all rows that are ready, and applies all updates below the ready version.
     fn release(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         let ready = self.ready_version();
         if ready == EventTime::MIN {
@@ -128,7 +128,7 @@ impl KnowledgeJoin {
         Ok(())
     }
 
-    /// Walks the batches in order of version, applying updates between.
+    /// Visits the rows in order of version, and the updates between them.
     fn answer(&mut self, going: &[Held]) -> Result<Vec<Vec<ArrayRef>>> {
         let mut reading = Reading {
             batches: going.iter().map(|held| held.batch.rows()).collect(),
@@ -154,7 +154,7 @@ impl KnowledgeJoin {
         Ok(columns)
     }
 
-    /// Rows of a snapshot with their columns in the order of the output. That all are there is said by the layout of the state.
+    /// Rows of a snapshot with their columns in the order of the output. The layout of the state guarantees that none is missing.
     fn fitted(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let written = rows.schema_ref();
         let fields = self.output.arrow().fields().iter();
@@ -201,9 +201,9 @@ impl Operator for KnowledgeJoin {
         self.held.iter().map(|held| EventTime(held.time(0))).min().map_or(input, |least| least.min(input))
     }
 
-    /// Every instance gets the same updates, but some have applied more of them. The copy of the one that has applied least still has
-    /// the others pending, and no instance holds rows older than what it has applied: so any instance can go on with that copy, and
-    /// with any rows.
+    /// All instances receive the same updates, but may have applied different numbers of them. The replica that has applied the
+    /// fewest still has the rest pending, and no instance holds rows older than what it has applied. So every instance can
+    /// continue from that replica, with any of the rows that wait.
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
         let copy = Saved {
             applied: self.pending.applied.0,
@@ -252,11 +252,11 @@ impl Operator for KnowledgeJoin {
     }
 }
 
-/// The first byte of a copy, and of rows that are held: in postcard's encoding [`Saved`] follows, or the watermark that the rows were
-/// behind if they are late and the rows as Arrow IPC. Version 1 had both in one.
+/// The version, the first byte of a replica and of waiting rows. In postcard's encoding follow [`Saved`], or for rows the
+/// watermark that they were behind if they are late, and the rows as Arrow IPC. Version 1 had both in one.
 const SAVED_VERSION: u8 = 2;
 
-/// What every instance has.
+/// The replica that every instance has.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     /// The version of the last update applied.
@@ -293,8 +293,8 @@ pub struct KnowledgeJoinFactory {
 }
 
 impl KnowledgeJoinFactory {
-    /// A factory; `facts` are what `explain` says about the knowledge, `layout` is what the replica's state depends on, and `answers` is
-    /// how many columns at the end of the output are the reader's.
+    /// A factory; `facts` are the facts about the knowledge that `explain` prints, `layout` is the layout of the replica's state,
+    /// and `answers` is the number of columns at the end of the output that the reader adds.
     ///
     /// # Errors
     /// As [`KnowledgeJoin::new`].
@@ -323,7 +323,7 @@ impl OperatorFactory for KnowledgeJoinFactory {
         lines
     }
 
-    /// The replica, and the columns of rows that wait.
+    /// The layout of the replica, and the columns of waiting rows.
     fn state_layouts(&self) -> Vec<StateLayout> {
         let fields = self.output.arrow().fields();
         let rows = fields.iter().take(fields.len().saturating_sub(self.answers));

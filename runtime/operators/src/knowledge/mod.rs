@@ -1,18 +1,19 @@
-//! Knowledge: something that changes with event time and that rows are read against, on every worker: a model's weights, a
-//! graph's answers.
+//! Knowledge: a value that changes with event time and that every worker reads to answer rows, such as a model's weights or a
+//! graph's components. (Elsewhere: broadcast state, read by a temporal join.)
 //!
-//! Who makes the knowledge (a learner, a graph operator) runs as one instance, works in event-time order in *steps* of
-//! event time, and emits *updates*, which are broadcast. Who reads it is a [`KnowledgeReader`]: one replica an instance,
-//! inside a [`KnowledgeJoin`], which applies the updates and adds the reader's columns to the rows.
+//! Its maker (a learner, a graph operator) runs as one instance, works in event-time order in *steps* of event time, and emits
+//! *updates*, which are broadcast. A [`KnowledgeReader`] is a replica on each instance of a [`KnowledgeJoin`], which applies the
+//! updates and appends the reader's columns to the rows.
 //!
 //! # Contract
 //! * A row at event time `t` has version `floor(t / step) * step` and reads exactly the updates with `version_time` below
 //!   its version. So what it reads depends on the input alone, never on batching, parallelism, speed or restarts.
-//! * The update for the step `[k, k + step)` has `version_time = k`. Before the maker forwards a watermark `w` it has
-//!   emitted every update with `version_time + step <= w`, and it forwards `floor(w / step) * step`, as updates still to come
-//!   may have that `version_time`. [`MakerSteps`] holds the arithmetic.
-//! * Updates of one maker are applied in order of `version_time`, those of one `version_time` in the order they were emitted.
-//! * A late row reads as of the watermark it was behind, which depends on the input alone too, and stays late.
+//! * The update for the step `[k, k + step)` has `version_time = k`. Before the maker forwards a watermark `w` it has emitted
+//!   every update with `version_time + step <= w`. It forwards `floor(w / step) * step`, because later updates may still have
+//!   that `version_time`. [`MakerSteps`] implements this arithmetic.
+//! * Updates of one maker are applied in order of `version_time`, and those with the same `version_time` in the order of
+//!   emission.
+//! * A late row reads the version of the watermark it was behind, which depends on the input alone, too, and it stays late.
 
 mod held;
 mod join;
@@ -30,10 +31,10 @@ use reading::Answers;
 /// The name of the event-time column of a stream of updates.
 pub const VERSION_TIME: &str = "version_time";
 
-/// The step of event time unless the job says otherwise: a second.
+/// The default length of a step of event time: a second.
 pub const DEFAULT_STEP_US: i64 = 1_000_000;
 
-/// One replica of something that changes with event time.
+/// A replica of a value that changes with event time.
 pub trait KnowledgeReader {
     /// Applies updates: rows in order of `version_time`, of one or several versions.
     ///
@@ -47,13 +48,15 @@ pub trait KnowledgeReader {
     /// The rows cannot be read.
     fn enrich(&mut self, rows: &RecordBatch) -> Result<Vec<ArrayRef>>;
 
-    /// Answers batches part by part: applies a part's updates, then answers its rows. Returns the columns to add to each batch.
+    /// Answers batches part by part: applies a part's updates, then answers its rows. Returns the columns to append to each
+    /// batch.
     ///
-    /// Steps of event time may be short and parts small; a reader that has work for every call, such as reading columns, does
-    /// it once for a batch here. The answers must be those of [`KnowledgeReader::apply`] and [`KnowledgeReader::enrich`].
+    /// Steps of event time may be short and parts small. A reader with fixed costs per call, such as reading columns, can
+    /// override this to pay them once for each batch. The answers must equal those of [`KnowledgeReader::apply`] and
+    /// [`KnowledgeReader::enrich`].
     ///
     /// # Errors
-    /// As those.
+    /// As for these.
     fn answer(&mut self, reading: &Reading<'_>) -> Result<Vec<Vec<ArrayRef>>> {
         let mut answers = Answers::new(reading.batches.len());
         for part in &reading.parts {
@@ -65,28 +68,28 @@ pub trait KnowledgeReader {
         answers.into_columns()
     }
 
-    /// The replica as bytes.
+    /// Encodes the replica.
     ///
     /// # Errors
     /// It cannot be encoded.
     fn snapshot(&self) -> Result<Vec<u8>>;
 
-    /// Takes up what [`KnowledgeReader::snapshot`] gave.
+    /// Restores what [`KnowledgeReader::snapshot`] encoded.
     ///
     /// # Errors
     /// It does not decode.
     fn restore(&mut self, state: &[u8]) -> Result<()>;
 
-    /// How much state there is.
+    /// The size of the state.
     fn state_size(&self) -> StateSize;
 
-    /// What the reader counted since it was asked last, for the operator's counters.
+    /// The counts since the last call, for the operator's counters.
     fn take_counts(&mut self) -> Vec<(&'static str, i64)> {
         Vec::new()
     }
 }
 
-/// The arithmetic of who makes knowledge: which steps are complete at a watermark.
+/// The arithmetic of a maker of knowledge: which steps are complete at a watermark.
 ///
 /// ```
 /// use egret_core::EventTime;
@@ -121,19 +124,19 @@ impl MakerSteps {
         self.step_us
     }
 
-    /// The step that a time lies in, by its start: the `version_time` of an update made of this time, the version that a row
-    /// of this time reads.
+    /// The start of the step that a time lies in: the `version_time` of an update made from events of this time, and the version
+    /// that a row of this time reads.
     pub fn of(self, time: EventTime) -> EventTime {
         time.floor_to(self.step_us)
     }
 
-    /// Everything with event time below this is in a complete step. `MAX` when the input has ended: then everything is,
-    /// events at `MAX` too.
+    /// Everything with event time below this is in a complete step. It is `MAX` when the input has ended: then all steps are
+    /// complete.
     pub fn complete_below(self, watermark: EventTime) -> EventTime {
         watermark.floor_to(self.step_us)
     }
 
-    /// What the maker forwards once it has emitted the updates of the complete steps.
+    /// The watermark that the maker forwards once it has emitted the updates of the complete steps.
     pub fn output_watermark(self, watermark: EventTime) -> EventTime {
         watermark.floor_to(self.step_us)
     }

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use egret_core::{Batch, Error, EventTime, Result};
 use std::collections::VecDeque;
 
-/// A place among the pending updates.
+/// A position among the pending updates.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cursor {
     batch: usize,
@@ -29,7 +29,7 @@ impl Default for Pending {
 }
 
 impl Pending {
-    /// Takes updates; returns how many of them came too late, which happens only if their maker was taken for idle.
+    /// Adds updates; returns how many of them came too late, which happens only if their maker was considered idle.
     pub(super) fn push(&mut self, batch: &Batch) -> Result<usize> {
         let Some(column) = batch.event_time_column() else { return Err(Error::bug("updates without version_time")) };
         if batch.num_rows() == 0 {
@@ -47,7 +47,8 @@ impl Pending {
         Ok(missed)
     }
 
-    /// Updates of several makers, or of one that emits a batch out of order: by version, else as they came.
+    /// Sorts updates by version, keeping the order of arrival otherwise: for several makers, or one that emits a batch out of
+    /// order.
     fn sort(&mut self) -> Result<()> {
         let schema = self.updates[0].schema();
         let all = arrow::compute::concat_batches(&schema, self.updates.iter())?;
@@ -60,12 +61,12 @@ impl Pending {
         egret_core::batch::micros(updates.column(column))
     }
 
-    /// The version of the first update behind the cursor.
+    /// The version of the first update at or after the cursor.
     pub(super) fn version_at(&self, cursor: Cursor) -> Option<EventTime> {
         self.updates.get(cursor.batch).map(|updates| EventTime(self.versions(updates)[cursor.row]))
     }
 
-    /// Moves the cursor over all updates below a version, and says which they are.
+    /// Moves the cursor past all updates below a version, and passes them to `give`.
     pub(super) fn read_below(&self, cursor: &mut Cursor, version: EventTime, mut give: impl FnMut(Segment)) {
         while let Some(updates) = self.updates.get(cursor.batch) {
             let count = leading(&self.versions(updates)[cursor.row..], |update| update < version.0);
@@ -79,7 +80,7 @@ impl Pending {
         }
     }
 
-    /// The updates before the cursor are applied: forgets them.
+    /// Drops the updates before the cursor, which have been applied.
     pub(super) fn forget(&mut self, cursor: Cursor) {
         for batch in 0..=cursor.batch.min(self.updates.len().saturating_sub(1)) {
             let Some(first) = self.updates.front() else { break };

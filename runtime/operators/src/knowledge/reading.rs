@@ -1,15 +1,16 @@
-//! What a reader is asked at once: batches of rows cut into parts, and the updates to apply before each part.
+//! Input of a [`KnowledgeReader`](super::KnowledgeReader): batches of rows cut into parts, and the updates to apply before each
+//! part.
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use egret_core::Result;
 use std::ops::Range;
 
-/// Some rows of one of several batches.
+/// A range of rows of one of several batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Which batch.
+    /// The number of the batch.
     pub batch: usize,
-    /// Which of its rows.
+    /// The rows in it.
     pub rows: Range<usize>,
 }
 
@@ -26,7 +27,7 @@ impl Segment {
 pub struct Part {
     /// Rows of one of [`Reading::batches`].
     pub rows: Segment,
-    /// Where its updates are in [`Reading`].
+    /// Where its updates are among the segments of [`Reading`].
     pub(super) updates: Range<usize>,
 }
 
@@ -38,7 +39,7 @@ pub struct Part {
 pub struct Reading<'a> {
     /// The rows.
     pub batches: Vec<&'a RecordBatch>,
-    /// The updates, of which a part's are segments.
+    /// The batches of updates; the updates of a part are segments of these.
     pub updates: Vec<&'a RecordBatch>,
     /// The parts, in order of version.
     pub parts: Vec<Part>,

@@ -27,7 +27,7 @@ impl Random {
     }
 }
 
-/// Order matters: a polynomial in the updates.
+/// A value for which the order of updates matters: a polynomial in them.
 struct Chain(i64);
 
 impl KnowledgeReader for Chain {
@@ -57,13 +57,13 @@ fn pairs(name: &str, times: Vec<i64>, values: Vec<i64>) -> RecordBatch {
     RecordBatch::try_from_iter([(name, at), ("value", Arc::new(Int64Array::from(values)) as ArrayRef)]).unwrap()
 }
 
-/// What one split gives in one round: batches, then the split's watermark.
+/// The output of one split in one round: batches, then the split's watermark.
 type Round = (Vec<Batch>, EventTime);
 
 struct Script {
-    /// By split, by round.
+    /// For each split, its rounds.
     splits: Vec<Vec<Round>>,
-    /// Step and value, in order.
+    /// Step and value of each update, in order.
     updates: Vec<(i64, i64)>,
 }
 
@@ -94,7 +94,7 @@ impl Script {
         Self { splits, updates }
     }
 
-    /// The plain definition: every row against a replica made anew.
+    /// The expected answers by definition: for every row a new replica.
     fn expected(&self) -> Vec<(i64, bool, i64)> {
         let mut rows: Vec<_> = self
             .splits

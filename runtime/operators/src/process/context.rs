@@ -1,4 +1,4 @@
-//! What a process function sees while it is called.
+//! The API that a process function uses while it is called.
 
 use super::lifetime::TtlClock;
 use egret_core::{EventTime, KeyedState};
@@ -22,25 +22,26 @@ impl<Out> ProcessContext<'_, Out> {
         self.out.push(row);
     }
 
-    /// Asks for [`super::ProcessFunction::on_timer`] when the watermark passes `time`. Of what a timer sets behind the end of the input
-    /// nothing comes: see there.
+    /// Sets a timer: [`super::ProcessFunction::on_timer`] is called when the watermark passes `time`. A timer that fires after
+    /// the end of the input cannot set another: see there.
     pub fn event_timer(&mut self, time: EventTime) {
         if !self.timers.is_closed {
             self.timers.event.insert((time.0, self.key.to_vec()));
         }
     }
 
-    /// Takes an event-time timer back.
+    /// Cancels an event-time timer.
     pub fn cancel_event_timer(&mut self, time: EventTime) {
         self.timers.event.remove(&(time.0, self.key.to_vec()));
     }
 
-    /// Asks for [`super::ProcessFunction::on_processing_timer`] at this time on the wall.
+    /// Sets a timer: [`super::ProcessFunction::on_processing_timer`] is called at this wall-clock time, in milliseconds since
+    /// 1970.
     pub fn processing_timer(&mut self, at_ms: i64) {
         self.timers.processing.insert((at_ms, self.key.to_vec()));
     }
 
-    /// The event time of the row or timer at hand.
+    /// The event time of the current row or timer.
     pub fn time(&self) -> EventTime {
         self.time
     }
@@ -50,19 +51,19 @@ impl<Out> ProcessContext<'_, Out> {
         self.watermark
     }
 
-    /// The time on the wall in milliseconds.
+    /// The wall-clock time in milliseconds since 1970.
     pub fn processing_time_ms(&self) -> i64 {
         self.processing_time_ms
     }
 }
 
-/// What is used from call to call.
+/// Buffers that are reused from call to call.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) bytes: Vec<u8>,
-    /// The slot that was read last: most likely the one that is read next.
+    /// The slot that was read last, which most likely is read next.
     pub(super) slot: u16,
-    /// The slots whose values have a time to live.
+    /// The slots whose values have a time to live, and the clock of each.
     pub(super) ttl: Vec<(u16, TtlClock)>,
 }
 
@@ -71,6 +72,6 @@ pub(super) struct Scratch {
 pub(super) struct Timers {
     pub(super) event: BTreeSet<(i64, Vec<u8>)>,
     pub(super) processing: BTreeSet<(i64, Vec<u8>)>,
-    /// Whether a timer behind the end of the input is firing: it sets no other.
+    /// Whether the timer that is firing lies after the end of the input: it cannot set another.
     pub(super) is_closed: bool,
 }

@@ -1,10 +1,10 @@
-//! How long a value of keyed state lives.
+//! The time to live of values in keyed state.
 
 use egret_core::micros_of;
 use std::time::Duration;
 
-/// How long a value lives after it was written (or read). What is over is never given back, and is removed bit by bit while rows are
-/// processed: each row pays for a look at two values or so.
+/// How long a value lives after it was written (or read). An expired value is never returned, and expired values are removed
+/// gradually while rows are processed: for each row about two values are checked.
 ///
 /// ```
 /// use egret_operators::process::{Ttl, TtlClock, ValueState};
@@ -19,36 +19,36 @@ pub struct Ttl {
     pub(super) renewal: Renewal,
 }
 
-/// By which clock state is over.
+/// The clock by which values expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TtlClock {
-    /// By the time of the row or timer at hand: the same input gives the same output. The stream must have event time.
+    /// The event time of the current row or timer: the same input gives the same output. The stream must have event time.
     EventTime,
-    /// By the clock on the wall.
+    /// The wall clock.
     ProcessingTime,
 }
 
-/// What makes a value live on.
+/// What renews a value's time to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
-    /// To be written.
+    /// Writing it.
     Write,
-    /// To be written or read.
+    /// Writing or reading it.
     ReadOrWrite,
 }
 
 impl Ttl {
-    /// In event time, from when a value was written.
+    /// A time to live in event time, from the last write.
     pub const fn event_time(after: Duration) -> Self {
         Self { after_us: micros_of(after), clock: TtlClock::EventTime, renewal: Renewal::Write }
     }
 
-    /// On the wall, from when a value was written.
+    /// A time to live on the wall clock, from the last write.
     pub const fn processing_time(after: Duration) -> Self {
         Self { after_us: micros_of(after), clock: TtlClock::ProcessingTime, renewal: Renewal::Write }
     }
 
-    /// Lives on when it is read, too.
+    /// Reading a value renews its time to live, too.
     #[must_use]
     pub const fn renewed_by_reads(self) -> Self {
         Self { renewal: Renewal::ReadOrWrite, ..self }

@@ -18,23 +18,22 @@ pub use states::{AggregatingState, ListState, MapState, ReducingState, ValueStat
 use egret_core::row::Row;
 use egret_core::{Error, EventTime, Result};
 
-/// The side output of rows that came too late.
+/// The side output for rows that came too late.
 pub const LATE: usize = 1;
 
-/// Code that sees the rows of one key in order of event time (a stream without event time: of arrival), and keeps state.
+/// User code that sees the rows of one key in order of event time (of arrival, if the stream has no event time), and keeps state.
 ///
-/// The function itself must hold no state that a restart may not lose: that belongs into keyed state.
+/// The function itself must not hold state that has to survive a restart: such state belongs in keyed state.
 pub trait ProcessFunction: Send + 'static {
     /// Rows of the first stream.
     type In: Row;
     /// Rows of the second stream of a `connect`; `Self::In` where there is none.
     type Other: Row;
-    /// What it emits.
+    /// Its output rows.
     type Out: Row;
 
-    /// What the values of its states are, by the name of a state: `running` holds `count u64, mean f64`. A checkpoint of a job where
-    /// any of it differs is refused, so change the text when the meaning of a state changes. Keys and the columns of rows are known
-    /// without.
+    /// The meaning of its states, by name: `running` holds `count u64, mean f64`. A checkpoint in which any of this text differs
+    /// is refused, so change the text when the meaning of a state changes. Keys and the columns of rows are added automatically.
     fn state_layout() -> Vec<(String, String)>
     where
         Self: Sized,
@@ -56,12 +55,12 @@ pub trait ProcessFunction: Send + 'static {
         Err(Error::bug("this process function has no second input"))
     }
 
-    /// A timer of this key is due: event time has reached `time`. Timers fire in order of time, behind rows of their time.
+    /// A timer of this key is due: event time has reached `time`. Timers fire in order of time, each after the rows of its time.
     ///
     /// # The end of the input
-    /// Event time then stands at the latest event time that was read. Timers up to there fire, and those that they set up to there.
-    /// Timers behind it fire, too, once and in order; what these set does not, or a timer that always sets the next one would keep
-    /// the job from its end. A job that is stopped has not come to the end: its timers wait for the next run.
+    /// Event time then stands at the latest event time that was read. Timers up to that time fire, and so do those they set up to
+    /// it. Later timers fire once, too, and in order, but cannot set others: a timer that always sets the next one would keep the
+    /// job from ending. A job that is stopped is not at the end of its input: its timers wait for the next run.
     ///
     /// # Errors
     /// The job ends.

@@ -18,7 +18,7 @@ pub struct ProcessFactory<F, M> {
     make: M,
     keys: Vec<KeyColumns>,
     event_times: Vec<Option<usize>>,
-    /// All columns of each input, first that of places: rows of one time are in order of these, or of their content.
+    /// The columns of each input by which rows of one time are ordered: places first, then all others.
     ties: Vec<Vec<usize>>,
     output: StreamSchema,
     layout: Vec<(String, String)>,
@@ -26,7 +26,7 @@ pub struct ProcessFactory<F, M> {
 }
 
 impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> ProcessFactory<F, M> {
-    /// `keys` and `inputs`: one an input.
+    /// `keys` and `inputs` have one entry for each input.
     ///
     /// # Errors
     /// The output type's schema cannot be made.
@@ -38,7 +38,7 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> ProcessFactory<F, M> {
         Ok(Self { make, keys, event_times, ties, output: F::Out::schema()?, layout, _function: std::marker::PhantomData })
     }
 
-    /// The schema of what it emits.
+    /// The schema of its output.
     pub fn output_schema(&self) -> &StreamSchema {
         &self.output
     }
@@ -74,7 +74,7 @@ impl<F: ProcessFunction, M: Fn() -> F + Send + Sync> OperatorFactory for Process
     }
 }
 
-/// The types of the key, the columns of the rows that wait, and what the function says of its states.
+/// The types of the key, the columns of waiting rows, and the function's own facts about its states.
 fn layout<F: ProcessFunction>(keys: &[KeyColumns], inputs: &[&StreamSchema]) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     for (number, (keys, schema)) in keys.iter().zip(inputs).enumerate() {
@@ -98,17 +98,17 @@ pub struct ProcessOperator<F: ProcessFunction> {
     event_time_out: Option<usize>,
     info: OperatorInfo,
     waiting: Vec<TimeOrder>,
-    /// The latest event time of the input, once that has ended.
+    /// The latest event time of the input, once the input has ended.
     end: Option<EventTime>,
     timers: Timers,
     scratch: Scratch,
     out: Vec<F::Out>,
 }
 
-/// How many events ahead the state is told of their keys.
+/// For how many of the next events the state backend is asked to prefetch keys.
 const LOOKAHEAD: usize = 64;
 
-/// What happens next to a key.
+/// An event of a key.
 enum Event<F: ProcessFunction> {
     Row(F::In),
     Other(F::Other),
@@ -116,13 +116,13 @@ enum Event<F: ProcessFunction> {
     ProcessingTimer,
 }
 
-/// Events of keys in the order in which they happen; the keys stand one behind the other.
+/// Events in the order in which they happen. The encoded keys are concatenated in `keys`.
 struct Events<F: ProcessFunction> {
     keys: Vec<u8>,
     due: Vec<Due<F>>,
 }
 
-/// An event, when it happens, and where its key begins and ends.
+/// An event, its time, and the range of its key in `keys`.
 struct Due<F: ProcessFunction> {
     time: EventTime,
     key: (u32, u32),
@@ -138,7 +138,7 @@ impl<F: ProcessFunction> Events<F> {
         &keys[begin as usize..end as usize]
     }
 
-    /// Appends a row's key, and says where it is.
+    /// Appends a row's key; returns its range.
     fn push_key(&mut self, columns: &[ArrayRef], row: usize) -> Result<(u32, u32)> {
         let place = |at: usize| {
             u32::try_from(at).map_err(|_| Error::data("the keys of rows that wait for one watermark take more than 4 GiB"))
@@ -162,7 +162,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         }
     }
 
-    /// Adds the rows of an input.
+    /// Appends the rows of an input to `events`.
     fn read(&self, input: usize, rows: &RecordBatch, events: &mut Events<F>) -> Result<()> {
         let columns = self.keys[input].of(rows);
         let times = self.event_times[input].map(|column| egret_core::batch::micros(rows.column(column)));
@@ -180,7 +180,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         Ok(())
     }
 
-    /// Gives events to the function; `fires`: with the timers that are due before each.
+    /// Passes events to the function; if `fires` is set, the timers that are due before each event fire first.
     fn run(&mut self, events: Events<F>, fires: bool, ctx: &mut Context<'_>) -> Result<()> {
         let Events { keys, due } = events;
         let places: Vec<(u32, u32)> = due.iter().map(|due| due.key).collect();
@@ -197,7 +197,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         Ok(())
     }
 
-    /// Everything below the watermark: rows (input 0 before input 1 at the same time) and timers, in order of time.
+    /// Processes everything below the watermark in order of time: rows (input 0 before input 1 at the same time) and timers.
     fn advance(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         let mut events = Events::new();
         for input in 0..self.waiting.len() {
@@ -219,7 +219,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         self.emit(ctx)
     }
 
-    /// Timers strictly below a time. Behind the end of the input those fire that were set, and what they set does not.
+    /// Fires timers strictly before a time. Timers after the end of the input fire, too, but cannot set others.
     fn fire_timers(&mut self, below: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         while let Some((time, _)) = self.timers.event.first()
             && (*time < below.0 || below == EventTime::MAX)
@@ -232,7 +232,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         Ok(())
     }
 
-    /// Removes some of the state that is over.
+    /// Removes some of the expired state.
     fn sweep(&mut self, rows: usize, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         let now_ms = ctx.processing_time_ms();
         ttl::sweep(ctx.state(), &self.scratch, rows, watermark, now_ms)
@@ -247,8 +247,8 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         Ok(())
     }
 
-    /// Every instance has its own copy of what a stream that goes to all of them left behind, under one key, of which one instance is
-    /// the owner: with several, what is saved would not be what is taken up.
+    /// Fails if the state cannot be in a checkpoint. Every instance has its own copy of the state of a broadcast stream, under
+    /// one key that a single instance owns, so with several instances a restore could not return each copy to its instance.
     fn refuse_copies(&self) -> Result<()> {
         if self.info.parallelism == 1 || self.keys.iter().all(|keys| !keys.indexes().is_empty()) {
             return Ok(());
@@ -257,7 +257,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
             .help("key both streams, or run the job with one worker or without checkpoints"))
     }
 
-    /// Asks to be woken when the next timer on the wall is due.
+    /// Asks to be woken when the next processing-time timer is due.
     fn wake(&self, ctx: &mut Context<'_>) {
         if let Some((at_ms, _)) = self.timers.processing.first() {
             ctx.wake_at(*at_ms);
@@ -266,7 +266,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
 }
 
 impl<F: ProcessFunction> Operator for ProcessOperator<F> {
-    /// Timers on the wall that were restored are due also if no row comes.
+    /// Restored processing-time timers must fire even if no row arrives.
     fn open(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         self.wake(ctx);
         Ok(())

@@ -1,7 +1,7 @@
-//! Timers and waiting rows of a process function as bytes: one entry a key group.
+//! Encodes the timers and waiting rows of a process function: one entry for each key group.
 //!
-//! The first byte is the version, [`Saved`] in postcard's encoding follows. Rows are in columns, one Arrow stream for each input, so
-//! many rows that wait cost what they weigh.
+//! The first byte is the version; [`Saved`] follows in postcard's encoding. Rows are stored in columns, one Arrow stream for each
+//! input, so there is no overhead for each waiting row.
 
 use super::context::Timers;
 use arrow::array::{RecordBatch, UInt32Array};
@@ -11,13 +11,13 @@ use egret_core::{Error, Result, Snapshot, ipc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version 1 was an entry for each timer and each row.
+/// The version of the format. Version 1 had an entry for each timer and each row.
 const VERSION: u8 = 2;
 
-/// What a key group has.
+/// The timers and rows of a key group.
 #[derive(Default, Serialize, Deserialize)]
 struct Saved {
-    /// Event-time timers: when, and the key.
+    /// Event-time timers: time and key.
     timers: Vec<(i64, Vec<u8>)>,
     /// Processing-time timers.
     processing: Vec<(i64, Vec<u8>)>,
@@ -25,14 +25,14 @@ struct Saved {
     waiting: Vec<(u32, Vec<u8>)>,
 }
 
-/// A group on its way to bytes.
+/// A key group that is being encoded.
 #[derive(Default)]
 struct Group {
     saved: Saved,
     rows: BTreeMap<usize, Vec<RecordBatch>>,
 }
 
-/// Collects what an instance has.
+/// Collects the timers and rows of an instance.
 pub(super) struct Saver {
     groups: BTreeMap<KeyGroup, Group>,
     max_parallelism: u16,
@@ -56,7 +56,7 @@ impl Saver {
         }
     }
 
-    /// Rows that wait.
+    /// Adds waiting rows.
     pub(super) fn waiting(&mut self, input: usize, rows: &RecordBatch, keys: &KeyColumns) -> Result<()> {
         let mut hashes = Vec::new();
         hash_keys(&keys.of(rows), rows.num_rows(), &mut hashes)?;
@@ -85,7 +85,7 @@ impl Saver {
     }
 }
 
-/// Takes up timers, and gives the rows that waited, by input.
+/// Restores timers, and returns the waiting rows of each input.
 pub(super) fn restore(parts: Vec<Snapshot>, timers: &mut Timers, inputs: usize) -> Result<Vec<Option<RecordBatch>>> {
     let mut waiting: Vec<Vec<RecordBatch>> = vec![Vec::new(); inputs];
     for (_, bytes) in parts.into_iter().flat_map(|part| part.keyed) {

@@ -1,9 +1,9 @@
 //! The kinds of keyed state: typed views of the bytes that a backend keeps.
 //!
 //! # Format
-//! A value is postcard. With a time to live, it stands behind the moment when it is over (microseconds, 8 bytes little endian). A list
-//! is its elements one behind the other, a map a sequence of keys and values in order of key; with a time to live each element and each
-//! value is a pair whose first part says when it is over, and in front stands when the last of them is.
+//! A value is encoded with postcard; with a time to live, its expiry stands in front (microseconds, 8 bytes little endian). A
+//! list is its elements one after the other, a map its keys and values in order of key. With a time to live each element, and
+//! each value of a map, is a pair that begins with its expiry, and the latest of these stands in front of the whole.
 
 use super::context::ProcessContext;
 use super::lifetime::{Renewal, Ttl};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-/// A slot, and how long its values live.
+/// A slot, and the time to live of its values.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     slot: u16,
@@ -25,7 +25,7 @@ impl Cell {
         Self { slot, ttl: None }
     }
 
-    /// The bytes there are, unless they are over; and when they are.
+    /// The bytes and their expiry; `None` if there are none or they have expired.
     fn read<'c, Out>(self, ctx: &'c mut ProcessContext<'_, Out>) -> Result<Option<&'c [u8]>> {
         ctx.scratch.slot = self.slot;
         let Some(ttl) = self.ttl else { return ctx.state.get(self.slot, ctx.key) };
@@ -36,7 +36,7 @@ impl Cell {
         Ok((expiry > now).then_some(value))
     }
 
-    /// Keeps what `write` appends; the values live until `expiry`.
+    /// Stores the bytes that `write` appends, with the expiry `expiry`.
     fn write<Out>(
         self,
         ctx: &mut ProcessContext<'_, Out>,
@@ -56,7 +56,7 @@ impl Cell {
         }
     }
 
-    /// When what is written now is over.
+    /// The expiry of a value that is written now.
     fn expiry<Out>(self, ctx: &mut ProcessContext<'_, Out>) -> Result<Option<i64>> {
         let Some(ttl) = self.ttl else { return Ok(None) };
         self.declare(ttl, ctx);
@@ -99,7 +99,7 @@ fn append<T: Serialize + ?Sized>(mut bytes: Vec<u8>, value: &T) -> Result<Vec<u8
     }
 }
 
-/// One value a key.
+/// One value for each key.
 ///
 /// ```
 /// use egret_operators::process::ValueState;
@@ -114,21 +114,21 @@ pub struct ValueState<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> ValueState<T> {
-    /// State in a slot, which no other state of the function has.
+    /// State in a slot that no other state of the function uses.
     pub const fn new(slot: u16) -> Self {
         Self { cell: Cell::new(slot), of: PhantomData }
     }
 
-    /// Values live for a time.
+    /// Gives the values a time to live.
     #[must_use]
     pub const fn with_ttl(self, ttl: Ttl) -> Self {
         Self { cell: Cell { slot: self.cell.slot, ttl: Some(ttl) }, of: PhantomData }
     }
 
-    /// The value of the key at hand.
+    /// The value of the current key.
     ///
     /// # Errors
-    /// It was written as another type; the backend cannot read it.
+    /// It was written as another type, or the backend cannot read it.
     pub fn get<Out>(&self, ctx: &mut ProcessContext<'_, Out>) -> Result<Option<T>> {
         let Some(bytes) = self.cell.read(ctx)? else { return Ok(None) };
         let value: T = self.cell.decode(bytes)?;
@@ -138,16 +138,16 @@ impl<T: Serialize + DeserializeOwned> ValueState<T> {
         Ok(Some(value))
     }
 
-    /// Sets the value of the key at hand.
+    /// Sets the value of the current key.
     ///
     /// # Errors
-    /// It cannot be encoded; the backend cannot keep it.
+    /// It cannot be encoded, or the backend cannot store it.
     pub fn set<Out>(&self, ctx: &mut ProcessContext<'_, Out>, value: &T) -> Result<()> {
         let expiry = self.cell.expiry(ctx)?;
         self.cell.write(ctx, expiry, |bytes| append(bytes, value))
     }
 
-    /// Removes the value of the key at hand.
+    /// Removes the value of the current key.
     ///
     /// # Errors
     /// The backend cannot write.
@@ -156,9 +156,9 @@ impl<T: Serialize + DeserializeOwned> ValueState<T> {
     }
 }
 
-/// A list a key. To append copies the list: keep it short.
+/// A list for each key. Appending copies the list, so keep it short.
 ///
-/// With a time to live each element lives for itself.
+/// With a time to live each element expires by itself.
 #[derive(Debug)]
 pub struct ListState<T> {
     cell: Cell,
@@ -166,21 +166,21 @@ pub struct ListState<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> ListState<T> {
-    /// State in a slot, which no other state of the function has.
+    /// State in a slot that no other state of the function uses.
     pub const fn new(slot: u16) -> Self {
         Self { cell: Cell::new(slot), of: PhantomData }
     }
 
-    /// Elements live for a time.
+    /// Gives the elements a time to live.
     #[must_use]
     pub const fn with_ttl(self, ttl: Ttl) -> Self {
         Self { cell: Cell { slot: self.cell.slot, ttl: Some(ttl) }, of: PhantomData }
     }
 
-    /// The elements of the key at hand, in the order in which they were added.
+    /// The elements of the current key, in the order in which they were added.
     ///
     /// # Errors
-    /// They were written as another type; the backend cannot read them.
+    /// They were written as another type, or the backend cannot read them.
     pub fn get<Out>(&self, ctx: &mut ProcessContext<'_, Out>) -> Result<Vec<T>> {
         let live = self.live(ctx)?;
         if self.cell.is_renewed_by_reads() && !live.is_empty() {
@@ -192,10 +192,10 @@ impl<T: Serialize + DeserializeOwned> ListState<T> {
         Ok(live.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// Adds an element to the list of the key at hand.
+    /// Adds an element to the list of the current key.
     ///
     /// # Errors
-    /// It cannot be encoded; the backend cannot keep it.
+    /// It cannot be encoded, or the backend cannot store it.
     pub fn push<Out>(&self, ctx: &mut ProcessContext<'_, Out>, value: &T) -> Result<()> {
         let Some(expiry) = self.cell.expiry(ctx)? else {
             let before = self.cell.read(ctx)?.map(<[u8]>::to_vec).unwrap_or_default();
@@ -208,7 +208,7 @@ impl<T: Serialize + DeserializeOwned> ListState<T> {
         })
     }
 
-    /// Removes the list of the key at hand.
+    /// Removes the list of the current key.
     ///
     /// # Errors
     /// The backend cannot write.
@@ -216,7 +216,7 @@ impl<T: Serialize + DeserializeOwned> ListState<T> {
         self.cell.clear(ctx)
     }
 
-    /// The elements that are not over, with when they are.
+    /// The elements that have not expired, each with its expiry.
     fn live<Out>(&self, ctx: &mut ProcessContext<'_, Out>) -> Result<Vec<(i64, T)>> {
         let now = self.cell.ttl.map(|ttl| ttl::now(ttl.clock, ctx)).transpose()?;
         let mut live = Vec::new();
@@ -237,9 +237,9 @@ impl<T: Serialize + DeserializeOwned> ListState<T> {
     }
 }
 
-/// A map a key, in order of its own keys. To write it copies the map: keep it to some hundred entries.
+/// A map for each key, ordered by its own keys. Writing copies the map, so keep it to some hundred entries.
 ///
-/// With a time to live each entry lives for itself.
+/// With a time to live each entry expires by itself.
 #[derive(Debug)]
 pub struct MapState<K, V> {
     cell: Cell,
@@ -247,21 +247,21 @@ pub struct MapState<K, V> {
 }
 
 impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> MapState<K, V> {
-    /// State in a slot, which no other state of the function has.
+    /// State in a slot that no other state of the function uses.
     pub const fn new(slot: u16) -> Self {
         Self { cell: Cell::new(slot), of: PhantomData }
     }
 
-    /// Entries live for a time.
+    /// Gives the entries a time to live.
     #[must_use]
     pub const fn with_ttl(self, ttl: Ttl) -> Self {
         Self { cell: Cell { slot: self.cell.slot, ttl: Some(ttl) }, of: PhantomData }
     }
 
-    /// The value of a key in the map of the key at hand.
+    /// The value of `key` in the map of the current key.
     ///
     /// # Errors
-    /// The map was written as another type; the backend cannot read it.
+    /// The map was written as another type, or the backend cannot read it.
     pub fn get<Out>(&self, ctx: &mut ProcessContext<'_, Out>, key: &K) -> Result<Option<V>> {
         let mut live = self.live(ctx)?;
         let Some((found, (_, value))) = live.remove_entry(key) else { return Ok(None) };
@@ -274,7 +274,7 @@ impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> Map
         Ok(live.remove(key).map(|(_, value)| value))
     }
 
-    /// The map of the key at hand.
+    /// The map of the current key.
     ///
     /// # Errors
     /// As [`MapState::get`].
@@ -288,10 +288,10 @@ impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> Map
         Ok(live.into_iter().map(|(key, (_, value))| (key, value)).collect())
     }
 
-    /// Sets the value of a key in the map of the key at hand.
+    /// Sets the value of `key` in the map of the current key.
     ///
     /// # Errors
-    /// It cannot be encoded; the backend cannot keep it.
+    /// It cannot be encoded, or the backend cannot store it.
     pub fn insert<Out>(&self, ctx: &mut ProcessContext<'_, Out>, key: K, value: V) -> Result<()> {
         let expiry = self.cell.expiry(ctx)?.unwrap_or(i64::MAX);
         let mut live = self.live(ctx)?;
@@ -299,7 +299,7 @@ impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> Map
         self.store(ctx, &live)
     }
 
-    /// Removes a key from the map of the key at hand, and says whether it was there.
+    /// Removes `key` from the map of the current key; returns whether it was there.
     ///
     /// # Errors
     /// As [`MapState::insert`].
@@ -312,7 +312,7 @@ impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> Map
         Ok(was_there)
     }
 
-    /// Removes the map of the key at hand.
+    /// Removes the map of the current key.
     ///
     /// # Errors
     /// The backend cannot write.
@@ -349,7 +349,7 @@ impl<K: Serialize + DeserializeOwned + Ord, V: Serialize + DeserializeOwned> Map
     }
 }
 
-/// One value a key, to which others are added.
+/// One value for each key, the reduction of all values that were added.
 ///
 /// ```
 /// use egret_operators::process::ReducingState;
@@ -364,12 +364,12 @@ pub struct ReducingState<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> ReducingState<T> {
-    /// State in a slot, which no other state of the function has; `reduce` makes one value of two.
+    /// State in a slot that no other state of the function uses; `reduce` combines two values.
     pub const fn new(slot: u16, reduce: fn(T, T) -> T) -> Self {
         Self { value: ValueState::new(slot), reduce }
     }
 
-    /// The value lives for a time.
+    /// Gives the value a time to live.
     #[must_use]
     pub const fn with_ttl(self, ttl: Ttl) -> Self {
         Self {
@@ -378,7 +378,7 @@ impl<T: Serialize + DeserializeOwned> ReducingState<T> {
         }
     }
 
-    /// Adds a value, and gives what comes of it.
+    /// Adds a value, and returns the reduction.
     ///
     /// # Errors
     /// As [`ValueState::get`] and [`ValueState::set`].
@@ -391,7 +391,7 @@ impl<T: Serialize + DeserializeOwned> ReducingState<T> {
         Ok(reduced)
     }
 
-    /// What has come of all values.
+    /// The reduction of all values, if there are any.
     ///
     /// # Errors
     /// As [`ValueState::get`].
@@ -399,7 +399,7 @@ impl<T: Serialize + DeserializeOwned> ReducingState<T> {
         self.value.get(ctx)
     }
 
-    /// Starts over.
+    /// Removes the value.
     ///
     /// # Errors
     /// The backend cannot write.
@@ -408,7 +408,7 @@ impl<T: Serialize + DeserializeOwned> ReducingState<T> {
     }
 }
 
-/// An accumulator a key, to which values are added and of which a result is made.
+/// An accumulator for each key, to which values are added and from which a result is computed.
 ///
 /// ```
 /// use egret_operators::process::AggregatingState;
@@ -425,19 +425,19 @@ pub struct AggregatingState<In, Acc, Res> {
 }
 
 impl<In, Acc: Serialize + DeserializeOwned + Default, Res> AggregatingState<In, Acc, Res> {
-    /// State in a slot, which no other state of the function has. It begins with `Acc::default()`.
+    /// State in a slot that no other state of the function uses. It begins with `Acc::default()`.
     pub const fn new(slot: u16, add: fn(Acc, In) -> Acc, result: fn(&Acc) -> Res) -> Self {
         Self { value: ValueState::new(slot), add, result }
     }
 
-    /// The accumulator lives for a time.
+    /// Gives the accumulator a time to live.
     #[must_use]
     pub const fn with_ttl(self, ttl: Ttl) -> Self {
         let cell = Cell { slot: self.value.cell.slot, ttl: Some(ttl) };
         Self { value: ValueState { cell, of: PhantomData }, add: self.add, result: self.result }
     }
 
-    /// Adds a value, and gives the result.
+    /// Adds a value, and returns the result.
     ///
     /// # Errors
     /// As [`ValueState::get`] and [`ValueState::set`].
@@ -455,7 +455,7 @@ impl<In, Acc: Serialize + DeserializeOwned + Default, Res> AggregatingState<In, 
         Ok(self.value.get(ctx)?.map(|added| (self.result)(&added)))
     }
 
-    /// Starts over.
+    /// Removes the accumulator.
     ///
     /// # Errors
     /// The backend cannot write.

@@ -4,19 +4,19 @@ use super::context::{ProcessContext, Scratch};
 use super::lifetime::{Ttl, TtlClock};
 use egret_core::{Error, EventTime, KeyedState, Result};
 
-/// What a value with a time to live begins with: when it is over, microseconds, little endian.
+/// The length of the expiry that stands in front of a value with a time to live: microseconds, little endian.
 const EXPIRY_BYTES: usize = 8;
 
-/// When a value is over that is written now.
+/// The expiry of a value that is written now.
 pub(super) fn expiry<Out>(ttl: Ttl, ctx: &ProcessContext<'_, Out>) -> Result<i64> {
     Ok(now(ttl.clock, ctx)?.saturating_add(ttl.after_us))
 }
 
-/// The time at hand by a clock.
+/// The current time by a clock, in microseconds.
 pub(super) fn now<Out>(clock: TtlClock, ctx: &ProcessContext<'_, Out>) -> Result<i64> {
     let time = match clock {
         TtlClock::ProcessingTime => return Ok(EventTime::from_millis(ctx.processing_time_ms).0),
-        // A timer of the other clock has no event time.
+        // A processing-time timer has no event time.
         TtlClock::EventTime if ctx.time == EventTime::MIN => ctx.watermark,
         TtlClock::EventTime => ctx.time,
     };
@@ -27,7 +27,7 @@ pub(super) fn now<Out>(clock: TtlClock, ctx: &ProcessContext<'_, Out>) -> Result
     Ok(time.0)
 }
 
-/// When the value with these bytes is over.
+/// Splits bytes into the expiry and the value.
 pub(super) fn expiry_of(bytes: &[u8]) -> Result<(i64, &[u8])> {
     let (expiry, value) = bytes.split_first_chunk::<EXPIRY_BYTES>().ok_or_else(no_expiry)?;
     Ok((i64::from_le_bytes(*expiry), value))
@@ -38,7 +38,7 @@ fn no_expiry() -> Error {
         .help("give the state another slot, or keep it without a time to live")
 }
 
-/// Removes some of what is over, after so many rows.
+/// Removes some of the expired values; called after `rows` rows.
 pub(super) fn sweep(
     state: &mut dyn KeyedState,
     scratch: &Scratch,

@@ -1,4 +1,4 @@
-//! What becomes of rows for which something cannot be computed: chosen for a stream, and inherited by what is made of it.
+//! The policy for rows for which something cannot be computed: chosen for a stream, and inherited by everything derived from it.
 
 use super::job::{Job, Stream};
 use egret_core::bad_rows::{BadRowRule, BadRows, LETTERS, letters_schema};
@@ -6,7 +6,7 @@ use egret_core::job::{Node, NodeId, NodeKind, OutputPort};
 use std::sync::Arc;
 
 impl Job {
-    /// What is written of the bad rows of a stream, by all operators that may have some of it and are to say which.
+    /// The dead letters of a stream: the bad-row outputs of all operators that follow its policy, if that is to write them.
     pub fn letters(&self, stream: &str) -> Vec<Stream> {
         let mut graph = self.graph.borrow_mut();
         let is_asked = |node: &Node| {
@@ -29,10 +29,10 @@ impl Job {
 }
 
 impl Stream {
-    /// Chooses what becomes of rows for which something cannot be computed (a division by zero, a sum that its type does not hold, a cast
-    /// that fails), in all that is made of this stream from here on. Without it, such a row ends the job.
+    /// Sets the policy for rows for which something cannot be computed (a division by zero, a sum that overflows its type, a
+    /// failed cast) in everything derived from this stream from here on. Without it, such a row ends the job.
     ///
-    /// What is made of several streams does what the strictest of them asks for.
+    /// Where several streams come together, the strictest of their policies applies.
     ///
     /// ```
     /// # use egret_core::BadRows; use egret_operators::Stream;

@@ -1,4 +1,4 @@
-//! The job that streams build, and the streams of it.
+//! The job under construction, and its streams.
 
 use crate::UnionFactory;
 use crate::window::LocalWindowFactory;
@@ -40,13 +40,14 @@ impl Job {
         self.graph.borrow().clone()
     }
 
-    /// Changes the graph in place: for planners.
+    /// Edits the graph in place: for planners.
     pub fn edit<T>(&self, change: impl FnOnce(&mut JobGraph) -> T) -> T {
         change(&mut self.graph.borrow_mut())
     }
 
-    /// Adds an operator with any number of inputs and outputs: what the other methods are made of. One that takes what one instance
-    /// made has one instance itself (see [`JobGraph::parallelism_behind`]), whatever was asked for, and gathers its other inputs.
+    /// Adds an operator with any number of inputs and outputs; the other methods are built on this one. An operator that takes
+    /// the rows of a single instance on the same worker gets one instance itself (see [`JobGraph::parallelism_behind`]), whatever
+    /// was asked for, and gathers its other inputs.
     ///
     /// # Errors
     /// An input's partitioning does not fit its stream.
@@ -78,8 +79,8 @@ impl Job {
         Ok(stream)
     }
 
-    /// A node does with bad rows what those do whose rows it takes, the strictest of them. What is told to all instances is
-    /// asked, not read.
+    /// A node inherits the strictest bad-row policy of its inputs. Broadcast inputs do not count: their rows are looked up, not
+    /// passed on.
     fn inherit_bad_rows(&self, node: NodeId, inputs: &[(NodeId, &Partitioning)]) {
         let mut graph = self.graph.borrow_mut();
         let read = inputs.iter().filter(|(_, partitioning)| **partitioning != Partitioning::Broadcast);
@@ -118,19 +119,19 @@ impl Stream {
         &self.schema
     }
 
-    /// The job it belongs to.
+    /// The job that it belongs to.
     pub fn job(&self) -> &Job {
         &self.job
     }
 
-    /// The node it leaves, and by which output.
+    /// The node that it comes from, and the number of that node's output.
     pub fn origin(&self) -> (NodeId, usize) {
         (self.node, self.port)
     }
 
-    /// Gives the operator that this stream leaves the id under which checkpoints keep its state. It is the operator's name unless said
-    /// otherwise, so two windows or two process functions of a job with checkpoints need one each. It may not change for the life of
-    /// the state.
+    /// Sets the id under which checkpoints keep the state of the operator that this stream comes from. The default is the
+    /// operator's name, so if a job with checkpoints has two windows or two process functions, each needs an id. It may not
+    /// change during the life of the state.
     ///
     /// ```
     /// # use egret_operators::Stream;
@@ -149,7 +150,7 @@ impl Stream {
         self.job.edit(|graph| {
             let before: Vec<NodeId> = graph.inputs(self.node).into_iter().map(|(from, _)| from).collect();
             graph.node_mut(self.node).uid = uid.into();
-            // A window's operator before the exchange belongs to it.
+            // The local aggregation of a window belongs to the window.
             for node in before {
                 let node = graph.node_mut(node);
                 if matches!(&node.kind, NodeKind::Operator(factory) if is_local_window(factory.as_ref())) {
@@ -160,7 +161,7 @@ impl Stream {
         self
     }
 
-    /// The same stream, after its node's output was changed by [`Job::edit`].
+    /// The same stream, after [`Job::edit`] changed its node's output.
     #[must_use]
     pub fn with_schema(self, schema: StreamSchema) -> Self {
         Self { schema, ..self }
@@ -184,7 +185,7 @@ impl Stream {
         self.job.operator("union", Arc::new(UnionFactory::new(schema)), &inputs, Parallelism::EveryWorker, outputs)
     }
 
-    /// Gives the node that this stream leaves one more output, and returns what leaves by it: for planners.
+    /// Adds an output to the node that this stream comes from, and returns its stream: for planners.
     #[must_use]
     pub fn add_output(&self, output: OutputPort) -> Self {
         let schema = output.schema.clone();
@@ -196,7 +197,7 @@ impl Stream {
         Self { port, schema, ..self.clone() }
     }
 
-    /// A named side output of the operator this stream leaves: `late`, say.
+    /// A named side output of the operator that this stream comes from, such as `late`.
     ///
     /// # Errors
     /// There is none of this name; the message lists those there are.
@@ -222,7 +223,7 @@ impl Stream {
         self.sink_with_uid(name, name, sink)
     }
 
-    /// Writes the stream to a sink that checkpoints know by an id of its own.
+    /// Writes the stream to a sink whose id in checkpoints differs from its name.
     ///
     /// # Errors
     /// The edge cannot be added.
@@ -244,7 +245,7 @@ impl Stream {
         })
     }
 
-    /// Adds an operator with one output that works on each worker's own rows.
+    /// Adds an operator with one output that processes each worker's rows where they are.
     ///
     /// # Errors
     /// The edge cannot be added.
@@ -254,7 +255,7 @@ impl Stream {
     }
 }
 
-/// Whether an operator is what a window does before the exchange.
+/// Whether an operator is the local aggregation of a window.
 fn is_local_window(factory: &dyn OperatorFactory) -> bool {
     factory.as_any().is_some_and(|factory| factory.is::<LocalWindowFactory>())
 }

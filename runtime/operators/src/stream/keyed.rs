@@ -8,7 +8,7 @@ use egret_core::{Error, KeyColumns, Result, StreamSchema};
 use std::sync::Arc;
 
 impl Stream {
-    /// Groups rows by key: all rows of a key go to one worker.
+    /// Groups rows by key: all rows of a key go to the same worker.
     ///
     /// # Errors
     /// A column does not exist or cannot be a key.
@@ -20,7 +20,7 @@ impl Stream {
         Ok(KeyedStream { stream: self.clone(), keys: KeyColumns::new(indexes) })
     }
 
-    /// One stream of windows over all keys together.
+    /// Windows over the whole stream, without a key.
     ///
     /// # Errors
     /// The windows cannot be computed over this stream.
@@ -47,7 +47,7 @@ impl KeyedStream {
         &self.stream
     }
 
-    /// Windows per key. The side output `late` has the rows that came too late.
+    /// Windows for each key. The side output `late` has the rows that came too late.
     ///
     /// # Errors
     /// The windows cannot be computed over this stream.
@@ -56,7 +56,7 @@ impl KeyedStream {
         add_window(&self.stream, spec, Partitioning::Hash(self.keys.clone()), Parallelism::EveryWorker)
     }
 
-    /// A process function per key. The side output `late` has the rows that came too late.
+    /// A process function for each key. The side output `late` has the rows that came too late.
     ///
     /// # Errors
     /// The output type's schema cannot be made.
@@ -64,7 +64,7 @@ impl KeyedStream {
         self.add_process(make, &[self])
     }
 
-    /// A process function over two streams that are keyed alike.
+    /// A process function over two streams with the same key.
     ///
     /// # Errors
     /// The keys' types differ; the output type's schema cannot be made.
@@ -79,8 +79,8 @@ impl KeyedStream {
         self.add_process(make, &[self, other])
     }
 
-    /// A process function that also sees every row of `other` on every worker, under the key of an empty tuple. With several workers
-    /// such a job cannot make checkpoints: it ends with an error that says so.
+    /// A process function that also sees every row of `other`, on every worker, under the empty key. With several workers such a
+    /// job cannot take checkpoints: it ends with an error that says so.
     ///
     /// # Errors
     /// The output type's schema cannot be made.
@@ -118,7 +118,7 @@ fn add_window(stream: &Stream, spec: WindowSpec, partitioning: Partitioning, par
         OutputPort { name: None, schema: factory.output_schema().clone() },
         OutputPort { name: Some("late".into()), schema: stream.schema.clone() },
     ];
-    // A worker whose input idles would hold back states that other workers' watermarks let windows fire without.
+    // An idle worker would hold back states of windows that fire by the watermarks of other workers.
     let idles = stream.job.edit(|graph| graph.sources_of(stream.node).iter().any(|strategy| strategy.idle_after.is_some()));
     let Some(local) = factory.local()?.filter(|_| !idles) else {
         return stream.job.operator("window", Arc::new(factory), &[(stream, partitioning)], parallelism, outputs);

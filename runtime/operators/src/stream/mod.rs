@@ -1,6 +1,6 @@
 //! The Stream API: builds a [`JobGraph`](egret_core::JobGraph) step by step.
 //!
-//! Every method adds a node and returns the stream that leaves it; nothing runs until an engine is given the graph.
+//! Every method adds a node and returns its output stream; nothing runs until an engine receives the graph.
 
 mod bad_rows;
 mod job;

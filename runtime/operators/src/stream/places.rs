@@ -9,11 +9,11 @@ use egret_core::row_place::{of_branch, place_field};
 use std::sync::Arc;
 
 impl Stream {
-    /// The rows of a source with their places as one more column: rows of one event time are in order of these, where an operator
-    /// is told so. Of any other stream the rows as they are.
+    /// If this is a source: its rows with their places as an additional column, by which operators can order rows of one event
+    /// time. Any other stream is returned as it is.
     ///
     /// # Errors
-    /// A column has the name of places.
+    /// A column of the source already has that name.
     pub fn with_places(&self) -> Result<Self> {
         let schema = self.schema.with_fields([place_field()])?;
         let is_source = self.job.edit(|graph| {
@@ -26,7 +26,8 @@ impl Stream {
         Ok(if is_source { Self { schema, ..self.clone() } } else { self.clone() })
     }
 
-    /// The rows as one branch of several that are made of the same rows: their places differ from those of the other branches.
+    /// The rows as branch `branch` of several that are derived from the same rows: their places differ from those of the other
+    /// branches.
     ///
     /// # Errors
     /// The operator cannot be added.
@@ -35,7 +36,7 @@ impl Stream {
         self.with_column("branch", place, move |rows| Ok(of_branch(rows.column(place), branch)))
     }
 
-    /// The rows with another column in the place of one of the same type: for planners.
+    /// Replaces a column by another of the same type: for planners.
     ///
     /// # Errors
     /// The operator cannot be added.

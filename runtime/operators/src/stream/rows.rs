@@ -1,4 +1,4 @@
-//! What is done to each row: conditions, computed columns, closures.
+//! Operations on each row: conditions, computed columns, closures.
 
 use super::job::Stream;
 use crate::{BatchFunction, FilterFactory, ProjectFactory};
@@ -14,7 +14,7 @@ impl Stream {
     /// Keeps the rows where a condition holds: `filter("amount > 10")`.
     ///
     /// # Errors
-    /// The condition does not parse, names something unknown, or is none.
+    /// The condition does not parse, names something unknown, or is not a condition.
     pub fn filter(&self, condition: &str) -> Result<Self> {
         self.filter_by("filter", egret_core::expr::compile(condition, &self.schema)?)
     }
@@ -22,7 +22,7 @@ impl Stream {
     /// Keeps the rows where a compiled condition holds.
     ///
     /// # Errors
-    /// It is no condition.
+    /// The expression is not a condition.
     pub fn filter_by(&self, name: &str, condition: Expression) -> Result<Self> {
         self.forward(name, Arc::new(FilterFactory::new(condition)?), self.schema.clone())
     }
@@ -54,7 +54,7 @@ impl Stream {
         self.project_described(name, columns, None)
     }
 
-    /// Computes columns; what the plan says of it can be chosen, for columns whose names mean nothing to a reader.
+    /// Computes columns, with a description for the plan, for columns whose names mean nothing to a reader.
     ///
     /// # Errors
     /// A name is used twice.
@@ -63,7 +63,7 @@ impl Stream {
         self.forward(name, Arc::new(projection), schema)
     }
 
-    /// What [`Stream::project_described`] would make a node of, and the columns of its rows: for planners.
+    /// The operator that [`Stream::project_described`] would add, and the schema of its rows: for planners.
     ///
     /// # Errors
     /// A name is used twice.
@@ -109,7 +109,7 @@ impl Stream {
         self.typed::<Out>("flat map", move |rows| Out::write(In::read(rows)?.into_iter().flat_map(&function).collect()))
     }
 
-    /// Keeps the typed rows for which a closure says so.
+    /// Keeps the typed rows for which the closure returns true.
     ///
     /// # Errors
     /// The filter cannot be added.
@@ -144,7 +144,7 @@ impl Stream {
     }
 }
 
-/// `expression AS name` in two parts.
+/// Splits `expression AS name`.
 fn split_alias(text: &str) -> (&str, Option<&str>) {
     let lower = text.to_ascii_lowercase();
     match lower.rfind(" as ") {

@@ -1,4 +1,4 @@
-//! Aggregate calls: how they are computed.
+//! Binds aggregate calls to a stream, and chooses how each is computed.
 
 use super::broad_sums::BroadSums;
 use super::call::AggregateCall;
@@ -38,9 +38,9 @@ pub(super) struct Aggregate {
 #[derive(Debug)]
 enum InputColumn {
     Expression(Expression),
-    /// The same with one form for equal floats.
+    /// The same, with floats in canonical form.
     Plain(Expression),
-    /// Any column without nulls will do: for `count(*)`.
+    /// Any column without nulls, for `count(*)`.
     Ones,
 }
 
@@ -49,10 +49,10 @@ enum Method {
     Variance(Statistic),
     Floats(Total),
     Integers(Total),
-    /// Of lengths and of decimals.
+    /// A sum or an average of durations or decimals.
     Broad(Broad),
     Distinct(DataType),
-    /// The least (`Less`) or the greatest of floats.
+    /// `min` (`Less`) or `max` of floats.
     Extreme(Ordering, DataType),
     Groups(AggregateFunctionExpr),
     PerGroup(Arc<AggregateFunctionExpr>),
@@ -74,7 +74,7 @@ impl Arguments {
     }
 }
 
-/// Functions that give the same result in whatever order they see the rows.
+/// Functions whose result does not depend on the order of rows.
 const ORDER_FREE: &[&str] = &[
     "count",
     "sum",
@@ -92,7 +92,7 @@ const ORDER_FREE: &[&str] = &[
     "regr_count",
 ];
 
-/// Whether an aggregate function, by its name, gives another result when it sees the rows in another order.
+/// Whether the result of an aggregate function depends on the order of rows.
 pub fn depends_on_order(function: &str) -> bool {
     !ORDER_FREE.contains(&function) && Statistic::of(function).is_none()
 }
@@ -134,7 +134,7 @@ impl Aggregate {
         Binding { call, func, params: &params, schema, args, integers, order }.choose(filter)
     }
 
-    /// The types of what goes in and of what comes out.
+    /// The types of its arguments and of its result.
     pub(super) fn types(&self) -> String {
         let name = |input: &InputColumn| match input {
             InputColumn::Expression(expression) | InputColumn::Plain(expression) => type_name(expression.data_type()),
@@ -144,7 +144,7 @@ impl Aggregate {
         format!("{} -> {}", inputs.join(", "), type_name(self.field.data_type()))
     }
 
-    /// An accumulator of all groups, without groups yet.
+    /// A new accumulator for many groups.
     pub(super) fn accumulator(&self) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(match &self.method {
             Method::Variance(statistic) => Box::new(Variances::new(*statistic)),
@@ -179,14 +179,14 @@ impl Aggregate {
         if let Method::Groups(expression) = &self.method
             && matches!(expression.fun().name(), "first_value" | "last_value")
         {
-            // Of no groups they have no state to look at.
+            // Expressions over no groups have no state that could be inspected.
             return Ok(expression.state_fields()?.iter().map(|field| field.data_type().clone()).collect());
         }
         let states = self.accumulator()?.state(EmitTo::All)?;
         Ok(states.iter().map(|column| column.data_type().clone()).collect())
     }
 
-    /// Functions say only when their accumulator is made that they do not have one for a type: find out at once.
+    /// Functions say only when their accumulator is made whether they support a type: find out at once.
     fn try_out(&self) -> Result<()> {
         match &self.method {
             Method::PerGroup(expression) => expression.create_accumulator().map(drop)?,
@@ -196,7 +196,7 @@ impl Aggregate {
         Ok(())
     }
 
-    /// Whether a window may have a result that its column does not hold.
+    /// Whether the result of a window may overflow its column.
     pub(super) fn can_overflow(&self) -> bool {
         match &self.method {
             Method::Integers(total) => *total == Total::Sum,
@@ -208,7 +208,7 @@ impl Aggregate {
         }
     }
 
-    /// What is computed of every row.
+    /// The expressions that are evaluated for every row.
     pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
         let inputs = self.inputs.iter().filter_map(|input| match input {
             InputColumn::Expression(expression) | InputColumn::Plain(expression) => Some(expression),
@@ -217,7 +217,7 @@ impl Aggregate {
         inputs.chain(&self.filter)
     }
 
-    /// What the accumulator reads of some rows, from the values of [`Aggregate::expressions`].
+    /// The arguments of the accumulator for some rows, from the values of [`Aggregate::expressions`].
     pub(super) fn arguments(&self, rows: usize, columns: &mut impl Iterator<Item = ArrayRef>) -> Result<Arguments> {
         let lacking = || Error::bug("an expression of an aggregate was not computed");
         let column = |input: &InputColumn| match input {
@@ -230,7 +230,7 @@ impl Aggregate {
         Ok(Arguments { values, filter: filter.map(|filter| is_true(filter.as_boolean())) })
     }
 
-    /// Whether a group's state does not grow with the number of its rows.
+    /// Whether the size of a group's state is independent of the number of its rows.
     pub(super) fn has_small_state(&self) -> bool {
         const GROWING: [&str; 3] = ["median", "percentile_cont", "count"];
         match &self.method {
@@ -243,14 +243,15 @@ impl Aggregate {
         }
     }
 
-    /// Says how it is computed where that is worth knowing.
+    /// A remark about how it is computed, if a user should know.
     pub(super) fn remark(&self) -> Option<String> {
         let Method::Ordered(_) = &self.method else { return None };
         Some(format!("{}: keeps all rows of a window, as its result depends on their order", self.field.name()))
     }
 }
 
-/// The one argument with 64 bits, if it is an integer as it is written: averages make a float of it otherwise.
+/// The argument as 64-bit integers, if there is one argument and it is an integer before coercion: averages convert it to a
+/// float.
 fn integers(args: &[Expr], scope: &Scope) -> Option<Expr> {
     let [argument] = args else { return None };
     let wide = match scope.type_of(argument)? {
@@ -278,14 +279,14 @@ fn options(sort: &Sort) -> SortOptions {
     SortOptions { descending: !sort.asc, nulls_first: sort.nulls_first }
 }
 
-/// A call on its way to an [`Aggregate`].
+/// The parts of a call from which an [`Aggregate`] is made.
 struct Binding<'a> {
     call: &'a AggregateCall,
     func: Arc<AggregateUDF>,
     params: &'a AggregateFunctionParams,
     schema: &'a StreamSchema,
     args: Vec<Expression>,
-    /// The argument as an integer of 64 bits, if it is an integer.
+    /// The argument as 64-bit integers, if it is an integer.
     integers: Option<Expression>,
     order: Vec<(Expression, SortOptions)>,
 }
@@ -293,7 +294,7 @@ struct Binding<'a> {
 impl Binding<'_> {
     fn choose(self, filter: Option<Expression>) -> Result<Aggregate> {
         let name = self.func.name();
-        // The least and the greatest are the same with and without repetitions.
+        // DISTINCT does not change the result of these.
         let distinct = self.params.distinct && !matches!(name, "min" | "max" | "bit_and" | "bit_or" | "bool_and" | "bool_or");
         let expression = self.build(distinct, Vec::new())?;
         let field = expression.field().as_ref().clone().with_name(&self.call.name).with_nullable(name != "count");
@@ -357,7 +358,7 @@ impl Binding<'_> {
         self.args.iter().cloned().map(InputColumn::Expression).collect()
     }
 
-    /// The total, if it is one of lengths or of decimals.
+    /// The total, if it is one of durations or of decimals.
     fn broad(&self, total: Total, result: &DataType) -> Option<Broad> {
         let [argument] = self.args.as_slice() else { return None };
         Broad::of(total == Total::Sum, argument.data_type(), result)
@@ -368,7 +369,7 @@ impl Binding<'_> {
         matches!(self.args.as_slice(), [argument] if check_key_type(argument.data_type()).is_ok())
     }
 
-    /// The column of event time, and that of places if there is one, as expressions.
+    /// The event time column, and the column of places if there is one, as expressions.
     fn time_and_place(&self) -> Result<Vec<Expression>> {
         let Some(time) = self.schema.event_time() else { return Ok(Vec::new()) };
         let column = |column: usize| {
@@ -379,8 +380,8 @@ impl Binding<'_> {
         std::iter::once(time).chain(self.schema.place()).map(column).collect()
     }
 
-    /// The first value by event time, ties by the row's place, or by the value where rows have no places: DataFusion keeps the least
-    /// (time, place) of each group.
+    /// The first or last value by event time; ties are broken by the row's place, or by the value if rows have no places.
+    /// DataFusion keeps the least or greatest (time, place) of each group.
     fn first_or_last(&self) -> Result<(Method, Vec<InputColumn>)> {
         let (mut by, [argument]) = (self.time_and_place()?, self.args.as_slice()) else {
             return Err(Error::bug("first_value is planned over event time and one argument"));
@@ -426,12 +427,12 @@ impl Binding<'_> {
             matches!(self.func.name(), "array_agg" | "nth_value" | "first_value" | "last_value") && self.order.is_empty();
         let call = OrderedCall { expression, total, broad, order, kept_types, constants, distinct, sorts };
         let inputs: Vec<InputColumn> = columns.into_iter().map(InputColumn::Expression).collect();
-        // What only fills an array or a text is kept as it was given.
+        // Functions that only collect values keep them as given.
         Ok((Method::Ordered(Arc::new(call)), if distinct || !is_list { plain(inputs) } else { inputs }))
     }
 }
 
-/// Inputs whose equal floats are to have one form.
+/// The inputs with floats in canonical form.
 fn plain(inputs: Vec<InputColumn>) -> Vec<InputColumn> {
     let one = |input: InputColumn| match input {
         InputColumn::Expression(expression) if expression.data_type().is_floating() => InputColumn::Plain(expression),

@@ -1,4 +1,4 @@
-//! Sums and averages of lengths of time and of decimals, of all groups.
+//! Sums and averages of durations and of decimals, for all groups.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal256Array, UInt64Array};
 use arrow::datatypes::{DECIMAL256_MAX_PRECISION, DataType, Decimal256Type, UInt64Type, i256};
@@ -7,12 +7,12 @@ use datafusion_expr::{EmitTo, GroupsAccumulator};
 use egret_core::exact::Broad;
 use std::sync::Arc;
 
-/// The type of the sums of a state: in units of the values.
+/// The type of sums in the state, in units of the values.
 const STATE: DataType = DataType::Decimal256(DECIMAL256_MAX_PRECISION, 0);
 
 /// The accumulator of all groups.
 ///
-/// Its state is the count and the sum. Totals leave in 256 bits; whether the type of the result holds them is seen behind.
+/// Its state is the count and the sum. It returns totals in 256 bits; whether they fit the type of the result is checked later.
 #[derive(Debug)]
 pub(super) struct BroadSums {
     total: Broad,
@@ -25,7 +25,7 @@ impl BroadSums {
     }
 }
 
-/// What is too much even for 256 bits is not met: 2^64 rows have sums of 191 bits.
+/// Values never overflow 256 bits: sums of 2^64 rows have 191 bits.
 fn decimals(values: impl Iterator<Item = Option<i256>>, of: &DataType) -> ArrayRef {
     Arc::new(Decimal256Array::from_iter(values).with_data_type(of.clone()))
 }

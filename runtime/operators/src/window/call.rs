@@ -1,4 +1,4 @@
-//! Aggregate calls as they are written.
+//! Aggregate calls as users write them.
 
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::AggregateFunction;
@@ -8,11 +8,11 @@ use egret_core::{Error, Result, StreamSchema};
 use std::fmt;
 use std::sync::Arc;
 
-/// An aggregate of a window: `avg(amount)`, under a name.
+/// An aggregate of a window, such as `avg(amount)`, with the name of its result.
 ///
-/// All aggregate functions of DataFusion can be used, with `DISTINCT`, `FILTER (WHERE ...)` and `ORDER BY` inside. Results
-/// depend on the rows alone: sums and averages are exact and rounded once, and functions that depend on order
-/// (`first_value`, `array_agg`) read rows in order of event time, ties by their places, or by content where they have none.
+/// All aggregate functions of DataFusion can be used, with `DISTINCT`, `FILTER (WHERE ...)` and `ORDER BY` inside. Results depend
+/// on the rows alone: sums and averages are exact and rounded once, and functions that depend on order (`first_value`,
+/// `array_agg`) read rows in order of event time, with ties broken by place, or by content if rows have no places.
 ///
 /// ```
 /// use egret_core::StreamSchema;
@@ -28,12 +28,12 @@ use std::sync::Arc;
 pub struct AggregateCall {
     pub(super) name: String,
     pub(super) function: AggregateFunction,
-    /// The arguments and the condition behind FILTER, as they were written; none if that is not known.
+    /// The arguments and the FILTER condition as the user wrote them, if known.
     pub(super) written: Option<(Vec<String>, Option<String>)>,
 }
 
 impl AggregateCall {
-    /// A function over some arguments; no arguments is for `count(*)`.
+    /// A function of some arguments; no arguments means `count(*)`.
     pub fn new(name: &str, function: Arc<AggregateUDF>, args: &[Expression], distinct: bool) -> Self {
         let args = if args.is_empty() {
             vec![Expr::Literal(ScalarValue::Int64(Some(1)), None)]
@@ -44,7 +44,7 @@ impl AggregateCall {
         Self { name: name.to_owned(), function, written: None }
     }
 
-    /// A call as text, over the columns of a stream.
+    /// Parses a call over the columns of a stream.
     ///
     /// # Errors
     /// The text does not parse, names something unknown, or is not a single aggregate call.
@@ -59,7 +59,7 @@ impl AggregateCall {
     /// A logical aggregate call, as a planner makes it.
     ///
     /// # Errors
-    /// It is something else.
+    /// The expression is not an aggregate call.
     pub fn from_logical(name: &str, call: Expr) -> Result<Self> {
         match call {
             Expr::Alias(alias) => Self::from_logical(name, *alias.expr),
@@ -70,7 +70,7 @@ impl AggregateCall {
         }
     }
 
-    /// The same, with its arguments and the condition behind FILTER as they were written, for messages.
+    /// The same call, with its arguments and its FILTER condition as the user wrote them, for messages.
     #[must_use]
     pub fn with_texts(self, arguments: Vec<String>, filter: Option<String>) -> Self {
         Self { written: Some((arguments, filter)), ..self }
@@ -81,12 +81,12 @@ impl AggregateCall {
         &self.name
     }
 
-    /// What is computed, as it is written.
+    /// The call as the user wrote it.
     pub(super) fn shown(&self) -> String {
         show::sql(&Expr::AggregateFunction(self.function.clone()))
     }
 
-    /// What is computed, without the name.
+    /// The call without the name of its result.
     pub(super) fn text(&self) -> String {
         Expr::AggregateFunction(self.function.clone()).human_display().to_string()
     }
@@ -94,7 +94,7 @@ impl AggregateCall {
 
 impl fmt::Display for AggregateCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name that nobody gave says nothing.
+        // A generated name tells the user nothing.
         if self.name.starts_with("__") { f.write_str(&self.shown()) } else { write!(f, "{} AS {}", self.text(), self.name) }
     }
 }

@@ -1,4 +1,4 @@
-//! Count windows: every so many rows of a key.
+//! Count windows: one for every so many rows of a key.
 
 use super::emit::{Bounds, Results, emit, whole_millis};
 use super::groups::Prepared;
@@ -10,7 +10,7 @@ use egret_core::MILLI;
 use egret_core::{EventTime, Result, StateSize};
 use std::sync::Arc;
 
-/// The count windows that are being filled, at most one a key.
+/// The count windows that are being filled, at most one for each key.
 pub(super) struct Counts {
     plan: Arc<Plan>,
     rows: u64,
@@ -23,7 +23,7 @@ impl Counts {
         Ok(Self { plan, rows, spans })
     }
 
-    /// Adds rows in their order, and sends the windows that they fill. `times` are none where there is no event time.
+    /// Adds rows in their order, and sends the windows that they complete. `times` is `None` for a stream without event time.
     pub(super) fn add(&mut self, rows: &Prepared, times: Option<&[i64]>, out: &mut Results) -> Result<()> {
         let keys = self.spans.number_keys(&rows.keys, rows.rows)?;
         let mut groups = Vec::with_capacity(rows.rows);
@@ -57,7 +57,7 @@ impl Counts {
         Ok(())
     }
 
-    /// Rows in windows that are not full.
+    /// The number of rows in windows that are not full.
     pub(super) fn rows_waiting(&self) -> u64 {
         self.spans.alive().map(|span| span.rows).sum()
     }
@@ -76,7 +76,7 @@ impl Counts {
     }
 }
 
-/// The end of a window whose last row is at this time: the next whole millisecond.
+/// The end of a window whose last row is at this time: the start of the next millisecond.
 fn end_behind(last: i64) -> i64 {
     whole_millis(EventTime(last)).0.saturating_add(MILLI)
 }

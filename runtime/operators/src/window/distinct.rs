@@ -1,7 +1,7 @@
-//! `count(DISTINCT ...)`: which groups have seen which values, in one table.
+//! `count(DISTINCT ...)` for many groups, in one table.
 //!
-//! DataFusion keeps a set for each group, which for many groups of few values costs more than a kilobyte a group. Here values get
-//! dense numbers, and one table holds pairs of group and value.
+//! DataFusion keeps a set for each group, which for many groups with few values costs more than a kilobyte for each group. Here
+//! values are numbered densely, and one table holds pairs of group and value.
 
 use super::keys::{Expected, Interner, canonical};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, UInt32Array};
@@ -22,13 +22,13 @@ pub(super) struct DistinctCounts {
 }
 
 impl DistinctCounts {
-    /// For values of a type that can be a key.
+    /// Counts values of a type that can be a key.
     pub(super) fn new(data_type: &DataType) -> Self {
         let values = Interner::new(std::slice::from_ref(data_type), Expected::default());
         Self { data_type: data_type.clone(), values, pairs: HashTable::new(), counts: Vec::new() }
     }
 
-    /// Counts values that are not null.
+    /// Adds values that are not null.
     fn add(&mut self, values: ArrayRef, groups: impl Iterator<Item = usize>) -> Result<()> {
         let rows = values.len();
         let mut numbers = Vec::new();
@@ -49,7 +49,7 @@ fn external(error: egret_core::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// A hash for a table in memory only.
+/// A hash for tables in memory only.
 fn spread(pair: u64) -> u64 {
     let wide = u128::from(pair ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93;
     (wide as u64) ^ ((wide >> 64) as u64)

@@ -1,6 +1,6 @@
-//! Results as batches.
+//! Builds batches of results.
 //!
-//! Sums of integers come as they are; one that its column does not hold makes a bad row of the result.
+//! Sums are wider than their columns here. A sum that overflows its column makes the result a bad row.
 
 use super::spec::Plan;
 use super::sums::WHOLE;
@@ -12,10 +12,10 @@ use egret_core::expr::{OUT_OF_RANGE, show, sql_type};
 use egret_core::{Batch, Context, EventTime, Result, Uncomputed};
 use std::sync::Arc;
 
-/// Rows of a batch of results.
+/// The greatest number of rows in a batch of results.
 const ROWS_MAX: usize = 8_192;
 
-/// Results on their way out, and what could not be computed of others.
+/// Results that are to be sent, and the bad rows among them.
 #[derive(Default)]
 pub(super) struct Results {
     batches: Vec<Batch>,
@@ -23,17 +23,17 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Sends all.
+    /// Sends everything.
     ///
     /// # Errors
-    /// Bad rows are to end the job.
+    /// The policy for bad rows is to end the job.
     pub(super) fn send(&mut self, ctx: &mut Context<'_>) -> Result<()> {
         ctx.refuse(&std::mem::take(&mut self.wrong))?;
         self.batches.drain(..).for_each(|batch| ctx.emit(batch));
         Ok(())
     }
 
-    /// A sum that its column does not hold.
+    /// Records a sum that overflows its column.
     fn refuse(&mut self, plan: &Plan, window: &RecordBatch, row: usize, (column, sum): (usize, String)) {
         let call = &plan.calls()[column - window.num_columns()];
         let read = window.schema_ref().fields().iter().zip(window.columns());
@@ -50,11 +50,11 @@ impl Results {
     }
 }
 
-/// From when to when the windows last, of which there is a result in each row.
+/// The bounds of the windows of some results, one result in each row.
 pub(super) enum Bounds {
-    /// All rows are of one window.
+    /// All rows are results of one window.
     One { start: i64, end: i64 },
-    /// Each row is of its own.
+    /// Each row is the result of a window of its own.
     Each { starts: Vec<i64>, ends: Vec<i64> },
 }
 
@@ -71,21 +71,21 @@ impl Bounds {
     }
 }
 
-/// The event time of the result of a window that ends at `end`: the last whole millisecond before.
+/// The event time of the result of a window that ends at `end`: the last whole millisecond before it.
 fn time_of(end: i64) -> i64 {
     whole_millis(EventTime(end.saturating_sub(1))).0
 }
 
-/// The start of the millisecond that a time lies in. Windows pass on no other watermark: what ends above one has its result at or above
-/// this.
+/// The start of the millisecond that a time lies in. Windows forward watermarks truncated like this: the result of a window that
+/// ends above the watermark then has an event time at or above it.
 pub(super) fn whole_millis(time: EventTime) -> EventTime {
     time.floor_to(MILLI)
 }
 
-/// Puts results together and appends them to `out`, in batches of bounded size; `late` marks updates.
+/// Builds results and appends them to `out`, in batches of bounded size; `late` marks updates.
 ///
 /// # Errors
-/// A result has another type than was planned.
+/// A result does not have the planned type.
 pub(super) fn emit(
     plan: &Plan,
     keys: Vec<ArrayRef>,
@@ -114,7 +114,7 @@ pub(super) fn emit(
     Ok(())
 }
 
-/// A column in the type of the result; a sum that this does not hold is null.
+/// A column converted to the type of the result; sums that overflow it become null.
 fn fitted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     if column.data_type() == field.data_type() {
         return Ok(Arc::clone(column));
@@ -132,7 +132,7 @@ fn fitted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     Ok(cast(column, field.data_type())?)
 }
 
-/// The rows whose sums are held by their columns, unless these are all; what is wrong with the others.
+/// The rows whose sums fit their columns (`None` if all do), and what is wrong with the others.
 fn without_overflows(
     plan: &Plan,
     given: &[ArrayRef],

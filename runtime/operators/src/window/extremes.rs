@@ -1,7 +1,7 @@
-//! The least and the greatest of floats, in their one order: they do not depend on the order in which rows come.
+//! `min` and `max` of floats, in the one order of floats: they do not depend on the order of rows.
 //!
-//! (DataFusion's accumulators take what comes behind a NaN, whatever it is, and begin at the greatest finite number, so that the
-//! least of infinities is no infinity.)
+//! (DataFusion's accumulators replace a NaN by the next value, whatever it is, and start from the greatest finite number, so that
+//! the minimum of infinities is not infinite.)
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
@@ -11,9 +11,9 @@ use egret_core::floats::{order, plain, plain32};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// A type of floats.
+/// A float type.
 pub(super) trait Float: ArrowPrimitiveType {
-    /// The form that all equal values have.
+    /// The canonical form of equal values.
     fn plain(value: Self::Native) -> Self::Native;
     fn order(one: Self::Native, other: Self::Native) -> Ordering;
 }
@@ -40,14 +40,14 @@ impl Float for Float32Type {
     }
 }
 
-/// The accumulator of all groups. Its state is the value, null where there was none.
+/// The accumulator of all groups. Its state is the value, null if there was none.
 pub(super) struct Extremes<T: Float> {
-    /// What replaces a value: one that is less, or greater.
+    /// How a new value must compare with the old one to replace it.
     wanted: Ordering,
     best: Vec<Option<T::Native>>,
 }
 
-/// The accumulator of `min` (`Ordering::Less`) or `max` over a type; `None` if it is no float.
+/// The accumulator of `min` (`Ordering::Less`) or `max` for a type; `None` if it is not a float.
 pub(super) fn extremes(data_type: &DataType, wanted: Ordering) -> Option<Box<dyn GroupsAccumulator>> {
     Some(match data_type {
         DataType::Float64 => Box::new(Extremes::<Float64Type> { wanted, best: Vec::new() }),
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use arrow::array::Float64Array;
 
-    /// The extreme of values in one group, in this order and in two parts that are merged.
+    /// Checks the extreme of values in one group, computed in this order and in two parts that are merged.
     fn check(values: &[Option<f64>], wanted: Ordering, expected: Option<f64>) {
         for turned in 0..values.len().max(1) {
             let mut values = values.to_vec();

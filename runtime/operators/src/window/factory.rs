@@ -1,4 +1,4 @@
-//! Makes the instances of the window operator, and of the one before the exchange.
+//! Factories of the window operator and of the local aggregation before the exchange.
 
 use super::local::LocalWindowFactory;
 use super::operator::WindowOperator;
@@ -7,7 +7,7 @@ use egret_core::{KeyColumns, Operator, OperatorFactory, OperatorInfo, Result, St
 use std::any::Any;
 use std::sync::Arc;
 
-/// Windows bound to a stream: makes the instances of the operator.
+/// Windows bound to a stream: makes the instances of the window operator.
 ///
 /// ```
 /// use egret_operators::window::{AggregateCall, WindowFactory, WindowKind, WindowSpec};
@@ -36,7 +36,7 @@ pub struct WindowFactory {
 }
 
 impl WindowFactory {
-    /// Binds windows to the stream they read.
+    /// Binds windows to their input stream.
     ///
     /// # Errors
     /// A size is not positive, the stream has no event time, a key or an aggregate does not fit, or two result columns have one
@@ -45,20 +45,20 @@ impl WindowFactory {
         Ok(Self { plan: Arc::new(Plan::new(spec, input)?) })
     }
 
-    /// The columns of the results.
+    /// The schema of the results.
     pub fn output_schema(&self) -> &StreamSchema {
         &self.plan.output
     }
 
-    /// The columns of the side output [`LATE`]: those of the input.
+    /// The schema of the side output [`LATE`], which is that of the input.
     pub fn late_schema(&self) -> &StreamSchema {
         &self.plan.input
     }
 
-    /// What can stand before the exchange, where it pays: for tumbling and sliding windows with a key, and states that do not grow
-    /// with the number of rows.
+    /// The local aggregation before the exchange, where it pays: for tumbling and sliding windows with a key whose states do not
+    /// grow with the number of rows.
     ///
-    /// Its output 0 goes to the windows' input [`STATES_IN`], its output [`ROWS`] to their input 0.
+    /// Its output 0 feeds the window operator's input [`STATES_IN`], its output [`ROWS`] feeds input 0.
     ///
     /// # Errors
     /// The states cannot be columns of a stream.

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use egret_core::Result;
 
-/// What some rows give to the aggregates: key columns and, for each aggregate, the columns it reads.
+/// The columns that the aggregates read from some rows: the key columns and, for each aggregate, its arguments.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) keys: Vec<ArrayRef>,
@@ -23,11 +23,11 @@ impl Prepared {
     }
 }
 
-/// The accumulators of one window or pane: a number of groups, one accumulator for each aggregate.
+/// The accumulators of one window or pane: one accumulator for each aggregate, each over the same groups.
 ///
 /// # Contract
-/// DataFusion's accumulators take a group that no row was given for as one that has seen a value: each group below `total` must
-/// have had a row (which a filter may hide) in this call or an earlier one.
+/// DataFusion's accumulators treat a group without rows as one that has seen a value. So each group below `total` must have had a
+/// row (which a filter may hide) in this call or an earlier one.
 pub(super) struct Accumulators {
     each: Vec<Box<dyn GroupsAccumulator>>,
 }
@@ -85,7 +85,7 @@ impl Groups {
         self.merge_rows(&chunk.keys, &chunk.states, chunk.len, scratch)
     }
 
-    /// Adds states of keys.
+    /// Adds states of some keys.
     pub(super) fn merge_rows(
         &mut self,
         keys: &[ArrayRef],
@@ -97,7 +97,7 @@ impl Groups {
         self.accumulators.merge(states, scratch, self.keys.len())
     }
 
-    /// Adds what some chunks know of some keys; each chunk's keys are different.
+    /// Adds the states that some chunks have of some keys; within a chunk, each key occurs once.
     pub(super) fn merge_keys<'a>(
         &mut self,
         keys: &[ArrayRef],
@@ -120,12 +120,12 @@ impl Groups {
         Ok(())
     }
 
-    /// The keys' columns and the results.
+    /// The key columns and the results.
     pub(super) fn evaluate(mut self) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
         Ok((self.keys.columns()?, self.accumulators.evaluate()?))
     }
 
-    /// The states as columns.
+    /// Turns the accumulators into columns of states.
     pub(super) fn freeze(mut self) -> Result<Chunk> {
         let states = self.accumulators.states()?;
         let keys = self.keys.columns()?;
@@ -138,7 +138,7 @@ impl Groups {
     }
 }
 
-/// States of keys, each key once, which do not change any more.
+/// Immutable states of keys, each key once.
 pub(super) struct Chunk {
     pub(super) keys: Vec<ArrayRef>,
     pub(super) len: usize,

@@ -1,8 +1,8 @@
-//! Keys of one integer column to dense numbers.
+//! Numbers the keys of one integer column densely.
 //!
-//! Ids are often counted: 100,000 cards lie in a range of 100,000. Then a table with a place for every integer of the range is far
-//! smaller than a hash table, so it stays in the cache, and a look-up compares nothing. Keys begin in a hash table; once there
-//! are some, and they lie close enough together, they move.
+//! Ids are often consecutive: 100,000 cards lie in a range of 100,000. Then an array with a slot for every integer of the range
+//! is far smaller than a hash table, so it stays in the cache, and a look-up compares nothing. Keys start in a hash table, and
+//! move to an array once there are enough of them and they lie close enough together.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::buffer::NullBuffer;
@@ -11,11 +11,11 @@ use arrow::datatypes::{DataType, Int64Type};
 use egret_core::Result;
 use hashbrown::HashTable;
 
-/// Keys that are needed before they can move.
+/// The number of keys from which they can move to an array.
 const KEYS_TO_MOVE: usize = 512;
-/// A range may have this many places for each key: 4 bytes each, where the hash table takes 17 to 34 for a key.
+/// The greatest number of slots for each key: 4 bytes each, while a hash table takes 17 to 34 bytes a key.
 const PLACES_PER_KEY: usize = 6;
-/// The number of no key.
+/// Marks a slot without a key.
 const NONE: u32 = u32::MAX;
 
 pub(super) fn fits_i64(data_type: &DataType) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn fits_i64(data_type: &DataType) -> bool {
     matches!(data_type, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32)
 }
 
-/// How many keys will come, and in what range integers lie close together, if they do.
+/// The number of keys to expect, and the range of an array for them, if they lie close together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Expected {
     pub(super) keys: usize,
@@ -80,7 +80,7 @@ impl Integers {
         Expected { keys: self.values.len(), range }
     }
 
-    /// Bytes of memory, estimated.
+    /// The memory used, in bytes, estimated.
     pub(super) fn size(&self) -> usize {
         let index = match &self.index {
             Index::Hashed(table) => table.capacity() * 17,
@@ -114,7 +114,7 @@ impl Integers {
         self.search(value)
     }
 
-    /// The number of a key that is new, or whose place is in the hash table.
+    /// The number of a key that is new, or that is in the hash table.
     fn search(&mut self, value: i64) -> u32 {
         let new = self.values.len() as u32;
         let number = match &mut self.index {
@@ -140,7 +140,7 @@ impl Integers {
         (self.least, self.greatest) = (self.least.min(value), self.greatest.max(value));
     }
 
-    /// A new key for which there is no place: the range grows, or all keys go back to a hash table.
+    /// Adds a key outside the array: the array grows, or all keys go back to a hash table.
     fn add_outside(&mut self, value: i64) -> u32 {
         let number = self.values.len() as u32;
         self.push(value);
@@ -164,7 +164,7 @@ impl Integers {
         }
     }
 
-    /// Places for all keys and `reserve` more on either side, if they lie close together.
+    /// An array for all keys with `reserve` spare slots on either side, if they lie close together.
     fn placed(&self, reserve: usize) -> Option<Index> {
         let most = (self.values.len() as u64).saturating_mul(PLACES_PER_KEY as u64);
         let range = self.greatest.wrapping_sub(self.least) as u64;
@@ -180,7 +180,7 @@ impl Integers {
         Some(Index::Placed { base, numbers })
     }
 
-    /// The keys but null, with their numbers.
+    /// The keys except null, with their numbers.
     fn keys(&self) -> impl Iterator<Item = (u32, i64)> {
         let null = self.null;
         self.values
@@ -197,7 +197,7 @@ impl Integers {
         })
     }
 
-    /// The numbers of keys that were seen.
+    /// The numbers of known keys.
     pub(super) fn find(&self, column: &ArrayRef) -> Result<Vec<Option<u32>>> {
         let column = wide(column)?;
         let one = |value: Option<i64>| match (value, &self.index) {
@@ -242,7 +242,7 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
-    /// Numbers are given in order of first sight, whatever the index is and however it changes.
+    /// Keys are numbered in order of first occurrence, whatever the index is and however it changes.
     fn check(batches: &[Vec<Option<i64>>], expected: Expected) -> Integers {
         let mut integers = Integers::new(DataType::Int64, expected);
         let mut known: HashMap<Option<i64>, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Keys to dense numbers.
+//! Numbers keys densely.
 
 pub(super) use super::integers::Expected;
 use super::integers::{Integers, fits_i64};
@@ -11,9 +11,9 @@ use egret_core::{Error, Result};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Gives each key it sees the next number: 0, 1, 2, ...
+/// Gives each new key the next number: 0, 1, 2, ...
 ///
-/// A single integer column has tables of its own (see `integers`); other keys are compared by their canonical encoding.
+/// A single integer column has a table of its own (see `integers`); other keys are compared by their canonical encoding.
 #[derive(Debug)]
 pub(super) struct Interner {
     kind: Kind,
@@ -30,7 +30,7 @@ enum Kind {
 }
 
 impl Interner {
-    /// For keys of these types, and about as many as are expected.
+    /// For keys of these types; `expected` sizes the tables.
     pub(super) fn new(types: &[DataType], expected: Expected) -> Self {
         let kind = match types {
             [] => Kind::Whole { seen: false },
@@ -66,7 +66,7 @@ impl Interner {
         }
     }
 
-    /// What to expect of the keys of a like stretch of the stream.
+    /// The expected number and range of keys for a similar part of the stream.
     pub(super) fn expected(&self) -> Expected {
         match &self.kind {
             Kind::Integer(integers) => integers.expected(),
@@ -74,7 +74,7 @@ impl Interner {
         }
     }
 
-    /// The numbers of keys that were seen.
+    /// The numbers of known keys.
     ///
     /// # Errors
     /// A column's type cannot be a key.
@@ -89,7 +89,7 @@ impl Interner {
     /// The columns of all keys, in order of their numbers.
     ///
     /// # Errors
-    /// Arrow cannot put them together.
+    /// Arrow cannot concatenate them.
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
         match &self.kind {
             Kind::Whole { .. } => Ok(Vec::new()),
@@ -101,7 +101,7 @@ impl Interner {
     /// The columns of the keys with these numbers.
     ///
     /// # Errors
-    /// Arrow cannot put them together.
+    /// Arrow cannot interleave them.
     pub(super) fn columns_of(&self, numbers: &[u32]) -> Result<Vec<ArrayRef>> {
         match &self.kind {
             Kind::Whole { .. } => Ok(Vec::new()),
@@ -110,7 +110,7 @@ impl Interner {
         }
     }
 
-    /// Bytes of memory, estimated.
+    /// The memory used, in bytes, estimated.
     pub(super) fn size(&self) -> usize {
         match &self.kind {
             Kind::Whole { .. } => 0,
@@ -120,7 +120,8 @@ impl Interner {
     }
 }
 
-/// The key columns with one form for equal floats: what is shown must not depend on which came first.
+/// The key columns with floats in canonical form: the key that is shown must not depend on which of several equal floats came
+/// first.
 pub(super) fn canonical(columns: Vec<ArrayRef>) -> Vec<ArrayRef> {
     columns.iter().map(plain_column).collect()
 }
@@ -138,7 +139,7 @@ struct Encoded {
     scratch: Vec<u8>,
 }
 
-/// Parts are put together when there are this many.
+/// The number of parts at which they are concatenated.
 const PARTS_MAX: usize = 64;
 
 impl Encoded {

@@ -1,8 +1,9 @@
-//! Aggregation before the exchange: each worker aggregates its own rows, and sends a key's state once a pane instead of its rows.
+//! Local aggregation before the exchange: each worker aggregates its own rows, and sends one state for each key and pane instead
+//! of the rows.
 //!
-//! The window operator takes states (its input [`STATES_IN`]) and rows (its input 0) alike: accumulators do not depend on order.
-//! Rows are passed on as they are where aggregating them would be wrong or of no use: late rows, whose fate depends on the
-//! watermark they were behind; rows of panes that have been sent; all rows on a single worker; and all rows for a while after
+//! The window operator takes states (its input [`STATES_IN`]) and rows (its input 0) alike, because accumulators do not depend on
+//! order. Rows are passed on unchanged where aggregating them would be wrong or of no use: late rows, whose treatment depends on
+//! the watermark they were behind; rows of panes that have been sent; all rows on a single worker; and all rows for a while after
 //! a pane in which keys hardly repeated.
 
 use super::pane_shape::PaneShape;
@@ -21,14 +22,15 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The output with rows that were not aggregated; it has the input's columns. Output 0 has states.
+/// The output for rows that were not aggregated; it has the input's columns. Output 0 has states.
 pub const ROWS: usize = 1;
 
-/// A pane must have this many rows before it says anything about the next ones.
+/// The least number of rows from which a pane is judged.
 const ROWS_TO_JUDGE: u64 = 1_000;
-/// A key must have so many rows in a pane: making, sending and merging a state costs about as much as sending ten rows.
+/// The least average number of rows for each key in a pane: making, sending and merging a state costs about as much as sending
+/// ten rows.
 const ROWS_PER_KEY: u64 = 10;
-/// For how many panes rows are passed on after one in which keys hardly repeated.
+/// For how many panes rows are passed on after a pane in which keys hardly repeated.
 const PANES_PASSED: i64 = 128;
 
 /// Makes the operators before the exchange.
@@ -48,7 +50,7 @@ impl LocalWindowFactory {
         self.columns.schema()
     }
 
-    /// The key among them.
+    /// The key columns of output 0.
     pub fn state_keys(&self) -> KeyColumns {
         KeyColumns::new((1..=self.columns.keys()).collect())
     }
@@ -98,9 +100,9 @@ struct LocalWindows {
     alone: bool,
     max_parallelism: u16,
     clock: EventTime,
-    /// How many rows open panes have had.
+    /// The number of rows in each open pane.
     rows: BTreeMap<i64, u64>,
-    /// Until the watermark is here, rows are passed on.
+    /// Rows are passed on until the watermark reaches this time.
     passed_until: EventTime,
 }
 
@@ -162,7 +164,7 @@ impl Operator for LocalWindows {
         Ok(())
     }
 
-    /// Windows must not fire without a pane that is still here, as after a restart on other workers.
+    /// Windows must not fire while a pane that belongs to them is still here, as it may be after a restart with other workers.
     fn output_watermark(&self, input: EventTime) -> EventTime {
         self.panes.first_start().map_or(input, |start| input.min(EventTime(self.shape.end_of(start).saturating_sub(1))))
     }
@@ -173,7 +175,8 @@ impl Operator for LocalWindows {
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let decoded = decode(&parts, &self.plan)?;
-        // Where the clocks of former instances differ, the least is safe: what comes behind another is passed on by the windows.
+        // The former instances may have had different clocks. The least is safe: rows behind a later one are passed on to the
+        // windows, which handle them.
         self.clock = decoded.clocks.values().copied().min().unwrap_or(EventTime::MIN);
         decoded.states.map_or(Ok(()), |states| self.panes.restore(&states, &decoded.clocks))
     }

@@ -1,4 +1,4 @@
-//! The window operator: rows into windows, windows out when the watermark reaches their end.
+//! The window operator: adds rows to windows, and sends a window's result when the watermark reaches its end.
 
 use super::counts::Counts;
 use super::emit::{Results, whole_millis};
@@ -18,10 +18,10 @@ use egret_core::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Aggregates rows in windows. Made by [`WindowFactory`](super::WindowFactory), which shows how.
+/// Aggregates rows in windows. [`WindowFactory`](super::WindowFactory) makes it, and has an example.
 ///
-/// Late rows wait in `held` until the watermark has passed the one they were behind; count windows with event time keep rows in
-/// `waiting` until the watermark has passed them.
+/// Late rows wait in `held` until the operator's watermark has passed the one they were behind. Rows of count windows with event
+/// time wait in `waiting` until the watermark has passed them.
 pub struct WindowOperator {
     plan: Arc<Plan>,
     max_parallelism: u16,
@@ -100,7 +100,7 @@ impl WindowOperator {
         Ok(self.windows.as_mut().expect("it was made above"))
     }
 
-    /// Key columns and arguments of the rows for which all arguments can be computed, and these rows.
+    /// The rows for which all arguments can be computed, with their key columns and arguments.
     fn prepare(&self, rows: &RecordBatch, ctx: &mut Context<'_>) -> Result<(RecordBatch, Prepared)> {
         let (rows, prepared, wrong) = self.plan.prepare(rows)?;
         ctx.refuse(&wrong)?;
@@ -116,7 +116,7 @@ impl WindowOperator {
         self.held.entry(late).or_default().push(rows);
     }
 
-    /// Tumbling and sliding windows: rows by pane, each pane's rows to where they belong.
+    /// Tumbling and sliding windows: assigns rows to panes, and treats the rows of each pane by its verdict.
     fn process_panes(&mut self, batch: &Batch, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let (late, clock) = (batch.late(), self.clock);
@@ -150,7 +150,8 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// States that were made before the exchange. Their panes are open, as a worker sends them before its watermark.
+    /// Merges states that were made before the exchange. Their panes are open, because a worker sends states before its
+    /// watermark.
     fn process_states(&mut self, batch: &Batch) -> Result<()> {
         if self.state_columns.is_none() {
             self.state_columns = Some(StateColumns::of(&self.plan)?);
@@ -163,7 +164,7 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// Sessions: late rows wait, as what they join is known only when the watermark has passed theirs.
+    /// Sessions: late rows wait, because the sessions that they join are known only when the watermark has passed theirs.
     fn process_sessions(&mut self, batch: &Batch, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let clock = self.clock;
@@ -183,7 +184,7 @@ impl WindowOperator {
         sessions.add(&prepared, times)
     }
 
-    /// Count windows: rows wait for their turn; those that are late have missed it.
+    /// Count windows: rows wait until the watermark has passed them; late rows have missed their turn.
     fn process_counts(&mut self, batch: &Batch, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         if plan.input.event_time().is_none() {
@@ -201,8 +202,8 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// The rows at or above the watermark. Others can be on time in their split when that was idle while the watermark moved on;
-    /// they are given to `behind`.
+    /// The rows at or above the watermark. A row can be below it and yet on time in its split, if the split was idle while the
+    /// watermark advanced; such rows are passed to `behind`.
     fn hold_behind(&mut self, batch: &Batch, behind: impl FnOnce(&mut Self, RecordBatch)) -> Result<RecordBatch> {
         let clock = self.clock.0;
         let times = batch.event_times().expect("WindowFactory checked that there is event time");
@@ -225,14 +226,14 @@ impl WindowOperator {
         self.out.send(ctx)
     }
 
-    /// Count windows: the rows below the watermark, in order of event time.
+    /// Count windows: adds the rows below the watermark, in order of event time.
     fn release(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         let column = time_column(&self.plan);
         let Some(rows) = self.waiting.release(watermark.0, column, &ties(&self.plan.input))? else { return Ok(()) };
         self.count(&rows, ctx)
     }
 
-    /// Late rows that came behind the watermark `at`, all of them.
+    /// Adds the late rows that were behind the watermark `at`; `parts` are all of them.
     fn release_late(&mut self, at: EventTime, parts: Vec<RecordBatch>, ctx: &mut Context<'_>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let column = time_column(&plan);
@@ -258,7 +259,7 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// What ends and what comes late, in the order of the watermarks that decide it.
+    /// Fires windows and adds late rows, in the order of the watermarks that decide about them.
     fn advance(&mut self, watermark: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         loop {
             let is_due = |at: &EventTime| *at < watermark || watermark == EventTime::MAX;
@@ -294,7 +295,7 @@ fn time_column(plan: &Plan) -> usize {
     plan.input.event_time().expect("WindowFactory checked that there is event time")
 }
 
-/// What orders rows of one event time: their places, then all columns from left to right.
+/// The columns that order rows of one event time: their places, then all columns from left to right.
 fn ties(schema: &StreamSchema) -> Vec<usize> {
     let place = schema.place();
     place.into_iter().chain((0..schema.arrow().fields().len()).filter(|column| Some(*column) != place)).collect()

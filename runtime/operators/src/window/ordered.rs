@@ -1,8 +1,8 @@
-//! Aggregates whose result depends on the order of rows: the rows are kept, and put in order when the result is wanted.
+//! Aggregates whose result depends on the order of rows: they keep the rows, and sort them when the result is computed.
 //!
-//! `array_agg`, `string_agg`, `nth_value`, percentile sketches, regressions: fed in order of arrival their results would change
-//! with batching and parallelism. Here they see a group's rows in the order the call asks for, then in order of event time, then of
-//! their places, or by content where they have none. That costs memory: all rows of a window are kept until it ends.
+//! The results of `array_agg`, `string_agg`, `nth_value`, percentile sketches and regressions in order of arrival would change
+//! with batching and parallelism. Here they see a group's rows in the order the call asks for, then in order of event time, then
+//! of places, or of content if rows have no places. That costs memory: all rows of a window are kept until it ends.
 
 use super::sums::{Total, total_of};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
@@ -17,23 +17,23 @@ use egret_core::exact::Broad;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// What all groups of an ordered call share.
+/// The parts of an ordered call that all groups share.
 #[derive(Debug)]
 pub(super) struct OrderedCall {
     pub(super) expression: AggregateFunctionExpr,
-    /// Sums and averages of numbers are computed here.
+    /// If set, this sum or average of numbers is computed here, not by the function.
     pub(super) total: Option<Total>,
-    /// So are those of lengths and of decimals.
+    /// The same for durations and decimals.
     pub(super) broad: Option<Broad>,
     /// How the leading columns, which are not arguments, are sorted.
     pub(super) order: Vec<SortOptions>,
-    /// The types of all columns that are kept: those that are sorted by, then the arguments that are no constants.
+    /// The types of all columns that are kept: the sort columns, then the arguments that are not constants.
     pub(super) kept_types: Vec<DataType>,
     /// For each argument its value if it is a constant; constants are not kept.
     pub(super) constants: Vec<Option<ScalarValue>>,
     /// Whether equal arguments count once.
     pub(super) distinct: bool,
-    /// Whether there is an order at all; without one, rows stay in order of arrival.
+    /// Whether rows are sorted at all; if not, they stay in order of arrival.
     pub(super) sorts: bool,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct OrderedRows {
     columns: Vec<Vec<ArrayRef>>,
 }
 
-/// Parts of a column are put together when there are this many, so that they do not hold the batches they were cut from.
+/// The number of parts at which they are concatenated, so that they do not keep alive the batches they were sliced from.
 const PARTS_MAX: usize = 16;
 
 impl OrderedRows {
@@ -74,7 +74,7 @@ impl OrderedRows {
         self.columns.iter().zip(&self.call.kept_types).map(column).collect()
     }
 
-    /// The arguments in their order, constants among them.
+    /// The arguments in their order, constants included.
     fn arguments(&self) -> Result<Vec<ArrayRef>> {
         let columns = self.sorted(self.whole()?)?;
         let mut kept = columns[self.call.order.len()..].to_vec();
@@ -104,7 +104,7 @@ impl OrderedRows {
     }
 }
 
-/// A total in the type in which it leaves: whether that of the result holds it is seen behind.
+/// A total in the wide type that leaves the accumulator; whether it fits the type of the result is checked later.
 fn total_of_broad(broad: &Broad, column: &ArrayRef) -> Result<ScalarValue> {
     let units = Broad::units(column).map_err(|error| DataFusionError::External(Box::new(error)))?;
     let count = (column.len() - column.null_count()) as u64;
@@ -120,7 +120,7 @@ fn references(parts: &[ArrayRef]) -> Vec<&dyn Array> {
     parts.iter().map(AsRef::as_ref).collect()
 }
 
-/// The first of equal rows, in order.
+/// The first of each run of equal rows, in order.
 fn without_repetitions(columns: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
     let converter = RowConverter::new(columns.iter().map(|column| SortField::new(column.data_type().clone())).collect())?;
     let rows = converter.convert_columns(columns)?;

@@ -1,6 +1,6 @@
 //! The arithmetic of windows and panes.
 
-/// A window of `size` starts every `slide`; both are whole numbers of panes, so a window is made of panes that windows share.
+/// A window of `size` starts every `slide`. Both are multiples of the pane, so windows that overlap share panes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PaneShape {
     pub(super) size: i64,
@@ -18,31 +18,31 @@ impl PaneShape {
         floor(time, self.pane)
     }
 
-    /// The first moment behind a pane.
+    /// The end of a pane, exclusive.
     pub(super) fn end_of(self, pane: i64) -> i64 {
         pane.saturating_add(self.pane)
     }
 
-    /// The end of the first window that a pane is part of; none if the pane lies between windows.
+    /// The end of the first window that contains a pane; `None` if the pane lies between windows.
     pub(super) fn first_end(self, pane: i64) -> Option<i64> {
         let behind = pane.saturating_add(self.pane).saturating_sub(self.size);
         let start = floor(behind.saturating_add(self.slide - 1), self.slide);
         (start <= floor(pane, self.slide)).then(|| start.saturating_add(self.size))
     }
 
-    /// The end of the last window that a pane is part of.
+    /// The end of the last window that contains a pane.
     pub(super) fn last_end(self, pane: i64) -> i64 {
         floor(pane, self.slide).saturating_add(self.size)
     }
 
-    /// The end of the first window above `after` that a pane is part of.
+    /// The end of the first window above `after` that contains a pane.
     pub(super) fn next_end(self, pane: i64, after: i64) -> Option<i64> {
         let first = self.first_end(pane)?;
         let next = if first > after { first } else { self.next_start(after).saturating_add(self.size) };
         (next <= self.last_end(pane)).then_some(next)
     }
 
-    /// The start of the first window that ends above a time: also the first pane that is still of use.
+    /// The start of the first window that ends above a time, which is also the first pane still needed.
     pub(super) fn next_start(self, after: i64) -> i64 {
         floor(after.saturating_sub(self.size), self.slide).saturating_add(self.slide)
     }

@@ -14,16 +14,16 @@ use egret_core::{EventTime, KeyGroup, Result, StateSize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What becomes of the rows of a pane.
+/// How the rows of a pane are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No window that they belong to has fired.
+    /// Add them: no window that contains them has fired.
     Add,
-    /// They update windows that have fired at this time.
+    /// Hold them until the watermark has passed this time: they update windows that have fired.
     Hold(EventTime),
-    /// All their windows are gone.
+    /// Send them to the side output: they are beyond the allowed lateness of all their windows.
     TooLate,
-    /// They lie between windows.
+    /// Drop them: they lie between windows.
     Outside,
 }
 
@@ -32,16 +32,16 @@ pub(super) struct Panes {
     plan: Arc<Plan>,
     shape: PaneShape,
     panes: BTreeMap<i64, Pane>,
-    /// Windows that end at or below have fired.
+    /// All windows that end at or below this have fired.
     fired: EventTime,
-    /// Key groups whose windows had fired further when they were restored.
+    /// Key groups whose windows had fired further than `fired` when they were restored.
     ahead: BTreeMap<KeyGroup, EventTime>,
     max_parallelism: u16,
     expected: Expected,
     scratch: Vec<usize>,
 }
 
-/// A pane: accumulators while rows come, states of keys once a window has read it.
+/// A pane: accumulators while rows arrive, states of keys once a window has read it.
 #[derive(Default)]
 struct Pane {
     live: Option<Groups>,
@@ -58,7 +58,7 @@ impl Panes {
         self.shape
     }
 
-    /// What to do with rows of a pane that came when `clock` was the watermark, late or not.
+    /// How to treat rows of a pane that arrived at the watermark `clock`; `late` is the watermark they were behind, if late.
     pub(super) fn judge(&self, pane: i64, late: Option<EventTime>, clock: EventTime) -> Verdict {
         let Some(first_end) = self.shape.first_end(pane) else { return Verdict::Outside };
         let at = late.unwrap_or(EventTime::MIN).max(clock);
@@ -75,7 +75,7 @@ impl Panes {
         live.update(rows, &mut self.scratch)
     }
 
-    /// Adds states of panes; `starts` says of each row which.
+    /// Adds states of panes; `starts` has the pane of each row.
     pub(super) fn add_states(&mut self, starts: &[i64], keys: &[ArrayRef], states: &[Vec<ArrayRef>]) -> Result<()> {
         if let Some(&first) = starts.first()
             && starts.iter().all(|&start| start == first)
@@ -102,7 +102,7 @@ impl Panes {
         self.panes.first_key_value().map(|(&start, _)| start)
     }
 
-    /// Takes out the panes that end at or below `bound`, with their starts, in order.
+    /// Removes and returns the panes that end at or below `bound`, with their starts, in order.
     pub(super) fn take_complete(&mut self, bound: EventTime) -> Result<Vec<(i64, Vec<Chunk>)>> {
         let mut complete = Vec::new();
         while let Some(first) = self.panes.first_entry().filter(|first| self.shape.end_of(*first.key()) <= bound.0) {
@@ -140,7 +140,7 @@ impl Panes {
         emit(&self.plan, keys, Bounds::One { start, end }, results, None, out)
     }
 
-    /// The accumulators of a window that is one pane which nobody needs any more.
+    /// The accumulators of a pane, if it is the whole window and no other window needs it.
     fn take_whole(&mut self, start: i64) -> Result<Option<Groups>> {
         let alone = self.shape.size == self.shape.pane && self.shape.size == self.shape.slide && self.plan.lateness_us == 0;
         if !alone || !self.panes.get(&start).is_some_and(|pane| pane.chunks.is_empty()) {
@@ -168,7 +168,7 @@ impl Panes {
         Ok(groups)
     }
 
-    /// Leaves out keys whose result for the window was sent before a restart.
+    /// Removes keys whose result for the window was sent before a restart.
     fn without_ahead(&self, end: i64, keys: Vec<ArrayRef>, results: Vec<ArrayRef>) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
         if self.ahead.is_empty() {
             return Ok((keys, results));
@@ -182,7 +182,7 @@ impl Panes {
         Ok((kept(keys)?, kept(results)?))
     }
 
-    /// Adds rows that came behind the watermark `at`, and sends an update of each window that had fired by then.
+    /// Adds rows that were late behind the watermark `at`, and sends an update of each window that had fired by then.
     pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Results) -> Result<()> {
         let mut updated: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (start, indexes) in by_pane(self.shape, times) {
@@ -202,7 +202,7 @@ impl Panes {
         updated.into_iter().try_for_each(|(end, indexes)| self.update(at, end, &rows.keys, indexes, out))
     }
 
-    /// Sends the window's result for the keys of some rows once more.
+    /// Sends the window's result again, for the keys of some rows.
     fn update(&mut self, at: EventTime, end: i64, keys: &[ArrayRef], rows: Vec<u32>, out: &mut Results) -> Result<()> {
         let start = end.saturating_sub(self.shape.size);
         let mut distinct = Interner::new(&self.plan.key_types, Expected::default());
@@ -219,7 +219,7 @@ impl Panes {
         emit(&self.plan, keys, Bounds::One { start, end }, results, Some(at), out)
     }
 
-    /// Forgets panes that no window will read again.
+    /// Drops panes that no window will read again.
     pub(super) fn purge(&mut self, watermark: EventTime) {
         while let Some(first) = self.panes.first_entry() {
             if self.shape.last_end(*first.key()).saturating_add(self.plan.lateness_us) > watermark.0 {
@@ -234,7 +234,7 @@ impl Panes {
         StateSize { keys: keys as u64, bytes: self.panes.values().map(Pane::size).sum::<usize>() as u64 }
     }
 
-    /// Columns: the pane's start, the key, the states.
+    /// The columns of the snapshot: the pane's start, the key, the states.
     pub(super) fn snapshot(&mut self) -> Result<Vec<KeyedRows>> {
         let mut parts = Vec::new();
         for (&start, pane) in &mut self.panes {
@@ -247,7 +247,7 @@ impl Panes {
         Ok(parts)
     }
 
-    /// `clocks` says through which watermark the windows of each key group had fired.
+    /// Restores panes; `clocks` has the watermark up to which the windows of each key group had fired.
     pub(super) fn restore(&mut self, rows: &RecordBatch, clocks: &BTreeMap<KeyGroup, EventTime>) -> Result<()> {
         self.fired = clocks.values().copied().min().unwrap_or(EventTime::MIN);
         self.ahead = clocks.iter().filter(|(_, clock)| **clock > self.fired).map(|(group, clock)| (*group, *clock)).collect();
@@ -269,7 +269,7 @@ impl Pane {
         frozen.max(self.live.as_ref().map_or(0, |live| live.keys.len()))
     }
 
-    /// What its largest part says about keys to come.
+    /// The number and range of keys to expect in the next pane.
     fn expected(&self) -> Expected {
         let live = self.live.as_ref().map(|live| live.keys.expected());
         self.chunks.iter().map(Chunk::expected).chain(live).max_by_key(|expected| expected.keys).unwrap_or_default()
@@ -286,7 +286,7 @@ impl Pane {
         self.push(live.freeze()?, plan)
     }
 
-    /// Adds states; chunks of like size are merged, so that there are only some.
+    /// Adds states. Chunks of similar size are merged, so that there are few.
     fn push(&mut self, chunk: Chunk, plan: &Plan) -> Result<()> {
         self.chunks.push(chunk);
         while let [.., before, last] = self.chunks.as_slice()
@@ -302,7 +302,7 @@ impl Pane {
     }
 }
 
-/// The pane that all rows lie in, if there is one.
+/// The pane that all rows lie in, if there is a single one.
 pub(super) fn single_pane(shape: PaneShape, times: &[i64]) -> Option<i64> {
     let (least, greatest) =
         times.iter().fold((i64::MAX, i64::MIN), |(least, greatest), &time| (least.min(time), greatest.max(time)));
@@ -310,10 +310,10 @@ pub(super) fn single_pane(shape: PaneShape, times: &[i64]) -> Option<i64> {
     (pane == shape.pane_of(greatest)).then_some(pane)
 }
 
-/// Row numbers by the start of their pane, in order of both.
+/// Row numbers by the start of their pane, both in order.
 pub(super) fn by_pane(shape: PaneShape, times: &[i64]) -> BTreeMap<i64, Vec<u32>> {
     let mut panes: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-    // Rows of a pane mostly follow each other: the map is asked only where the pane changes.
+    // Consecutive rows mostly have the same pane: the map is searched only where the pane changes.
     let mut rows = times.iter().enumerate().peekable();
     while let Some((row, &time)) = rows.next() {
         let start = shape.pane_of(time);

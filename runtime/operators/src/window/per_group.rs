@@ -1,6 +1,6 @@
-//! Functions without an accumulator over all groups get one accumulator a group.
+//! One accumulator for each group, for functions that have no accumulator over all groups.
 //!
-//! DataFusion's own adapter walks all its groups for every batch; this one only those that have rows in the batch.
+//! DataFusion's own adapter visits all groups for every batch; this one only those that have rows in the batch.
 
 use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_empty_array};
 use arrow::compute::{filter, take_arrays};
@@ -23,7 +23,7 @@ impl PerGroup {
         Self { make, groups: Vec::new(), result_type }
     }
 
-    /// Gives every group its rows, in order of arrival.
+    /// Passes each group its rows, in order of arrival.
     fn deal(
         &mut self,
         values: &[ArrayRef],
@@ -92,7 +92,7 @@ impl GroupsAccumulator for PerGroup {
     }
 
     fn size(&self) -> usize {
-        // Asking every group would cost more than the figure is worth: some are asked, the rest assumed to be like them.
+        // Asking every group would cost more than the figure is worth: a sample is asked, and the rest is assumed to be like it.
         const ASKED: usize = 16;
         let asked = self.groups.len().min(ASKED);
         let bytes: usize = self.groups[..asked].iter().map(|group| group.size()).sum();

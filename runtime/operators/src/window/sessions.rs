@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// The earliest of some spans, each with a time that may have moved on since.
+/// Times of spans in order, earliest first. The time of a span may have moved on since it was added.
 type Schedule = BinaryHeap<Reverse<(i64, u32)>>;
 
 /// Sessions of all keys.
@@ -19,9 +19,9 @@ pub(super) struct Sessions {
     plan: Arc<Plan>,
     gap: i64,
     spans: Spans,
-    /// When open sessions end.
+    /// The ends of open sessions.
     ending: Schedule,
-    /// When fired sessions are beyond the allowed lateness.
+    /// The times at which fired sessions exceed the allowed lateness.
     expiring: Schedule,
 }
 
@@ -35,7 +35,7 @@ impl Sessions {
         span.last.saturating_add(self.gap)
     }
 
-    /// The sessions of a key that a row at a time touches: it is less than a gap away from one of their rows.
+    /// The sessions of a key that a row at `time` touches: those with a row less than a gap away.
     fn touched(&self, key: usize, time: i64) -> [Option<u32>; 2] {
         let mut touched = [None, None];
         let near = |span: &Span| span.start.saturating_sub(time) < self.gap && time.saturating_sub(span.last) < self.gap;
@@ -45,7 +45,7 @@ impl Sessions {
         touched
     }
 
-    /// Puts a row into its session, which may be new or put together of two; returns the session.
+    /// Puts a row into its session, which may be new, or merged from two; returns the session.
     fn place(&mut self, key: usize, time: i64, touched: [Option<u32>; 2]) -> u32 {
         match touched {
             [Some(one), Some(other)] => {
@@ -91,7 +91,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// The next span of a status whose time has come: the end of an open one, the expiry of a fired one.
+    /// The next span with this status that is due: for an open one at its end, for a fired one at its expiry.
     fn next_due(&mut self, bound: EventTime, status: Status) -> Option<u32> {
         loop {
             let extra = if status == Status::Open { 0 } else { self.plan.lateness_us };
@@ -125,10 +125,12 @@ impl Sessions {
         emit(&self.plan, keys, Bounds::Each { starts, ends }, results, late, out)
     }
 
-    /// Adds rows that came behind the watermark `at`, and sends an update of each session that had ended by then.
-    /// Returns the rows that came too late. Everything that ended through `at` was fired, what expired was purged.
+    /// Adds rows that were late behind the watermark `at`, and sends an update of each session that had ended by then. Returns
+    /// the rows that came too late. Before the call, all sessions that ended by `at` must have fired, and expired ones must be
+    /// purged.
     ///
-    /// The rows are taken latest first: one that keeps a session within the allowed lateness comes before those it connects.
+    /// Rows are processed latest first, so that a row that keeps a session within the allowed lateness comes before the rows it
+    /// connects.
     pub(super) fn add_late(&mut self, at: EventTime, rows: &Prepared, times: &[i64], out: &mut Results) -> Result<Vec<u32>> {
         let keys = self.spans.number_keys(&rows.keys, rows.rows)?;
         let (mut taken, mut groups, mut updated, mut too_late) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -164,14 +166,14 @@ impl Sessions {
         Ok(too_late)
     }
 
-    /// Forgets sessions that are beyond the allowed lateness.
+    /// Drops sessions that are beyond the allowed lateness.
     pub(super) fn purge(&mut self, watermark: EventTime) {
         while let Some(span) = self.next_due(watermark, Status::Fired) {
             self.spans.remove(span);
         }
     }
 
-    /// Gives memory back.
+    /// Releases memory.
     pub(super) fn tidy(&mut self) -> Result<()> {
         if self.spans.is_mostly_gone() {
             let left = self.spans.rebuild()?;

@@ -1,21 +1,22 @@
-//! What windows write into a snapshot.
+//! The snapshot format of windows.
 //!
 //! # Format, version 3
-//! One record a key group that has state. Integers are little endian.
+//! One record for each key group that has state. Integers are little endian.
 //!
 //! | bytes | what |
 //! | --- | --- |
 //! | 1 | the version: `3` |
-//! | 8 | the watermark through which windows had fired, as microseconds (signed) |
-//! | 8 | the length n of what comes next |
+//! | 8 | the watermark up to which windows had fired, as microseconds (signed) |
+//! | 8 | the length n of the next field |
 //! | n | states of windows: an Arrow IPC stream |
-//! | rest | rows of the input that wait: an Arrow IPC stream, the input's columns and one more |
+//! | rest | waiting rows of the input: an Arrow IPC stream with the input's columns and one more |
 //!
-//! Columns of the first stream: those of the window (`head`), the key (`key`), then for each aggregate its accumulator's state
-//! (`state 0`, `state 1`, ...; one aggregate may have several columns). For tumbling and sliding windows the head is the start
-//! of a pane; for sessions and count windows the times of the first and the last row, the number of rows, and whether the
-//! window has fired. The metadata of its schema says under `aggregates` what each aggregate is, a line each, so that they are found
-//! again when a job has others as well or in another order. The last column of the second stream is the watermark that a late row was behind, null for rows on time.
+//! The columns of the first stream are those of the window (`head`), the key (`key`), then for each aggregate the state of its
+//! accumulator (`state 0`, `state 1`, ...; an aggregate may have several columns). For tumbling and sliding windows the head is
+//! the start of a pane; for sessions and count windows it is the times of the first and the last row, the number of rows, and
+//! whether the window has fired. The schema's metadata lists the aggregates under `aggregates`, one on each line, so that they
+//! are found again if the job adds aggregates or reorders them. The last column of the second stream is the watermark that a late
+//! row was behind, null for rows on time.
 
 use super::spec::Plan;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
@@ -34,7 +35,7 @@ const KEY: &str = "key";
 const STATE: &str = "state ";
 const AGGREGATES: &str = "aggregates";
 
-/// Rows to write, and their keys.
+/// Rows to encode, and their keys.
 pub(super) struct KeyedRows {
     keys: Vec<ArrayRef>,
     rows: RecordBatch,
@@ -60,10 +61,10 @@ impl KeyedRows {
         Ok(Self { rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?, keys })
     }
 
-    /// Rows of the input that wait, with the watermark they were behind.
+    /// Waiting rows of the input, with the watermark they were behind.
     ///
     /// # Errors
-    /// None that is known of.
+    /// The columns do not fit the schema.
     pub(super) fn waiting(keys: Vec<ArrayRef>, rows: &RecordBatch, late: Option<EventTime>) -> Result<Self> {
         let late: ArrayRef = Arc::new(Int64Array::from(vec![late.map(|late| late.0); rows.num_rows()]));
         let columns = rows.columns().iter().cloned().chain([late]).collect();
@@ -76,7 +77,7 @@ fn waiting_schema(input: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(input.fields().iter().cloned().chain([late]).collect::<Vec<_>>()))
 }
 
-/// The key and the states among the columns that [`KeyedRows::new`] made.
+/// The key and the states, among the columns that [`KeyedRows::new`] made.
 pub(super) fn state_columns(rows: &RecordBatch) -> (Vec<ArrayRef>, Vec<Vec<ArrayRef>>) {
     let (mut keys, mut states) = (Vec::new(), Vec::<Vec<ArrayRef>>::new());
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
@@ -90,7 +91,7 @@ pub(super) fn state_columns(rows: &RecordBatch) -> (Vec<ArrayRef>, Vec<Vec<Array
     (keys, states)
 }
 
-/// Writes states and waiting rows, by key group.
+/// Encodes states and waiting rows, by key group.
 ///
 /// # Errors
 /// A key cannot be hashed, or Arrow cannot encode a column.
@@ -138,9 +139,10 @@ fn with_aggregates(rows: &RecordBatch, aggregates: &[String]) -> Result<RecordBa
     Ok(RecordBatch::try_new(Arc::new(schema), rows.columns().to_vec())?)
 }
 
-/// The states of these aggregates among those that were written, under the numbers that they have now.
+/// The saved states of the plan's aggregates, renumbered as in the plan.
 ///
-/// Places were not written when nothing read the results in order: those of windows that are open come from later rows, if there are any.
+/// The state of places is missing if the results had no reader that needs order. Open windows then take their places from later
+/// rows, if any.
 fn of_aggregates(rows: &RecordBatch, plan: &Plan) -> Result<RecordBatch> {
     let schema = rows.schema_ref();
     let written =
@@ -175,7 +177,7 @@ fn of_aggregates(rows: &RecordBatch, plan: &Plan) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
-/// The state of a first or last value that has seen no row: nulls, and that nothing is set.
+/// The state of a first or last value without rows: nulls, and `false` for whether it is set.
 fn nothing(data_type: &DataType, rows: usize) -> ArrayRef {
     match data_type {
         DataType::Boolean => Arc::new(BooleanArray::from(vec![false; rows])),
@@ -183,18 +185,18 @@ fn nothing(data_type: &DataType, rows: usize) -> ArrayRef {
     }
 }
 
-/// What was written.
+/// A decoded snapshot.
 #[derive(Default)]
 pub(super) struct Decoded {
-    /// Through which watermark the windows of each key group had fired.
+    /// The watermark up to which the windows of each key group had fired.
     pub(super) clocks: BTreeMap<KeyGroup, EventTime>,
     /// States of windows.
     pub(super) states: Option<RecordBatch>,
-    /// Rows of the input that wait, and the watermark they were behind.
+    /// Waiting rows of the input, and the watermark they were behind.
     pub(super) waiting: Vec<(Option<EventTime>, RecordBatch)>,
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes what [`encode`] wrote.
 ///
 /// # Errors
 /// The version is unknown, or the bytes do not decode.
@@ -239,12 +241,12 @@ fn split(bytes: &[u8]) -> Result<(EventTime, &[u8], &[u8])> {
     Ok((EventTime(i64::from_le_bytes(*clock)), first, second))
 }
 
-/// Cuts waiting rows by the watermark they were behind, and takes that column off.
+/// Groups waiting rows by the watermark they were behind, and removes that column.
 fn without_lateness(part: &RecordBatch, input: &SchemaRef) -> Result<Vec<(Option<EventTime>, RecordBatch)>> {
     let wrong = || Error::state("the waiting rows of windows have other columns than the stream");
     let late = part.columns().last().ok_or_else(wrong)?.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
     let rows: Vec<usize> = (0..part.num_columns() - 1).collect();
-    // What windows compute with is among the facts of their layout; only the side output of late rows shows the other columns.
+    // The layout covers the columns that windows compute with; only the side output of late rows shows the other columns.
     let rows = ipc::fit_rows(&part.project(&rows)?, input, Lacking::Null)?;
     let mut indexes: BTreeMap<Option<EventTime>, Vec<u32>> = BTreeMap::new();
     for (row, late) in late.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! Windows that end one key at a time: the store below sessions and count windows.
+//! Windows that end one key at a time: the store of sessions and count windows.
 //!
-//! A *span* is some rows of one key, from its first to its last. DataFusion's accumulators can only give all groups at once,
-//! but spans end one by one. So their states live in *chunks*, columns with a row for each span that had rows while the chunk
-//! was filled; a span's state is spread over several chunks. To evaluate some spans, their rows are taken out of the chunks
-//! and merged. Chunks of like size are merged, as in a log-structured merge tree, so there are only some, and what belongs to
-//! spans that are gone is dropped on the way.
+//! A *span* is a range of rows of one key, from its first to its last. DataFusion's accumulators can only return all groups at
+//! once, but spans end one by one. So the states of spans live in *chunks*: columns with a row for each span that had rows while
+//! the chunk was filled, so the state of a span may be spread over several chunks. To evaluate some spans, their rows are taken
+//! from all chunks and merged. Chunks of similar size are merged, as in a log-structured merge tree, so there are few of them;
+//! states of spans that are gone are dropped during merges.
 
 use super::groups::{Accumulators, column_bytes};
 use super::keys::{Expected, Interner};
@@ -16,21 +16,21 @@ use arrow::datatypes::{Int64Type, UInt64Type};
 use egret_core::{Result, StateSize};
 use std::sync::Arc;
 
-/// No span, no group.
+/// Marks the absence of a span or a group.
 const NONE: u32 = u32::MAX;
 
-/// What a span is doing.
+/// The status of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     /// It has sent no result, or has grown since.
     Open,
     /// It has sent its result and may be updated.
     Fired,
-    /// It is no more: ended, or merged into another.
+    /// It has ended, or was merged into another.
     Gone,
 }
 
-/// Some rows of one key.
+/// A range of rows of one key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
     /// The time of its first row.
@@ -41,7 +41,7 @@ pub(super) struct Span {
     pub(super) rows: u64,
     pub(super) status: Status,
     key: u32,
-    /// The next span of the key.
+    /// The next span in the list of its key.
     next: u32,
     /// Its group in the accumulators that are being filled.
     group: u32,
@@ -62,13 +62,13 @@ pub(super) struct Spans {
     scratch: Vec<u32>,
 }
 
-/// Accumulators with a group for every span that had rows lately.
+/// Accumulators that are being filled, with a group for every span that had rows since the last freeze.
 struct Filling {
     accumulators: Accumulators,
     owners: Vec<u32>,
 }
 
-/// States, each of the span that is its owner.
+/// Frozen states; `owners` has the span of each row.
 struct SpanChunk {
     owners: Vec<u32>,
     states: Vec<Vec<ArrayRef>>,
@@ -98,13 +98,13 @@ impl Spans {
         &mut self.spans[span as usize]
     }
 
-    /// The spans of a key that are not gone.
+    /// The spans of a key, except those that are gone.
     pub(super) fn of_key(&self, key: usize) -> impl Iterator<Item = u32> {
         let first = Some(self.heads[key]).filter(|&span| span != NONE);
         std::iter::successors(first, |&span| Some(self.get(span).next).filter(|&next| next != NONE))
     }
 
-    /// A new span of a key, without rows yet.
+    /// Creates a span of a key, without rows.
     pub(super) fn create(&mut self, key: usize, time: i64) -> u32 {
         let id = self.spans.len() as u32;
         let next = std::mem::replace(&mut self.heads[key], id);
@@ -113,7 +113,7 @@ impl Spans {
         id
     }
 
-    /// Adds a row at a time to a span; returns the group its values go to.
+    /// Adds a row at `time` to a span; returns the group to which its values go.
     pub(super) fn extend(&mut self, span: u32, time: i64) -> usize {
         let next_group = self.filling.owners.len() as u32;
         let entry = &mut self.spans[span as usize];
@@ -127,7 +127,7 @@ impl Spans {
         entry.group as usize
     }
 
-    /// Makes one span of two.
+    /// Merges span `from` into span `into`.
     pub(super) fn merge(&mut self, into: u32, from: u32) {
         let Span { start, last, rows, .. } = *self.get(from);
         let target = self.get_mut(into);
@@ -138,14 +138,14 @@ impl Spans {
         self.get_mut(from).into = into;
     }
 
-    /// The span is no more.
+    /// Marks a span as gone.
     pub(super) fn remove(&mut self, span: u32) {
         self.unlink(span);
         self.get_mut(span).status = Status::Gone;
         self.gone += 1;
     }
 
-    /// Takes a span out of its key's list.
+    /// Unlinks a span from its key's list.
     pub(super) fn unlink(&mut self, span: u32) {
         let Span { key, next, .. } = *self.get(span);
         let before = self.of_key(key as usize).find(|&other| self.get(other).next == span);
@@ -157,7 +157,7 @@ impl Spans {
         self.get_mut(span).next = NONE;
     }
 
-    /// The span that a span is part of now.
+    /// The span that a span has been merged into, or itself.
     pub(super) fn root(&self, mut span: u32) -> u32 {
         while self.get(span).into != NONE {
             span = self.get(span).into;
@@ -165,12 +165,12 @@ impl Spans {
         span
     }
 
-    /// Aggregates rows whose groups [`Spans::extend`] gave.
+    /// Aggregates rows, in the groups that [`Spans::extend`] returned.
     pub(super) fn update(&mut self, arguments: &[super::aggregate::Arguments], groups: &[usize]) -> Result<()> {
         self.filling.accumulators.update(arguments, groups, self.filling.owners.len())
     }
 
-    /// The keys and results of some spans, which are put in the order of the results.
+    /// The keys and results of some spans. Reorders `wanted` to match the results.
     pub(super) fn evaluate(&mut self, wanted: &mut Vec<u32>) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
         const WANTED: u32 = NONE - 1;
         self.freeze()?;
@@ -185,7 +185,7 @@ impl Spans {
                 if self.scratch[root as usize] == NONE {
                     continue;
                 }
-                // A group gets its number with its first row, as accumulators want it.
+                // Groups are numbered in the order of their first rows, as accumulators require.
                 if self.scratch[root as usize] == WANTED {
                     self.scratch[root as usize] = wanted.len() as u32;
                     wanted.push(root);
@@ -218,7 +218,7 @@ impl Spans {
         Ok(())
     }
 
-    /// Makes one chunk of those from `from` on, without what is gone.
+    /// Merges the chunks from `from` on into one, without spans that are gone.
     fn merge_chunks(&mut self, from: usize) -> Result<()> {
         let chunks = self.chunks.split_off(from);
         self.scratch.clear();
@@ -247,13 +247,13 @@ impl Spans {
         Ok(())
     }
 
-    /// Whether more spans are gone than are left, so that [`Spans::rebuild`] pays.
+    /// Whether so many spans are gone that [`Spans::rebuild`] pays.
     pub(super) fn is_mostly_gone(&self) -> bool {
         const SPARE: usize = 1_024;
         self.gone > SPARE && self.gone * 2 > self.spans.len()
     }
 
-    /// Forgets what is gone: spans and keys get new numbers. Returns the spans that are left, with those.
+    /// Drops spans that are gone, and renumbers spans and keys. Returns the remaining spans with their new numbers.
     pub(super) fn rebuild(&mut self) -> Result<Vec<(u32, Span)>> {
         self.freeze()?;
         self.merge_chunks(0)?;
@@ -277,7 +277,7 @@ impl Spans {
         Ok(self.spans.iter().enumerate().map(|(id, span)| (id as u32, *span)).collect())
     }
 
-    /// Enters spans with their keys, in order.
+    /// Rebuilds the lists of spans, given their keys in order.
     fn relist(&mut self, keys: &[ArrayRef], spans: &[Span]) -> Result<()> {
         for (key, span) in self.number_keys(keys, spans.len())?.into_iter().zip(spans) {
             let id = self.create(key, span.start);
@@ -300,7 +300,8 @@ impl Spans {
         StateSize { keys: (self.spans.len() - self.gone) as u64, bytes: bytes as u64 }
     }
 
-    /// Columns: start, last, rows, whether it has fired, the key, the states. Numbers change, as in [`Spans::rebuild`].
+    /// The columns of the snapshot: start, last, rows, whether it has fired, the key, the states. Spans are renumbered as in
+    /// [`Spans::rebuild`].
     pub(super) fn snapshot(&mut self) -> Result<Option<KeyedRows>> {
         self.rebuild()?;
         let Some(chunk) = self.chunks.first() else { return Ok(None) };
@@ -315,7 +316,7 @@ impl Spans {
         Ok(Some(KeyedRows::new(self.keys.columns_of(&numbers)?, head, &chunk.states)?))
     }
 
-    /// Takes up what [`Spans::snapshot`] gave; returns the spans with their numbers.
+    /// Restores what [`Spans::snapshot`] returned; returns the spans with their numbers.
     pub(super) fn restore(&mut self, rows: &RecordBatch) -> Result<Vec<(u32, Span)>> {
         let (keys, states) = state_columns(rows);
         let time = |column: usize| rows.column(column).as_primitive::<Int64Type>().values();
@@ -339,7 +340,7 @@ impl Spans {
 }
 
 impl SpanChunk {
-    /// Merges some rows into groups.
+    /// Merges some rows of the chunk into groups.
     fn merge_rows(&self, rows: Vec<u32>, groups: &[usize], total: usize, into: &mut Accumulators) -> Result<()> {
         if rows.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What windows there are, and the plan that all instances share.
+//! The kinds of windows, and the plan that all instances share.
 
 use super::aggregate::Aggregate;
 use super::call::AggregateCall;
@@ -14,18 +14,18 @@ use egret_core::row_place::PLACE;
 use egret_core::{Error, KeyColumns, Length, Result, StateLayout, StreamSchema, Uncomputed};
 use std::fmt;
 
-/// The input that takes states made by [`LocalWindowFactory`](super::LocalWindowFactory)'s operators; input 0 takes rows.
+/// The input that takes states from [`LocalWindowFactory`](super::LocalWindowFactory)'s operators; input 0 takes rows.
 pub const STATES_IN: usize = 1;
 /// The side output for rows that came too late for every window they belong to; it has the input's columns.
 pub const LATE: usize = 1;
-/// The result column with a window's first moment.
+/// The result column with a window's start.
 pub const WINDOW_START: &str = "window_start";
-/// The result column with the first moment behind a window.
+/// The result column with a window's end, exclusive.
 pub const WINDOW_END: &str = "window_end";
 /// The result column with the event time of the result: the last whole millisecond before the window's end.
 pub const WINDOW_TIME: &str = "window_time";
 
-/// How many panes a sliding window may have.
+/// The greatest number of panes in a sliding window.
 const PANES_MAX: i64 = 100_000;
 
 /// How rows are cut into windows.
@@ -36,20 +36,20 @@ pub enum WindowKind {
         /// The size in microseconds.
         size_us: i64,
     },
-    /// Windows of this size, one started every slide. With a slide above the size, rows between windows belong to none.
+    /// Windows of this size, one starting every slide. If the slide exceeds the size, rows between windows belong to none.
     Sliding {
         /// The size in microseconds.
         size_us: i64,
         /// From one start to the next, in microseconds.
         slide_us: i64,
     },
-    /// A window ends when no row of its key comes for this long: rows that are less than the gap apart are together.
+    /// A window ends when no row of its key arrives for this long: rows less than the gap apart are in one window.
     Session {
         /// The gap in microseconds.
         gap_us: i64,
     },
-    /// A window is this many rows of a key, in order of event time (ties by content), or of arrival where there is no event time.
-    /// Windows that are not full when the input ends give no result.
+    /// A window is this many rows of a key, in order of event time (ties broken by place, then by content), or of arrival if
+    /// there is no event time. Windows that are not full when the input ends give no result.
     Count {
         /// The number of rows.
         rows: u64,
@@ -69,20 +69,20 @@ impl fmt::Display for WindowKind {
     }
 }
 
-/// Windows over a stream, and what is computed in each.
+/// Windows over a stream, and their aggregates.
 #[derive(Clone, Debug)]
 pub struct WindowSpec {
-    /// The key; no columns for windows over all rows, which run in one instance.
+    /// The key; no columns for windows over all rows, which run as one instance.
     pub keys: KeyColumns,
     /// How rows are cut into windows.
     pub kind: WindowKind,
-    /// What is computed.
+    /// The aggregates.
     pub aggregates: Vec<AggregateCall>,
-    /// How long behind its end a window still takes late rows, in microseconds.
+    /// For how long after its end a window still takes late rows, in microseconds.
     pub allowed_lateness_us: i64,
 }
 
-/// What all instances share.
+/// The immutable plan that all instances share.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) keys: KeyColumns,
@@ -122,7 +122,7 @@ impl Plan {
         }
     }
 
-    /// Key columns and arguments of the rows for which all arguments can be computed; these rows, and what is wrong with the others.
+    /// The rows for which all arguments can be computed, with their key columns and arguments, and what is wrong with the others.
     pub(super) fn prepare(&self, rows: &RecordBatch) -> Result<(RecordBatch, Prepared, Vec<Uncomputed>)> {
         let expressions: Vec<&Expression> = self.aggregates.iter().flat_map(Aggregate::expressions).collect();
         let computed = compute(&expressions, rows)?;
@@ -135,18 +135,18 @@ impl Plan {
         Ok((rows, prepared, wrong))
     }
 
-    /// Whether an argument may not be computed of a row, or a result of a window.
+    /// Whether an argument may fail for a row, or a result for a window.
     pub(super) fn may_refuse(&self, has_results: bool) -> bool {
         let of_rows = self.aggregates.iter().flat_map(Aggregate::expressions).any(Expression::can_fail);
         of_rows || (has_results && self.aggregates.iter().any(Aggregate::can_overflow))
     }
 
-    /// The aggregates, as they are written.
+    /// The aggregate calls.
     pub(super) fn calls(&self) -> &[AggregateCall] {
         &self.calls
     }
 
-    /// What each aggregate is, however its result is called.
+    /// The text of each aggregate, without the name of its result.
     pub(super) fn aggregate_texts(&self) -> Vec<String> {
         self.calls.iter().map(AggregateCall::text).collect()
     }
@@ -157,7 +157,7 @@ impl Plan {
             key_fact(&self.keys, self.input.arrow()),
             ("allowed lateness".to_owned(), Length(self.lateness_us).to_string()),
         ];
-        // A result without a place is as good as one with it.
+        // Places are optional in results.
         let calls = self.calls.iter().zip(&self.aggregates).filter(|(call, _)| call.name() != PLACE);
         facts.extend(calls.map(|(call, aggregate)| (format!("{}{}", KEPT[1], call.text()), aggregate.types())));
         StateLayout::own(facts)

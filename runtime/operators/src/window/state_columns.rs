@@ -1,4 +1,4 @@
-//! How states of keys travel from the workers that aggregate rows to those that merge states.
+//! The format in which states of keys travel from local aggregation to the window operator.
 
 use super::aggregate::Aggregate;
 use super::groups::{Chunk, Groups};
@@ -30,24 +30,24 @@ impl StateColumns {
         Ok(Self { schema, keys: empty.keys.len(), widths: states.iter().map(Vec::len).collect() })
     }
 
-    /// The states of a pane's keys.
+    /// Packs the states of a pane's keys.
     pub(super) fn pack(&self, start: i64, chunk: &Chunk) -> Result<Batch> {
         let starts: ArrayRef = Arc::new(Int64Array::from(vec![start; chunk.len]));
         let columns = std::iter::once(&starts).chain(&chunk.keys).chain(chunk.states.iter().flatten()).cloned().collect();
         Batch::new(RecordBatch::try_new(Arc::clone(self.schema.arrow()), columns)?, &self.schema)
     }
 
-    /// Of the stream.
+    /// The schema of the stream.
     pub(super) fn schema(&self) -> &StreamSchema {
         &self.schema
     }
 
-    /// How many columns the key has.
+    /// The number of key columns.
     pub(super) fn keys(&self) -> usize {
         self.keys
     }
 
-    /// The panes' starts, the keys and the states.
+    /// Unpacks the panes' starts, the keys and the states.
     pub(super) fn unpack<'a>(&self, rows: &'a RecordBatch) -> (&'a [i64], Vec<ArrayRef>, Vec<Vec<ArrayRef>>) {
         let starts = rows.column(0).as_primitive::<Int64Type>().values();
         let keys = rows.columns()[1..=self.keys].to_vec();

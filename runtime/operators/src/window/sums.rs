@@ -1,6 +1,6 @@
-//! Sums and averages that are exact: of floats ([`egret_core::exact`]), and of integers in 128 bits, which no number of rows exceeds.
+//! Exact sums and averages: of floats ([`egret_core::exact`]), and of integers in 128 bits, which no number of rows overflows.
 //!
-//! What comes in between may be larger than the type of the result; only the result has to fit.
+//! Intermediate sums may exceed the type of the result; only the result has to fit.
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Float64Array, UInt64Array};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
@@ -10,7 +10,7 @@ use egret_core::exact::{ExactSum, TwoFloats, Wide, average_of_integers};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The type in which sums of integers leave an accumulator, before they are brought into the type of the result.
+/// The type in which sums of integers leave an accumulator, before they are converted to the type of the result.
 pub(super) const WHOLE: DataType = DataType::Decimal128(38, 0);
 
 /// A sum, or an average.
@@ -21,7 +21,7 @@ pub(super) enum Total {
 }
 
 impl Total {
-    /// What a function of DataFusion computes, if it is one of these.
+    /// The total that a DataFusion function computes, if it is one of these.
     pub(super) fn of(function: &str) -> Option<Self> {
         match function {
             "sum" => Some(Self::Sum),
@@ -31,19 +31,19 @@ impl Total {
     }
 }
 
-/// Whether a row counts.
+/// Whether a row passes the filter.
 fn wanted(filter: Option<&BooleanArray>) -> impl Fn(usize) -> bool {
     move |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
 
-/// Sums of floats of all groups.
+/// Sums of floats, for all groups.
 ///
-/// The state is the count, the sum's two floats and, where these do not hold it, the wide number as bytes.
+/// The state is the count, the sum's two floats and, if these do not hold the sum, the wide number as bytes.
 #[derive(Debug)]
 pub(super) struct FloatSums {
     total: Total,
     cells: Vec<(u64, TwoFloats)>,
-    /// Of groups whose sum two floats do not hold.
+    /// The sums of groups that two floats do not hold.
     wide: HashMap<usize, Box<Wide>>,
 }
 
@@ -89,7 +89,7 @@ impl FloatSums {
         if count == 0 {
             return None;
         }
-        // Only of a sum that is kept elsewhere is the low part no number.
+        // The low part is NaN only for a sum that is kept elsewhere.
         let wide = if sum.low.is_nan() { self.wide.get(&group) } else { None };
         Some(match (self.total, wide) {
             (Total::Sum, None) => sum.value(),
@@ -184,9 +184,9 @@ impl GroupsAccumulator for FloatSums {
     }
 }
 
-/// Sums of integers of all groups.
+/// Sums of integers, for all groups.
 ///
-/// The state is the count and the sum. Sums leave as [`WHOLE`].
+/// The state is the count and the sum. Sums are returned as [`WHOLE`].
 #[derive(Debug)]
 pub(super) struct IntegerSums {
     total: Total,
@@ -273,7 +273,7 @@ impl GroupsAccumulator for IntegerSums {
     }
 }
 
-/// The total of a column, of one of the types that [`FloatSums`] and [`IntegerSums`] take.
+/// The total of a column of a type that [`FloatSums`] or [`IntegerSums`] takes.
 pub(super) fn total_of(total: Total, column: &ArrayRef) -> Result<ScalarValue> {
     let count = (column.len() - column.null_count()) as u64;
     if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
     use arrow::array::Int64Array;
 
-    /// Each part is added up by itself, then all states are merged.
+    /// Adds up each part by itself, then merges all states.
     fn merged(make: impl Fn() -> Box<dyn GroupsAccumulator>, parts: &[ArrayRef]) -> ArrayRef {
         let mut whole = make();
         for part in parts {

@@ -1,9 +1,9 @@
 //! Variances of floats that do not depend on the order of rows.
 //!
-//! They are made from the sum of the values and the sum of their squares, which are kept as two floats each, the sum and what was
-//! rounded away (Knuth's two-sum; T. Ogita, S. Rump, S. Oishi, *Accurate sum and dot product*, 2005): about 106 bits, of which the
-//! result shows 53. Two orders can still differ when what is exact lies within some 2^-100 of the middle between two floats. (Sums and
-//! averages are exact: see `sums`.)
+//! They are computed from the sum of the values and the sum of their squares, each kept as two floats, the rounded sum and the
+//! rounding error (Knuth's two-sum; T. Ogita, S. Rump, S. Oishi, *Accurate sum and dot product*, 2005): about 106 bits, of which
+//! the result shows 53. Two orders can still differ if the exact result lies within some 2^-100 of the midpoint between two
+//! floats. (Sums and averages are exact: see `sums`.)
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, UInt64Array};
 use arrow::datatypes::{Float64Type, UInt64Type};
@@ -11,7 +11,7 @@ use datafusion_common::{Result, internal_err};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use std::sync::Arc;
 
-/// What is made of a group's sums.
+/// The statistic that is computed from a group's sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Statistic {
     VarianceSample,
@@ -21,7 +21,7 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
-    /// The statistic a function of DataFusion computes, if it is one of these.
+    /// The statistic that a DataFusion function computes, if it is one of these.
     pub(super) fn of(function: &str) -> Option<Self> {
         Some(match function {
             "var" => Self::VarianceSample,
@@ -70,7 +70,7 @@ impl Twofold {
         if self.high.is_finite() { self.high + self.low } else { self.high }
     }
 
-    /// The same number with the first float as near to it as can be.
+    /// The same number, with the first float as close to it as possible.
     fn normalised(self) -> Self {
         let high = self.value();
         Self { high, low: (self.high - high) + self.low }
@@ -145,7 +145,7 @@ fn spread(cell: &Cell, squares: Twofold) -> f64 {
     difference.add(-mean_part.high);
     difference.low -= mean_part.low;
     let spread = difference.value();
-    // Of what is not finite it is unknown, not zero.
+    // If the sums are not finite the spread is unknown, not zero.
     if spread < 0.0 { 0.0 } else { spread }
 }
 

@@ -1,4 +1,5 @@
-//! Rows of which something cannot be computed: each is left out and said once, however rows are cut, and wherever there is a restore.
+//! Rows for which something cannot be computed: each is left out and reported once, whatever the batching, and wherever a restore
+//! happens.
 
 use crate::twin::{UNIT, random_rows};
 use crate::windows::{factory, input, schema};
@@ -8,7 +9,7 @@ use egret_operators::{FilterFactory, ProjectFactory};
 use egret_testkit::{BAD_ROWS_OUT, Case, check_law, plain_run};
 use std::sync::Arc;
 
-/// What is wrong with the rows of a run, one text each.
+/// What is wrong with the bad rows of a run, a text for each.
 fn wrong(case: &Case) -> Vec<String> {
     plain_run(case).remove(&BAD_ROWS_OUT).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Windows behind an aggregation before the exchange give what windows alone give, and keep the law.
+//! Windows with local aggregation before the exchange give the results of windows without it, and keep the law.
 
 use crate::twin::{UNIT, random_rows};
 use crate::windows::{factory, input};
@@ -9,7 +9,7 @@ use egret_operators::window::{ROWS, STATES_IN, WindowFactory, WindowKind};
 use egret_testkit::{Case, check_law, show_sorted};
 use std::sync::Arc;
 
-/// Both operators in one, as there is no exchange between them in the harness.
+/// Both operators in one, because the harness has no exchange between them.
 struct Chain {
     local: Box<dyn Operator>,
     windows: Box<dyn Operator>,
@@ -19,14 +19,14 @@ struct Chain {
 fn chain(windows: WindowFactory) -> Arc<dyn OperatorFactory> {
     let local = windows.local().unwrap().expect("these windows can be aggregated before the exchange");
     Arc::new(move |info: &OperatorInfo| -> Result<Box<dyn Operator>> {
-        // As one of several, or it would pass all rows on.
+        // As one of several instances; a single one would pass all rows on.
         let several = OperatorInfo { parallelism: 2, ..info.clone() };
         Ok(Box::new(Chain { local: local.create(&several)?, windows: windows.create(info)?, forwarded: EventTime::MIN }))
     })
 }
 
 impl Chain {
-    /// Calls the first operator, and gives what it sends to the second.
+    /// Calls the first operator, and passes its output to the second.
     fn first(
         &mut self,
         ctx: &mut Context<'_>,

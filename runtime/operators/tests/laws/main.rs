@@ -1,4 +1,4 @@
-//! Operators held to the law, and compared with slow and obvious twins.
+//! Operators tested against the law, and compared with slow and obvious twins.
 #![allow(clippy::unwrap_used)]
 
 mod bad_rows;

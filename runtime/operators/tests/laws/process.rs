@@ -21,7 +21,7 @@ const PAUSE_US: i64 = 40;
 const SUM: ValueState<(i64, f64, i64)> = ValueState::new(0);
 const MOST: ValueState<f64> = ValueState::new(0);
 
-/// Payments and their sum since the last pause; says so when a card pauses.
+/// Payments and their sum since the last pause; emits a row when a card pauses.
 struct Running;
 
 impl ProcessFunction for Running {
@@ -50,7 +50,7 @@ impl ProcessFunction for Running {
     }
 }
 
-/// The same by a loop: `(payments, total, paused, time)`, whoever the card is.
+/// The same by a loop: `(payments, total, paused, time)`, for all cards.
 fn expected(rows: &[(Option<i64>, f64, i64)]) -> Vec<String> {
     let mut by_card: BTreeMap<Option<i64>, Vec<(i64, f64)>> = BTreeMap::new();
     rows.iter().for_each(|(card, amount, at)| by_card.entry(*card).or_default().push((*at, *amount)));
@@ -61,7 +61,7 @@ fn expected(rows: &[(Option<i64>, f64, i64)]) -> Vec<String> {
         for (place, (at, amount)) in payments.iter().enumerate() {
             (count, total) = (count + 1, total + amount);
             lines.push(format!("{count} {total:?} false {at}"));
-            // A timer at the time of the next payment fires behind it, and was cancelled by then.
+            // A timer at the time of the next payment would fire after it, and that payment cancels it.
             if payments.get(place + 1).is_none_or(|(next, _)| *next > at + PAUSE_US) {
                 lines.push(format!("{count} {total:?} true {}", at + PAUSE_US));
                 (count, total) = (0, 0.0);
@@ -75,7 +75,7 @@ fn expected(rows: &[(Option<i64>, f64, i64)]) -> Vec<String> {
 #[test]
 fn keyed_state_and_timers_keep_the_law_and_are_what_a_loop_gives() {
     for seed in 1..=5 {
-        // Times from 1 on, each once, so that no tie is broken by other columns.
+        // Times start at 1 and are distinct, so no tie is broken by other columns.
         let mut rows = random_rows(seed, 300, 3);
         rows.iter_mut().enumerate().for_each(|(place, row)| row.at = 1 + place as i64 * 7 + row.at.rem_euclid(7));
         let keys = KeyColumns::new(vec![0]);
@@ -96,7 +96,7 @@ row! {
     struct Over { card: Option<i64>, amount: f64, most: f64, at: EventTime }
 }
 
-/// Payments above the card's limit of the time.
+/// Payments above the card's limit at that time.
 struct Limits;
 
 impl ProcessFunction for Limits {
@@ -137,7 +137,7 @@ row! {
     struct Beat { card: Option<i64>, at: EventTime }
 }
 
-/// Says every so often that a card is there, from its first payment on.
+/// Emits a heartbeat at intervals, from a card's first payment on.
 struct Beats;
 
 const BEAT_US: i64 = 25;
@@ -168,7 +168,7 @@ impl ProcessFunction for Beats {
     }
 }
 
-/// Rows whose times are from 1 on, each once.
+/// Rows with distinct times, starting at 1.
 fn payments(seed: u64, count: usize) -> Vec<crate::twin::Row> {
     let mut rows = random_rows(seed, count, 3);
     rows.iter_mut().enumerate().for_each(|(place, row)| row.at = 1 + place as i64 * 7 + row.at.rem_euclid(7));

@@ -57,13 +57,13 @@ const FOR_A_WHILE: States = States {
 };
 
 impl States {
-    /// What is known of a card before a row, and then with it.
+    /// The states of a card before a row, and its totals with the row.
     fn take(&self, row: &Payment, ctx: &mut ProcessContext<'_, Known>) -> Result<String> {
         let amount = row.amount.unwrap_or(0.0);
         let country = row.country.clone().unwrap_or_default();
         let before =
             (self.last.get(ctx)?, self.amounts.get(ctx)?, self.by_country.entries(ctx)?, self.by_country.get(ctx, &country)?);
-        // Every tenth amount makes it forget.
+        // Amounts with the last digit 3 clear some of the states.
         if amount as i64 % 10 == 3 {
             self.amounts.clear(ctx)?;
             self.by_country.remove(ctx, &country)?;
@@ -91,7 +91,7 @@ impl ProcessFunction for Remembers {
     }
 }
 
-/// One card's states as plain collections, each value with when it is over.
+/// One card's states as plain collections, each value with its expiry.
 struct Twin {
     lives_us: i64,
     last: Option<(i64, f64)>,
@@ -138,7 +138,7 @@ impl Twin {
 #[test]
 fn all_kinds_of_state_keep_the_law_and_are_what_a_loop_knows() {
     for seed in 1..=4 {
-        // Each time once, so that no tie is broken by other columns.
+        // Times are distinct, so no tie is broken by other columns.
         let mut rows = random_rows(seed, 200, 3);
         rows.iter_mut().enumerate().for_each(|(place, row)| row.at = 1 + place as i64 * 9 + row.at.rem_euclid(9));
         let (process, _) = factory(|| Remembers, vec![KeyColumns::new(vec![0])], &[&schema()]).unwrap();
@@ -158,7 +158,7 @@ fn all_kinds_of_state_keep_the_law_and_are_what_a_loop_knows() {
     }
 }
 
-/// Remembers that a card was there.
+/// Remembers that a card was seen.
 struct Seen;
 
 impl ProcessFunction for Seen {

@@ -3,7 +3,7 @@
 use egret_testkit::Random;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// In what the tests' lengths are given, in microseconds: so that some are whole milliseconds and others are not.
+/// The unit of the tests' times and lengths, in microseconds: some are whole milliseconds and others are not.
 pub(crate) const UNIT: i64 = 100;
 
 /// The start of the millisecond that a time lies in.
@@ -23,7 +23,7 @@ pub(crate) struct Row {
 /// A row with the watermark it was behind, if it is late, and the watermark after it.
 pub(crate) type Timed = (Row, Option<i64>, i64);
 
-/// Random rows, mostly going up in time, by `step` units from one to the next.
+/// Random rows, mostly ascending in time, about `step` units apart.
 pub(crate) fn random_rows(seed: u64, rows: usize, step: i64) -> Vec<Row> {
     let mut random = Random::new(seed);
     let mut row = |index: i64| Row {
@@ -48,17 +48,17 @@ pub(crate) fn timed(rows: &[Row], delay: i64) -> Vec<Timed> {
         .collect()
 }
 
-/// A result: key, start, end, the rows of the window, and the watermark it is late behind, if it is an update.
+/// A result: key, start, end, the rows of the window, and for an update the watermark that it is late behind.
 pub(crate) type Result = (String, i64, i64, Vec<Row>, Option<i64>);
 
-/// What windows give: results, and rows that came too late.
+/// The output of windows: results, and rows that came too late.
 #[derive(Default)]
 pub(crate) struct Expected {
     pub(crate) results: Vec<Result>,
     pub(crate) late: Vec<(Row, i64)>,
 }
 
-/// Tumbling and sliding windows: every window, every row.
+/// Tumbling and sliding windows: tests every row against every window.
 pub(crate) fn sliding(rows: &[Timed], key: impl Fn(&Row) -> String, size: i64, slide: i64, lateness: i64) -> Expected {
     let mut members: BTreeMap<(String, i64), Vec<(Row, i64)>> = BTreeMap::new();
     let mut expected = Expected::default();
@@ -139,7 +139,7 @@ fn near(session: &Session, key: &str, at: i64, gap: i64) -> bool {
     session.key == key && session.rows.iter().any(|row| (row.at - at).abs() < gap)
 }
 
-/// Puts a row and all sessions that it touches together.
+/// Merges a row with all sessions that it touches.
 fn join(open: &mut Vec<Session>, key: String, row: Row, gap: i64, fired: bool) {
     let (touched, rest): (Vec<Session>, Vec<Session>) =
         std::mem::take(open).into_iter().partition(|session| near(session, &key, row.at, gap));
@@ -183,7 +183,7 @@ fn late_rows(
     }
 }
 
-/// Count windows: rows on time in order of time, ties by content.
+/// Count windows: rows on time in order of time, ties broken by content.
 pub(crate) fn counts(rows: &[Timed], key: impl Fn(&Row) -> String, size: usize) -> Expected {
     let mut expected = Expected::default();
     let mut on_time: Vec<Row> = Vec::new();

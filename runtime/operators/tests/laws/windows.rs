@@ -82,7 +82,7 @@ fn aggregate(rows: &[Row]) -> Vec<String> {
     ]
 }
 
-/// Nine digits of a float: the twin's deviations are not exact.
+/// A float with nine digits: the twin's deviations are not exact.
 fn short(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(value) if text.contains('.') || text.contains('e') => format!("{value:.8e}"),
@@ -113,7 +113,7 @@ fn expected_texts(expected: &Expected) -> (Vec<String>, Vec<String>) {
     (results, late)
 }
 
-/// What an operator sends when it gets all rows at once and the watermark only at the end: results, and late rows.
+/// The output of an operator that gets all rows at once and the watermark only at the end: results, and late rows.
 fn actual_texts(factory: &WindowFactory, rows: &[Timed], keys: usize) -> (Vec<String>, Vec<String>) {
     let factory: Arc<dyn OperatorFactory> = Arc::new(factory.clone());
     let mut harness = Harness::new(factory, vec![Partitioning::Gather], 1).unwrap();
@@ -206,7 +206,7 @@ fn count_windows_are_what_a_loop_gives() {
     }
 }
 
-/// Amounts whose sums are not exact: in whatever order they are added, the results must be the same to the last bit.
+/// Rows whose amounts have inexact sums: the results must be the same to the last bit in whatever order they are added.
 fn inexact(mut rows: Vec<Row>) -> Vec<Row> {
     rows.iter_mut().for_each(|row| row.amount = row.amount.map(|amount| amount * 0.1));
     rows
