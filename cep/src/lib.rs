@@ -8,16 +8,16 @@
 //!
 //! What counts as a match:
 //!
-//! * A match assigns events to the elements, in order. Every event can start one. Write p for the last event taken and q for
-//!   the next: `next` takes the event right behind p, `followed_by` the first behind p that meets the condition,
-//!   `followed_by_any` any later one that meets it.
-//! * A repetition links its first event as its element says and the others as the quantifier says; every admissible count is
-//!   a match of its own. When an optional element is skipped, the element behind it keeps its own link.
-//! * A greedy repetition gives no match in which an event behind its last one, up to and including q, would have met its
-//!   condition.
-//! * The event that meets an `until` ends every repetition entered, and is not taken by it.
-//! * A negation forbids an event (the very next one, or any up to q) between p and q; behind a repetition it holds from the
-//!   first event of the repetition on. At the end of a pattern it needs a window, and time proves the match.
+//! * A match assigns events to the elements, in order. Every event can start a match. Write p for the last event taken and q for
+//!   the next one: `next` takes the event immediately after p, `followed_by` the first event after p that meets the condition,
+//!   `followed_by_any` any later event that meets it.
+//! * The first event of a repetition is linked as the element says, the others as the quantifier says; every admissible count is
+//!   a match of its own. When an optional element is skipped, the next element keeps its own link.
+//! * A greedy repetition gives no match if an event after its last one, up to and including q, meets its condition.
+//! * An event that meets an `until` ends the repetition wherever it has been entered, and is not taken by it.
+//! * A negation forbids an event (the very next one, or any up to q) between p and q; after a repetition it holds from the
+//!   repetition's first event on. `not_followed_by` at the end of a pattern needs a window: the match is complete when the window
+//!   is over.
 //! * A partial match expires when time reaches the time of its first event plus the window.
 //!
 //! ```
@@ -53,8 +53,9 @@
 //! ```
 //!
 //! # Layers
-//! `pattern` describes, `plan` is what does not change, `run` runs one pattern, `many` several as one, `explain` says what a pattern
-//! means and what it made of events; [`CompiledPattern`] and [`PatternSet`] stand on top. Each imports only those before it.
+//! `pattern` is the description, `plan` everything that does not change, `run` runs one pattern, `many` several as one, `explain`
+//! reports what a pattern means and what it did with events; [`CompiledPattern`] and [`PatternSet`] stand on top. Each imports
+//! only those before it.
 
 mod compiled;
 mod explain;

@@ -1,4 +1,4 @@
-//! What a pattern says of itself: findings, estimates, traces.
+//! What can be reported of a pattern: lint findings, estimates, traces.
 
 use super::CompiledPattern;
 use crate::explain::lint::{Estimate, Finding, estimated, lint};
@@ -8,15 +8,15 @@ use arrow::array::RecordBatch;
 use egret_core::Result;
 
 impl CompiledPattern {
-    /// What the pattern says that is hardly meant: what can never happen, what takes other steps' events and, on an `unbounded`
-    /// input, what grows without bound.
+    /// Findings about what the pattern says and its author hardly means: what can never happen, steps that take other steps'
+    /// events and, on an `unbounded` input, state that grows without bound.
     pub fn lint(&self, unbounded: bool) -> Vec<Finding> {
         lint(&self.plan, unbounded)
     }
 
-    /// Runs the pattern over a sample and looks at what it keeps, at a thousand points of the sample's event time.
+    /// Runs the pattern over a sample and measures its state at a thousand points of the sample's event time.
     ///
-    /// Partial matches are counted one by one, bytes as the job would keep them.
+    /// Partial matches are counted one by one, bytes as the job would keep them (possibly as sets).
     ///
     /// # Errors
     /// The stream has no event time, or a condition cannot be computed.
@@ -24,7 +24,7 @@ impl CompiledPattern {
         estimated(self.plan(), self.counted_one_by_one().plan(), rows)
     }
 
-    /// The same pattern, whose partial matches are kept one by one, and where a key with too many ends it.
+    /// The same pattern with partial matches kept one by one, and with an error if a key has too many.
     fn counted_one_by_one(&self) -> Self {
         let counted = self.clone().with_sets_from(usize::MAX);
         match self.plan().options.overflow {
@@ -62,9 +62,8 @@ impl CompiledPattern {
     /// # Ok::<(), egret_core::Error>(())
     /// ```
     ///
-    /// # Errors
-    /// A condition cannot be computed; there are too many partial matches of one start; the pattern has windows but its stream no
-    /// event time, so that they were about the clock on the wall; the window counts events.
+    /// A condition cannot be computed; one start has too many partial matches; the pattern has time windows but its stream no
+    /// event time, so that they would depend on the wall clock; the window counts events.
     pub fn trace(&self, rows: &RecordBatch, until_us: Option<i64>) -> Result<Trace> {
         traced(self.plan(), rows, until_us)
     }

@@ -1,4 +1,4 @@
-//! A pattern bound to a stream: the plan, and the factories of the operators that run it. Nothing below knows of it.
+//! A pattern bound to a stream: the plan, and the factories of the operators that run it. The modules below do not depend on it.
 
 mod explained;
 mod set;
@@ -29,10 +29,10 @@ use std::sync::Arc;
 /// ([`CompiledPattern::overflow_schema`]).
 ///
 /// # Time
-/// A match's event time is the time at which it was decided: that of its last event; of a match that ends in an absence, the end
-/// of its window; of one that ends in `not_next`, that of the next event. That of a partial match that timed out is the end of
-/// its window. The column is called [`crate::MATCH_TIME`], or as the measure is called that selects just that.
-/// A stream without event time is matched in order of arrival, windows by processing time.
+/// A match's event time is the time at which it was decided: the time of its last event; if it ends in an absence, the end of the
+/// absence's window; if it ends in `not_next`, the time of the next event. The event time of a partial match that timed out is
+/// the end of its window. The column is called [`crate::MATCH_TIME`], or is named after the measure that selects just that time.
+/// A stream without event time is matched in order of arrival, with windows in processing time.
 #[derive(Clone)]
 pub struct CompiledPattern {
     pub(crate) plan: Arc<Plan>,
@@ -43,7 +43,7 @@ pub struct CompiledPattern {
 pub struct Found {
     /// The matches, in the order they were decided.
     pub matches: RecordBatch,
-    /// The partial matches that timed out, if these were asked for.
+    /// The partial matches that timed out, if they were asked for.
     pub timed_out: RecordBatch,
     /// The keys that had too many partial matches.
     pub overflow: RecordBatch,
@@ -65,13 +65,13 @@ impl CompiledPattern {
         Ok(Self { plan: Arc::new(Plan::compile(pattern, schema, partition, &ties, &measures)?) })
     }
 
-    /// The most partial matches a key may have at a time; [`crate::MAX_PARTIAL_MATCHES`] unless said otherwise.
+    /// The most partial matches that a key may have at a time; [`crate::MAX_PARTIAL_MATCHES`] by default.
     #[must_use]
     pub fn with_max_partial_matches(self, most: usize) -> Self {
         self.with(|options| options.runs_per_key_max = most)
     }
 
-    /// What happens when a key has more partial matches than that; it is put aside unless said otherwise.
+    /// What happens when a key has more partial matches than that; by default it is put aside.
     #[must_use]
     pub fn with_overflow(self, overflow: Overflow) -> Self {
         self.with(|options| options.overflow = overflow)
@@ -90,8 +90,9 @@ impl CompiledPattern {
         self.with(|options| options.late_at_prefilter = wanted)
     }
 
-    /// From how many partial matches of a key on they are kept as sets, so that an event costs the same however many there are; 32
-    /// unless said otherwise. Only for patterns whose conditions all read one event alone; [`CompiledPattern::describe`] says which.
+    /// From how many partial matches of a key on they are kept as sets, so that the cost of an event does not depend on their
+    /// number; 32 by default. Only for patterns whose conditions all read one event alone; [`CompiledPattern::describe`] tells
+    /// whether a pattern is one.
     #[must_use]
     pub fn with_sets_from(self, count: usize) -> Self {
         self.with(|options| options.sets_from = count)
@@ -108,25 +109,26 @@ impl CompiledPattern {
         self
     }
 
-    /// The id under which a set saves the pattern's state; its name unless said otherwise. It is the same for the life of the state.
+    /// The id under which a set saves the pattern's state; by default the pattern's name. It must stay the same for the life of
+    /// the state.
     #[must_use]
     pub fn with_uid(mut self, uid: &str) -> Self {
         Arc::make_mut(&mut self.plan).uid = Some(uid.to_owned());
         self
     }
 
-    /// Shows these columns by other names where it is said why: a text for each, in which `{row}` is the name of the event's
-    /// variable and `{row.}` the same and a point.
+    /// Names to show for columns in `why()`, traces and messages: for each column a text in which `{row}` stands for the name of
+    /// the event's variable and `{row.}` for that name and a point.
     #[must_use]
     pub fn with_shown_names(mut self, names: std::collections::BTreeMap<String, String>) -> Self {
         Arc::make_mut(&mut self.plan).show_as(names);
         self
     }
 
-    /// Says that the rows are those of several streams, taken together: what is shown of a row is what its own stream has.
+    /// Declares that the rows come from several streams, combined: each row is shown as its own stream has it.
     ///
     /// # Errors
-    /// A column that is named is not there.
+    /// A column that `streams` names does not exist.
     pub fn with_streams(mut self, streams: &StreamNames) -> Result<Self> {
         Arc::make_mut(&mut self.plan).set_streams(streams)?;
         Ok(self)
@@ -166,7 +168,7 @@ impl CompiledPattern {
         columns
     }
 
-    /// The partition columns among those between prefilter and matcher. None: all rows must go to one matcher.
+    /// The partition columns among those between prefilter and matcher. If there are none, all rows must go to one matcher.
     pub fn key_columns_after_prefilter(&self) -> KeyColumns {
         KeyColumns::new(self.plan.keys.clone())
     }
@@ -181,14 +183,16 @@ impl CompiledPattern {
         &self.plan.measures.output
     }
 
-    /// The columns of keys that had too many partial matches: those of the key, how many (`partial_matches`), since when there were any,
-    /// the event that was one too many (`at`), how many were dropped, until when the key is put aside, the outcome, which is called as the
-    /// option that leads to it, and the same in words (`note`). A name that the key has already is preceded by `overflow_`.
+    /// The columns of keys that had too many partial matches: the key's columns, how many partial matches it had
+    /// (`partial_matches`), since when it had any, the time of the event that was one too many (`at`), how many were dropped,
+    /// until when the key is put aside, the outcome, named after the option that leads to it, and a sentence that says the same
+    /// (`note`). A name that a key column already has gets the prefix `overflow_`.
     pub fn overflow_schema(&self) -> &StreamSchema {
         &self.plan.overflow.schema
     }
 
-    /// The columns of late rows: of the matcher's output 1, or, with [`CompiledPattern::with_late_at_prefilter`], of the prefilter's.
+    /// The columns of late rows: those of the matcher's output 1, or, with [`CompiledPattern::with_late_at_prefilter`], those of
+    /// the prefilter's output 1.
     pub fn late_schema(&self) -> &StreamSchema {
         if self.plan.options.late_at_prefilter { &self.plan.input } else { &self.plan.late }
     }
@@ -204,7 +208,8 @@ impl CompiledPattern {
         self.plan.input == other.plan.input && keys(&self.plan) == keys(&other.plan)
     }
 
-    /// Looks for the pattern in rows that are all there is, in any order: for tests of patterns and for backtests in one piece.
+    /// Looks for the pattern in `rows`, which are the whole input, in any order: for tests of patterns and for backtests in one
+    /// piece.
     ///
     /// # Errors
     /// A condition cannot be computed, or there are too many partial matches.

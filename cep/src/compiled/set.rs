@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// are numbered by [`PatternSet::matches_port`], [`PatternSet::timed_out_port`] and [`PatternSet::overflow_port`].
 ///
 /// # State
-/// Every pattern's state is saved by itself, under its name. Patterns may be added to a set, taken away or put in another order
-/// between a savepoint and a restart: new ones start with nothing, and what was saved of those that are gone is left.
+/// Every pattern's state is saved separately, under its id (its name by default). Between a savepoint and a restart patterns may
+/// be added to a set, removed or reordered: new ones start without state, and the saved state of removed ones is ignored.
 #[derive(Clone)]
 pub struct PatternSet {
     plan: Arc<SetPlan>,
@@ -26,14 +26,14 @@ pub struct PatternSet {
 }
 
 impl PatternSet {
-    /// How many outputs a pattern has: matches, one that nothing is sent to, partial matches that timed out, and keys that had too many
-    /// partial matches.
+    /// How many outputs a pattern has: matches, an unused one, partial matches that timed out, and keys that had too many partial
+    /// matches.
     pub const PORTS: usize = PORTS;
 
-    /// Patterns, by name.
+    /// A set of patterns, given with their names.
     ///
     /// # Errors
-    /// They are not bound to one stream, or differ in their partition columns; two have one name.
+    /// There are no patterns; they are not bound to one stream, or differ in their partition columns; two have the same name.
     pub fn new(patterns: Vec<(String, CompiledPattern)>) -> Result<Self> {
         let (names, patterns): (Vec<String>, Vec<CompiledPattern>) = patterns.into_iter().unzip();
         let (Some(first), Some(name)) = (patterns.first(), names.first()) else {
@@ -52,8 +52,8 @@ impl PatternSet {
         Ok(Self { plan: Arc::new(SetPlan::new(names, plans)?), routes: Arc::default() })
     }
 
-    /// Lets rows leave by other outputs than one for each pattern and kind: those that the routes lead to, which have these columns.
-    /// What no route leads anywhere is not sent.
+    /// Lets rows leave by other outputs than one for each pattern and kind: by the outputs that the routes lead to, which have
+    /// these columns. Rows without a route are not sent.
     #[must_use]
     pub fn with_routes(mut self, routes: Vec<OutputRoute>, outputs: Vec<StreamSchema>) -> Self {
         self.routes = Arc::new(OutputRoutes::new(routes, outputs));
@@ -65,7 +65,7 @@ impl PatternSet {
         self.plan.names.len()
     }
 
-    /// Whether there is none: never.
+    /// Whether the set has no patterns: never.
     pub fn is_empty(&self) -> bool {
         self.plan.names.is_empty()
     }
@@ -98,7 +98,7 @@ impl PatternSet {
         self.plan.alone().map_or(&self.plan.rows, |(_, plan)| &plan.sent)
     }
 
-    /// The partition columns among those between prefilter and matcher. None: all rows must go to one matcher.
+    /// The partition columns among those between prefilter and matcher. If there are none, all rows must go to one matcher.
     pub fn key_columns_after_prefilter(&self) -> KeyColumns {
         KeyColumns::new(self.plan.alone().map_or(&self.plan.keys, |(_, plan)| &plan.keys).clone())
     }

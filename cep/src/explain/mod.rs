@@ -1,4 +1,4 @@
-//! What patterns say of themselves: what in them is hardly meant, what they keep of a sample, and what they made of events.
+//! Reports on a pattern: what in it is hardly meant, what state it needs on a sample, and what it did with events.
 
 pub(crate) mod lint;
 pub mod trace;

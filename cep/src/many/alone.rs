@@ -1,5 +1,5 @@
-//! A set of one pattern: it runs as the pattern does by itself, without an index of conditions, and its state is saved as that of a
-//! pattern of a set.
+//! A set of one pattern: it runs like a pattern by itself, without an index of conditions, but its state is saved like that of a
+//! pattern in a set.
 
 use super::frames::{framed, owned};
 use super::routes::OutputRoutes;
@@ -9,7 +9,7 @@ use crate::run::matcher::{Exit, Matcher};
 use egret_core::{Batch, Context, Error, MAIN, OperatorInfo, Result, Snapshot};
 use std::sync::Arc;
 
-/// The way out of the one pattern of a set.
+/// The exit of a set's only pattern.
 struct Alone {
     name: String,
     /// The id under which its state is saved.
@@ -19,7 +19,7 @@ struct Alone {
     routes: Arc<OutputRoutes>,
 }
 
-/// The matcher of the one pattern of a set.
+/// The matcher of a set's only pattern.
 pub(super) fn matcher((name, uid): (&str, &str), plan: &Arc<Plan>, routes: &Arc<OutputRoutes>, info: &OperatorInfo) -> Matcher {
     let exit = Alone { name: name.to_owned(), uid: uid.to_owned(), counter: matches_of(name), routes: Arc::clone(routes) };
     Matcher::new(plan, info, Box::new(exit))

@@ -1,4 +1,4 @@
-//! Conditions taken apart: a condition holds where one of its branches does, a branch where all of its tests do.
+//! Conditions in disjunctive normal form: a condition holds where one of its branches does, a branch where all of its tests do.
 
 use super::ordered::{is_ordered, place_of};
 use crate::plan::condition::facts::{comparison, literal};
@@ -12,12 +12,12 @@ use egret_core::expr::Expression;
 /// A condition with more branches than this is evaluated whole.
 const BRANCHES_MAX: usize = 64;
 
-/// Something that is true of a row or not. Null counts as not.
+/// A predicate on a row. Null counts as false.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Test {
-    /// The column's value lies here, ends included, by its place among the integers.
+    /// The column's value, mapped to an integer that keeps the order, lies between these bounds, both included.
     Within { column: usize, least: i64, greatest: i64 },
-    /// The column has this text.
+    /// The column equals this text.
     Text { column: usize, is: String },
     /// Anything else.
     Other(Expr),
@@ -32,7 +32,7 @@ pub(super) fn branches(condition: &Expression, schema: &Schema) -> Vec<Vec<Test>
     }
 }
 
-/// `None`: it cannot be taken apart without evaluating something where it would not have been evaluated.
+/// `None`: it cannot be split without evaluating a part on rows where it would not have been evaluated.
 fn split(part: &Expr, schema: &Schema) -> Option<Vec<Vec<Test>>> {
     match part {
         Expr::Literal(ScalarValue::Boolean(Some(true)), _) => return Some(vec![Vec::new()]),
@@ -76,7 +76,7 @@ fn compared(what: &Expr, op: Op, bound: &ScalarValue, schema: &Schema) -> Option
         return Some(Test::Text { column, is: text.clone() });
     }
     let place = place_of(bound).filter(|_| is_ordered(data_type))?;
-    // An interval whose least is above its greatest has nothing in it.
+    // An interval whose least is above its greatest is empty.
     let (least, greatest) = match op {
         Op::Eq => (place, place),
         Op::Gt => place.checked_add(1).map_or((i64::MAX, i64::MIN), |least| (least, i64::MAX)),
@@ -88,7 +88,7 @@ fn compared(what: &Expr, op: Op, bound: &ScalarValue, schema: &Schema) -> Option
     Some(Test::Within { column, least, greatest })
 }
 
-/// Whether evaluating it for a row that it was not meant for does no harm.
+/// Whether an expression can be evaluated without failing on any row, even those that an earlier part would have excluded.
 fn cannot_fail(part: &Expr) -> bool {
     let mut harmless = true;
     let walked = part.apply(|node| {
@@ -107,7 +107,7 @@ fn cannot_fail(part: &Expr) -> bool {
     harmless && walked.is_ok()
 }
 
-/// The tests of a branch, each once, with one interval a column; `None` if nothing can meet them.
+/// The tests of a branch, each once, with at most one interval per column; `None` if no row can meet them.
 fn merged(tests: Vec<Test>) -> Option<Vec<Test>> {
     let mut kept: Vec<Test> = Vec::new();
     for test in tests {

@@ -1,15 +1,15 @@
-//! State as bytes: every pattern's by itself, under its name.
+//! State as bytes: every pattern's separately, under its id.
 //!
 //! # Format
-//! One entry a key group and pattern: a byte `2`, the version; the length of the pattern's id (u32, little endian); the id, in
-//! UTF-8; then what the pattern's own matcher saves (`run/snapshot.rs`). Of patterns without partition columns entries are
-//! operator state, as there.
+//! One entry per key group and pattern: a byte `2`, the version; the length of the pattern's id (u32, little endian); the id, in
+//! UTF-8; then the bytes that the pattern's own matcher saves (`run/snapshot.rs`). Entries of patterns without partition columns
+//! are operator state, as there.
 
 use egret_core::{Error, Result, Snapshot};
 
 const VERSION: u8 = 2;
 
-/// The state of each of some patterns; that of others is left.
+/// The state of each of the named patterns; the state of other patterns is ignored.
 ///
 /// # Errors
 /// An entry is damaged, or of another version.
@@ -30,7 +30,7 @@ pub(super) fn owned(parts: Vec<Snapshot>, names: &[String]) -> Result<Vec<Snapsh
     Ok(of_patterns)
 }
 
-/// Whose state it is, and the state; `None` if there is no such pattern any more.
+/// The pattern that a saved entry belongs to, and its state; `None` if there is no such pattern any more.
 fn owner<'a>(bytes: &'a [u8], names: &[String]) -> Result<Option<(usize, &'a [u8])>> {
     let damaged = || Error::state("the state of a set of patterns is damaged: an entry is cut short");
     let rest = match bytes.split_first() {
@@ -49,7 +49,7 @@ fn owner<'a>(bytes: &'a [u8], names: &[String]) -> Result<Option<(usize, &'a [u8
     Ok(pattern.map(|pattern| (pattern, state)))
 }
 
-/// State with the name of its pattern.
+/// State framed with the id of its pattern.
 pub(super) fn framed(name: &str, state: Snapshot) -> Snapshot {
     let frame = |state: &[u8]| {
         let mut bytes = Vec::with_capacity(5 + name.len() + state.len());

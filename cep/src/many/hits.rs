@@ -1,5 +1,6 @@
-//! The conditions that rows meet as a column that travels with them: per row, condition numbers of four bytes, little endian. Before
-//! them come the conditions that cannot be computed of the row, with the top bit set: patterns that have one of these leave the row out.
+//! The conditions that rows meet, as a column that travels with the rows: per row, condition numbers of four bytes, little
+//! endian. Conditions that cannot be computed for the row come first, with the top bit set: patterns that use one of them leave
+//! the row out.
 
 use super::index::Hits;
 use arrow::array::BinaryArray;
@@ -10,13 +11,13 @@ use std::collections::BTreeMap;
 /// Bytes of a condition's number.
 const WIDTH: usize = 4;
 
-/// Marks a condition that cannot be computed.
+/// The bit that marks a condition that cannot be computed.
 pub(super) const FAILED: u32 = 1 << 31;
 
-/// By row, the conditions that cannot be computed.
+/// By row: the conditions that cannot be computed.
 pub(super) type Failed = BTreeMap<usize, Vec<u32>>;
 
-/// The hits of some rows, which are in order.
+/// Encodes the hits of some rows; `rows` are their numbers, ascending.
 ///
 /// # Errors
 /// A batch of rows meets more conditions than a column can hold.
@@ -38,7 +39,7 @@ pub(super) fn encode(hits: &Hits, failed: &Failed, rows: impl ExactSizeIterator<
     Ok(BinaryArray::try_new(OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from_vec(bytes), None)?)
 }
 
-/// The conditions that a row meets.
+/// The conditions of a row, as encoded.
 #[inline]
 pub(super) fn of_row(hits: &BinaryArray, row: usize) -> impl Iterator<Item = u32> {
     let (numbers, _) = hits.value(row).as_chunks::<WIDTH>();

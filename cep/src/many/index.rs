@@ -1,9 +1,9 @@
-//! Which conditions a batch's rows meet, in time proportional to what is true.
+//! Finds the conditions that a batch's rows meet, in time proportional to the number of hits.
 //!
-//! Each branch of a condition is filed under one of its tests, the one that fewest rows of a sample pass: an interval in the
-//! column's [`Stab`], a text by hash, anything else under the column of bits it evaluates to. What a row brings up is then checked
-//! against the branch's other tests. The choice is made anew as more rows are seen, and when checks fail too often; it
-//! has no influence on what is found. (Fabret et al., SIGMOD 2001, file subscriptions by access predicates like this.)
+//! Each branch of a condition is filed under one of its tests, the one that the fewest rows of a sample pass: an interval in the
+//! column's [`Stab`], a text by hash, any other test under the bit column it evaluates to. A row's candidate branches are then
+//! checked against their other tests. The choice is made anew as more rows are seen, and when checks fail too often; it has no
+//! influence on the result. (Fabret et al., SIGMOD 2001, file subscriptions by access predicates like this.)
 
 use super::ordered::{Places, visit};
 use super::predicates::{Check, Evaluated, Predicates};
@@ -14,14 +14,15 @@ use egret_core::expr::Fault;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
-/// So many rows of a batch are looked at to learn what is rare.
+/// At most this many rows of a batch are sampled to choose the tests to file under.
 const SAMPLE_ROWS: usize = 2_048;
 
-/// After the first batch, what is rare is learned anew when so many rows have been seen, and so many times more.
+/// After the first batch, the choice is made anew when this many rows have been seen, and then each time the number has grown by
+/// `LEARN_AGAIN_FACTOR`.
 const LEARN_AGAIN_AT: u64 = 256;
 const LEARN_AGAIN_FACTOR: u64 = 16;
 
-/// Learned anew when more checks have failed than this many a row, but not before so many rows.
+/// The choice is also made anew when more checks than this have failed per row, but not before `ROWS_BETWEEN` rows.
 const FAILED_PER_ROW_MAX: u64 = 4;
 const ROWS_BETWEEN: u64 = 65_536;
 
@@ -33,12 +34,12 @@ pub(super) struct Hits {
 }
 
 impl Hits {
-    /// Those of a row.
+    /// The conditions that a row meets.
     pub(super) fn of(&self, row: usize) -> &[u32] {
         &self.conditions[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 
-    /// Puts (row, condition) in order of rows.
+    /// Groups pairs of (row, condition) by row.
     fn by_row(found: &[(u32, u32)], rows: usize) -> Self {
         let mut starts = vec![0_u32; rows + 1];
         found.iter().for_each(|&(row, _)| starts[row as usize + 1] += 1);
@@ -57,7 +58,7 @@ impl Hits {
         Self { starts, conditions }
     }
 
-    /// The same with every condition once a row.
+    /// The same, with every condition at most once per row.
     fn without_doubles(self) -> Self {
         let (mut starts, mut conditions) = (vec![0], Vec::with_capacity(self.conditions.len()));
         for row in 0..self.starts.len() - 1 {
@@ -80,7 +81,7 @@ impl Hits {
     }
 }
 
-/// Finds the conditions that rows meet.
+/// The index: finds the conditions that rows meet.
 pub(super) struct Index {
     predicates: Arc<Predicates>,
     paths: Paths,
@@ -88,7 +89,7 @@ pub(super) struct Index {
     learn_at: u64,
     learned_at: u64,
     failed: u64,
-    /// (row, branch) brought up, then (row, condition) found.
+    /// Candidates as (row, branch), then hits as (row, condition).
     found: Vec<(u32, u32)>,
     rows: Vec<u32>,
 }
@@ -99,8 +100,8 @@ impl Index {
         Self { predicates, paths, rows_seen: 0, learn_at: 0, learned_at: 0, failed: 0, found: Vec::new(), rows: Vec::new() }
     }
 
-    /// The conditions that the rows meet, and those that cannot be computed: for each such row the conditions by their numbers among what
-    /// is evaluated.
+    /// The conditions that the rows meet, and the failures: each with the number of the failed expression among
+    /// `Predicates::others`.
     ///
     /// # Errors
     /// A condition cannot be evaluated.
@@ -125,7 +126,7 @@ impl Index {
         Ok((hits, evaluated.faults))
     }
 
-    /// What the tests under which branches are filed say.
+    /// Collects the candidates: branches whose filing test a row passes.
     fn bring_up(&mut self, rows: &RecordBatch, evaluated: &mut Evaluated<'_>) -> Result<()> {
         let Self { paths, found, rows: scratch, .. } = self;
         found.clear();
@@ -150,7 +151,7 @@ impl Index {
         Ok(())
     }
 
-    /// Whether a row passes a branch's tests, apart from that under which the branch is filed.
+    /// Whether a row passes the tests of a branch other than the one it is filed under.
     #[inline]
     fn holds(&self, evaluated: &mut Evaluated<'_>, row: usize, branch: usize) -> Result<bool> {
         let filed = self.paths.filed[branch];
@@ -174,15 +175,15 @@ impl Index {
     }
 }
 
-/// Under what branches are filed.
+/// The tests under which branches are filed.
 #[derive(Default)]
 struct Paths {
     stabs: Vec<(usize, Stab)>,
     texts: Vec<(usize, HashMap<String, Vec<u32>>)>,
     others: Vec<(usize, Vec<u32>)>,
-    /// Branches without a test.
+    /// Branches without tests.
     always: Vec<u32>,
-    /// Of every branch, the number of its test.
+    /// For each branch: the place of its filing test among its tests.
     filed: Vec<usize>,
 }
 
@@ -222,7 +223,7 @@ impl Paths {
     }
 }
 
-/// The list of a number, made if there is none.
+/// The list filed under a number, created if there is none.
 fn list_of<T: Default>(lists: &mut Vec<(usize, T)>, of: usize) -> &mut T {
     let place = lists.iter().position(|(number, _)| *number == of).unwrap_or_else(|| {
         lists.push((of, T::default()));
@@ -231,7 +232,7 @@ fn list_of<T: Default>(lists: &mut Vec<(usize, T)>, of: usize) -> &mut T {
     &mut lists[place].1
 }
 
-/// Some rows of a batch, evenly spread.
+/// A sample of a batch's rows, evenly spread.
 struct Sample<'a> {
     rows: &'a RecordBatch,
     step: usize,
@@ -246,14 +247,15 @@ impl<'a> Sample<'a> {
         (0..self.rows.num_rows()).step_by(self.step)
     }
 
-    /// The places of a column's values, ascending.
+    /// The sampled values of a column as ordered integers, ascending.
     fn places(&self, column: usize) -> Vec<i64> {
         let mut places = visit(self.rows.column(column), Places(self.numbers())).unwrap_or_default();
         places.sort_unstable();
         places
     }
 
-    /// How many have a text. (Texts are few; columns that are compared with thousands of texts are looked at but once a batch.)
+    /// How many sampled rows have a text. (Texts are few; a column that is compared with thousands of texts costs one pass per
+    /// text, but only when the choice is made.)
     fn count(&self, column: usize, is: &str) -> usize {
         let column = self.rows.column(column).as_string::<i32>();
         self.numbers().filter(|&row| column.is_valid(row) && column.value(row) == is).count()

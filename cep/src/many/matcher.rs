@@ -1,4 +1,4 @@
-//! The operator behind the exchange: puts rows in order once, and shows each pattern those that it can use.
+//! The operator behind the exchange: puts rows in order once, and hands each pattern the rows that it can use.
 
 use super::alone;
 use super::hits::{self, FAILED};
@@ -22,7 +22,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-/// Counters have names, which take their time: they are told of many matches at once.
+/// Counters are looked up by name, which is slow, so they are updated after this many sends.
 const TELL_AFTER: u32 = 64;
 
 /// Makes matchers of sets.
@@ -60,33 +60,33 @@ pub(crate) struct SetMatcher {
     routes: Arc<OutputRoutes>,
     pub(crate) info: OperatorInfo,
     pub(super) members: Vec<Member>,
-    /// Rows that the watermark has not passed, but for those of `restored`.
+    /// Rows that the watermark has not passed, except those buffered by patterns in `restored`.
     order: TimeOrder,
-    /// Patterns with rows in an order of their own: after a snapshot or a restore, until the watermark has passed them.
+    /// Patterns that buffer rows in their own order: after a snapshot or a restore, until the watermark has passed the rows.
     pub(crate) restored: BTreeSet<u32>,
-    /// When patterns are to be looked at because of time alone. An entry counts if its pattern is due at just that time.
+    /// When patterns are due because of time alone. An entry counts only if its pattern is due at exactly that time.
     due: BinaryHeap<Reverse<(i64, u32)>>,
-    /// Patterns that hold matches back, by the time of the first.
+    /// Patterns that hold matches back, with the time of the earliest one.
     held: BTreeSet<(i64, u32)>,
     /// Patterns with rows selected; empty in between.
     touched: Vec<u32>,
-    /// Room for masks.
+    /// Buffers for masks.
     masks: Vec<Vec<u64>>,
     clock: i64,
-    /// Everything before this time was looked at.
+    /// All events before this time have been processed.
     reached: i64,
     size: StateSize,
-    /// Matches, and partial matches that timed out or were dropped, that the counters do not know of yet.
+    /// Matches, partial matches that timed out, and partial matches that were dropped, not yet added to the counters.
     counted: [u64; 3],
-    /// Patterns with keys that had too many partial matches, of which nobody was told.
+    /// Patterns with keys that had too many partial matches, not yet reported.
     overflowed: Vec<u32>,
-    /// Matches of each pattern that its counter does not know of yet.
+    /// Matches of each pattern, not yet added to its counter.
     found: Vec<i64>,
-    /// How often something was sent since the counters were told, and whether the input has ended.
+    /// How often output was sent since the counters were updated.
     untold: u32,
     ended: bool,
     sent: Vec<(usize, Batch)>,
-    /// What could not be computed of rows and matches.
+    /// The failures of rows and matches.
     wrong: Vec<Uncomputed>,
 }
 
@@ -118,7 +118,8 @@ impl SetMatcher {
         }
     }
 
-    /// The rows before a watermark. Those of one time are in the order of their places; any other is each pattern's own.
+    /// The rows before a watermark, in order of time. Rows of the same time are in the order of their places; a pattern that
+    /// orders them otherwise sorts them itself.
     fn release(&mut self, watermark: EventTime, time: usize) -> Result<Option<RecordBatch>> {
         let (plan, rows) = (&self.plan, &self.plan.rows);
         let Some(place) = rows.place() else { return self.order.release(watermark.0, time, &[]) };
@@ -129,12 +130,12 @@ impl SetMatcher {
         }
     }
 
-    /// Whether rows have event times.
+    /// The column of event time, if rows have one.
     fn event_time(&self) -> Option<usize> {
         self.plan.rows.event_time()
     }
 
-    /// Says of which rows each pattern is to look at.
+    /// Selects the rows that each pattern has to process.
     fn select(&mut self, rows: &RecordBatch) {
         let plan = Arc::clone(&self.plan);
         let hits = rows.column(plan.kept.len()).as_binary::<i32>();
@@ -166,7 +167,7 @@ impl SetMatcher {
         }
     }
 
-    /// Works on rows that are in order; `now` is their time if they have none of their own.
+    /// Processes rows that are in order; `now` is their time if they have no event time.
     fn work_on(&mut self, rows: &RecordBatch, now: Option<i64>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         self.select(rows);
@@ -175,7 +176,7 @@ impl SetMatcher {
             (None, Some(time)) => RowTimes::Own(micros(rows.column(time))),
             (now, _) => RowTimes::Now(now.unwrap_or_default()),
         };
-        // Few of many patterns have rows to look at: only what these store is put together.
+        // Usually few patterns have rows to process: only the columns that these store are collected.
         let mut stored: Vec<Option<RecordBatch>> = vec![None; plan.stored.len()];
         for &pattern in &self.touched {
             let number = plan.members[pattern as usize].stored;
@@ -206,7 +207,7 @@ impl SetMatcher {
         error.context(format!("pattern {}", self.plan.names[pattern as usize]))
     }
 
-    /// Takes what a pattern has to send, and notes when it is to be looked at next.
+    /// Takes a pattern's output after it has worked, and updates when it is due next.
     fn looked_at(&mut self, pattern: u32) -> Result<()> {
         let of = &self.plan.members[pattern as usize];
         let member = &mut self.members[pattern as usize];
@@ -245,7 +246,7 @@ impl SetMatcher {
         Ok(())
     }
 
-    /// Works on what patterns have in orders of their own.
+    /// Processes the rows that patterns buffer in their own order.
     fn release_restored(&mut self, watermark: i64) -> Result<()> {
         for pattern in std::mem::take(&mut self.restored) {
             let plan = Arc::clone(&self.plan);
@@ -260,7 +261,7 @@ impl SetMatcher {
         Ok(())
     }
 
-    /// Time has reached everything before `time`.
+    /// Advances time: every event before `time` has been processed.
     fn advance_to(&mut self, time: i64) -> Result<()> {
         self.reached = self.reached.max(time);
         while let Some(&Reverse((deadline, pattern))) = self.due.peek()
@@ -279,7 +280,7 @@ impl SetMatcher {
         Ok(())
     }
 
-    /// The input has ended.
+    /// Ends the input.
     fn end(&mut self) -> Result<()> {
         for pattern in 0..self.members.len() as u32 {
             let ended = self.members[pattern as usize].state.end(&self.plan.members[pattern as usize].plan);
@@ -311,7 +312,7 @@ impl SetMatcher {
         Ok(())
     }
 
-    /// Counts the matches of each pattern; at the end also of those that found nothing.
+    /// Updates the counters of each pattern's matches; at the end also those of patterns without matches.
     fn report(&mut self, ctx: &Context<'_>) {
         for (name, count) in self.plan.names.iter().zip(&mut self.found).filter(|(_, count)| self.ended || **count > 0) {
             ctx.counters().add_named(&matches_of(name), std::mem::take(count));
@@ -327,7 +328,8 @@ impl SetMatcher {
         }
     }
 
-    /// Gives every pattern its own share of the rows that wait: what is saved of a pattern does not depend on the others.
+    /// Moves the buffered rows into the patterns' own buffers, so that the saved state of a pattern does not depend on the
+    /// others.
     pub(crate) fn share_out_waiting(&mut self) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         self.members.iter_mut().for_each(|member| member.state.reached = self.reached);
@@ -344,7 +346,7 @@ impl SetMatcher {
         Ok(())
     }
 
-    /// After patterns have taken up state.
+    /// Brings the set up to date after its patterns have restored their state.
     pub(crate) fn restored(&mut self) -> Result<()> {
         self.reached = self.members.iter().map(|member| member.state.reached).max().unwrap_or(i64::MIN);
         for pattern in 0..self.members.len() as u32 {

@@ -1,4 +1,4 @@
-//! One pattern of a set at work: its partial matches, and the rows that it is to look at next.
+//! One pattern of a set at work: its partial matches, and the rows that it has to process next.
 
 use super::plan::MemberPlan;
 use crate::plan::local::{ANY_ROW, MaskBit};
@@ -12,7 +12,7 @@ use egret_core::{Error, Result};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// The rows of a batch that a pattern can use, ascending, and their masks: as many words a row as the pattern has.
+/// The rows of a batch that a pattern can use, ascending, and their masks: per row as many words as the pattern has.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
     pub(super) rows: Vec<u32>,
@@ -20,7 +20,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// A condition holds for a row, which is none before those there are.
+    /// Notes that a condition holds for a row. Rows come in ascending order.
     #[inline]
     pub(super) fn hit(&mut self, row: u32, place: MaskBit, words: usize) {
         if self.rows.last() != Some(&row) {
@@ -30,7 +30,7 @@ impl Selection {
         self.masks[from + place.word] |= place.bit;
     }
 
-    /// A row that meets no condition so far.
+    /// Adds a row that meets no condition so far.
     pub(super) fn row(&mut self, row: u32, words: usize) {
         self.rows.push(row);
         self.masks.resize(self.masks.len() + words, 0);
@@ -46,13 +46,13 @@ impl Selection {
     }
 }
 
-/// Rows that are in order of time, as all patterns of a set see them.
+/// Rows in order of time, as all patterns of a set see them.
 pub(super) struct SharedRows<'a> {
-    /// The columns of the set.
+    /// The rows, with the columns of the set.
     pub(super) rows: &'a RecordBatch,
     pub(super) keys: &'a RowKeys,
     pub(super) times: RowTimes<'a>,
-    /// What patterns store, see [`super::plan::SetPlan::stored`]; of those that have rows to look at.
+    /// The stored columns by [`super::plan::SetPlan::stored`], for those patterns that have rows to process.
     pub(super) stored: &'a [Option<RecordBatch>],
 }
 
@@ -60,15 +60,15 @@ pub(super) struct SharedRows<'a> {
 pub(super) struct Member {
     pub(super) state: State,
     pub(super) selection: Selection,
-    /// It is listed as due at this time; `i64::MAX` if it is not.
+    /// The time at which it is listed as due; `i64::MAX` if it is not listed.
     pub(super) due: i64,
-    /// It is listed as holding matches back since then.
+    /// The time under which it is listed as holding matches back.
     pub(super) held: Option<i64>,
-    /// How many timed-out partial matches the counters know of.
+    /// How many partial matches that timed out have been added to the counters.
     pub(super) timed_out: u64,
-    /// The same of those that were dropped.
+    /// How many dropped partial matches have been added to the counters.
     pub(super) dropped: u64,
-    /// Bytes of memory, and keys, when it was last looked at.
+    /// Bytes of memory, and keys, after its last work.
     pub(super) bytes: u64,
     pub(super) keys: u64,
 }
@@ -79,7 +79,7 @@ impl Member {
         Self { state, selection, due: i64::MAX, held: None, timed_out: 0, dropped: 0, bytes: 0, keys: 0 }
     }
 
-    /// Works on the rows selected. `masks` is room for masks: of as many words as any pattern has, as long as the batch.
+    /// Processes the selected rows. `masks` is a buffer: as many words as any pattern has, each as long as the batch.
     ///
     /// # Errors
     /// A condition cannot be computed, or there are too many partial matches.
@@ -108,7 +108,7 @@ impl Member {
         Ok(())
     }
 
-    /// Works on the rows selected as the pattern's own matcher does.
+    /// Processes the selected rows as the pattern's own matcher does.
     fn work_alone(&mut self, of: &MemberPlan, shared: &SharedRows<'_>) -> Result<()> {
         let rows = own_rows(of, shared.rows, &self.selection, false)?;
         match shared.times {
@@ -120,14 +120,14 @@ impl Member {
         }
     }
 
-    /// Lets rows of the pattern's own shape wait for the watermark.
+    /// Buffers rows, with the pattern's own columns, until the watermark has passed them.
     pub(super) fn wait(&mut self, of: &MemberPlan, rows: RecordBatch) {
         if let Some(time) = of.plan.rows.event_time() {
             self.state.order.add(rows, time);
         }
     }
 
-    /// Works on what waits and is before a watermark.
+    /// Processes the buffered rows before a watermark.
     ///
     /// # Errors
     /// As [`Member::work`].
@@ -140,7 +140,8 @@ impl Member {
     }
 }
 
-/// The rows selected as the pattern's own prefilter gives them; if they are looked at at once, without what only masks are made of.
+/// The selected rows as the pattern's own prefilter would send them; if they are processed at once (not `waits`), without the
+/// columns that only masks are computed from.
 pub(super) fn own_rows(of: &MemberPlan, rows: &RecordBatch, selection: &Selection, waits: bool) -> Result<RecordBatch> {
     let (words, numbers) = (of.plan.words(), UInt32Array::from(selection.rows.clone()));
     let is_whole = selection.rows.len() == rows.num_rows();
@@ -157,8 +158,8 @@ pub(super) fn own_rows(of: &MemberPlan, rows: &RecordBatch, selection: &Selectio
     Ok(RecordBatch::try_new(Arc::clone(schema.arrow()), columns.collect::<Result<_>>()?)?)
 }
 
-/// The positions of the selected rows in the pattern's own order, if that is not the one they are in: rows of one time may be in
-/// an order that it names, or have no places.
+/// The positions of the selected rows in the pattern's own order, if that differs from the order they are in: the pattern may
+/// name an order for rows of the same time, or the rows may have no places.
 fn in_order(of: &MemberPlan, shared: &SharedRows<'_>, selection: &Selection) -> Result<Option<Vec<u32>>> {
     let RowTimes::Own(times) = shared.times else { return Ok(None) };
     if of.plan.rows.place().is_some_and(|place| of.plan.ties.first() == Some(&place)) {
@@ -182,7 +183,7 @@ fn in_order(of: &MemberPlan, shared: &SharedRows<'_>, selection: &Selection) -> 
     Ok(Some(order))
 }
 
-/// Compares two selected rows by one of the columns that the pattern's matcher gets.
+/// Compares two selected rows by one of the columns of the pattern's matcher.
 enum Comparator {
     Column(DynComparator),
     Mask { word: usize, words: usize },

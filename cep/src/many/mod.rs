@@ -1,13 +1,13 @@
 //! Many patterns over one stream, with one key, as one pair of operators.
 //!
 //! The *prefilter* finds for each row which conditions of which patterns it meets, through an index of all comparisons with
-//! constants, so that the work follows what is true and not how many patterns there are. Conditions that patterns
-//! have in common are looked at once. Rows that no pattern can use are dropped before the exchange; with the others
-//! travel the numbers of the conditions they meet. The *matcher* behind the exchange puts rows in order once, hands each pattern
-//! those that it can use, and keeps every pattern's partial matches by themselves.
+//! constants, so that the work depends on the number of hits and not on the number of patterns. Conditions that patterns have in
+//! common are evaluated once. Rows that no pattern can use are dropped before the exchange; the numbers of the conditions that
+//! the others meet travel with them. The *matcher* behind the exchange puts rows in order once, hands each pattern those that it
+//! can use, and keeps every pattern's partial matches separately.
 //!
 //! # Contract
-//! Each pattern gives exactly what it gives alone: a pattern sees the same rows, in the same order, with the same masks. (Only
+//! Each pattern gives exactly the matches it gives alone: it sees the same rows, in the same order, with the same masks. (Only
 //! the watermark may lag further behind: it is the earliest of all patterns'.)
 //!
 //! ```
@@ -27,8 +27,8 @@
 //! # Ok::<(), egret_core::Error>(())
 //! ```
 //!
-//! Deliberately missing: sharing of partial matches among patterns that begin alike, and an index for patterns that need
-//! every row (strict contiguity, a condition on earlier events alone): these look at each row of a key they have something open for.
+//! Deliberately missing: sharing of partial matches among patterns that begin alike, and an index for patterns that need every
+//! row (strict contiguity, a condition on earlier events alone): these process each row of a key for which they have state.
 
 mod alone;
 mod branches;

@@ -1,4 +1,4 @@
-//! Columns as integers that are ordered as their values are: so that one index serves numbers, dates and times alike.
+//! Maps column values to integers in the same order (their *places*), so that one index serves numbers, dates and times alike.
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
@@ -42,22 +42,22 @@ pub(super) fn float(value: f64) -> i64 {
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
-/// Floats such that what lies between them, ends included, has its place in a range; what is no number lies between none.
+/// The range of floats whose places lie in a range, both ends included; NaN lies in none.
 pub(super) fn float_range((from, to): (i64, i64)) -> (f64, f64) {
     let at = |place: i64| f64::from_bits((place ^ (((place >> 63) as u64) >> 1) as i64) as u64);
-    // No value has the place of minus zero, and plus zero would be taken to lie below it.
+    // No value has the place of minus zero, and comparisons would take plus zero to lie below it.
     let to = if to == -1 { -2 } else { to };
     (at(from.max(float(f64::NEG_INFINITY))), at(to.min(float(f64::INFINITY))))
 }
 
-/// Takes places of a column, whatever its type.
+/// An operation on the places of a column, whatever its type.
 pub(super) trait Visit {
-    /// What comes of it.
+    /// The result.
     type Out;
-    /// Looks at the column.
+    /// Visits the column.
     fn visit<T: ArrowPrimitiveType>(self, column: &PrimitiveArray<T>, place: impl Fn(T::Native) -> i64) -> Self::Out;
 
-    /// Looks at a column of the commonest type.
+    /// Visits a column of the most common type.
     fn visit_f64(self, column: &PrimitiveArray<Float64Type>) -> Self::Out
     where
         Self: Sized,
@@ -88,7 +88,7 @@ pub(super) fn visit<V: Visit>(column: &ArrayRef, visitor: V) -> Option<V::Out> {
     })
 }
 
-/// The places of the values of some rows; those that are null are left out.
+/// Collects the places of the values of some rows; nulls are left out.
 pub(super) struct Places<I>(pub(super) I);
 
 impl<I: Iterator<Item = usize>> Visit for Places<I> {
@@ -99,7 +99,7 @@ impl<I: Iterator<Item = usize>> Visit for Places<I> {
     }
 }
 
-/// Whether the value of a row is in an interval; a null is in none.
+/// Tests whether the value of a row is in an interval; a null is in none.
 pub(super) struct Within {
     pub(super) row: usize,
     pub(super) least: i64,

@@ -1,4 +1,4 @@
-//! The plan of a set: which columns go where, and which conditions are whose.
+//! The plan of a set: which columns go where, and which patterns have which conditions.
 
 use super::predicates::Predicates;
 use crate::plan::local::MaskBit;
@@ -11,17 +11,17 @@ use std::sync::Arc;
 /// The column of the conditions that a row meets, between the prefilter and the matcher: see [`super::hits`].
 pub(crate) const HITS_COLUMN: &str = "__hits";
 
-/// So many names are shown; of more, how many there are.
+/// The most names that are shown; of further ones only the number is.
 pub(crate) const NAMES_SHOWN: usize = 8;
 
 /// Everything about a set that does not change while it runs.
 pub(crate) struct SetPlan {
     pub(crate) names: Vec<String>,
-    /// Under which ids the patterns' state is saved.
+    /// The ids under which the patterns' state is saved.
     pub(crate) uids: Vec<String>,
     pub(crate) members: Vec<MemberPlan>,
     pub(crate) predicates: Arc<Predicates>,
-    /// Of every condition, the patterns that have it.
+    /// For each condition: the patterns that have it.
     pub(crate) uses: Vec<Vec<Use>>,
     /// Patterns that need every row.
     pub(crate) need_all_rows: Vec<usize>,
@@ -30,24 +30,24 @@ pub(crate) struct SetPlan {
     pub(crate) kept: Vec<usize>,
     /// The matcher's input: kept columns, then hits.
     pub(crate) rows: StreamSchema,
-    /// Of the matcher's input: the key.
+    /// Columns of the matcher's input: the key.
     pub(crate) keys: Vec<usize>,
-    /// What patterns store of their events, each list of columns once.
+    /// Columns that patterns store of their events, each list of columns once.
     pub(crate) stored: Vec<Vec<usize>>,
-    /// Whether a pattern looks at places once rows are in order.
+    /// Whether some pattern reads places after rows have been put in order.
     pub(crate) place_is_read: bool,
 }
 
 /// A pattern of a set.
 pub(crate) struct MemberPlan {
     pub(crate) plan: Arc<Plan>,
-    /// Where the columns that it keeps are among those that the set keeps.
+    /// The places of the pattern's kept columns among those that the set keeps.
     pub(crate) kept: Vec<usize>,
-    /// Where the columns are that only its masks are made of.
+    /// The places of the columns that only the pattern's masks are computed from.
     pub(crate) judged: Vec<usize>,
-    /// Where what it stores is in [`SetPlan::stored`].
+    /// The place of its stored columns in [`SetPlan::stored`].
     pub(crate) stored: usize,
-    /// Its matcher reads nothing of a row but masks.
+    /// Whether its matcher reads nothing of a row but masks, key and time.
     pub(crate) reads_masks_alone: bool,
 }
 
@@ -96,7 +96,7 @@ impl SetPlan {
         Ok(Self { place_is_read, names, uids, members, predicates, uses, need_all_rows, input, kept, rows, keys, stored })
     }
 
-    /// The one pattern of the set, if it can run as it does by itself: then the set costs nothing.
+    /// The one pattern of the set, if it can run as it does by itself: then the set adds no cost.
     pub(crate) fn alone(&self) -> Option<(&str, &Arc<Plan>)> {
         match self.members.as_slice() {
             [one] if one.plan.options.late_at_prefilter => Some((&self.names[0], &one.plan)),

@@ -1,4 +1,4 @@
-//! The local conditions of all patterns of a set: each is there once, taken apart into tests.
+//! The local conditions of all patterns of a set: each is stored once, split into tests.
 
 use super::branches::{Test, branches};
 use super::ordered::{Within, visit};
@@ -10,14 +10,14 @@ use egret_core::expr::{Expression, Fault, Scope, mask};
 use egret_core::{Result, StreamSchema};
 use hashbrown::HashMap;
 
-/// Every distinct condition, and what makes it true.
+/// Every distinct condition, and the branches of which one must hold.
 #[derive(Debug, Default)]
 pub(crate) struct Predicates {
     numbers: HashMap<Expr, u32>,
     pub(super) branches: Vec<Branch>,
-    /// What is evaluated a column at a time, each once.
+    /// Expressions that are evaluated a column at a time, each stored once.
     pub(super) others: Vec<Expression>,
-    /// Whether a row may meet a condition in more ways than one.
+    /// Whether some condition has several branches, so that a row may meet it in more than one way.
     pub(super) has_choices: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Check {
 }
 
 impl Predicates {
-    /// The number of a condition.
+    /// The number of a condition, which is added if it is new.
     ///
     /// # Errors
     /// A part of it cannot be evaluated by itself.
@@ -70,18 +70,18 @@ impl Predicates {
         })
     }
 
-    /// The condition that is evaluated a column at a time under a number, as a whole. (What may fail is never taken apart.)
+    /// The condition that consists of just the expression of this number. (Conditions that can fail are never split.)
     pub(super) fn condition_of(&self, other: usize) -> Option<u32> {
         let is_it = |branch: &&Branch| matches!(branch.tests.as_slice(), [Check::Other(of)] if *of == other);
         self.branches.iter().find(is_it).map(|branch| branch.condition)
     }
 
-    /// Whether a condition may not be computed for some row.
+    /// Whether some condition cannot be computed for some row.
     pub(super) fn can_fail(&self) -> bool {
         self.others.iter().any(Expression::can_fail)
     }
 
-    /// For `explain`: what is looked up in which column, and what is evaluated.
+    /// For `explain`: which columns are looked up by value, and which expressions are evaluated.
     pub(super) fn describe(&self, schema: &Schema) -> Vec<String> {
         let mut compared: Vec<(usize, usize)> = Vec::new();
         for check in self.branches.iter().flat_map(|branch| &branch.tests) {
@@ -102,12 +102,12 @@ impl Predicates {
     }
 }
 
-/// What is evaluated a column at a time, of one batch, when first asked for.
+/// The results of expressions on one batch, evaluated when first needed.
 pub(super) struct Evaluated<'a> {
     others: &'a [Expression],
     rows: &'a RecordBatch,
     bits: Vec<Option<BooleanBuffer>>,
-    /// Rows for which one of them cannot be computed.
+    /// Failures: the number of the expression, and the row.
     pub(super) faults: Vec<(usize, Fault)>,
 }
 
@@ -116,10 +116,10 @@ impl<'a> Evaluated<'a> {
         Self { others: &predicates.others, rows, bits: vec![None; predicates.others.len()], faults: Vec::new() }
     }
 
-    /// The rows where one of them holds; of those for which it cannot be computed is taken note.
+    /// The rows where an expression holds; failures are recorded in `faults`.
     ///
     /// # Errors
-    /// It cannot be evaluated.
+    /// The expression cannot be evaluated.
     pub(super) fn bits(&mut self, other: usize) -> Result<&BooleanBuffer> {
         let place = &mut self.bits[other];
         match place {

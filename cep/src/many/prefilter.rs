@@ -1,4 +1,4 @@
-//! The operator before the exchange: which conditions a row meets; rows that nobody can use are left out.
+//! The operator before the exchange: finds the conditions that rows meet, and drops rows that no pattern can use.
 
 use super::hits::{self, Failed};
 use super::index::Index;
@@ -38,7 +38,8 @@ struct SetPrefilter {
 }
 
 impl SetPrefilter {
-    /// Rows of which a condition cannot be computed: each is said once, with the patterns that have the first of these. Returns all.
+    /// Reports rows for which a condition cannot be computed: each row once, with the patterns that have the first such
+    /// condition. Returns all such conditions, by row.
     #[cold]
     fn refuse(&self, rows: &RecordBatch, mut faults: Vec<(usize, Fault)>, ctx: &mut Context<'_>) -> Result<Failed> {
         let plan = &self.plan;
@@ -62,7 +63,7 @@ impl SetPrefilter {
     }
 }
 
-/// What is said of several patterns.
+/// Names several patterns, for a message.
 fn in_patterns(names: &[&str]) -> String {
     let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
     match names.len() {

@@ -1,8 +1,8 @@
-//! Where a set's rows leave it: an output a pattern, or fewer.
+//! The outputs by which a set's rows leave it: one per pattern, or fewer.
 //!
-//! A thousand patterns whose matches go to one sink need one output, not a thousand: each costs the engine a little with every
-//! batch and watermark. What happened between (a projection) happens here, and what leaves by one output leaves as
-//! one batch.
+//! A thousand patterns whose matches go to one sink need one output, not a thousand: each output costs the engine a little with
+//! every batch and watermark. A projection between the set and the sink is done here, and all rows that leave by one output leave
+//! as one batch.
 
 use super::plan::NAMES_SHOWN;
 use arrow::array::{ArrayRef, RecordBatch};
@@ -14,23 +14,24 @@ use std::sync::Arc;
 /// How many outputs a pattern of a set has.
 pub(crate) const PORTS: usize = 4;
 
-/// A way out of a set of patterns.
+/// A route of rows out of a set of patterns.
 #[derive(Clone)]
 pub struct OutputRoute {
-    /// Whose rows: [`crate::PatternSet::matches_port`], [`crate::PatternSet::timed_out_port`] or [`crate::PatternSet::overflow_port`].
+    /// The port that the rows come from: [`crate::PatternSet::matches_port`], [`crate::PatternSet::timed_out_port`] or
+    /// [`crate::PatternSet::overflow_port`].
     pub from: usize,
-    /// The output of the operator that they leave by.
+    /// The output of the operator by which they leave.
     pub to: usize,
-    /// What becomes of them before.
+    /// The projection applied to the rows, if any.
     pub through: Option<Arc<ProjectFactory>>,
 }
 
-/// All ways out.
+/// All routes out of a set.
 #[derive(Default)]
 pub(crate) struct OutputRoutes {
-    /// By the output that a pattern would have.
+    /// The routes by port.
     of: Vec<Vec<OutputRoute>>,
-    /// The columns of each output that there is.
+    /// The columns of each output of the operator.
     outputs: Vec<StreamSchema>,
 }
 
@@ -44,13 +45,13 @@ impl OutputRoutes {
         Self { of, outputs }
     }
 
-    /// Whether there may be matches for which a projection cannot be computed.
+    /// Whether a projection may fail for some match.
     pub(super) fn can_fail(&self) -> bool {
         let mut projections = self.of.iter().flatten().filter_map(|route| route.through.as_ref());
         projections.any(|projection| projection.may_refuse())
     }
 
-    /// What becomes of matches on their way, for `explain`: of the first patterns.
+    /// For `explain`: the projections of matches, for the first patterns.
     pub(super) fn describe(&self, names: &[String]) -> Vec<String> {
         let shown = self.of.iter().enumerate().take(NAMES_SHOWN * PORTS);
         let of = |(from, routes): (usize, &Vec<OutputRoute>)| {
@@ -66,7 +67,7 @@ impl OutputRoutes {
         shown.flat_map(of).collect()
     }
 
-    /// Sends rows on their way.
+    /// Sends rows by their routes.
     ///
     /// # Errors
     /// A projection cannot be computed, and bad rows are to end the job.

@@ -1,4 +1,4 @@
-//! Everything that a set of patterns must keep.
+//! The saved state of a set of patterns.
 
 use super::frames::{framed, owned};
 use super::matcher::SetMatcher;
@@ -6,7 +6,7 @@ use egret_core::{Result, Snapshot};
 use std::sync::Arc;
 
 impl SetMatcher {
-    /// Everything that must survive.
+    /// All state that must survive a restart.
     pub(super) fn save(&mut self) -> Result<Snapshot> {
         self.share_out_waiting()?;
         let mut all = Snapshot::default();
@@ -18,7 +18,7 @@ impl SetMatcher {
         Ok(all)
     }
 
-    /// Takes up what instances before had.
+    /// Restores the state that earlier instances saved.
     pub(super) fn load(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
         let is_first = self.info.instance == 0;

@@ -1,15 +1,16 @@
-//! Which of many intervals a value lies in, in time proportional to how many those are.
+//! Which of many intervals contain a value, in time proportional to their number.
 //!
-//! Points are looked up by hash. Intervals lie in a segment tree (Bentley 1977): each in the few nodes whose spans it is made of.
-//! A value's own leaf knows its nearest ancestor that holds anything, and that one the next: so only what is true is visited.
-//! Values in the *gap*, the stretch without intervals in which most values lie, are passed over for two comparisons.
+//! Points are looked up by hash. Intervals are stored in a segment tree (Bentley 1977): each at the few nodes whose spans make it
+//! up. The leaf of a value refers to its nearest ancestor that has intervals, and that one to the next: so only nodes that give
+//! results are visited. Values in the *gap*, the stretch without intervals in which most values lie, are passed over with two
+//! comparisons.
 
 use super::ordered::{Visit, float, float_range};
 use arrow::array::{Array, PrimitiveArray};
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type};
 use hashbrown::HashMap;
 
-/// An interval of places, ends included, and what it stands for.
+/// An interval of places, both ends included, and the number that it stands for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interval {
     pub(super) least: i64,
@@ -25,7 +26,7 @@ pub(super) struct Stab {
 }
 
 impl Stab {
-    /// Prepares intervals. `sample` are places that values have; it decides what is quick.
+    /// Prepares intervals. `sample` has the places of some values; it only affects the speed.
     pub(super) fn new(intervals: &[Interval], sample: &[i64]) -> Self {
         let (points, spans): (Vec<Interval>, Vec<Interval>) =
             intervals.iter().partition(|interval| interval.least == interval.greatest);
@@ -33,11 +34,11 @@ impl Stab {
     }
 }
 
-/// Calls `hit(row, of)` for every row and every interval that its value lies in.
+/// Calls `hit(row, of)` for every row and every interval that contains its value.
 pub(super) struct FindAll<'a, F> {
     pub(super) stab: &'a Stab,
     pub(super) hit: F,
-    /// Room to work in.
+    /// A buffer for row numbers.
     pub(super) rows: &'a mut Vec<u32>,
 }
 
@@ -58,7 +59,7 @@ impl<F: FnMut(u32, u32)> Visit for FindAll<'_, F> {
             let (from, to) = spans.gap;
             let width = to.wrapping_sub(from) as u64;
             match from <= to {
-                // One comparison tells both ends.
+                // One comparison checks both ends.
                 true => select(self.rows, values, |value| place(value).wrapping_sub(from) as u64 > width),
                 false => select(self.rows, values, |_| true),
             }
@@ -70,7 +71,7 @@ impl<F: FnMut(u32, u32)> Visit for FindAll<'_, F> {
         if !self.stab.points.lists.is_empty() || self.stab.spans.cuts.is_empty() {
             return self.visit(column, float);
         }
-        // Values are compared as they are: several at a time. What is no number is not in the gap.
+        // Floats are compared without conversion, several at a time. NaN does not lie in the gap.
         let (from, to) = float_range(self.stab.spans.gap);
         select(self.rows, column.values(), |value| !((value >= from) & (value <= to)));
         self.look_up(column, float);
@@ -87,7 +88,7 @@ impl<F: FnMut(u32, u32)> FindAll<'_, F> {
     }
 }
 
-/// The numbers of the values that are chosen. Where few are, most pieces of a column are passed over whole.
+/// The positions of the values that `chosen` accepts. Where few are, most chunks of a column are passed over as a whole.
 fn select<V: Copy>(rows: &mut Vec<u32>, values: &[V], chosen: impl Fn(V) -> bool) {
     const PIECE: usize = 16;
     rows.clear();
@@ -108,7 +109,7 @@ fn select<V: Copy>(rows: &mut Vec<u32>, values: &[V], chosen: impl Fn(V) -> bool
 #[derive(Debug, Default)]
 struct Points {
     lists: HashMap<i64, Vec<u32>>,
-    /// One bit a hash: most values that nobody asks for end here.
+    /// One bit per hash: most values without an interval are rejected here.
     filter: Vec<u64>,
     shift: u32,
 }
@@ -143,12 +144,12 @@ impl Points {
 struct Spans {
     /// Where an interval begins or ends: segment n is what lies below cut n.
     cuts: Vec<i64>,
-    /// Places between these, ends included, lie in no interval.
+    /// Places between these, both ends included, lie in no interval.
     gap: (i64, i64),
-    /// Nodes in heap order, the root at 1: where its list begins. Leaf n is node `leaves + n`.
+    /// For each node in heap order, the root at 1: where its list begins. Leaf n is node `leaves + n`.
     starts: Vec<u32>,
     lists: Vec<u32>,
-    /// The nearest node at or above one that has a list; 0 if none has.
+    /// For each node: the nearest node at or above it that has a list; 0 if none has.
     next: Vec<u32>,
     leaves: usize,
 }
@@ -170,7 +171,7 @@ impl Spans {
         if intervals.is_empty() {
             return Self::default();
         }
-        // An interval of everything has no cut.
+        // An interval that contains everything has no cut.
         if cuts.is_empty() {
             cuts.push(i64::MAX);
         }
@@ -226,7 +227,7 @@ impl Spans {
     }
 }
 
-/// The nodes that segments `from` to `to`, ends included, are made of.
+/// Calls `add` for the nodes that cover the segments `from` to `to`, both included.
 fn for_nodes(leaves: usize, from: usize, to: usize, mut add: impl FnMut(usize)) {
     let (mut low, mut high) = (leaves + from, leaves + to + 1);
     while low < high {

@@ -47,7 +47,7 @@ impl Pattern {
         Self::new(vec![Element::once(Link::FollowedBy, Item::Alternatives(sequences))])
     }
 
-    /// Starts a pattern with several sequences, each once, in any order, others between them.
+    /// Starts a pattern with several sequences, each once, in any order; other events may come between them.
     ///
     /// ```
     /// use egret_cep::Pattern;
@@ -64,55 +64,56 @@ impl Pattern {
         Self::new(vec![Element::once(Link::FollowedBy, Item::AllOf { parts, link })])
     }
 
-    /// The very next event.
+    /// Adds a variable: the very next event.
     #[must_use]
     pub fn next(self, variable: &str) -> Self {
         self.add(Element::variable(Link::Next, variable))
     }
 
-    /// The first later event that fits.
+    /// Adds a variable: the first later event that meets its condition.
     #[must_use]
     pub fn followed_by(self, variable: &str) -> Self {
         self.add(Element::variable(Link::FollowedBy, variable))
     }
 
-    /// Any later event that fits.
+    /// Adds a variable: any later event that meets its condition.
     #[must_use]
     pub fn followed_by_any(self, variable: &str) -> Self {
         self.add(Element::variable(Link::FollowedByAny, variable))
     }
 
-    /// The very next event must not fit.
+    /// Adds a negation: the very next event must not meet its condition.
     #[must_use]
     pub fn not_next(self, variable: &str) -> Self {
         self.add(Element::variable(Link::NotNext, variable))
     }
 
-    /// No event may fit until the next one is taken; at the end of a pattern: until the window ends.
+    /// Adds a negation: no event may meet its condition before the next variable takes its event, or, at the end of a pattern,
+    /// before the window ends.
     #[must_use]
     pub fn not_followed_by(self, variable: &str) -> Self {
         self.add(Element::variable(Link::NotFollowedBy, variable))
     }
 
-    /// As [`Pattern::next`], a group.
+    /// Adds a group, linked as by [`Pattern::next`].
     #[must_use]
     pub fn next_group(self, group: Pattern) -> Self {
         self.add(Element::group(Link::Next, group.elements))
     }
 
-    /// As [`Pattern::followed_by`], a group.
+    /// Adds a group, linked as by [`Pattern::followed_by`].
     #[must_use]
     pub fn followed_by_group(self, group: Pattern) -> Self {
         self.add(Element::group(Link::FollowedBy, group.elements))
     }
 
-    /// As [`Pattern::followed_by_any`], a group.
+    /// Adds a group, linked as by [`Pattern::followed_by_any`].
     #[must_use]
     pub fn followed_by_any_group(self, group: Pattern) -> Self {
         self.add(Element::group(Link::FollowedByAny, group.elements))
     }
 
-    /// What the event must be. Said again, all must hold.
+    /// Adds a condition that the event must meet; several calls add several conditions, which must all hold.
     #[must_use]
     pub fn filter(mut self, condition: impl Into<Condition>) -> Self {
         if let Some(Element { item: Item::Variable { condition: slot, .. }, .. }) = self.elements.last_mut() {
@@ -155,13 +156,13 @@ impl Pattern {
         self.times_or_more(1).optional()
     }
 
-    /// It may be missing altogether.
+    /// The element may be missing altogether.
     #[must_use]
     pub fn optional(self) -> Self {
         self.quantify(|quantifier| quantifier.optional = true)
     }
 
-    /// It takes as many events as it can.
+    /// The element takes as many events as it can.
     #[must_use]
     pub fn greedy(self) -> Self {
         self.quantify(|quantifier| quantifier.greedy = true)
@@ -185,7 +186,7 @@ impl Pattern {
         self.quantify(|quantifier| quantifier.window_us = Some(micros_of(window)))
     }
 
-    /// The event that ends the repetitions.
+    /// The condition that ends the repetition; the event that meets it is not taken.
     #[must_use]
     pub fn until(self, condition: impl Into<Condition>) -> Self {
         self.change(|element| element.until = Some(condition.into()))
@@ -197,14 +198,14 @@ impl Pattern {
         self.change(|element| element.within_previous_us = Some(micros_of(window)))
     }
 
-    /// The whole match, from its first to its last event, takes less than this.
+    /// The whole match, from its first to its last event, takes less than `window`.
     #[must_use]
     pub fn within(mut self, window: Duration) -> Self {
         self.within_us = Some(micros_of(window));
         self
     }
 
-    /// The whole match lies within `count` events of its key, all of which count: see [`Pattern::within_events`].
+    /// The whole match lies within `count` events of its key, all of which count: see the field [`Pattern::within_events`].
     ///
     /// ```
     /// use egret_cep::Pattern;
@@ -217,14 +218,14 @@ impl Pattern {
         self
     }
 
-    /// Each event comes within `window` of the event before it; an absence at the end is proved when so much time has passed.
+    /// Each event comes within `window` of the event before it. An absence at the end must last as long to complete the match.
     #[must_use]
     pub fn within_between(mut self, window: Duration) -> Self {
         limit_gaps(&mut self.elements, micros_of(window), true);
         self
     }
 
-    /// What a match does to others.
+    /// Which other matches a match ends.
     #[must_use]
     pub fn after_match(mut self, strategy: AfterMatch) -> Self {
         self.after_match = strategy;
@@ -256,12 +257,12 @@ impl Pattern {
 }
 
 impl Element {
-    /// An event without a condition, once.
+    /// An element that takes one event, without a condition.
     pub fn variable(link: Link, name: &str) -> Self {
         Self::once(link, Item::Variable { name: name.to_owned(), condition: None })
     }
 
-    /// A group, once.
+    /// An element that takes a group once.
     pub fn group(link: Link, elements: Vec<Element>) -> Self {
         Self::once(link, Item::Group(elements))
     }
@@ -271,7 +272,7 @@ impl Element {
     }
 }
 
-/// Limits the gap before every event of the elements, and how long an absence at their end lasts.
+/// Limits the gap before every event of the elements, and how long an absence at their end must last.
 fn limit_gaps(elements: &mut [Element], window_us: i64, at_end: bool) {
     let count = elements.len();
     for (index, element) in elements.iter_mut().enumerate() {
@@ -287,13 +288,13 @@ fn limit_gaps(elements: &mut [Element], window_us: i64, at_end: bool) {
             Item::Alternatives(sequences) => {
                 sequences.iter_mut().for_each(|inner| limit_gaps(inner, window_us, at_end && !repeats));
             }
-            // Any part but the last has others behind it, so that an absence at its end is not at the end.
+            // Any part but the last is followed by others, so an absence at its end is not at the end of the pattern.
             Item::AllOf { parts, .. } => parts.iter_mut().for_each(|inner| limit_gaps(inner, window_us, false)),
         }
     }
 }
 
-/// Both conditions. A text that does not parse stays alone, so that compiling reports it.
+/// The conjunction of both conditions. A text that does not parse is returned alone, so that compiling reports it.
 fn both(one: Condition, more: Condition) -> Condition {
     match (one.tree(), more.tree()) {
         (Err(_), _) => one,

@@ -1,4 +1,4 @@
-//! What a pattern is: the description that the language and the Rust API make and [`crate::CompiledPattern`] takes.
+//! The description of a pattern: the language and the Rust API make it, [`crate::CompiledPattern`] binds it to a stream.
 
 mod builder;
 mod show;
@@ -9,7 +9,7 @@ use egret_core::Result;
 use egret_core::expr::parse_expression;
 use std::fmt;
 
-/// The most events that the repetitions of a pattern may ask for, those of nested groups multiplied.
+/// The most copies of an element that repetitions may ask for, where the counts of nested groups multiply.
 pub const REPETITIONS_MAX: u32 = 10_000;
 
 /// The most sequences that can come in any order: their automaton has n * 2^(n-1) copies of them.
@@ -17,17 +17,17 @@ pub const PARTS_MAX: usize = 8;
 
 /// Which events follow which, how fast, and what a match does to other matches.
 ///
-/// Made by the fluent methods ([`Pattern::begin`] and those behind it) or from the parts.
+/// Built with the fluent methods, from [`Pattern::begin`] on, or from its parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     /// The elements, in order.
     pub elements: Vec<Element>,
-    /// The window: the last event's time less the first's must be *less than* this.
+    /// The window: the last event's time minus the first's must be *less than* this.
     pub within_us: Option<i64>,
-    /// The window in events: a match lies within so many events of its key, one behind the other, from its first event to its
-    /// last. All events of the key count, whether or not they fit anything; late rows do not.
+    /// The window in events: a match lies within this many consecutive events of its key, from its first event to its last. All
+    /// events of the key count, whether or not they meet a condition; late rows do not.
     pub within_events: Option<u64>,
-    /// What a match does to others.
+    /// Which other matches a match ends.
     pub after_match: AfterMatch,
     /// What happens when a match has no event to skip to.
     pub skip_miss: SkipMiss,
@@ -36,36 +36,36 @@ pub struct Pattern {
 /// One step of a pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Element {
-    /// How it follows what precedes it. Of the first element of a pattern or group it says nothing.
+    /// How the element follows the one before it. Ignored for the first element of a pattern or group.
     pub link: Link,
     /// A variable or a group.
     pub item: Item,
-    /// How often it comes.
+    /// How often the element comes.
     pub quantifier: Quantifier,
-    /// What ends a repetition; the event that meets it is not taken.
+    /// The condition that ends a repetition; the event that meets it is not taken.
     pub until: Option<Condition>,
-    /// The gap between the previous event of the match and this element's event must be less than this. Of a negation at the
+    /// The gap between the previous event of the match and this element's event must be less than this. For a negation at the
     /// end: how long the event must stay absent.
     pub within_previous_us: Option<i64>,
 }
 
-/// What stands at a step.
+/// What an element consists of.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// An event.
     Variable {
         /// The variable's name.
         name: String,
-        /// What the event must be; `None` is any event.
+        /// The condition of the event; `None` accepts any event.
         condition: Option<Condition>,
     },
     /// A sequence of elements.
     Group(Vec<Element>),
-    /// One of several sequences. Each counts on its own: what precedes is linked with the first event of each, and what is
-    /// found is what is found with any one of them. A variable of a sequence that was not taken has no events.
+    /// One of several sequences. Each is matched on its own: the event before is linked with the first event of each, and the
+    /// matches are those of all sequences together. A variable of a sequence that was not taken has no events.
     Alternatives(Vec<Vec<Element>>),
-    /// Several sequences, each once, one behind the other in any order: with two, `(a, b)` or `(b, a)`. A sequence that may be
-    /// missing counts as missing behind the others.
+    /// Several sequences, each once, one after the other in any order: with two, `(a, b)` or `(b, a)`. A sequence that is missing
+    /// is treated as coming, empty, after the others.
     AllOf {
         /// The sequences: at least two, at most [`PARTS_MAX`].
         parts: Vec<Vec<Element>>,
@@ -75,7 +75,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// The sequences in it: none of a variable.
+    /// The sequences of the item; a variable has none.
     pub fn sequences(&self) -> &[Vec<Element>] {
         match self {
             Self::Variable { .. } => &[],
@@ -90,13 +90,13 @@ impl Item {
 pub enum Link {
     /// The very next event.
     Next,
-    /// The first later event that fits.
+    /// The first later event that meets the condition.
     FollowedBy,
-    /// Any later event that fits.
+    /// Any later event that meets the condition.
     FollowedByAny,
-    /// The very next event must not fit.
+    /// The very next event must not meet the condition.
     NotNext,
-    /// No event fits until the next one is taken.
+    /// No event may meet the condition until the next one is taken.
     NotFollowedBy,
 }
 
@@ -112,27 +112,27 @@ impl Link {
 pub enum Inner {
     /// Each is the very next event.
     Strict,
-    /// Each is the first later event that fits.
+    /// Each is the first later event that meets the condition.
     #[default]
     Relaxed,
-    /// Each is any later event that fits.
+    /// Each is any later event that meets the condition.
     Any,
 }
 
 /// How often an element comes. `{0,3}` may be written as `{1,3}` and optional; they are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quantifier {
-    /// At least so often.
+    /// The least number of times.
     pub min: u32,
-    /// At most so often; `None` is no bound.
+    /// The most; `None` is no bound.
     pub max: Option<u32>,
-    /// Whether it may be missing altogether.
+    /// Whether the element may be missing altogether.
     pub optional: bool,
     /// Whether it takes as many events as it can.
     pub greedy: bool,
     /// How the repetitions follow each other.
     pub inner: Inner,
-    /// Each required event must come less than this behind the previous event of the match.
+    /// Each required event must come less than this after the previous event of the match.
     pub window_us: Option<i64>,
 }
 
@@ -149,10 +149,10 @@ impl Quantifier {
     }
 }
 
-/// Which other matches a match puts an end to. Matches are taken in the order of their first events.
+/// Which other matches a match ends. Matches are taken in the order of their first events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AfterMatch {
-    /// None.
+    /// No other match.
     #[default]
     NoSkip,
     /// All others that start with the same event.
@@ -182,11 +182,11 @@ pub enum Condition {
     Text(String),
     /// A parsed expression.
     Tree(Box<ast::Expr>),
-    /// A parsed expression that is shown as something else.
+    /// A parsed expression with another text to show for it.
     Shown {
         /// The expression.
         tree: Box<ast::Expr>,
-        /// What stands for it in messages.
+        /// The text shown in messages.
         text: String,
     },
 }

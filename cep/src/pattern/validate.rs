@@ -1,4 +1,4 @@
-//! What makes a pattern wrong before its conditions are even read.
+//! Checks of a pattern that need neither the stream's columns nor its conditions parsed.
 
 use super::{AfterMatch, Element, Inner, Item, Link, PARTS_MAX, Pattern, Quantifier, REPETITIONS_MAX};
 use egret_core::{Error, Length, Result, Subject};
@@ -22,7 +22,7 @@ impl Pattern {
         self.check_skip(&names)
     }
 
-    /// A negation at the end needs something that proves it.
+    /// `not_followed_by` at the end needs a window, of its own or of the pattern: without one nothing completes the match.
     fn check_end(&self) -> Result<()> {
         if self.within_us.is_some() || self.within_events.is_some() {
             return Ok(());
@@ -72,7 +72,7 @@ impl Pattern {
     }
 }
 
-/// The negations a pattern can end with, also inside a group at its end.
+/// The negations that a pattern can end with, also inside a group at its end.
 fn trailing_negations<'a>(elements: &'a [Element], found: &mut Vec<&'a Element>) {
     let Some(last) = elements.last() else { return };
     if last.link.is_negation() && elements.len() > 1 {
@@ -97,7 +97,7 @@ fn label(element: &Element) -> String {
     }
 }
 
-/// An error of an element: the first variable of it is where it stands.
+/// Attaches an element to an error, by the element's first variable.
 fn about(element: &Element, error: Error) -> Error {
     let mut first = element;
     while let Some(inner) = first.item.sequences().first().and_then(|sequence| sequence.first()) {
@@ -176,7 +176,7 @@ fn check_negation(element: &Element) -> Result<()> {
     Ok(())
 }
 
-/// How many copies of the element the automaton has, those of outer groups multiplied.
+/// How many copies of the element the automaton has, multiplied by those of outer groups.
 fn check_quantifier(element: &Element, outer: u64) -> Result<u64> {
     let Quantifier { min, max, optional, greedy, inner, window_us } = element.quantifier;
     let shown = match max {

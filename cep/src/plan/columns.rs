@@ -35,11 +35,11 @@ impl Columns {
         let mut kept: BTreeSet<usize> = always.chain(drafts.columns.iter().copied()).chain(read.clone()).collect();
         let mut stored: BTreeSet<usize> = read.collect();
         if stored.is_empty() {
-            // An event that is taken leaves at least one column behind.
+            // Every event taken stores at least one column.
             stored.insert(kept.first().copied().unwrap_or(0));
         }
         kept.extend(&stored);
-        // What is only kept to be shown must not change the order of events.
+        // Columns kept only to be shown must not change the order of events.
         let shown_only: Vec<usize> = more.difference(&kept).copied().collect();
         stored.extend(more);
         kept.extend(more);

@@ -1,9 +1,9 @@
-//! What is known of an event, and of what a match took before it.
+//! The facts that a condition reads: the columns of an event, and the values of the match before it.
 
 use arrow::array::ArrayRef;
 use egret_core::Result;
 
-/// Where the values come from that a condition reads.
+/// The source of the values that a condition reads.
 pub(crate) trait Facts {
     /// A column of the event at hand, as one row; none if there is no event.
     fn column(&mut self, column: usize) -> Result<Option<ArrayRef>>;

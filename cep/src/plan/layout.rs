@@ -1,21 +1,22 @@
-//! What the state of a pattern depends on, as text: the same for the life of the state, whatever happens to conditions and measures.
+//! The facts that saved state depends on, as text. They stay the same for the life of the state; conditions and measures may
+//! change.
 
 use super::pattern_plan::Plan;
 use crate::plan::automaton::{Edge, EdgeLink, Node, Target};
 use egret_core::key::hash_key;
 use egret_core::{StateLayout, StreamSchema};
 
-/// A longer text is cut: what it would say is known by its hash.
+/// Longer texts are cut; their hash stands for the rest.
 const SHOWN_MAX: usize = 400;
 
 impl Plan {
-    /// What the state depends on, in words: a restored checkpoint must have the same.
+    /// The facts that the state depends on, in words: a checkpoint can be restored only where they are the same.
     ///
-    /// Partial matches are kept by their nodes and open edges, so both must mean the same. Which columns there are of their events
-    /// is not among these facts: columns are known by their names, and one that is lacking is found when state is taken up.
+    /// Partial matches are saved by their nodes and open edges, so both must mean the same. The stored columns of events are not
+    /// among these facts: they are found by name, and a missing one is noticed at restore.
     pub(crate) fn state_layout(&self, name: Option<&str>) -> StateLayout {
         let keys = self.kept_names(&self.keys).unwrap_or_else(|| column_names(&self.rows, &self.keys));
-        // Rows that wait have the numbers of their streams.
+        // Buffered rows name their streams by number.
         let streams = self.streams.iter().map(|streams| ("the order of the streams".to_owned(), streams.names.join(", ")));
         let facts = [
             ("key".to_owned(), keys),
@@ -26,7 +27,7 @@ impl Plan {
         StateLayout { name: name.map(|name| format!("pattern {name}")), facts }
     }
 
-    /// What saved partial matches refer to by number.
+    /// A hash of all that saved partial matches refer to by number.
     pub(crate) fn fingerprint(&self) -> u64 {
         hash_key(format!("{}\n{}", self.sequence(), self.ways()).as_bytes())
     }
@@ -37,14 +38,14 @@ impl Plan {
         self.automaton.nodes.iter().map(variable).collect::<Vec<_>>().join(" ")
     }
 
-    /// Of every node, by number from one, the ways on from it, and what closes them.
+    /// For each node, numbered from one: the edges out of it, and what closes them.
     fn ways(&self) -> String {
         let nodes = self.automaton.nodes.iter().enumerate();
         nodes.map(|(number, node)| format!("{}{}", number + 1, ways(node))).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// The ways on from a node: ` -> 2, -> 3 unless (-> 3)`. A `.` says that a match may end here.
+/// The edges out of a node: ` -> 2, -> 3 unless (-> 3)`. A `.` says that a match may end here.
 fn ways(node: &Node) -> String {
     let mut text = String::from(if node.accept { "." } else { "" });
     text.push_str(&node.edges.iter().map(edge_text).collect::<Vec<_>>().join(","));

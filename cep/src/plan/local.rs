@@ -1,4 +1,4 @@
-//! Masks: for every row one bit a local condition.
+//! Masks: for every row one bit per local condition.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::buffer::BooleanBuffer;
@@ -6,7 +6,7 @@ use egret_core::expr::{Expression, compute};
 use egret_core::{Error, Result, Uncomputed};
 use std::sync::Arc;
 
-/// How many conditions a mask column holds. The top bit is free: the matcher uses it for "whatever the row is".
+/// How many conditions a mask column holds. The top bit is free: the matcher sets it in every row.
 pub(crate) const BITS_A_WORD: usize = 63;
 
 /// The bit that every row has.
@@ -54,8 +54,8 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// Evaluates the conditions for the rows for which all of them can be evaluated. Returns these rows, too, and what is wrong with
-    /// the others.
+    /// Evaluates the conditions on the rows for which all of them can be computed. Also returns these rows, and the faults of the
+    /// others.
     pub(crate) fn of(conditions: &[Expression], rows: &RecordBatch) -> Result<(Self, RecordBatch, Vec<Uncomputed>)> {
         let expressions: Vec<&Expression> = conditions.iter().collect();
         let computed = compute(&expressions, rows)?;
@@ -76,7 +76,7 @@ impl Masks {
         Self { words, bits }
     }
 
-    /// Masks of rows that are not looked at.
+    /// Masks without any bit set, for rows whose conditions are not evaluated.
     pub(crate) fn empty(conditions: usize, rows: usize) -> Self {
         Self { words: vec![vec![0; rows]; words(conditions)], bits: Vec::new() }
     }

@@ -107,7 +107,8 @@ impl Measures {
         StreamSchema::new(fields, Some(&name))
     }
 
-    /// The output's rows, from the times of the matches and the columns of the values read; and what could not be computed of others.
+    /// Computes the output's rows from the times of the matches and the columns of the values read. Matches for which a measure
+    /// fails are left out and returned as faults.
     pub(crate) fn evaluate(&self, times: ArrayRef, values: Vec<ArrayRef>) -> Result<(RecordBatch, Vec<Uncomputed>)> {
         let columns = std::iter::once(times).chain(values).collect();
         let rows = RecordBatch::try_new(Arc::clone(&self.inputs), columns)?;
@@ -117,13 +118,13 @@ impl Measures {
         Ok((RecordBatch::try_new(Arc::clone(self.output.arrow()), columns)?, wrong))
     }
 
-    /// Whether there may be matches for which a measure cannot be computed, but for the values that it reads.
+    /// Whether a measure can fail for some match; failures of the values that it reads are not counted.
     pub(crate) fn can_fail(&self) -> bool {
         self.expressions.iter().any(Expression::can_fail)
     }
 }
 
-/// The columns measures are computed from: the time of the match, then values.
+/// The columns that measures are computed from: the time of the match, then values.
 fn inputs<'a>(values: impl Iterator<Item = &'a RunValue>) -> SchemaRef {
     Arc::new(Schema::new(
         std::iter::once(StreamSchema::time_field(MATCH_TIME)).chain(values.map(RunValue::field)).collect::<Vec<_>>(),

@@ -1,4 +1,5 @@
-//! The plan of a pattern over a stream: everything that does not change while it runs. It knows nothing of who runs it.
+//! The plan of a pattern over a stream: everything that does not change while it runs. It does not depend on the operators that
+//! run it.
 
 pub(crate) mod automaton;
 mod columns;

@@ -6,7 +6,7 @@ use super::streams::{StreamNames, Streams};
 use egret_core::Result;
 
 impl Plan {
-    /// The rows are those of several streams.
+    /// Declares that the rows come from several streams.
     pub(crate) fn set_streams(&mut self, names: &StreamNames) -> Result<()> {
         let streams = Streams::resolve(names, &self.input)?;
         if let Some(shown) = &mut self.shown {
@@ -28,7 +28,7 @@ impl Plan {
         }
     }
 
-    /// Columns of the matcher's input with their types, if the rows are those of several streams.
+    /// Columns of the matcher's input with their types, if the rows come from several streams.
     pub(crate) fn kept_names(&self, columns: &[usize]) -> Option<String> {
         self.streams.as_ref()?;
         let name = |&column: &usize| {
@@ -38,12 +38,12 @@ impl Plan {
         Some(columns.iter().map(name).collect::<Vec<_>>().join(", "))
     }
 
-    /// A text about expressions, with names as they are shown.
+    /// A text about expressions, with names replaced by the shown ones.
     pub(crate) fn shown_text(&self, text: &str) -> String {
         let Some(streams) = &self.streams else { return text.to_owned() };
         let number = self.input.arrow().field(streams.number).name();
         let mut text = text.to_owned();
-        // From the last: `1` stands in `12` as well.
+        // In reverse, because `= 1` is also the start of `= 12`.
         for (index, stream) in streams.names.iter().enumerate().rev() {
             text = text.replace(&format!("{number} = {index}"), &format!("ON {stream}"));
         }

@@ -1,4 +1,4 @@
-//! What can be chosen apart from the pattern, and names that its operators share.
+//! Options of the operators that run a pattern, and names that these operators share.
 
 use egret_core::matches::MATCHES;
 
@@ -11,29 +11,29 @@ pub fn matches_of(pattern: &str) -> String {
     format!("{MATCHES} of {pattern}")
 }
 
-/// The column of a row's mask, between the prefilter and the matcher. With more than 63 local conditions there are more
-/// columns, with a number behind the name.
+/// The column of a row's mask, between the prefilter and the matcher. More than 63 local conditions need more columns, which have
+/// a number after the name.
 pub const MASK_COLUMN: &str = "__mask";
 
-/// The most partial matches of a key at a time, unless said otherwise.
+/// The default for the most partial matches that a key may have at a time.
 pub const MAX_PARTIAL_MATCHES: usize = 100_000;
 
 /// What happens when a key has more partial matches than it may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// The key is put aside: its partial matches go, and its events are passed over until the pattern's window has passed since. Without
-    /// a window it begins afresh with the next event.
+    /// The key is put aside: its partial matches are dropped, and its events are ignored until the pattern's window has passed.
+    /// Without a window the key starts afresh with its next event.
     #[default]
     PutAside,
     /// The job ends with an error.
     Fail,
-    /// Those that began first are dropped and counted.
+    /// The partial matches that began first are dropped and counted.
     DropOldest,
-    /// Those that began last are dropped and counted.
+    /// The partial matches that began last are dropped and counted.
     DropNew,
 }
 
-/// What can be chosen apart from the pattern.
+/// Options that are not part of the pattern.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) runs_per_key_max: usize,

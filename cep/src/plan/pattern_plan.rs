@@ -28,41 +28,42 @@ pub(crate) struct Plan {
     pub(crate) locals: Vec<Expression>,
     pub(crate) values: Vec<RunValue>,
     pub(crate) measures: Measures,
-    /// The conditions to be shown, if a measure asks why.
+    /// The conditions as they are shown, if a measure calls `why()`.
     pub(crate) shown: Option<Arc<ShownConditions>>,
-    /// Names of columns to be shown instead of their own.
+    /// Names to show for columns instead of their own.
     pub(crate) shown_names: BTreeMap<String, String>,
-    /// The streams whose rows these are, if they are of several.
+    /// The streams that the rows come from, if they are several.
     pub(crate) streams: Option<Arc<Streams>>,
     pub(crate) input: StreamSchema,
     /// The columns of the input that go to the matcher.
     pub(crate) kept: Vec<usize>,
-    /// What the matcher works on: kept columns, then masks.
+    /// The rows that the matcher works on: kept columns, then masks.
     pub(crate) rows: StreamSchema,
-    /// What goes from the prefilter to the matcher: the same, and then the columns of `judged`.
+    /// The rows that the prefilter sends to the matcher: the same columns, and then those of `judged`.
     pub(crate) sent: StreamSchema,
-    /// The columns of the input that only masks are made of: rows that wait have them, so that a restored matcher can make masks anew.
+    /// The columns of the input that only masks are computed from: buffered rows keep them, so that a restored matcher can
+    /// compute masks anew.
     pub(crate) judged: Vec<usize>,
-    /// The matcher's late output: kept columns.
+    /// The rows of the matcher's late output: kept columns.
     pub(crate) late: StreamSchema,
-    /// Of the matcher's input: what is stored of an event that was taken.
+    /// Columns of the matcher's input: those stored of an event that was taken.
     pub(crate) stored: Vec<usize>,
-    /// Of the input: the key's columns, as they were given.
+    /// Columns of the input: the key, as it was given.
     pub(crate) partition: Vec<usize>,
-    /// Of the matcher's input: the key, its columns in order of their names.
+    /// Columns of the matcher's input: the key, ordered by name.
     pub(crate) keys: Vec<usize>,
-    /// Of the matcher's input: what orders events of one time, complete.
+    /// Columns of the matcher's input that order events of the same time; the order is total.
     pub(crate) ties: Vec<usize>,
     pub(crate) within_us: Option<i64>,
     pub(crate) within_events: Option<u64>,
     pub(crate) skip: Skip,
     pub(crate) skip_miss: SkipMiss,
-    /// What is told of keys with too many partial matches.
+    /// The output about keys with too many partial matches.
     pub(crate) overflow: OverflowTable,
     /// Whether the prefilter may drop rows that meet no condition.
     pub(crate) drops_rows: bool,
     pub(crate) options: Options,
-    /// A key with more partial matches than this keeps them as sets; never, where they must be kept one by one.
+    /// A key with more partial matches than this keeps them as sets; `usize::MAX` where they must be kept one by one.
     pub(crate) sets_from: usize,
     /// The pattern's elements.
     pub(crate) elements: Vec<Element>,
@@ -104,7 +105,7 @@ impl Plan {
             None
         };
         let more = shown.iter().flat_map(|shown| shown.columns()).chain(schema.event_time().filter(|_| shown.is_some()));
-        // Rows that tie in what the user orders by are in the order of their places.
+        // Rows that are equal in the columns the user orders by are ordered by their places.
         let place = schema.place().filter(|place| !ties.contains(place));
         let ties = &ties.iter().copied().chain(place).collect::<Vec<_>>();
         let columns = Columns::choose(schema, &partition, ties, &drafts, &mut values, &more.collect())?;
@@ -188,21 +189,21 @@ impl Plan {
         self.sets_from = if self.why_one_by_one().is_some() { usize::MAX } else { self.options.sets_from };
     }
 
-    /// Whether there may be rows or matches for which the matcher cannot compute something.
+    /// Whether the matcher can fail to compute something for some row or match.
     pub(crate) fn can_fail(&self) -> bool {
         let conditions = &self.conditions;
         let of_conditions = conditions.list.iter().flat_map(|condition| &condition.terms).any(|term| conditions.can_fail(term));
         of_conditions || self.measures.can_fail() || self.measures.values.iter().any(|&value| self.values[value].can_fail())
     }
 
-    /// Whether all that the matcher reads of a row are its masks, its key and its time: no condition compares one of its columns
+    /// Whether the matcher reads nothing of a row but its masks, its key and its time: no condition compares a column of the row
     /// with the match.
     pub(crate) fn reads_masks_alone(&self) -> bool {
         let of_match = |term: &Term| matches!(term, Term::Run(_));
         self.conditions.list.iter().all(|condition| condition.terms.iter().all(of_match))
     }
 
-    /// The column of places among the matcher's rows, if it only puts rows in order, and first of all.
+    /// The place column of the matcher's rows, if it only orders rows and is the first column that does.
     pub(crate) fn unread_place(&self) -> Option<usize> {
         self.rows.place().filter(|place| self.ties.first() == Some(place) && !self.stored.contains(place))
     }
@@ -248,7 +249,7 @@ impl Plan {
     }
 }
 
-/// The columns of the key in the order of their names: how they are written must not change what state is kept under.
+/// The columns of the key, ordered by name, so that the order in which they are written does not change the keys of saved state.
 fn sorted_key(schema: &StreamSchema, given: &[usize], ties: &[usize]) -> Result<Vec<usize>> {
     let fields = schema.arrow().fields().len();
     if given.iter().chain(ties).any(|&column| column >= fields) {
@@ -265,7 +266,7 @@ fn sorted_key(schema: &StreamSchema, given: &[usize], ties: &[usize]) -> Result<
     Ok(partition)
 }
 
-/// Says of every node which rows it must see.
+/// Sets for each node which rows it must see.
 fn set_interest(automaton: &mut Automaton, conditions: &Conditions, locals: usize) {
     let bit = |condition: ConditionId| {
         let condition = &conditions.list[condition as usize];

@@ -16,13 +16,13 @@ use egret_core::{Error, Result, StreamSchema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A text value is cut after so many characters.
+/// Text values are cut after this many characters.
 const TEXT_MAX: usize = 60;
 
-/// So many digits of a number that is no whole one are shown.
+/// Fractions are rounded to this many significant digits.
 const DIGITS: usize = 9;
 
-/// Between these two stands what a value is put for; neither is in a condition's text.
+/// `OPEN` and `CLOSE` enclose the mark of a value; neither occurs in a condition's text.
 const OPEN: char = '\u{1}';
 const CLOSE: char = '\u{2}';
 
@@ -32,12 +32,12 @@ pub(crate) struct ShownConditions {
     list: Vec<Vec<Part>>,
 }
 
-/// A part of a condition: all of them must hold.
+/// A part of a condition; all parts must hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     /// The part itself.
     pub(crate) test: Bound,
-    /// Whether it asks which stream the event is of.
+    /// Whether it tests which stream the event comes from.
     pub(crate) is_of_stream: bool,
     pieces: Vec<Piece>,
 }
@@ -45,9 +45,9 @@ pub(crate) struct Part {
 #[derive(Clone, Debug)]
 enum Piece {
     Text(String),
-    /// A column or a value behind its name.
+    /// A column or a value, shown after its name.
     Leaf(Bound),
-    /// What one side of a comparison comes to.
+    /// The computed value of one side of a comparison.
     Side(Bound),
 }
 
@@ -75,7 +75,7 @@ impl ShownConditions {
         Ok(Self { list })
     }
 
-    /// The parts of a condition; none is true.
+    /// The parts of a condition; a condition without parts is true.
     pub(crate) fn parts(&self, condition: ConditionId) -> &[Part] {
         &self.list[condition as usize]
     }
@@ -89,7 +89,7 @@ impl ShownConditions {
         }
     }
 
-    /// Shows the parts that ask for the number of an event's stream, in the column `number`, with the stream's name.
+    /// Shows the parts that test the number of an event's stream (the column `number`) with the stream's name.
     ///
     /// # Errors
     /// Such a part cannot be computed.
@@ -139,12 +139,12 @@ impl Part {
 }
 
 impl Bound {
-    /// Whether it reads nothing but the event at hand.
+    /// Whether it reads only the event at hand.
     pub(crate) fn is_local(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The value; none if it reads an event and there is none.
+    /// The value; none if it reads an event and there is no event.
     pub(crate) fn evaluate(&self, facts: &mut dyn Facts) -> Result<Option<ArrayRef>> {
         let mut cells = Vec::with_capacity(self.columns.len() + self.values.len());
         for &column in &self.columns {
@@ -161,7 +161,7 @@ impl Bound {
         self.expression.evaluate(&row).map(Some)
     }
 
-    /// Whether it is true; what cannot be computed is not.
+    /// Whether it is true; a part that cannot be computed is not.
     pub(crate) fn holds(&self, facts: &mut dyn Facts) -> Result<bool> {
         match self.evaluate(facts) {
             Err(Error::Data(_)) => Ok(false),
@@ -169,7 +169,7 @@ impl Bound {
         }
     }
 
-    /// For every row of the stream, of what reads the event alone.
+    /// The value for every row of the stream, of an expression that reads the event alone.
     pub(crate) fn of_rows(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let cells = self.columns.iter().map(|&column| rows.column(column).clone()).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
@@ -183,7 +183,7 @@ impl Bound {
                 text.push_str(before);
                 text.push_str(&show_value(&value, 0)?);
             }
-            // A part of the condition that the matcher need not have looked at.
+            // The matcher need not have evaluated this part of the condition.
             Err(_) => text.push_str(" (cannot be computed)"),
         }
         Ok(())
@@ -223,7 +223,7 @@ pub(crate) fn plain(values: &ArrayRef, row: usize) -> Result<String> {
     Ok(ArrayFormatter::try_new(values.as_ref(), &options)?.value(row).to_string())
 }
 
-/// A number with as many digits as one can read.
+/// A number, rounded to [`DIGITS`] significant digits where it has more.
 fn show_number(number: f64) -> String {
     let whole = format!("{number}");
     if whole.len() <= DIGITS + 1 || !number.is_finite() {
@@ -239,18 +239,18 @@ fn show_number(number: f64) -> String {
     }
 }
 
-/// A shown name, for the event of a variable or for none.
+/// A shown name with `{row}` filled in: the name of a variable, or nothing.
 pub(crate) fn name_for(shown: &str, row: &str) -> String {
     let with_point = if row.is_empty() { String::new() } else { format!("{row}.") };
     shown.replace("{row.}", &with_point).replace("{row}", row)
 }
 
-/// A text in which all names are as they are shown.
+/// Replaces all names in a text by the shown ones.
 pub(crate) fn renamed_all(text: &str, names: &BTreeMap<String, String>) -> String {
     names.iter().fold(text.to_owned(), |text, (name, shown)| renamed(&text, name, shown))
 }
 
-/// A text in which `variable.name`, or `name` alone, has its shown name.
+/// Replaces `variable.name`, or `name` alone, in a text by the shown name.
 fn renamed(text: &str, name: &str, shown: &str) -> String {
     let is_word = |char: char| char.is_alphanumeric() || char == '_';
     let (mut result, mut rest) = (String::new(), text);
@@ -272,7 +272,7 @@ fn renamed(text: &str, name: &str, shown: &str) -> String {
     result + rest
 }
 
-/// Takes a condition apart.
+/// Splits a condition into its parts.
 fn parts(
     source: &ConditionSource,
     variables: &[Variable],
@@ -308,7 +308,7 @@ fn is_conjunction(tree: &ast::Expr) -> bool {
 }
 
 fn part(tree: ast::Expr, own: Option<&str>, schema: &StreamSchema, values: &[RunValue]) -> Result<Part> {
-    // A partition column that a measure reads has the name of the column itself, which is what a condition means.
+    // In a measure the value of a partition column is named like the column; in a condition that name means the column itself.
     let hidden = |(index, value): (usize, &RunValue)| match value.function {
         Function::Any => RunValue { name: format!("{CLOSE}{index}"), ..value.clone() },
         _ => value.clone(),
@@ -353,12 +353,12 @@ struct Marker<'a> {
     own: Option<&'a str>,
     /// What stands at each mark, and whether it is a side of a comparison.
     bound: Vec<(Bound, bool)>,
-    /// The marks of the sides of the comparisons we are within.
+    /// The marks of both sides of each enclosing comparison.
     sides: Vec<[String; 2]>,
 }
 
 impl Marker<'_> {
-    /// What cannot be computed alone has no mark.
+    /// Marks an expression; one that cannot be computed alone gets no mark.
     fn mark(&mut self, tree: &ast::Expr, is_side: bool) -> String {
         match self.binder.bind(tree) {
             Ok(bound) => {
@@ -412,7 +412,7 @@ impl Rewrite for Marker<'_> {
     }
 }
 
-/// Something that prints as it stands.
+/// An expression that prints as the given text.
 fn words(text: String) -> ast::Expr {
     ast::Expr::Identifier(Ident::new(text))
 }

@@ -1,5 +1,5 @@
-//! Rows of several streams as one: each row has the number of its stream, the columns that all streams share, and columns of its own
-//! stream; those of the others are null.
+//! Rows of several streams as one stream: each row has the number of its stream, the columns that all streams share, and the
+//! columns of every stream, which are null except for its own.
 
 use crate::plan::known::Facts;
 use arrow::array::{Array, AsArray};
@@ -7,7 +7,7 @@ use arrow::datatypes::Int64Type;
 use egret_core::{Result, StreamSchema};
 use std::collections::BTreeMap;
 
-/// What the rows of several streams are made of, for showing them as their streams have them.
+/// How the rows of several streams are combined, so that each can be shown as its own stream has it.
 ///
 /// ```
 /// use egret_cep::StreamNames;
@@ -24,7 +24,7 @@ pub struct StreamNames {
     pub number: String,
     /// The streams, in the order of their numbers.
     pub names: Vec<String>,
-    /// The columns that rows of one stream alone have, with its number.
+    /// The columns that belong to one stream alone, each with the stream's number.
     pub columns: BTreeMap<String, usize>,
 }
 
@@ -33,7 +33,7 @@ pub struct StreamNames {
 pub(crate) struct Streams {
     pub(crate) number: usize,
     pub(crate) names: Vec<String>,
-    /// Of every column of the input, the stream that alone has it.
+    /// For each column of the input: the stream that it belongs to, if to one alone.
     of: Vec<Option<usize>>,
 }
 
@@ -46,7 +46,7 @@ impl Streams {
         Ok(Self { number: input.index_of(&names.number)?, names: names.names.clone(), of })
     }
 
-    /// Whether the event at hand has a column, and it is to be shown.
+    /// Whether a column is shown of the event at hand: the event's stream has it, and it is not the number of the stream.
     pub(crate) fn shows(&self, column: usize, facts: &mut dyn Facts) -> Result<bool> {
         let Some(stream) = self.of[column] else { return Ok(column != self.number) };
         let number = facts.column(self.number)?;

@@ -1,4 +1,4 @@
-//! Values of what a match has taken: `first(x.col)`, `count(x)`, `avg(x.amount)`.
+//! Values computed from the events that a match has taken: `first(x.col)`, `count(x)`, `avg(x.amount)`.
 //!
 //! A condition or a measure that names such a value reads it as a column; the column's name is the text it was written as.
 
@@ -20,15 +20,15 @@ pub(crate) const WHY_CALL: &str = "why()";
 pub(crate) struct RunValue {
     /// Its text, which is the name of its column.
     pub(crate) name: String,
-    /// The variable whose events it is about; `None` is all.
+    /// The variable from whose events it is computed; `None` means all events.
     pub(crate) variable: Option<u16>,
     pub(crate) function: Function,
-    /// The column it reads: of the input when it is planned, of the rows that the matcher keeps when it is used.
+    /// The column it reads: of the input while planning, of the matcher's stored rows once the plan is complete.
     pub(crate) column: Option<usize>,
     pub(crate) data_type: DataType,
 }
 
-/// What is made of the events.
+/// How a value is computed from events.
 #[derive(Clone, Debug)]
 pub(crate) enum Function {
     /// The value of any event, where all have the same: a partition column.
@@ -42,21 +42,21 @@ pub(crate) enum Function {
     Average,
     Least,
     Greatest,
-    /// What was taken and why, as JSON: of a whole match, in its measures alone.
+    /// The events taken and the reasons, as JSON; only in the measures of a whole match.
     Why,
-    /// The place of the match among rows of one time: that of its last event, and what else it was made of.
+    /// The match's place among rows of the same time: the place of its last event, and a hash of all that it took.
     Place,
-    /// Any aggregate function, over a batch of the one column.
+    /// Any other aggregate function, over a batch of one column.
     Other(Arc<AggregateFunctionExpr>),
 }
 
 impl RunValue {
-    /// The column as which conditions and measures read it.
+    /// The column through which conditions and measures read the value.
     pub(crate) fn field(&self) -> Field {
         Field::new(&self.name, self.data_type.clone(), true)
     }
 
-    /// Whether there may be matches for which its type does not hold it.
+    /// Whether the value may not fit its type, or may fail to be computed, for some match.
     pub(crate) fn can_fail(&self) -> bool {
         match &self.function {
             Function::Sum => !self.data_type.is_floating(),
@@ -70,7 +70,7 @@ impl RunValue {
         matches!(self.function, Function::Count | Function::Sum | Function::Average | Function::Least | Function::Greatest)
     }
 
-    /// Whether a value of nothing is zero rather than null.
+    /// Whether the value over no events is zero rather than null.
     pub(crate) fn is_zero_of_nothing(&self) -> bool {
         match &self.function {
             Function::Count | Function::Sum => true,
@@ -80,7 +80,7 @@ impl RunValue {
     }
 }
 
-/// The values among the columns of an expression that was compiled over `columns` columns of rows and then all values.
+/// The values that an expression reads; it was compiled over `columns` columns of rows followed by all values.
 pub(crate) fn values_read(expression: &Expression, columns: usize) -> BTreeSet<usize> {
     expression.columns().iter().filter(|&&column| column >= columns).map(|column| column - columns).collect()
 }

@@ -1,4 +1,4 @@
-//! Times and their lengths in words.
+//! Times and durations in words.
 
 use egret_core::EventTime;
 use egret_core::calendar::write_timestamp;
@@ -12,7 +12,7 @@ pub fn show_time(time: i64) -> String {
     }
 }
 
-/// A length of time in microseconds, in words: `1 h 30 min`.
+/// A duration in microseconds, in words: `1 h 30 min`.
 pub fn show_duration(us: i64) -> String {
     const UNITS: [(i64, &str); 6] =
         [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms"), (1, "us")];

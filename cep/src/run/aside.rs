@@ -4,27 +4,27 @@ use crate::plan::pattern_plan::Plan;
 use egret_core::EventTime;
 use serde::{Deserialize, Serialize};
 
-/// How long a key is put aside.
+/// When a key stops being put aside: at a time or after some events, whichever comes first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Aside {
-    /// Until this time; `i64::MAX`, if only events count.
+    /// The time at which it ends, in microseconds; `i64::MAX` if only events count.
     pub(super) until: i64,
-    /// Of a window in events: for so many more events.
+    /// For a window in events: how many more events of the key are ignored.
     pub(super) left: Option<u64>,
 }
 
 impl Aside {
-    /// Since an event at a time; `None` of a pattern without a window.
+    /// From an event at `time` on; `None` if the pattern has no window.
     pub(super) fn since(plan: &Plan, time: i64) -> Option<Self> {
         if plan.within_us.is_none() && plan.within_events.is_none() {
             return None;
         }
-        // The window's first event is the one that was too many.
+        // The event that was one too many is the first of the window.
         let left = plan.within_events.map(|events| events - 1);
         Some(Self { until: plan.within_us.map_or(i64::MAX, |within| time.saturating_add(within)), left })
     }
 
-    /// What a plan of other windows makes of it.
+    /// The same under a plan whose windows may be others.
     pub(super) fn under(self, plan: &Plan) -> Option<Self> {
         let left = self.left.filter(|_| plan.within_events.is_some());
         (self.until < i64::MAX || left.is_some()).then_some(Self { left, ..self })

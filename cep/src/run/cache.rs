@@ -1,14 +1,14 @@
-//! What was computed about chains.
+//! Cached values of chains.
 
 use egret_core::exact::ExactSum;
 use egret_core::scalar::Scalar;
 
-/// What was computed about a chain.
+/// The cached values of a chain.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    /// By run side.
+    /// By number of the run side.
     pub(crate) sides: Vec<Option<Scalar>>,
-    /// By value.
+    /// By number of the value.
     pub(crate) folds: Vec<Option<Fold>>,
 }
 
@@ -27,10 +27,10 @@ impl Cache {
     }
 }
 
-/// A fold over events.
+/// A fold over events: the intermediate result of an aggregate.
 #[derive(Clone, Debug)]
 pub(crate) struct Fold {
-    /// Values that are not null (of `count(x)`: events).
+    /// How many values are not null (for `count(x)`: how many events).
     pub(super) count: i64,
     pub(super) whole: i128,
     pub(super) float: ExactSum,

@@ -1,27 +1,27 @@
-//! Windows in events: how many events of a key came, and with which of them its partial matches began.
+//! Windows in events: how many events each key has had, and at which of them its partial matches began.
 
 use super::partial::Run;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// The windows of the keys of which something is kept.
+/// The windows of the keys that have state.
 #[derive(Debug, Default)]
 pub(super) struct CountWindows {
     by_place: HashMap<u32, CountWindow>,
 }
 
-/// The window of one key. It has at most as many starts as the window has events.
+/// The window of one key. It has at most as many starts as the window counts events.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CountWindow {
-    /// How many events came since something is kept of the key.
+    /// How many events of the key came since it has state.
     pub(super) count: u64,
-    /// Of the events that partial matches began with: the number among all events, and the count.
+    /// For each event that began a partial match: its number among all events, and `count` at that event.
     pub(super) starts: VecDeque<(u64, u64)>,
 }
 
 impl CountWindow {
-    /// One more event, with this number among all. Returns from which number on partial matches may go on: those that began
-    /// before have had all the events of their window.
+    /// Counts an event, whose number among all events is `number`. Returns the first number at which a partial match that goes on
+    /// can have begun: those that began earlier have had all the events of their window.
     pub(super) fn advance(&mut self, events: u64, number: u64, runs: &[Run]) -> u64 {
         self.count += 1;
         if runs.last().is_some_and(|run| run.start == number) {
@@ -30,7 +30,7 @@ impl CountWindow {
         self.over(events)
     }
 
-    /// From which number on partial matches may go on.
+    /// The first number at which a partial match that goes on can have begun.
     pub(super) fn over(&mut self, events: u64) -> u64 {
         let mut floor = 0;
         while let Some((start, _)) = self.starts.pop_front_if(|(_, count)| *count + events <= self.count + 1) {
@@ -41,7 +41,7 @@ impl CountWindow {
 }
 
 impl CountWindows {
-    /// The window of a key, a new one if nothing was kept of it.
+    /// Takes the window of a key, a new one if the key has none.
     pub(super) fn take(&mut self, place: Option<u32>) -> CountWindow {
         place.and_then(|place| self.by_place.remove(&place)).unwrap_or_default()
     }
@@ -56,14 +56,14 @@ impl CountWindows {
         self.by_place.get(&place)
     }
 
-    /// Nothing is kept of a key any more.
+    /// Drops the window of a key.
     pub(super) fn forget(&mut self, place: u32) {
         if !self.by_place.is_empty() {
             self.by_place.remove(&place);
         }
     }
 
-    /// Bytes of memory, about.
+    /// Approximate bytes of memory.
     pub(super) fn bytes(&self) -> usize {
         let starts: usize = self.by_place.values().map(|window| window.starts.capacity() * size_of::<(u64, u64)>()).sum();
         starts + self.by_place.capacity() * size_of::<(u32, CountWindow)>()

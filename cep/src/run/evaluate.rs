@@ -1,7 +1,7 @@
 //! Whether a row meets a condition, given what a partial match has taken.
 //!
-//! A condition that cannot be computed is not met, and the row is a bad row, whichever partial match it was. The parts of a condition are
-//! looked at in their order, up to the first that does not hold: what stands before guards what comes behind.
+//! A condition that cannot be computed is not met, and the row is a bad row, whichever partial match it was evaluated for. The
+//! parts of a condition are evaluated in order, up to the first that does not hold: an earlier part guards the later ones.
 
 use super::cache::Cache;
 use super::slab::NONE;
@@ -24,17 +24,17 @@ pub(crate) struct Current {
     pub(crate) rows: RecordBatch,
     /// The mask columns; the first has the bit of any row.
     masks: Vec<Vec<u64>>,
-    /// The event's sides of comparisons, made when first needed.
+    /// The event's sides of comparisons, computed when first needed.
     sides: Vec<Option<Column>>,
-    /// Run sides over no events at all.
+    /// The run sides computed over no events at all.
     initial: Vec<Option<Scalar>>,
-    /// What the rows have that is compared with bounds; empty if the pattern has no gate.
+    /// The coarse values of rows that are compared with the gate's bounds; empty if the pattern has no gate.
     gate: Vec<i32>,
-    /// By side and row, why the event's side cannot be computed.
+    /// By side and row: why the event's side cannot be computed.
     faults: BTreeMap<(usize, usize), String>,
-    /// What could not be computed of rows, each row once.
+    /// The failures of rows, at most one per row.
     pub(crate) wrong: Vec<Uncomputed>,
-    /// The row that `wrong` says something of last.
+    /// The row of the last failure in `wrong`.
     wrong_row: Option<usize>,
 }
 
@@ -62,7 +62,7 @@ impl Current {
         };
         if let Some(gate) = plan.conditions.gate {
             current.gate = gate.values(current.side(plan, gate.event)?);
-            // Whether it matters that this cannot be computed is known when it is looked at.
+            // A row whose value fails passes the gate; the failure is reported if its condition is evaluated.
             for (_, row) in current.faults.keys() {
                 current.gate[*row] = i32::MAX;
             }
@@ -70,25 +70,25 @@ impl Current {
         Ok(current)
     }
 
-    /// Rows of which nothing but the masks is read.
+    /// Rows of which only the masks are read.
     pub(crate) fn of_masks(rows: RecordBatch, masks: Vec<Vec<u64>>, plan: &Plan) -> Self {
         let initial = vec![None; plan.conditions.run_sides.len()];
         let (sides, gate, faults, wrong) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
         Self { rows, masks, sides, initial, gate, faults, wrong, wrong_row: None }
     }
 
-    /// The mask columns, to be used again.
+    /// The mask columns, for reuse.
     pub(crate) fn into_masks(self) -> Vec<Vec<u64>> {
         self.masks
     }
 
-    /// What a row has that is compared with bounds.
+    /// The coarse value of a row that is compared with bounds.
     #[inline]
     pub(crate) fn reach(&self, row: usize) -> i32 {
         self.gate.get(row).copied().unwrap_or(NOTHING)
     }
 
-    /// What the interest of nodes is compared with.
+    /// The mask that the interest of nodes is compared with.
     #[inline]
     pub(crate) fn mask(&self, row: usize) -> u64 {
         self.masks[0][row]
@@ -109,7 +109,7 @@ impl Current {
         Ok(self.sides[side].as_ref().expect("it was just made"))
     }
 
-    /// A part of a condition cannot be computed of a row.
+    /// Records that a part of a condition cannot be computed for a row.
     #[cold]
     fn report(&mut self, plan: &Plan, store: &mut Store, term: &Term, (chain, row): (u32, usize), reason: &str) {
         if self.wrong_row.replace(row) == Some(row) {
@@ -141,7 +141,7 @@ impl Current {
     }
 }
 
-/// Values of a match, as far as they can be computed, as text.
+/// Those values of a match that can be computed, as text.
 fn of_match(plan: &Plan, store: &mut Store, values: &[usize], chain: u32) -> String {
     let text = |&value: &usize| {
         let of = values::array(store, value, &plan.values[value], chain).ok()?;
@@ -200,15 +200,15 @@ fn term_holds(plan: &Plan, store: &mut Store, current: &mut Current, term: &Term
     }
 }
 
-/// The least bound that a row must reach to matter to a chain at a node with these sides of the gate.
+/// The least bound that a row must reach to matter to a chain at a node with these run sides in its gate.
 pub(crate) fn bound(plan: &Plan, store: &mut Store, sides: &[usize], chain: u32) -> Result<i32> {
     let mut least = CLOSED;
     if let Some(gate) = plan.conditions.gate {
         for &side in sides {
-            // Not kept with the chain: most partial matches end before a row reaches the bound.
+            // The values are not cached with the chain: most partial matches end before a row reaches the bound.
             least = least.min(match side_value(plan, store, side, chain) {
                 Ok(value) => gate.bound(&value),
-                // Whether it matters is known when a row is looked at.
+                // The failure is reported if a row's condition is evaluated.
                 Err(Error::Data(_)) => i32::MIN,
                 Err(error) => return Err(error),
             });
@@ -217,7 +217,7 @@ pub(crate) fn bound(plan: &Plan, store: &mut Store, sides: &[usize], chain: u32)
     Ok(least)
 }
 
-/// Computes a run side unless it is known.
+/// Caches a run side unless it is cached already.
 fn with_side(plan: &Plan, store: &mut Store, current: &mut Current, side: usize, chain: u32) -> Result<()> {
     let known = match chain {
         NONE => current.initial[side].is_some(),

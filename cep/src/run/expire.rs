@@ -1,14 +1,14 @@
-//! Time: when partial matches end, and matches that time alone completes.
+//! Time: when partial matches end, and which matches time alone completes.
 //!
-//! Deadlines are queued: one queue for the window of the pattern and one for each limit of a gap, so that every queue is in
-//! order by itself and both ends cost a constant. An entry names a key; what has expired there is found by looking at the key.
+//! Deadlines are queued: one queue for the window of the pattern and one for each limit of a gap. Each queue is in order without
+//! sorting, so adding and removing cost a constant. An entry names a key; the key's partial matches tell what has expired.
 
 use super::partial::{Held, Run};
 use crate::plan::automaton::Target;
 use crate::plan::pattern_plan::Plan;
 use std::collections::VecDeque;
 
-/// Queues of less than this are not worth shrinking.
+/// Queues of less capacity than this are not shrunk.
 const CAPACITY_MIN: usize = 1_024;
 
 /// A deadline of a key.
@@ -19,7 +19,7 @@ struct Entry {
     generation: u32,
 }
 
-/// Deadlines by their length.
+/// The queues of deadlines, one for each length.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     within: Option<i64>,
@@ -34,7 +34,7 @@ impl Deadlines {
         Self { within: plan.within_us, queues: vec![VecDeque::new(); gaps.len() + 1], gaps }
     }
 
-    /// A key has a new partial match. Times never go back.
+    /// Adds the deadlines of a key's new partial match. Times never go back.
     pub(super) fn add(&mut self, plan: &Plan, run: &Run, key: u32, generation: u32) {
         if let Some(within) = self.within
             && run.start_time == run.last_time
@@ -55,18 +55,18 @@ impl Deadlines {
         }
     }
 
-    /// Restored partial matches come in any order.
+    /// Sorts the queues after a restore, when partial matches come in any order.
     pub(super) fn sort(&mut self) {
         self.queues.iter_mut().for_each(|queue| queue.make_contiguous().sort_by_key(|entry| entry.deadline));
     }
 
-    /// The deadlines of everything that was restored.
+    /// Adds the deadlines of a restored partial match, for both its first and its last event.
     pub(super) fn add_restored(&mut self, plan: &Plan, run: &Run, key: u32, generation: u32) {
         self.add(plan, &Run { last_time: run.start_time, ..run.clone() }, key, generation);
         self.add(plan, run, key, generation);
     }
 
-    /// Takes keys with deadlines before `time` off the queues, at most `most`: their numbers and generations. Says whether
+    /// Takes keys with deadlines before `time` off the queues, at most `most`: their numbers and generations. Returns whether
     /// there were any.
     pub(super) fn pop_before(&mut self, time: i64, most: usize, due: &mut Vec<(u32, u32)>) -> bool {
         for queue in &mut self.queues {
@@ -93,7 +93,7 @@ impl Deadlines {
     }
 }
 
-/// When something of a partial match ends; `i64::MAX` is never.
+/// The first time at which an edge or the window of a partial match ends; `i64::MAX` if none ever does.
 pub(super) fn deadline(plan: &Plan, run: &Run) -> i64 {
     let whole = plan.within_us.map_or(i64::MAX, |within| run.start_time.saturating_add(within));
     let node = &plan.automaton.nodes[run.node as usize];
@@ -107,21 +107,21 @@ pub(super) fn deadline(plan: &Plan, run: &Run) -> i64 {
 
 /// What became of a partial match when its deadline came.
 pub(super) enum Expired {
-    /// Part of it goes on.
+    /// Some edges are still open.
     No,
-    /// It is gone, and was a match that had been delivered.
+    /// It is gone; the match that it was has been delivered before.
     Over,
     /// It is gone without having been a match.
     TimedOut,
 }
 
-/// Lets time reach `now`, the deadline of a partial match; `complete` gets the match if time completes one.
+/// Advances time to `now`, the deadline of a partial match; `complete` gets the match if time completes one.
 pub(super) fn expire(plan: &Plan, run: &mut Run, now: i64, complete: impl FnMut(Held)) -> Expired {
     let over = plan.within_us.is_some_and(|within| run.start_time.saturating_add(within) <= now);
     end(plan, run, now, over, complete)
 }
 
-/// The whole window of a partial match is over.
+/// Ends the whole window of a partial match.
 pub(super) fn end_window(plan: &Plan, run: &mut Run, now: i64, complete: impl FnMut(Held)) -> Expired {
     end(plan, run, now, true, complete)
 }

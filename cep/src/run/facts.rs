@@ -1,4 +1,4 @@
-//! What a partial match knows, for those who ask why.
+//! The facts of a partial match, for `why()`.
 
 use super::store::Store;
 use super::values;
@@ -7,7 +7,7 @@ use crate::plan::pattern_plan::Plan;
 use arrow::array::ArrayRef;
 use egret_core::Result;
 
-/// An event that was taken, and what was taken before it.
+/// An event, and the chain of events taken before it.
 pub(crate) struct ChainFacts<'a> {
     plan: &'a Plan,
     store: &'a mut Store,
@@ -16,7 +16,7 @@ pub(crate) struct ChainFacts<'a> {
 }
 
 impl<'a> ChainFacts<'a> {
-    /// Of an event, if any, behind a chain.
+    /// The facts of an event, if any, after a chain.
     pub(crate) fn new(plan: &'a Plan, store: &'a mut Store, chain: u32, event: Option<u32>) -> Self {
         Self { plan, store, chain, event }
     }

@@ -1,4 +1,4 @@
-//! The keys that have partial matches, and what is kept of each.
+//! The keys that have partial matches, and the state of each.
 
 use super::partial::{Run, Waiting};
 use super::runs::Runs;
@@ -10,31 +10,31 @@ use egret_core::key::{Key, KeyBytes, RowKeys, encode_key};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
-/// What is kept of a key.
+/// The state of a key.
 #[derive(Debug)]
 pub(crate) struct KeyState {
-    /// The mask bits of rows that can change anything.
+    /// The mask bits of rows that can change any of the partial matches.
     pub(crate) interest: u64,
     /// The least bound of the gate: rows that reach it can change something as well.
     pub(crate) bound: i32,
     /// No partial match expires before this.
     pub(crate) deadline: i64,
-    /// In the order of their first events.
+    /// The partial matches, in the order of their first events.
     pub(crate) runs: Runs,
     pub(crate) key: Key,
     /// Matches that wait for earlier ones to be decided.
     pub(crate) held: Waiting,
-    /// Raised when the place is used for another key.
+    /// Changed when the place is used for another key.
     pub(crate) generation: u32,
 }
 
-/// Keys by number, and their numbers.
+/// The states of keys by number, and the numbers of keys.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     pub(crate) states: Slab<KeyState>,
     /// The one key of a pattern without partition columns.
     all: Option<u32>,
-    /// The places of all other keys. They are compared with the keys in `states`.
+    /// The numbers of all other keys, hashed by the keys in `states`.
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
     live: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The number of a row's key, if anything is kept of it.
+    /// The number of a row's key, if the key has state.
     #[inline]
     pub(crate) fn find(&self, keys: &RowKeys, row: usize, scratch: &mut Vec<u8>) -> Result<Option<u32>> {
         Ok(match keys {
@@ -70,8 +70,8 @@ impl Keys {
         self.places.find(self.hasher.hash_one(bytes), same).copied()
     }
 
-    /// Looks at what is kept of the keys of some rows, so that it is in the cache when they are worked on one after the other:
-    /// here the processor waits for many keys at a time.
+    /// Reads the states of some rows' keys, so that they are in the cache when the rows are processed one after the other: here
+    /// the processor waits for many memory accesses at once.
     pub(crate) fn warm(&self, keys: &RowKeys, rows: std::ops::Range<usize>) {
         let RowKeys::Int(values) = keys else { return };
         if self.are_cached() {
@@ -81,14 +81,14 @@ impl Keys {
         std::hint::black_box(values.values()[rows].iter().fold(0, look));
     }
 
-    /// The same for keys by number.
+    /// The same for keys given by number and generation.
     pub(crate) fn warm_places(&self, places: &[(u32, u32)]) {
         if !self.are_cached() {
             std::hint::black_box(places.iter().fold(0, |sum, &(place, _)| sum ^ self.look_at(place)));
         }
     }
 
-    /// With few keys all are in the cache anyway.
+    /// Whether the keys are so few that all are in the cache anyway.
     fn are_cached(&self) -> bool {
         const KEYS_MIN: usize = 4_096;
         self.live < KEYS_MIN
@@ -100,7 +100,7 @@ impl Keys {
         self.states.get(place).map_or(0, |state| state.deadline ^ i64::from(state.generation))
     }
 
-    /// A place for a key of which nothing was kept.
+    /// Adds a key that has no state; returns its number.
     pub(crate) fn add(&mut self, key: Key, generation: u32) -> u32 {
         let hash = self.hash(&key);
         self.encoded += bytes_of(&key);
@@ -125,7 +125,7 @@ impl Keys {
         place
     }
 
-    /// Forgets a key.
+    /// Drops the state of a key.
     pub(crate) fn remove(&mut self, place: u32) {
         let state = &mut self.states[place];
         state.generation = NONE;
@@ -142,7 +142,7 @@ impl Keys {
         self.shrink();
     }
 
-    /// Gives memory back when few keys are left of many.
+    /// Gives memory back when few of many keys are left.
     fn shrink(&mut self) {
         const KEYS_MIN: usize = 1_024;
         if self.live == 0 && self.states.places() > KEYS_MIN {
@@ -165,7 +165,7 @@ impl Keys {
         runs.take_into(list);
     }
 
-    /// Moves partial matches into the place of what was taken; the list is empty afterwards.
+    /// Moves partial matches from a list back into a key; the list is empty afterwards.
     #[inline]
     pub(crate) fn put_runs(&mut self, place: u32, list: &mut Vec<Run>) {
         let runs = &mut self.states[place].runs;
@@ -173,7 +173,7 @@ impl Keys {
         self.lists += runs.bytes();
     }
 
-    /// The keys of which something is kept.
+    /// The numbers of the keys that have state, ascending.
     pub(crate) fn live(&self) -> Vec<u32> {
         let mut places: Vec<u32> = self.all.iter().chain(self.places.iter()).copied().collect();
         places.sort_unstable();
@@ -185,7 +185,7 @@ impl Keys {
         self.live
     }
 
-    /// Bytes of memory, but for matches that wait.
+    /// Bytes of memory, except for matches that are held back.
     pub(crate) fn bytes(&self) -> usize {
         self.states.bytes() + self.places.allocation_size() + self.lists + self.encoded
     }
@@ -203,7 +203,7 @@ fn hash_of(hasher: &DefaultHashBuilder, key: &Key) -> u64 {
     }
 }
 
-/// Bytes of memory of a key apart from its place.
+/// Bytes of memory that a key has apart from its place.
 fn bytes_of(key: &Key) -> usize {
     match key {
         Key::Bytes(bytes) => size_of::<KeyBytes>() + bytes.bytes().len(),

@@ -39,37 +39,37 @@ impl OperatorFactory for MatcherFactory {
 
 /// How matches leave a matcher, and how its state is saved.
 pub(crate) trait Exit {
-    /// Sends rows on their way; whether the input has ended is said, too.
+    /// Sends rows; `ended` tells whether the input has ended.
     ///
     /// # Errors
-    /// Something cannot be computed of them.
+    /// A projection of the rows cannot be computed.
     fn send(&mut self, sent: Vec<(usize, Batch)>, ended: bool, ctx: &mut Context<'_>) -> Result<()>;
 
-    /// The name of the pattern, where the operator's does not say it.
+    /// The name of the pattern, if the operator's name does not tell it.
     fn name(&self) -> Option<&str> {
         None
     }
 
-    /// State as it is saved.
+    /// Turns the state of the matcher into its saved form.
     fn saved(&self, state: Snapshot) -> Snapshot {
         state
     }
 
-    /// State as it was saved.
+    /// Turns saved state back into the state of the matcher.
     ///
     /// # Errors
-    /// It is damaged.
+    /// The saved state is damaged.
     fn loaded(&self, parts: Vec<Snapshot>) -> Result<Vec<Snapshot>> {
         Ok(parts)
     }
 
-    /// An error about state, with the pattern whose it is where the operator does not say.
+    /// Names in an error about state the pattern that the state belongs to, if the operator's name does not tell it.
     fn unfit(&self, error: Error) -> Error {
         error
     }
 }
 
-/// Every output is one of the operator.
+/// The exit of a pattern that runs alone: each output is an output of the operator.
 struct Plainly;
 
 impl Exit for Plainly {
@@ -86,7 +86,7 @@ pub(crate) struct Matcher {
     info: OperatorInfo,
     exit: Box<dyn Exit>,
     ended: bool,
-    /// How many timed-out partial matches the counters know of.
+    /// How many partial matches that timed out have been added to the counters.
     timed_out: u64,
     dropped: u64,
 }
@@ -161,7 +161,7 @@ impl Matcher {
         Self { plan: Arc::clone(plan), state: State::new(plan), info: info.clone(), exit, ended: false, timed_out: 0, dropped: 0 }
     }
 
-    /// Rows of a stream without event time: they count when they come.
+    /// Works on rows of a stream without event time: they are matched when they arrive.
     fn arrived(&mut self, rows: RecordBatch, ctx: &mut Context<'_>) -> Result<()> {
         let now = self.state.clock_at(ctx.processing_time_ms());
         self.state.work_on(&self.plan, rows, Some(now))?;

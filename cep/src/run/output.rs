@@ -1,7 +1,7 @@
-//! Matches on their way out: they are collected and become columns together.
+//! Matches before they are sent: they are collected and turned into columns together.
 //!
-//! A match of which a measure cannot be computed is a bad row itself: it is left out. It was found all the same, so what follows from
-//! that (what other matches are skipped) stays.
+//! A match with a measure that cannot be computed is itself a bad row: it is left out. It was found all the same, so its
+//! consequences (which other matches are skipped) stay.
 
 use super::store::Store;
 use super::values;
@@ -15,7 +15,7 @@ use egret_core::overflow::Overflows;
 use egret_core::{Batch, Error, EventTime, MAIN, Result, Uncomputed};
 use std::sync::Arc;
 
-/// So many matches become one batch at most.
+/// Collected matches become a batch when there are this many.
 const ROWS_MAX: usize = 8_192;
 
 /// The output of partial matches that timed out.
@@ -24,7 +24,7 @@ const TIMED_OUT: usize = 2;
 /// The output of keys that had too many partial matches.
 const OVERFLOW: usize = 3;
 
-/// What waits to be sent.
+/// Matches and other output that has not been sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     matched: Collected,
@@ -32,7 +32,7 @@ pub(super) struct Output {
     batches: Vec<(usize, Batch)>,
     timed_out_count: u64,
     pub(super) overflows: Overflows,
-    /// What could not be computed of matches.
+    /// The failures of matches that could not be computed.
     pub(super) wrong: Vec<Uncomputed>,
 }
 
@@ -40,18 +40,18 @@ pub(super) struct Output {
 struct Collected {
     chains: Vec<u32>,
     times: Vec<i64>,
-    /// Of partial matches: the node at which each was, and the edges that were open.
+    /// For partial matches: the node at which each was, and the edges that were open.
     ends: Vec<(u32, u64)>,
 }
 
 impl Output {
-    /// A match; takes over one holder of its chain.
+    /// Collects a match; takes over one holder of its chain.
     pub(super) fn matched(&mut self, chain: u32, time: i64) {
         self.matched.chains.push(chain);
         self.matched.times.push(time);
     }
 
-    /// A partial match that timed out at a node, with these of its edges open; takes over one holder of its chain.
+    /// Collects a partial match that timed out at a node with these edges open; takes over one holder of its chain.
     pub(super) fn timed_out(&mut self, plan: &Plan, store: &mut Store, chain: u32, time: i64, end: (u32, u64)) {
         self.timed_out_count += 1;
         if plan.options.timed_out {
@@ -63,17 +63,17 @@ impl Output {
         }
     }
 
-    /// Counts partial matches that timed out and that nobody asked for.
+    /// Counts partial matches that timed out and are not sent.
     pub(super) fn count_timed_out(&mut self, count: u64) {
         self.timed_out_count += count;
     }
 
-    /// How many partial matches timed out; of those kept as sets, how many sets.
+    /// How many partial matches timed out; of those kept as sets each set counts once.
     pub(super) fn timed_out_count(&self) -> u64 {
         self.timed_out_count
     }
 
-    /// Makes batches if there is enough for one.
+    /// Makes batches if one of them would be full.
     pub(super) fn flush_if_full(&mut self, plan: &Plan, store: &mut Store) -> Result<()> {
         if self.matched.chains.len() >= ROWS_MAX || self.timed_out.chains.len() >= ROWS_MAX {
             self.flush(plan, store)
@@ -113,7 +113,7 @@ impl Output {
     }
 }
 
-/// What cannot be computed of a match: the first value that measures read and that its type does not hold.
+/// Why a match cannot be computed: the first value read by measures that does not fit its type.
 fn uncomputed(plan: &Plan, store: &mut Store, chain: u32, time: i64) -> Result<Option<Uncomputed>> {
     let mut known = vec![format!("{MATCH_TIME} = '{}'", EventTime(time))];
     let mut found = None;
@@ -149,7 +149,7 @@ fn json<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 }
 
 impl Collected {
-    /// The values that measures read.
+    /// The columns of values that measures read.
     fn columns(&self, plan: &Plan, store: &mut Store) -> Result<Vec<ArrayRef>> {
         let column = |&value: &usize| match plan.values[value].function {
             Function::Why => self.why(plan, store),
@@ -158,7 +158,7 @@ impl Collected {
         plan.measures.values.iter().map(column).collect()
     }
 
-    /// Drops the matches of which a value cannot be computed.
+    /// Drops the matches with a value that cannot be computed.
     #[cold]
     fn drop_uncomputed(&mut self, plan: &Plan, store: &mut Store, wrong: &mut Vec<Uncomputed>) -> Result<()> {
         let mut good = Vec::with_capacity(self.chains.len());
@@ -182,7 +182,7 @@ impl Collected {
         Ok(())
     }
 
-    /// The value of `why()` for each.
+    /// The values of `why()`, one per match.
     fn why(&self, plan: &Plan, store: &mut Store) -> Result<ArrayRef> {
         let outcome = |index: usize, time: i64| match self.ends.get(index) {
             None => Outcome::Matched { time },

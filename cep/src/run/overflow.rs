@@ -1,9 +1,9 @@
 //! Keys that have more partial matches than they may have.
 //!
-//! One such key must not end the job for all others. Unless the pattern says otherwise it is *put aside*: its partial matches go, the
-//! matches that are complete are told, and its events are passed over until the pattern's window has passed since the one that was too
-//! many, so that whatever those that went could have become is over by then. What is kept of it meanwhile is the key and that time.
-//! A pattern without a window has no such time: there the key begins afresh with its next event.
+//! One such key must not end the job for all others. By default it is *put aside*: its partial matches are dropped, its complete
+//! matches are sent, and its events are ignored for one window of the pattern, counted from the event that was one too many;
+//! whatever the dropped partial matches could have become is over by then. Meanwhile only the key and the end of that time are
+//! kept. A pattern without a window has no such time: its key starts afresh with its next event.
 
 use super::aside::{Aside, put_aside_in_words};
 use super::evaluate::Current;
@@ -22,7 +22,7 @@ use egret_core::{EventTime, Result};
 use std::cmp::Reverse;
 
 impl State {
-    /// A row gave a key too many partial matches, which are kept one by one. Says whether the key is to be put aside.
+    /// A row gave a key too many partial matches, which are kept one by one. Returns whether the key is to be put aside.
     #[cold]
     pub(super) fn overflow(&mut self, plan: &Plan, key: Key, at: At, runs: &mut Vec<Run>) -> Result<bool> {
         let (most, open) = (plan.options.runs_per_key_max, runs.len());
@@ -59,8 +59,8 @@ impl State {
         Ok(is_aside)
     }
 
-    /// The same of partial matches kept as sets, or of the matches that a row completes of them: those that wait are told, what is open
-    /// goes, and the key is put aside.
+    /// The same for partial matches kept as sets, or for too many matches of such sets completed by one row: matches that are
+    /// held back are sent, open partial matches are dropped, and the key is put aside.
     #[cold]
     pub(in crate::run) fn put_sets_aside(
         &mut self,
@@ -89,7 +89,7 @@ impl State {
         Ok(())
     }
 
-    /// Puts a key aside of which nothing is kept, because of an event at a time.
+    /// Puts a key without state aside, because of an event at `time`.
     #[cold]
     pub(super) fn put_aside(&mut self, plan: &Plan, key: Key, time: i64) {
         if let Some(aside) = Aside::since(plan, time) {
@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    /// Takes up a key that was put aside.
+    /// Restores a key that was put aside.
     pub(super) fn load_aside(&mut self, plan: &Plan, key: Key, aside: Aside) {
         if let Some(aside) = aside.under(plan) {
             self.add_aside(key, aside);
@@ -118,7 +118,7 @@ impl State {
         }
     }
 
-    /// A row of a key that is put aside: it is passed over, unless the time has come for the key to be looked at again.
+    /// Handles a row of a key that is put aside: the row is ignored, unless the key's time is over.
     #[cold]
     pub(super) fn row_aside(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: u32) -> Result<()> {
         let Runs::Aside(aside) = &mut self.kept.keys.states[place].runs else { return Ok(()) };

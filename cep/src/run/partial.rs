@@ -1,33 +1,33 @@
-//! A partial match, and matches that are complete and wait.
+//! Partial matches, and complete matches that are held back.
 
 use std::ops::Deref;
 
 /// A partial match: where it is, what it took, and what is still open.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// What it took; it is one of the chain's holders.
+    /// The events it took; it is one of the chain's holders.
     pub(crate) chain: u32,
     pub(crate) node: u32,
-    /// The edges and guards of the node that are open.
+    /// The edges and guards of its node that are open.
     pub(crate) open: u64,
-    /// The number of its first event.
+    /// The number of its first event among all events.
     pub(crate) start: u64,
     pub(crate) start_time: i64,
     pub(crate) last_time: i64,
 }
 
-/// A match that is complete.
+/// A complete match.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) chain: u32,
     pub(crate) start: u64,
     /// When it was decided.
     pub(crate) time: i64,
-    /// The same for matches that were completed together, greater for later ones.
+    /// A number that is the same for matches completed together and greater for later ones.
     pub(crate) moment: u64,
 }
 
-/// The complete matches of a key that wait for earlier ones to be decided: seldom any.
+/// The complete matches of a key that are held back until earlier ones are decided; usually none.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(Option<Box<HeldList>>);
 
@@ -44,12 +44,12 @@ impl Deref for Waiting {
 }
 
 impl Waiting {
-    /// One more.
+    /// Adds a match.
     pub(crate) fn push(&mut self, held: Held) {
         self.0.get_or_insert_with(|| Box::new(HeldList(Vec::new()))).0.push(held);
     }
 
-    /// Takes one out.
+    /// Removes one match.
     pub(crate) fn remove(&mut self, index: usize) -> Option<Held> {
         let list = &mut self.0.as_mut()?.0;
         let held = (index < list.len()).then(|| list.remove(index));
@@ -59,12 +59,12 @@ impl Waiting {
         held
     }
 
-    /// Takes out all.
+    /// Removes all matches.
     pub(crate) fn take(&mut self) -> Vec<Held> {
         self.0.take().map_or_else(Vec::new, |list| list.0)
     }
 
-    /// Takes out all for which a test holds.
+    /// Removes all matches that pass a test.
     pub(crate) fn take_if(&mut self, mut test: impl FnMut(&Held) -> bool) -> Vec<Held> {
         let Some(list) = &mut self.0 else { return Vec::new() };
         let (taken, stays): (Vec<Held>, Vec<Held>) = std::mem::take(&mut list.0).into_iter().partition(|held| test(held));

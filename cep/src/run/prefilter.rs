@@ -1,4 +1,4 @@
-//! The operator before the exchange: masks, and what nobody can use is left out.
+//! The operator before the exchange: computes masks, and drops rows that no part of the pattern can use.
 
 use crate::plan::local::Masks;
 use crate::plan::pattern_plan::Plan;

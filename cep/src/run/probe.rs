@@ -1,4 +1,4 @@
-//! A matcher that is looked into while it works.
+//! A matcher that can be inspected while it works.
 
 use super::state::State;
 use crate::plan::pattern_plan::Plan;
@@ -6,21 +6,21 @@ use arrow::array::RecordBatch;
 use egret_core::{Error, Result};
 use std::sync::Arc;
 
-/// A matcher by itself, over rows that are all there.
+/// A matcher by itself, over rows that are the whole input.
 pub(crate) struct Probe {
     plan: Arc<Plan>,
     state: State,
     time: usize,
 }
 
-/// What a matcher keeps at a moment.
+/// The state of a matcher at a moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
-    /// Partial matches that are kept one by one.
+    /// How many partial matches are kept one by one.
     pub(crate) open: u64,
     pub(crate) keys: u64,
     pub(crate) bytes: u64,
-    /// The key with the most, and how many.
+    /// How many partial matches the key with the most has, and that key.
     pub(crate) most: (u64, String),
 }
 
@@ -31,12 +31,12 @@ impl Probe {
         Ok(Self { plan: Arc::clone(plan), state: State::new(plan), time })
     }
 
-    /// Takes rows of the prefilter.
+    /// Adds rows that passed the prefilter.
     pub(crate) fn add(&mut self, rows: RecordBatch) {
         self.state.order.add(rows, self.time);
     }
 
-    /// Works on all rows before `watermark`. Says how many matches that gave.
+    /// Works on all rows before `watermark`. Returns the number of matches found.
     pub(crate) fn reach(&mut self, watermark: i64) -> Result<u64> {
         if let Some(rows) = self.state.release(&self.plan, watermark, self.time)? {
             self.state.work_on(&self.plan, rows, None)?;
@@ -46,7 +46,7 @@ impl Probe {
         Ok(sent.iter().filter(|(port, _)| *port == egret_core::MAIN).map(|(_, batch)| batch.num_rows() as u64).sum())
     }
 
-    /// What is kept now, but for rows that wait for their time.
+    /// The state as it is now, except for rows buffered until their time.
     pub(crate) fn kept(&self) -> Kept {
         let size = self.state.size();
         let waiting = self.state.order.bytes() as u64;

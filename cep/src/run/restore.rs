@@ -1,8 +1,9 @@
-//! State taken up, by a plan that may have other conditions, measures and options than the one it was saved under.
+//! Restores state, under a plan that may have other conditions, measures and options than the one that saved it.
 //!
-//! What came before the snapshot was judged by the plan of then: partial matches stand where they stood, and matches that are
-//! complete stay complete. What comes later is judged by this plan: its conditions, its window, its strategy. So partial matches
-//! whose window is over by now are over; sets that this plan cannot keep as such become runs; rows that wait get new masks.
+//! What happened before the snapshot was judged by the old plan: partial matches keep their place, and complete matches stay
+//! complete. What happens later is judged by the new plan: its conditions, its window, its strategy. So partial matches whose
+//! window is already over end at once; sets that the new plan cannot keep as sets become single runs; buffered rows get new
+//! masks.
 
 use super::count_window::CountWindow;
 use super::damaged::damaged;
@@ -23,7 +24,7 @@ use egret_core::{Error, Result, Snapshot, Uncomputed, ipc};
 use std::sync::Arc;
 
 impl State {
-    /// Takes up what instances before had.
+    /// Restores the state that earlier instances saved.
     pub(crate) fn restore(&mut self, plan: &Plan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
         for part in parts {
             let operator = part.operator.into_iter().filter(|_| is_first);
@@ -119,7 +120,7 @@ impl State {
             self.kept.keys.states[place].held.push(held);
         }
         if let Some((count, starts)) = saved.window {
-            // A start whose partial matches are gone counts, too: new events must not get its number.
+            // A start counts even if its partial matches are gone: new events must not get its number.
             self.number = starts.iter().fold(self.number, |latest, (start, _)| latest.max(*start));
             if plan.within_events.is_some() {
                 self.windows.put(place, CountWindow { count, starts: starts.into() });
@@ -137,11 +138,11 @@ impl State {
         sets::add_due(&mut self.kept, place);
     }
 
-    /// Drops what is more than a key may have, if that is what becomes of it.
+    /// Drops the partial matches that are more than a key may have, if the overflow option says so.
     fn drop_surplus(&mut self, plan: &Plan, runs: &mut Vec<Run>) {
         let surplus = runs.len().saturating_sub(plan.options.runs_per_key_max);
         let dropped = match plan.options.overflow {
-            // With the next row that changes something.
+            // Handled at the next row that changes a partial match of the key.
             Overflow::Fail | Overflow::PutAside => return,
             Overflow::DropOldest => runs.drain(..surplus),
             Overflow::DropNew => runs.drain(runs.len() - surplus..),
@@ -160,7 +161,7 @@ impl State {
             self.deadlines.add_restored(plan, run, place, state.generation);
             state.interest |= of_node.interest;
             if !of_node.gates.is_empty() {
-                // It is not known until a row changes something of the key: until then every row is looked at.
+                // The bound is only computed when a row changes the key's partial matches: until then every row is evaluated.
                 state.bound = i32::MIN;
             }
             state.deadline = state.deadline.min(deadline(plan, run));
@@ -169,7 +170,7 @@ impl State {
         Ok(())
     }
 
-    /// Lets this plan say what is over of a key, and which of its matches are decided.
+    /// Applies this plan to a restored key: expires what is over, and sends the matches that are decided.
     fn judge(&mut self, plan: &Plan, place: u32) -> Result<()> {
         if self.kept.keys.states[place].runs.sets().is_some() {
             sets::judge_sets(&mut self.kept, plan, place)?;
@@ -193,7 +194,7 @@ impl State {
         Ok(())
     }
 
-    /// Ends the partial matches of a key that have had all events of the window.
+    /// Ends the partial matches of a key that have had all the events of their window.
     fn end_counted(&mut self, plan: &Plan, place: u32) -> Result<()> {
         let Some(events) = plan.within_events else { return Ok(()) };
         if self.kept.keys.states[place].runs.is_empty() {
@@ -228,19 +229,19 @@ fn decode(plan: &Plan, bytes: &[u8]) -> Result<Saved> {
     Ok(saved)
 }
 
-/// A column of events that were taken.
+/// One stored column of the events taken.
 fn stored_column(plan: &Plan, rows: &RecordBatch, place: usize) -> Result<ArrayRef> {
     let of_rows = plan.stored[place];
     let field = plan.rows.arrow().field(of_rows);
     let is_read = plan.shown.is_some() || plan.values.iter().any(|value| value.column == Some(place));
     match column(rows, field, &plan.listed_name(plan.kept[of_rows])) {
-        // Something of an event has to be kept, even if nothing is read.
+        // One column of events has to be stored even if none is read.
         Err(_) if !is_read => unread(field, rows.num_rows()),
         found => found,
     }
 }
 
-/// Rows that wait, as the prefilter of this plan would have sent them. (What the prefilter of then had no use for is gone.)
+/// Buffered rows as the prefilter of this plan would have sent them. (Rows that the old prefilter dropped are gone.)
 fn judged(plan: &Plan, rows: &RecordBatch) -> Result<(RecordBatch, Vec<Uncomputed>)> {
     let input = plan.input.arrow();
     let is_needed = |index: &usize| plan.kept.contains(index) || plan.judged.contains(index);

@@ -5,8 +5,8 @@ use super::partial::Run;
 use super::sets::KeySets;
 use std::ops::Deref;
 
-/// The partial matches of a key, in the order of their first events. A single one, the usual case, lies in place; very many may
-/// be kept as sets, which are not listed here; and of a key that is put aside there are none.
+/// The partial matches of a key, in the order of their first events. A single one, the usual case, is stored in place. Very many
+/// may be kept as sets, which are not listed here; a key that is put aside has none.
 #[derive(Debug, Default)]
 pub(crate) enum Runs {
     #[default]
@@ -31,7 +31,7 @@ impl Deref for Runs {
 }
 
 impl Runs {
-    /// The sets they are kept as.
+    /// The sets, if partial matches are kept as sets.
     #[inline]
     pub(crate) fn sets(&self) -> Option<&KeySets> {
         match self {
@@ -40,7 +40,7 @@ impl Runs {
         }
     }
 
-    /// Whether they are not kept one by one.
+    /// Whether the key has no list of partial matches: it has sets, or is put aside.
     #[inline]
     pub(crate) fn are_apart(&self) -> bool {
         matches!(self, Self::Sets(_) | Self::Aside(_))
@@ -65,11 +65,11 @@ impl Runs {
         }
     }
 
-    /// Moves them into a list, which is empty before.
+    /// Moves them into a list, which must be empty.
     #[inline]
     pub(crate) fn take_into(&mut self, list: &mut Vec<Run>) {
         match self {
-            // The memory of many is put back by `put`, that of the list meanwhile stays here.
+            // `put` returns the memory of the many; the list's own memory stays here meanwhile.
             Self::Many(runs) => std::mem::swap(runs, list),
             Self::Sets(_) | Self::Aside(_) => {}
             _ => {
@@ -80,7 +80,7 @@ impl Runs {
         }
     }
 
-    /// Moves a list into the place of what was taken; the list is empty afterwards.
+    /// Moves a list back into the place that `take_into` emptied; the list is empty afterwards.
     pub(crate) fn put(&mut self, list: &mut Vec<Run>) {
         if list.len() <= 1 {
             *self = list.pop().map_or(Self::None, Self::One);
@@ -98,7 +98,7 @@ impl Runs {
         list.clear();
     }
 
-    /// Bytes of memory apart from the place itself.
+    /// Bytes of memory in addition to the place itself.
     #[inline]
     pub(crate) fn bytes(&self) -> usize {
         match self {

@@ -1,4 +1,4 @@
-//! The state of a group of keys as it is saved: see `snapshot.rs` for the format.
+//! The saved form of the state of a key group: see `snapshot.rs` for the format.
 
 use super::aside::Aside;
 use super::sets::saved::SavedSets;
@@ -13,11 +13,11 @@ pub(super) const VERSION: u8 = 4;
 pub(super) struct Saved {
     /// [`Plan::fingerprint`].
     pub(super) fingerprint: u64,
-    /// Everything before this time was looked at.
+    /// All events before this time have been processed.
     pub(super) reached: i64,
     pub(super) keys: Vec<SavedKey>,
     pub(super) links: Vec<SavedLink>,
-    /// Of the events, whose columns are in `rows`.
+    /// The number and time of each event; the events' columns are in `rows`.
     pub(super) events: Vec<Moment>,
     pub(super) rows: Vec<u8>,
     /// Rows that the watermark has not passed.
@@ -29,11 +29,11 @@ pub(super) struct SavedKey {
     pub(super) key: Key,
     pub(super) runs: Vec<SavedRun>,
     pub(super) held: Vec<SavedHeld>,
-    /// Of a key whose partial matches are kept as sets.
+    /// For a key whose partial matches are kept as sets.
     pub(super) sets: Option<SavedSets>,
-    /// Of a window in events: how many came, and with which numbers and counts partial matches began.
+    /// For a window in events: how many events came, and the number and count at which each partial match began.
     pub(super) window: Option<(u64, Vec<(u64, u64)>)>,
-    /// Of a key that is put aside, of which nothing else is kept.
+    /// For a key that is put aside, which has no other state.
     pub(super) aside: Option<Aside>,
 }
 

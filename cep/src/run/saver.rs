@@ -1,4 +1,4 @@
-//! Collects what is saved of a group of keys: links and events get new numbers.
+//! Collects the state of a key group to be saved: links and events get new numbers.
 
 use super::saved::{Saved, SavedLink, VERSION};
 use super::slab::NONE;
@@ -21,7 +21,7 @@ impl Saver {
         Self { saved, links: HashMap::new(), places: HashMap::new(), events: Vec::new() }
     }
 
-    /// The place of an event among those saved.
+    /// The new number of an event; the event is saved if it is not yet.
     pub(super) fn event(&mut self, store: &Store, event: u32) -> u32 {
         *self.places.entry(event).or_insert_with(|| {
             self.events.push(event);
@@ -30,7 +30,7 @@ impl Saver {
         })
     }
 
-    /// The place of a chain's last link among those saved.
+    /// The new number of a chain's last link; the chain is saved if it is not yet.
     pub(super) fn chain(&mut self, store: &Store, chain: u32) -> u32 {
         let mut new: Vec<u32> = Vec::new();
         let mut at = chain;

@@ -1,14 +1,14 @@
-//! Rows that several patterns share, and when rows happened.
+//! Rows that several patterns share, and the times of rows.
 
 use arrow::array::RecordBatch;
 use egret_core::key::RowKeys;
 
-/// When the rows of a batch happened.
+/// The times of the rows of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RowTimes<'a> {
-    /// Each at its own time.
+    /// Each row has its own time.
     Own(&'a [i64]),
-    /// All at this time.
+    /// All rows have this time.
     Now(i64),
 }
 

@@ -1,8 +1,8 @@
 //! After a match: which other matches end.
 //!
-//! Matches are taken in the order of their first events. One that is complete waits until every partial match that starts
-//! earlier is decided. Of those that start with one event, the ones completed first come first; of those completed together,
-//! the one whose events come earliest, compared position by position.
+//! Matches are taken in the order of their first events. A complete match is held back until every partial match that starts
+//! earlier is decided. Among matches that start with the same event, those completed first come first; among those completed
+//! together, the one whose events come earliest, compared position by position.
 
 use super::partial::Held;
 use super::state::State;
@@ -11,7 +11,7 @@ use crate::plan::pattern_plan::{Plan, Skip};
 use egret_core::{Error, Result};
 use std::cmp::Ordering;
 
-/// Which starts a match puts an end to.
+/// Which starts a match ends.
 enum Ends {
     Nothing,
     At(u64),
@@ -47,7 +47,7 @@ impl State {
         Ok(())
     }
 
-    /// The match whose turn is first.
+    /// The held match whose turn comes first.
     fn first_held(&self, place: u32) -> Option<usize> {
         let held = &self.kept.keys.states[place].held;
         (0..held.len()).min_by(|&one, &other| {
@@ -93,7 +93,7 @@ impl State {
         }
     }
 
-    /// Drops what a match puts an end to.
+    /// Drops the partial and held matches that a match ends.
     fn prune(&mut self, place: u32, ends: &Ends) {
         let mut runs = Vec::new();
         self.kept.keys.take_runs(place, &mut runs);

@@ -1,16 +1,16 @@
-//! Places that are used again: items with stable numbers.
+//! A slab: items with stable numbers, in places that are reused.
 
-/// No item.
+/// The number of no item.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Items a page: what there are more of is not moved when the slab grows.
+/// Items per page. A slab of more than one page does not move its items when it grows.
 const PAGE: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 12;
 
 /// Items by number; a number that was freed is given out again.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    /// All full, but for the last.
+    /// All pages are full, except the last.
     pages: Vec<Vec<T>>,
     places: usize,
     free: Vec<u32>,
@@ -23,7 +23,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Puts an item somewhere.
+    /// Adds an item; returns its number.
     #[inline]
     pub(crate) fn add(&mut self, item: T) -> u32 {
         if let Some(place) = self.free.pop() {
@@ -35,7 +35,7 @@ impl<T> Slab<T> {
 
     fn grow(&mut self, item: T) -> u32 {
         if self.places.is_multiple_of(PAGE) {
-            // The first page grows with what is in it, so that few items take little memory.
+            // The first page grows with its items, so that few items take little memory.
             self.pages.push(if self.places == 0 { Vec::new() } else { Vec::with_capacity(PAGE) });
         }
         self.pages.last_mut().expect("there is a page with room").push(item);
@@ -43,13 +43,13 @@ impl<T> Slab<T> {
         (self.places - 1) as u32
     }
 
-    /// Gives a place back; what is in it stays until it is used again.
+    /// Frees a place; its item stays until the place is used again.
     #[inline]
     pub(crate) fn free(&mut self, place: u32) {
         self.free.push(place);
     }
 
-    /// Gives the memory back if nothing is left. Numbers that were given out are worth nothing afterwards.
+    /// Gives the memory back if all places are free. Numbers given out before become invalid.
     pub(crate) fn shrink(&mut self) {
         if self.free.len() == self.places && self.places > 1_024 {
             *self = Self::default();
@@ -62,7 +62,7 @@ impl<T> Slab<T> {
         self.pages.get((place >> PAGE_BITS) as usize)?.get(place as usize % PAGE)
     }
 
-    /// How many places there are, free ones included.
+    /// The number of places, free ones included.
     pub(crate) fn places(&self) -> usize {
         self.places
     }

@@ -1,12 +1,14 @@
 //! State as bytes, by key group.
 //!
 //! # Format
-//! One entry a key group: a byte `4`, the version; then, in postcard, the fields of [`Saved`](super::saved::Saved). Rows are Arrow IPC streams, with
-//! the names and types of the stream's columns. Rows that wait have no masks: what a row is to the pattern is found anew when it
-//! is taken up. A link of a chain names its predecessor and its event by their places in the entry's lists; a predecessor always
-//! stands before. Of a pattern without partition columns the one entry is operator state, which the first instance takes up.
+//! One entry per key group: a byte `4`, the version; then, in postcard, the fields of [`Saved`](super::saved::Saved). Rows are
+//! Arrow IPC streams, with the names and types of the stream's columns. Buffered rows are saved without masks, which are computed
+//! anew at restore. A link of a chain names its predecessor and its event by their places in the entry's lists; the predecessor
+//! always comes first. A pattern without partition columns has one entry, saved as operator state, which the first instance
+//! restores.
 //!
-//! Nodes, edges and variables are saved by their numbers in the automaton; the fingerprint says that these mean the same.
+//! Nodes, edges and variables are saved by their numbers in the automaton; the fingerprint guarantees that the numbers mean the
+//! same.
 
 use super::partial::{Held, Run};
 use super::saved::{SavedHeld, SavedKey, SavedRun};
@@ -21,7 +23,7 @@ use egret_core::{KeyGroup, Result, Snapshot, ipc};
 use std::collections::BTreeMap;
 
 impl State {
-    /// Everything that must survive.
+    /// All state that must survive a restart.
     pub(crate) fn snapshot(&self, plan: &Plan, max_parallelism: u16) -> Result<Snapshot> {
         let mut groups: BTreeMap<KeyGroup, Saver> = BTreeMap::new();
         let group = |key: &Key| KeyGroup::of(key.hash(), max_parallelism);
@@ -45,7 +47,7 @@ impl State {
         Ok(snapshot)
     }
 
-    /// The rows that wait, without their masks.
+    /// The buffered rows of each key group, without their masks.
     fn waiting_by(&self, plan: &Plan, group: impl Fn(&Key) -> KeyGroup) -> Result<BTreeMap<KeyGroup, Vec<RecordBatch>>> {
         let mut parts: BTreeMap<KeyGroup, Vec<RecordBatch>> = BTreeMap::new();
         let masks = plan.kept.len()..plan.kept.len() + plan.words();

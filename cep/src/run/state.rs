@@ -22,34 +22,34 @@ use egret_core::{Batch, EventTime, Result, StateSize, Uncomputed};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Everything a matcher keeps.
+/// All state of a matcher.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) order: TimeOrder,
     pub(crate) kept: Kept,
     pub(super) deadlines: Deadlines,
     pub(super) work: Work,
-    /// Counts rows and deadlines, in the order they were looked at.
+    /// Numbers rows and deadlines, in the order in which they are processed.
     pub(super) number: u64,
     pub(super) generation: u32,
     /// The partial matches of the key being worked on; empty in between.
     pub(super) list: Vec<Run>,
     /// Keys whose deadlines have come; empty in between.
     pub(super) due: Vec<(u32, u32)>,
-    /// Of keys whose partial matches have a window in events.
+    /// The windows in events, by key.
     pub(super) windows: CountWindows,
     /// How many partial matches were dropped because their key had too many.
     pub(crate) dropped: u64,
     clock: i64,
-    /// Everything before this time was looked at.
+    /// All events before this time have been processed.
     pub(crate) reached: i64,
-    /// What could not be computed of rows.
+    /// The failures of rows.
     pub(super) wrong: Vec<Uncomputed>,
-    /// While state is taken up: what is over then is shown at this time at the earliest.
+    /// During a restore: matches and partial matches that the new plan ends get at least this time.
     pub(super) not_before: i64,
 }
 
-/// For so many rows what is kept of their keys is brought into the cache at a time.
+/// So many rows at a time have the states of their keys brought into the cache.
 const ROWS_WARMED: usize = 256;
 
 impl State {
@@ -73,14 +73,14 @@ impl State {
         }
     }
 
-    /// What could not be computed of rows and matches since this was asked last.
+    /// The failures of rows and matches since the last call.
     pub(crate) fn take_wrong(&mut self) -> Vec<Uncomputed> {
         let mut wrong = std::mem::take(&mut self.wrong);
         wrong.append(&mut self.kept.output.wrong);
         wrong
     }
 
-    /// The rows before a watermark that have waited, in order; `time` is their column of event time.
+    /// The buffered rows before a watermark, in order; `time` is their column of event time.
     ///
     /// # Errors
     /// A column cannot be ordered.
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// Works on rows that are in order; `now` is their time if they have none of their own.
+    /// Processes rows that are in order; `now` is their time if they have no event time.
     pub(crate) fn work_on(&mut self, plan: &Plan, rows: RecordBatch, now: Option<i64>) -> Result<()> {
         let stored = rows.project(&plan.stored)?;
         let keys = RowKeys::of(&rows, &plan.keys)?;
@@ -112,8 +112,8 @@ impl State {
         self.settle(plan)
     }
 
-    /// Works on some rows of a batch that several patterns share, in the order in which they are given. `stored` are the
-    /// columns that are stored, of all rows; only the masks of the rows given are read.
+    /// Processes some rows of a batch that several patterns share, in the order in which they are given. `stored` has the stored
+    /// columns of all rows of the batch; only the masks of the given rows are read.
     ///
     /// The pattern must not compare columns of the row with the match: [`Plan::reads_masks_alone`].
     pub(crate) fn work_on_some(
@@ -154,7 +154,7 @@ impl State {
         Ok(())
     }
 
-    /// Is done with a batch.
+    /// Finishes a batch.
     fn settle(&mut self, plan: &Plan) -> Result<()> {
         self.kept.output.flush(plan, &mut self.kept.store)?;
         self.kept.store.settle()
@@ -178,14 +178,14 @@ impl State {
             }
             place => place,
         };
-        // A window in events counts all of them.
+        // A window in events counts every event of the key.
         if !self.matters(plan, current, at, place) && (plan.within_events.is_none() || place.is_none()) {
             return Ok(());
         }
         self.row_of_key(plan, current, keys, at, place)
     }
 
-    /// A row of a key whose partial matches are kept as sets.
+    /// Processes a row of a key whose partial matches are kept as sets.
     fn row_in_sets(&mut self, plan: &Plan, current: &mut Current, keys: &RowKeys, at: At, place: u32) -> Result<()> {
         match sets::row(&mut self.kept, plan, current, keys, at, place)? {
             Left::Something => Ok(()),
@@ -195,7 +195,7 @@ impl State {
         }
     }
 
-    /// A row that can change something of a key.
+    /// Processes a row that can change the partial matches of a key.
     #[inline(never)]
     pub(super) fn row_of_key(
         &mut self,
@@ -234,8 +234,8 @@ impl State {
         Ok(())
     }
 
-    /// Counts an event of a key whose partial matches have a window in events, and ends those that have had all of theirs. Says
-    /// whether there were any.
+    /// Counts an event of a key whose partial matches have a window in events, and ends those that have had all the events of
+    /// theirs. Returns whether any were.
     #[inline(never)]
     fn count_event(&mut self, plan: &Plan, events: u64, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> (CountWindow, bool) {
         let mut window = self.windows.take(place);
@@ -244,7 +244,7 @@ impl State {
         (window, ends)
     }
 
-    /// Ends the partial matches that began before a number, at a time and moment. Says whether there were any.
+    /// Ends the partial matches that began before the number `floor`, at a time and moment. Returns whether there were any.
     pub(super) fn end_before(&mut self, plan: &Plan, floor: u64, (time, moment): (i64, u64), runs: &mut Vec<Run>) -> bool {
         let over = runs.partition_point(|run| run.start < floor);
         let Self { kept: Kept { store, output, .. }, work, .. } = self;
@@ -265,14 +265,14 @@ impl State {
         over > 0
     }
 
-    /// Whether a row can change anything of a key.
+    /// Whether a row can change the partial matches of a key.
     #[inline]
     fn matters(&self, plan: &Plan, current: &Current, at: At, place: Option<u32>) -> bool {
         let reaches = |state: &KeyState| at.mask & state.interest != 0 || current.reach(at.row) >= state.bound;
         at.mask & plan.automaton.start.interest != 0 || place.is_some_and(|place| reaches(&self.kept.keys.states[place]))
     }
 
-    /// Stores what a row made of the partial matches of a key. Returns the key's place if something is kept of it.
+    /// Stores the partial matches of a key after a row. Returns the key's number if it still has state.
     fn put_back(&mut self, plan: &Plan, keys: &RowKeys, at: At, place: Option<u32>, runs: &mut Vec<Run>) -> Result<Option<u32>> {
         let completes = !self.work.complete.is_empty() && plan.skip != Skip::None;
         if place.is_none() && runs.is_empty() && !completes {
@@ -317,7 +317,7 @@ impl State {
         }
     }
 
-    /// Puts the complete matches aside, to be sent when it is their turn.
+    /// Holds the complete matches back until it is their turn.
     fn hold_all(&mut self, place: u32) {
         for found in self.work.complete.drain(..) {
             *self.kept.held.entry(found.time).or_default() += 1;
@@ -325,7 +325,7 @@ impl State {
         }
     }
 
-    /// Sends the complete matches, or puts them aside and sends those whose turn it is.
+    /// Sends the complete matches, or holds them back and sends those whose turn it is.
     pub(super) fn settle_complete(&mut self, plan: &Plan, place: u32) -> Result<()> {
         if plan.skip == Skip::None {
             self.deliver_all();
@@ -335,7 +335,7 @@ impl State {
         self.resolve(plan, place)
     }
 
-    /// Forgets a key of which nothing is left.
+    /// Drops a key that has no state left.
     pub(super) fn remove_if_empty(&mut self, place: u32) -> bool {
         let KeyState { runs, held, .. } = &self.kept.keys.states[place];
         let empty = runs.is_empty() && held.is_empty() && !runs.are_apart();
@@ -351,7 +351,7 @@ impl State {
         self.kept.held.keys().next().copied()
     }
 
-    /// The clock on the wall in microseconds; it does not go back.
+    /// The wall clock in microseconds; it never goes back.
     pub(super) fn clock_at(&mut self, now_ms: i64) -> i64 {
         self.clock = self.clock.max(EventTime::from_millis(now_ms).0);
         self.clock
@@ -367,12 +367,12 @@ impl State {
         Ok(self.kept.output.take())
     }
 
-    /// Whether a key had too many partial matches that nobody was told of.
+    /// Whether a key had too many partial matches and this has not been reported yet.
     pub(crate) fn has_to_tell(&self) -> bool {
         self.kept.output.overflows.are_untold()
     }
 
-    /// Says which keys had too many partial matches.
+    /// Reports the keys that had too many partial matches.
     pub(crate) fn report(&mut self, pattern: Option<&str>, counters: &Counters) {
         self.kept.output.overflows.report(pattern, counters);
     }

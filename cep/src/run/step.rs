@@ -8,29 +8,29 @@ use crate::plan::automaton::{ConditionId, Edge, EdgeLink, Node, NodeId, Target, 
 use crate::plan::pattern_plan::Plan;
 use egret_core::Result;
 
-/// The row being looked at.
+/// The row being processed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At {
     pub(super) row: usize,
     pub(super) time: i64,
     pub(super) mask: u64,
-    /// Its place among all rows.
+    /// Its number among all rows.
     pub(super) number: u64,
 }
 
-/// Room to work in, and what a row brought about.
+/// Buffers for a step, and its results.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    /// Complete matches; each holds its chain.
+    /// Complete matches; each is a holder of its chain.
     pub(super) complete: Vec<Held>,
     next: Vec<Run>,
     branches: Vec<Run>,
     targets: Vec<NodeId>,
-    /// The row as an event, once it is taken.
+    /// The row as an event, once a partial match took it.
     event: Option<u32>,
 }
 
-/// What a step works with.
+/// The inputs of a step.
 pub(super) struct Step<'a> {
     pub(super) plan: &'a Plan,
     pub(super) store: &'a mut Store,
@@ -40,7 +40,7 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Moves the partial matches of a key, and starts new ones, which come last. Says whether there are others than before.
+    /// Advances the partial matches of a key, and starts new ones, which come last. Returns whether the list has changed.
     pub(super) fn run(mut self, runs: &mut Vec<Run>) -> Result<bool> {
         self.work.event = None;
         let mut changed = !runs.is_empty() && self.advance(runs)?;
@@ -88,7 +88,8 @@ impl Step<'_> {
         Ok(changed)
     }
 
-    /// Shows the row to one partial match. Its continuations are put into `branches`; returns what stays open of itself.
+    /// Advances one partial match with the row. Its continuations are put into `branches`; returns the bits of itself that stay
+    /// open.
     fn advance_one(&mut self, node: &Node, run: &Run) -> Result<u64> {
         self.work.branches.clear();
         self.work.targets.clear();
@@ -125,7 +126,7 @@ impl Step<'_> {
         Ok(open & node.lasting)
     }
 
-    /// Starts matches with the row.
+    /// Starts new partial matches with the row.
     fn start(&mut self, runs: &mut Vec<Run>) -> Result<()> {
         let node = &self.plan.automaton.start;
         self.work.targets.clear();
@@ -156,7 +157,7 @@ impl Step<'_> {
         Ok(open)
     }
 
-    /// Takes the row: the partial match that follows, if it has anything to wait for.
+    /// Takes the row; returns the partial match that follows, if it waits for anything.
     fn take(&mut self, target: NodeId, chain: u32, start: u64, start_time: i64) -> Option<Run> {
         let node = &self.plan.automaton.nodes[target as usize];
         let At { row, time, number, .. } = self.at;
@@ -176,7 +177,7 @@ impl Step<'_> {
         self.work.complete.push(Held { chain, start, time: self.at.time, moment: self.at.number });
     }
 
-    /// Whether no other edge took the row to the same place.
+    /// Whether no other edge took the row to the same node.
     fn is_new(&mut self, node: &Node, target: NodeId) -> bool {
         if !node.has_twins {
             return true;

@@ -1,12 +1,13 @@
 //! The shared buffer: events that partial matches have taken, and the chains that say in what order.
 //!
-//! A chain is a persistent list: a partial match holds its last link, each link its predecessor. Matches that begin alike share
-//! their beginning, so branching costs one link. Links and events are counted, and vanish with their last holder.
+//! A chain is a persistent list: a partial match refers to its last link, each link to its predecessor. Matches with the same
+//! first events share them, so branching costs one link. Links and events are reference-counted (their *holders*), and freed with
+//! the last reference.
 //!
-//! The rows of events live in chunks: record batches of the stored columns with nothing but events that were taken. While a
-//! batch is worked on its events point into it; afterwards those still held are copied into a chunk of their own. Chunks are put
-//! together when there are many small ones, or when most of a chunk's events are gone: so no large batch stays for the sake of
-//! few rows, and the copying is a constant amount per event, times the logarithm of their number.
+//! The rows of events are stored in chunks: record batches of the stored columns that contain only events taken. While a batch is
+//! processed its events point into it; afterwards those still referenced are copied into a chunk of their own. Chunks are merged
+//! when there are many small ones, or when most of a chunk's events are gone: so no large batch is kept alive for a few rows, and
+//! copying costs a constant amount per event, times the logarithm of their number.
 
 use super::cache::Cache;
 use super::slab::{NONE, Slab};
@@ -17,13 +18,13 @@ use egret_core::Result;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-/// The chunk that is the batch being worked on.
+/// The number of the chunk that is the batch being processed.
 const CURRENT: u32 = u32::MAX;
 
-/// So many chunks of like size are put together.
+/// Chunks of similar size are merged when there are this many.
 const MERGE_AT: usize = 16;
 
-/// Chunks are looked over when so many were added, or so many events have left them.
+/// `compact` runs when this many chunks were added, or this many events have left chunks.
 const ADDED_MAX: usize = MERGE_AT / 2;
 const LEFT_MAX: usize = 64;
 
@@ -33,13 +34,13 @@ struct Event {
     chunk: u32,
     row: u32,
     holders: u32,
-    /// Its place among all events, in the order they were looked at: the lower half, then the upper one.
+    /// Its number among all events, in the order they were processed: the lower half, then the upper one.
     number: [u32; 2],
-    /// When it happened, in halves as well.
+    /// Its time, in halves as well.
     time: [u32; 2],
 }
 
-/// An event's place among all, and when it happened.
+/// An event's number among all events, and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Moment {
     pub(crate) number: u64,
@@ -66,7 +67,7 @@ pub(crate) struct ChainLink {
     pub(crate) previous: u32,
     pub(crate) event: u32,
     holders: u32,
-    /// What was computed about the chain up to here.
+    /// The cached values of the chain up to here.
     cache: u32,
     pub(crate) variable: u16,
 }
@@ -74,7 +75,7 @@ pub(crate) struct ChainLink {
 #[derive(Debug)]
 struct Chunk {
     rows: RecordBatch,
-    /// The event of every row; [`NONE`] where it is gone.
+    /// The event of every row; [`NONE`] where the event is gone.
     events: Vec<u32>,
     live: usize,
 }
@@ -84,7 +85,7 @@ struct Chunk {
 pub(crate) struct Store {
     schema: SchemaRef,
     current: RecordBatch,
-    /// No rows: what is current between batches.
+    /// A batch without rows: the current one between batches.
     nothing: RecordBatch,
     events: Slab<Event>,
     links: Slab<ChainLink>,
@@ -93,7 +94,7 @@ pub(crate) struct Store {
     /// Events of the current batch.
     fresh: Vec<u32>,
     chunk_bytes: usize,
-    /// Chunks that were added, and events that left some, since they were last looked over.
+    /// How many chunks were added, and how many events left chunks, since the last `compact`.
     added: usize,
     left: usize,
 }
@@ -116,29 +117,29 @@ impl Store {
         }
     }
 
-    /// The columns stored.
+    /// The stored columns.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Starts on a batch: new events are rows of it.
+    /// Begins a batch: new events are rows of it.
     pub(crate) fn begin(&mut self, current: RecordBatch) {
         self.current = current;
     }
 
-    /// An event of the current batch, held by nobody yet.
+    /// Adds an event, a row of the current batch; nothing holds it yet.
     pub(crate) fn event(&mut self, row: usize, moment: Moment) -> u32 {
         let event = self.events.add(Event::new(row, moment));
         self.fresh.push(event);
         event
     }
 
-    /// The place of an event among all.
+    /// The number of an event among all events.
     pub(crate) fn number(&self, event: u32) -> u64 {
         whole(self.events[event].number)
     }
 
-    /// The place of an event among all, and when it happened.
+    /// The number of an event among all events, and its time.
     pub(crate) fn moment(&self, event: u32) -> Moment {
         let Event { number, time, .. } = self.events[event];
         Moment { number: whole(number), time: whole(time) as i64 }
@@ -152,7 +153,7 @@ impl Store {
         self.links[chain].event
     }
 
-    /// A chain longer by an event. It holds its beginning and the event; the caller holds it.
+    /// A new chain, longer by an event; it becomes a holder of `previous` and the event. The caller is its first holder.
     pub(crate) fn extend(&mut self, previous: u32, event: u32, variable: u16) -> u32 {
         if previous != NONE {
             self.links[previous].holders += 1;
@@ -161,12 +162,12 @@ impl Store {
         self.links.add(ChainLink { previous, event, holders: 1, cache: NONE, variable })
     }
 
-    /// One more holder of a chain.
+    /// Adds a holder to a chain.
     pub(crate) fn hold(&mut self, chain: u32) {
         self.links[chain].holders += 1;
     }
 
-    /// One holder less.
+    /// Removes a holder from a chain.
     pub(crate) fn release(&mut self, mut chain: u32) {
         while chain != NONE {
             let link = &mut self.links[chain];
@@ -185,12 +186,12 @@ impl Store {
         }
     }
 
-    /// One more holder of an event.
+    /// Adds a holder to an event.
     pub(crate) fn hold_event(&mut self, event: u32) {
         self.events[event].holders += 1;
     }
 
-    /// One holder of an event less.
+    /// Removes a holder from an event.
     pub(crate) fn release_event(&mut self, event: u32) {
         let place = &mut self.events[event];
         place.holders -= 1;
@@ -222,7 +223,7 @@ impl Store {
         self.chunks.free(chunk);
     }
 
-    /// The link of a chain.
+    /// The last link of a chain.
     pub(crate) fn link(&self, chain: u32) -> &ChainLink {
         &self.links[chain]
     }
@@ -245,7 +246,7 @@ impl Store {
         (cache != NONE).then(|| &self.caches[cache])
     }
 
-    /// The cache of a chain, made if it has none.
+    /// The cache of a chain, created if it has none.
     pub(crate) fn cache_mut(&mut self, chain: u32) -> &mut Cache {
         if self.links[chain].cache == NONE {
             let cache = self.caches.add(Cache::default());
@@ -320,13 +321,13 @@ impl Store {
         Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
     }
 
-    /// Is done with the current batch: what is still held of it is copied.
+    /// Ends the current batch: its events that still have holders are copied.
     pub(crate) fn settle(&mut self) -> Result<()> {
         let fresh = std::mem::take(&mut self.fresh);
         let mut kept: Vec<u32> = Vec::new();
         for event in fresh.iter().copied() {
             let place = &mut self.events[event];
-            // A place that was used twice within the batch is listed twice.
+            // An event number reused within the batch is listed twice.
             if place.chunk == CURRENT && place.holders > 0 {
                 place.chunk = NONE - 1;
                 kept.push(event);
@@ -365,7 +366,7 @@ impl Store {
         self.chunks[chunk] = Some(filled);
     }
 
-    /// Puts rows from outside into a chunk: events that nobody holds yet.
+    /// Adds rows from outside as a chunk of events that nothing holds yet.
     pub(crate) fn load(&mut self, rows: RecordBatch, moments: &[Moment]) -> Vec<u32> {
         let add = |moment: &Moment| self.events.add(Event::new(0, *moment));
         let events: Vec<u32> = moments.iter().map(add).collect();
@@ -375,7 +376,7 @@ impl Store {
         events
     }
 
-    /// Puts small and emptied chunks together.
+    /// Merges small and sparse chunks.
     fn compact(&mut self) -> Result<()> {
         let mut classes: Vec<Vec<u32>> = vec![Vec::new(); 24];
         let mut sparse: Vec<u32> = Vec::new();

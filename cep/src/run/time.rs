@@ -1,4 +1,4 @@
-//! What time does: partial matches end, matches are decided, and the input is over.
+//! The effects of time: partial matches end, matches are decided, and the input is over.
 
 use super::expire::{Expired, deadline, expire};
 use super::kept::Kept;
@@ -11,11 +11,11 @@ use crate::plan::pattern_plan::Plan;
 use egret_core::Result;
 use std::cmp::Reverse;
 
-/// So many keys whose deadlines have come are brought into the cache at a time.
+/// So many due keys at a time have their states brought into the cache.
 const KEYS_WARMED: usize = 64;
 
 impl State {
-    /// Lets time reach `now` for a key. Says whether anything is left of it.
+    /// Advances time to `now` for a key. Returns whether the key has state left.
     pub(super) fn expire_key(&mut self, plan: &Plan, place: u32, now: i64) -> Result<bool> {
         loop {
             let state = &mut self.kept.keys.states[place];
@@ -58,7 +58,7 @@ impl State {
         });
     }
 
-    /// Time has reached everything before `time`.
+    /// Advances time for all keys: every event before `time` has been processed.
     pub(crate) fn advance_to(&mut self, plan: &Plan, time: i64) -> Result<()> {
         self.reached = self.reached.max(time);
         let mut due = std::mem::take(&mut self.due);
@@ -89,7 +89,7 @@ impl State {
         self.kept.store.settle()
     }
 
-    /// The input has ended: nothing that is open can become a match.
+    /// Ends the input: no open partial match can become a match.
     pub(crate) fn end(&mut self, plan: &Plan) -> Result<()> {
         self.advance_to(plan, i64::MAX)?;
         for place in self.kept.keys.live() {

@@ -1,7 +1,7 @@
 //! Computes values of a match, whole or partial: `first(x.col)`, `avg(x.amount)`.
 //!
-//! Counts, sums, averages and extremes are folded: what is known of a chain's beginning is kept at the link where it was
-//! computed, so the value of a chain that is longer by one event costs one step.
+//! Counts, sums, averages and extremes are folded: the fold over a prefix of a chain is cached at the link where it was computed,
+//! so the value of a chain that is longer by one event costs one step.
 
 use super::cache::{Cache, Fold};
 use super::slab::NONE;
@@ -57,10 +57,10 @@ impl Fold {
             Function::Sum if kind(&value.data_type) == Kind::Float => Scalar::Float(self.float.value()),
             Function::Sum => Scalar::Int(sum_of_integers(self.whole)?),
             Function::Average if self.count == 0 => Scalar::Null,
-            // A column is of integers or of floats.
+            // A column holds either integers or floats.
             Function::Average if self.whole == 0 => Scalar::Float(self.float.average(self.count as u64)),
             Function::Average => Scalar::Float(average_of_integers(self.whole, self.count as u64)),
-            // An extreme of zeros is zero.
+            // The least or greatest of zeros is plain zero, not minus zero.
             _ => match event_value(store, value, self.best)? {
                 Scalar::Float(number) => Scalar::Float(plain(number)),
                 other => other,
@@ -69,7 +69,7 @@ impl Fold {
     }
 }
 
-/// How two events' values compare.
+/// Compares the values of two events.
 fn order(store: &Store, column: usize, one: u32, other: u32) -> Result<Ordering> {
     let value = |event: u32| {
         let (cells, row) = store.cell(event, column);
@@ -88,10 +88,10 @@ fn event_value(store: &Store, value: &RunValue, event: u32) -> Result<Scalar> {
     }
 }
 
-/// What is made of so few events is not kept: to make it again is quicker than to look it up.
+/// Folds over at most this many events are not cached: computing them anew is quicker than a look-up.
 const FEW: usize = 4;
 
-/// The fold over a chain, from what is known of its beginning.
+/// The fold over a chain, starting from the cached fold of its longest prefix that has one.
 fn fold(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<Fold> {
     let (mut few, mut more, mut count) = ([NONE; FEW], Vec::new(), 0);
     let mut at = chain;
@@ -146,7 +146,7 @@ fn picked(store: &Store, value: &RunValue, chain: u32, scratch: &mut Vec<u32>) -
     }
 }
 
-/// The value for a chain ([`NONE`]: nothing taken yet).
+/// The value for a chain ([`NONE`]: no event taken yet).
 pub(crate) fn scalar(store: &mut Store, index: usize, value: &RunValue, chain: u32) -> Result<Scalar> {
     if value.is_folded() {
         let fold = fold(store, index, value, chain)?;
@@ -168,7 +168,7 @@ pub(crate) fn array(store: &mut Store, index: usize, value: &RunValue, chain: u3
         Function::Any | Function::First(_) | Function::Last(_) => {
             let event = picked(store, value, chain, &mut Vec::new());
             let cell = cell(store, value, event)?;
-            // That of any event is the key.
+            // The value of any event is the key's.
             Ok(if matches!(value.function, Function::Any) { plain_column(&cell) } else { cell })
         }
         Function::Least | Function::Greatest => {
@@ -193,7 +193,7 @@ fn cell(store: &Store, value: &RunValue, event: u32) -> Result<ArrayRef> {
     })
 }
 
-/// The places of matches: several that end with one event are told apart by all that they took.
+/// The places of matches: a hash of all events taken tells those apart that end with the same event.
 fn places(store: &Store, column: usize, chains: &[u32]) -> Result<ArrayRef> {
     let place = |event: u32| {
         let (cells, row) = store.cell(event, column);
@@ -223,7 +223,7 @@ pub(crate) fn column(store: &mut Store, index: usize, value: &RunValue, chains: 
             Ok(plain_column(&store.gather(value.column.unwrap_or_default(), &events)?))
         }
         Function::Place => places(store, value.column.unwrap_or_default(), chains),
-        // Of all of them something could not be computed.
+        // The value could not be computed for any of the chains.
         Function::Other(_) if chains.is_empty() => Ok(new_empty_array(&value.data_type)),
         Function::Other(function) => {
             let values = chains.iter().map(|&chain| aggregate(store, value, function, chain)).collect::<Result<Vec<_>>>()?;

@@ -14,7 +14,7 @@ use egret_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-/// What became of a match, and when.
+/// How a match ended, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome {
     /// It is complete.
@@ -22,9 +22,9 @@ pub(crate) enum Outcome {
         /// When it was decided.
         time: i64,
     },
-    /// It is a partial match that timed out at a node, with these of its edges open.
+    /// It timed out at a node, with these edges open.
     TimedOut {
-        /// When its time was up.
+        /// When it timed out.
         time: i64,
         node: u32,
         open: u64,
@@ -53,7 +53,7 @@ struct TakenEvent {
     because: Vec<String>,
 }
 
-/// Something that did not come.
+/// A negation that held: an event that did not come.
 #[derive(Serialize)]
 struct Absent {
     variable: String,
@@ -76,11 +76,11 @@ struct TimedOut {
 #[derive(Serialize)]
 struct Missing {
     variable: String,
-    /// What an event would have had to be.
+    /// The conditions that an event would have had to meet.
     conditions: Vec<String>,
 }
 
-/// Says why; `chain` is what was taken.
+/// The report of `why()`; `chain` has the events taken.
 pub(crate) fn report(plan: &Plan, store: &mut Store, chain: u32, outcome: Outcome) -> Result<String> {
     let shown = plan.shown.clone().ok_or_else(|| Error::bug("nobody asked why when the pattern was compiled"))?;
     let links = store.links_of(chain);
@@ -131,7 +131,7 @@ fn time_of(plan: &Plan, facts: &mut dyn Facts) -> Result<Option<i64>> {
     Ok(facts.column(column)?.map(|cell| egret_core::batch::micros(&cell)[0]))
 }
 
-/// The columns of the event at hand that conditions read.
+/// The columns of the event at hand that conditions read, as JSON.
 pub(crate) fn values_of(plan: &Plan, shown: &ShownConditions, facts: &mut dyn Facts) -> Result<Map<String, Value>> {
     let mut values = Map::new();
     for column in shown.columns() {
@@ -167,7 +167,7 @@ pub(crate) fn json(values: &ArrayRef, row: usize) -> Result<Value> {
     })
 }
 
-/// The steps that were still possible, and what an event would have had to be.
+/// The steps that were still possible, and the conditions that an event would have had to meet.
 fn missing(plan: &Plan, shown: &ShownConditions, store: &mut Store, chain: u32, node: &Node, open: u64) -> Result<Vec<Missing>> {
     let mut missing: Vec<Missing> = Vec::new();
     for (_, edge) in node.edges.iter().enumerate().filter(|(index, _)| open >> index & 1 == 1) {
@@ -181,7 +181,7 @@ fn missing(plan: &Plan, shown: &ShownConditions, store: &mut Store, chain: u32, 
     Ok(missing)
 }
 
-/// What lay, as the pattern demands, between the events: nothing that a negation forbids.
+/// The negations between and after the events taken, all of which held.
 fn absences(plan: &Plan, variables: &[usize], times: &[Option<i64>], decided: i64) -> Vec<Absent> {
     let automaton = &plan.automaton;
     if automaton.variables.iter().all(|variable| !variable.negated) {
@@ -218,13 +218,13 @@ fn absences(plan: &Plan, variables: &[usize], times: &[Option<i64>], decided: i6
     absent
 }
 
-/// Nodes that take events of these variables one after the other and can end a match.
+/// A path of nodes that take events of these variables one after the other and end in an accepting node.
 fn path(automaton: &Automaton, variables: &[usize]) -> Vec<usize> {
     let targets = |node: &Node| -> Vec<usize> {
         node.edges.iter().filter_map(|edge| if let Target::Take(to) = edge.target { Some(to as usize) } else { None }).collect()
     };
     let ends = |node: &Node| node.accept || node.edges.iter().any(|edge| !matches!(edge.target, Target::Take(_)));
-    // Of every event, the nodes that can have taken it, and from which node they were reached.
+    // For each event: the nodes that can have taken it, and from which node each was reached.
     let mut layers: Vec<Vec<(usize, usize)>> = Vec::new();
     for (index, &variable) in variables.iter().enumerate() {
         let mut layer: Vec<(usize, usize)> = Vec::new();
@@ -257,7 +257,7 @@ fn show_within(plan: &Plan, times: &[Option<i64>]) -> Option<String> {
     plan.within_us.map(|within| format!("{} of {}", show_duration(took), show_duration(within)))
 }
 
-/// What a match does to others, in words.
+/// Which other matches a match ends, in words.
 pub(crate) fn show_skip(plan: &Plan, variables: &[usize], times: &[Option<i64>]) -> String {
     let time = |index: Option<usize>| {
         index.and_then(|index| times[index]).map_or_else(String::new, |time| format!(" ({})", show_time(time)))

@@ -1,4 +1,4 @@
-//! Streams without event time: rows count in the order they come, windows go by the clock on the wall.
+//! Streams without event time: rows count in the order they arrive, windows follow the wall clock.
 
 use crate::chained::chained;
 use egret_cep::{CompiledPattern, Pattern, measures};

@@ -1,4 +1,4 @@
-//! The conformance cases: reads them, runs them, compares.
+//! The conformance cases: reads them, runs them, compares the results.
 
 use crate::chained::chained;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -16,12 +16,12 @@ use std::sync::Arc;
 /// A match: variable to event ids, in order.
 pub(crate) type Match = BTreeMap<String, Vec<i64>>;
 
-/// What came out.
+/// The result of a case.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     /// The matches, sorted.
     matches: Vec<Match>,
-    /// The partial matches that timed out and when, sorted.
+    /// The partial matches that timed out, and when, sorted.
     timed_out: Vec<(Match, i64)>,
 }
 
@@ -87,7 +87,8 @@ fn run(case: &Value, shape: Shape) -> Result<Outcome> {
     feed.outcome(&names)
 }
 
-/// Binds a pattern to events with a column `id`; every variable that takes events is a column of the match. Their names, too.
+/// Binds a pattern to events with a column `id`. Every variable that takes events is a column of the match; returns their names,
+/// too.
 pub(crate) fn compile(
     pattern: &Pattern,
     schema: &StreamSchema,

@@ -1,4 +1,4 @@
-//! The two operators of a pattern as one: the stream's rows go in, matches come out.
+//! The two operators of a pattern as one: takes the stream's rows, gives matches.
 
 use egret_cep::CompiledPattern;
 use egret_core::{
@@ -7,7 +7,7 @@ use egret_core::{
 };
 use std::sync::Arc;
 
-/// The columns by which rows must come, as columns of the stream.
+/// The columns that rows must be partitioned by, as columns of the stream.
 #[allow(dead_code)]
 pub(crate) fn key_columns(compiled: &CompiledPattern, schema: &StreamSchema) -> KeyColumns {
     let sent = compiled.prefilter_schema().arrow();
@@ -17,12 +17,12 @@ pub(crate) fn key_columns(compiled: &CompiledPattern, schema: &StreamSchema) -> 
     )
 }
 
-/// Makes operators that are a prefilter and the matcher behind it.
+/// A factory of operators that are a prefilter and the matcher behind it.
 pub(crate) fn chained(compiled: &CompiledPattern) -> Arc<dyn OperatorFactory> {
     both(compiled.prefilter_factory(), compiled.matcher_factory())
 }
 
-/// Makes operators that are these two, one behind the other.
+/// A factory of operators that are these two, one after the other.
 pub(crate) fn both(prefilter: Arc<dyn OperatorFactory>, matcher: Arc<dyn OperatorFactory>) -> Arc<dyn OperatorFactory> {
     Arc::new(ChainedFactory { prefilter, matcher })
 }
@@ -42,7 +42,7 @@ impl OperatorFactory for ChainedFactory {
     }
 }
 
-/// All state is the matcher's.
+/// All state belongs to the matcher.
 struct Chained {
     prefilter: Box<dyn Operator>,
     matcher: Box<dyn Operator>,

@@ -1,5 +1,5 @@
-//! Patterns that are changed between a snapshot and a restore: what came before is as the old text judged it, what comes later is
-//! judged by the new one.
+//! Patterns that are changed between a snapshot and a restore: earlier events are judged by the old text, later ones by the new
+//! text.
 
 use crate::cases::{compile, read_match};
 use crate::chained::chained;
@@ -17,12 +17,12 @@ use egret_core::{EventTime, MAIN, Result, StreamSchema};
 use egret_testkit::{Harness, Random, Table, show_sorted, table};
 use std::time::Duration;
 
-/// A harness of one instance, gathered.
+/// A harness with one instance, which gets all rows.
 fn harness(compiled: &CompiledPattern) -> Harness {
     Harness::new(chained(compiled), vec![Partitioning::Gather], 1).unwrap()
 }
 
-/// Goes on with another pattern from where one is.
+/// Continues from the old harness's state with another pattern.
 fn go_on(old: &mut Harness, new: &CompiledPattern) -> Result<Harness> {
     let snapshot = old.snapshot()?;
     let mut harness = harness(new);
@@ -98,7 +98,7 @@ fn check(seed: u64) -> usize {
     let mut all = found(&mut first, &names);
     let mut second = match go_on(&mut first, &new_plan) {
         Ok(second) => second,
-        // A condition may read what the old pattern had no use for.
+        // A condition may read a column that the old pattern did not keep.
         Err(error) if error.to_string().contains("was not kept") => return 0,
         Err(error) => panic!("seed {seed}: {error}\n{old}\n{new}"),
     };
@@ -131,7 +131,7 @@ fn bound(pattern: &Pattern, columns: &[(&str, &str)]) -> CompiledPattern {
     CompiledPattern::compile(pattern, &payments(), vec![], vec![], measures(columns).unwrap()).unwrap()
 }
 
-/// Rows by text, on time.
+/// Feeds rows given as text, in order of time.
 fn feed(harness: &mut Harness, text: &str) {
     harness.feed(0, table(&format!("card:int amount:float id:int at:time\n{text}")).batch()).unwrap();
 }
@@ -175,12 +175,12 @@ fn options_that_sets_cannot_have_take_them_apart() {
     let dropping = old.clone().with_max_partial_matches(10);
     assert_eq!(ids(&mut many_open(&old, &dropping.clone().with_overflow(Overflow::DropOldest)).unwrap()), 10);
     assert_eq!(ids(&mut many_open(&old, &dropping.with_overflow(Overflow::DropNew)).unwrap()), 10);
-    // The window is shorter: what began before 1,021 is over by the time of the last row, the rest is not.
+    // The window is shorter: partial matches that began before 1,021 are over by the time of the last row, the others are not.
     let mut second = many_open(&old, &pattern(981).with_timed_out(true)).unwrap();
     second.finish().unwrap();
     let count = |batches: Vec<egret_core::Batch>| batches.iter().map(|batch| batch.num_rows()).sum::<usize>();
     assert_eq!((count(second.take(MAIN)), count(second.take(2))), (19, 21));
-    // A window where none was, and none where one was.
+    // A window is added, and a window is removed.
     let without = bound(&steps("amount < 10"), &COLUMNS);
     assert_eq!(ids(&mut many_open(&without, &pattern(981)).unwrap()), 19);
     assert_eq!(ids(&mut many_open(&without, &pattern(981).with_timed_out(true)).unwrap()), 19);
@@ -193,7 +193,7 @@ fn a_shorter_window_shows_nothing_behind_the_watermark() {
         let pattern = Pattern::begin("a").filter("amount > 50").not_followed_by("b").filter("amount < 10");
         bound(&pattern.within(Duration::from_micros(within)), &[("a", "a.id")]).with_timed_out(true)
     };
-    // The harness refuses matches whose time the watermark has passed.
+    // The harness refuses matches with a time that the watermark has passed.
     let mut second = many_open(&silence(5_000), &silence(500)).unwrap();
     second.finish().unwrap();
     let matches = second.take(MAIN);
@@ -210,7 +210,7 @@ fn a_window_in_events_may_grow_and_shrink_and_go_but_not_appear() {
         bound(&pattern, &COLUMNS)
     };
     assert_eq!(ids(&mut many_open(&events(Some(100)), &events(Some(200))).unwrap()), 40);
-    // The last of five events is the one that comes: four of those before are within.
+    // Of five events the coming one is the last: four of those before are within the window.
     assert_eq!(ids(&mut many_open(&events(Some(100)), &events(Some(5))).unwrap()), 4);
     assert_eq!(ids(&mut many_open(&events(Some(100)), &events(None)).unwrap()), 40);
     let error = many_open(&events(None), &events(Some(100))).err().unwrap().to_string();
@@ -269,7 +269,7 @@ fn columns_are_known_by_their_names() {
     let other = CompiledPattern::compile(&steps("amount < 10"), &other, vec![], vec![], measures(&COLUMNS).unwrap()).unwrap();
     let error = many_open(&old, &other).err().unwrap().to_string();
     assert!(error.contains("'amount' of the rows that are kept was 'Float64' and is now 'Int64'"), "{error}");
-    // The columns of the stream stand in another order.
+    // The columns of the stream are in another order.
     let turned = table("id:int amount:float card:int at:time").schema;
     let turned = CompiledPattern::compile(&steps("amount < 10"), &turned, vec![], vec![], measures(&COLUMNS).unwrap()).unwrap();
     let mut first = harness(&old);

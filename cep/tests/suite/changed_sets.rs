@@ -1,4 +1,4 @@
-//! Sets of patterns that are changed between a snapshot and a restore: every pattern keeps what is its own, wherever it runs.
+//! Sets of patterns that are changed between a snapshot and a restore: every pattern keeps its own state, wherever it runs.
 
 use crate::chained::both;
 use egret_cep::{CompiledPattern, Pattern, PatternSet, measures};
@@ -8,7 +8,7 @@ use egret_testkit::{Harness, table};
 
 const HEADER: &str = "card:int amount:float country:text id:int at:time";
 
-/// Patterns by name, each with its least first amount and its most second one.
+/// A set of patterns: the name of each, its least first amount and its greatest second one.
 fn set(patterns: &[(&str, u32, u32)], keys: &[usize]) -> PatternSet {
     let pattern = |&(name, least, most): &(&str, u32, u32)| {
         let pattern = Pattern::begin("a").filter(format!("amount > {least}")).followed_by("b").filter(format!("amount < {most}"));
@@ -54,7 +54,7 @@ fn patterns_come_and_go_and_change_places() {
         first.feed(0, table(&format!("{HEADER}\n 1 60 DE 0 1000\n 1 90 DE 1 1001\n 2 95 FR 2 1002")).batch()).unwrap();
         first.watermark(0, EventTime(1_002)).unwrap();
         let mut second = go_on(&mut first, &set(new, &keys), &keys).unwrap();
-        // The last row waited: each pattern of then that could use it has it.
+        // The last row was buffered: each old pattern that could use it has it.
         let expected: Vec<usize> = new
             .iter()
             .map(|(name, ..)| match old.iter().find(|(other, ..)| other == name) {
@@ -74,7 +74,7 @@ fn the_order_of_the_key_does_not_matter() {
     let mut first = harness(&old, &[0, 2]);
     first.feed(0, table(&format!("{HEADER}\n 1 60 DE 0 1000\n 2 95 FR 2 1002")).batch()).unwrap();
     first.watermark(0, EventTime(1_500)).unwrap();
-    // The operators say by which columns rows must come.
+    // The operators tell the columns that rows must be partitioned by.
     let mut second = go_on(&mut first, &new, &[0, 2]).unwrap();
     assert_eq!(found(&mut second, 2), [2, 0]);
 }

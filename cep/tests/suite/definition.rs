@@ -1,4 +1,4 @@
-//! What counts as a match, by definition: every way to give events to the elements is tried, and each rule checked on it.
+//! What counts as a match, by definition: tries every way to assign events to the elements, and checks each rule on it.
 
 use egret_cep::{Element, Inner, Link};
 
@@ -17,7 +17,7 @@ pub(crate) struct Wanted {
     pub(crate) kinds: Vec<char>,
     /// Its amount is above the sum of what the element of this number has taken.
     pub(crate) above_sum_of: Option<usize>,
-    /// What counts in its place from this event on.
+    /// The condition that replaces it from this event on.
     pub(crate) later: Option<(usize, Box<Wanted>)>,
 }
 
@@ -38,7 +38,8 @@ pub(crate) struct Taken {
     pub(crate) event: usize,
 }
 
-/// When a match is decided: at a time, at which time alone comes before the events, in their order.
+/// When a match is decided: a time and an event's number. At one time the passing of time (`None`) comes first, then the events
+/// in order.
 pub(crate) type Moment = (i64, Option<usize>);
 
 /// A pattern and a stream, in order.
@@ -60,7 +61,7 @@ impl Definition<'_> {
         found
     }
 
-    /// Gives events, all of them, to the elements from `element` on, in every way.
+    /// Assigns events, all of them, to the elements from `element` on, in every way.
     fn give(&self, element: usize, events: &[usize], taken: &mut Vec<Taken>, found: &mut Vec<(Vec<Taken>, Moment)>) {
         let Some(rule) = self.rules.get(element) else {
             if events.is_empty() && self.is_right(taken) {
@@ -77,7 +78,7 @@ impl Definition<'_> {
         }
     }
 
-    /// Whether every event taken may be where it is.
+    /// Whether every event taken is allowed where it is.
     fn is_right(&self, taken: &[Taken]) -> bool {
         let (first, last) = (taken[0], taken[taken.len() - 1]);
         let span = self.events[last.event].at - self.events[first.event].at;
@@ -141,7 +142,7 @@ impl Definition<'_> {
         within_previous_us.is_none_or(|most| gap < most) && window.is_none_or(|most| gap < most)
     }
 
-    /// No event that ends the repetition lies before its next event, or is it.
+    /// No event after the repetition's previous one, up to and including `next`, ends the repetition.
     fn goes_on(&self, before: &[Taken], next: Taken) -> bool {
         let previous = before[before.len() - 1];
         match &self.rules[next.element].until {
@@ -152,7 +153,7 @@ impl Definition<'_> {
         }
     }
 
-    /// A greedy repetition that is left, or passed over, and could take more, had no event to take.
+    /// A greedy repetition that is left or skipped, and could take more, had no event that it could take.
     fn is_greedy_enough(&self, before: &[Taken], next: Taken) -> bool {
         let previous = before[before.len() - 1];
         (previous.element..next.element).filter(|&left| self.rules[left].element.quantifier.greedy).all(|left| {
@@ -165,7 +166,7 @@ impl Definition<'_> {
         })
     }
 
-    /// The negations between two elements hold between their events; those behind a repetition also within it.
+    /// The negations between two elements hold between their events; those after a repetition also within it.
     fn is_not_forbidden(&self, before: &[Taken], next: Taken) -> bool {
         let previous = before[before.len() - 1];
         let behind = (previous.element + 1..self.rules.len()).take_while(|&element| self.is_negation(element));
@@ -181,7 +182,7 @@ impl Definition<'_> {
         self.rules[element].element.link.is_negation()
     }
 
-    /// No event behind the last one taken, up to and including `last`, is forbidden.
+    /// No event after the last one taken, up to and including `last`, is forbidden.
     fn stay_away(&self, negations: &[usize], before: &[Taken], last: usize) -> bool {
         let from = before[before.len() - 1].event + 1;
         negations.iter().all(|&negation| {
@@ -191,8 +192,8 @@ impl Definition<'_> {
         })
     }
 
-    /// When a match is complete, if ever: with its last event; if the pattern ends in `not_next`, with the event behind it; if
-    /// it ends in `not_followed_by`, when time is up, or with the last event of the window.
+    /// When a match is complete, if ever: at its last event; if the pattern ends in `not_next`, at the event after it; if it ends
+    /// in `not_followed_by`, when the window is over in time, or at the last event of a window in events.
     fn decided(&self, taken: &[Taken]) -> Option<Moment> {
         let (first, last) = (taken[0], taken[taken.len() - 1]);
         let ends: Vec<&Element> =
@@ -210,7 +211,7 @@ impl Definition<'_> {
             let comes = next < in_time.min(in_window);
             return (comes && self.stay_away(&negations, taken, next)).then(|| (self.events[next].at, Some(next)));
         }
-        // An absence without a time of its own lasts as long as the window of the pattern, in time or in events.
+        // An absence without a window of its own lasts as long as the window of the pattern, in time or in events.
         let whole = match whole {
             _ if in_window <= in_time => Some((self.events[in_window - 1].at, Some(in_window - 1))),
             whole => whole.map(|time| (time, None)),

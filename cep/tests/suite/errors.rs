@@ -1,4 +1,4 @@
-//! What is wrong with a pattern is said clearly, and what will go wrong, too.
+//! Errors of a pattern are reported clearly, and so are future ones.
 
 use egret_cep::{AfterMatch, CompiledPattern, Finding, Found, Overflow, Pattern, REPETITIONS_MAX, measures};
 use egret_core::{Error, Result};
@@ -21,7 +21,7 @@ fn compile(pattern: &Pattern) -> Result<CompiledPattern> {
     CompiledPattern::compile(pattern, &payments().schema, vec![0], vec![], measures(&[("card", "card")])?)
 }
 
-/// Every pattern is refused as the user's, with a message that starts like this and some help; all that differ are shown.
+/// Every pattern is refused with a user error that starts with the given message and has some help; all differences are shown.
 fn check_refused(patterns: Vec<(Pattern, &str)>) {
     let mut wrong = Vec::new();
     for (pattern, expected) in patterns {

@@ -1,4 +1,4 @@
-//! What lint says of patterns is so: of some by hand, and of random ones on random events.
+//! The findings of lint are true: some patterns by hand, and random patterns on random events.
 
 use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
@@ -83,7 +83,7 @@ fn repetitions_that_a_negation_behind_them_forbids() {
     begins(&twice(b(), "x = 2"), &[]);
     let group = Pattern::begin_group(Pattern::begin("a").filter("x = 1").followed_by("b").filter("x = 2")).times(2);
     begins(&twice(group, "x = 2"), &[never, behind[0], behind[1]]);
-    // As steps it can match.
+    // Written as steps the pattern can match.
     let steps = a().followed_by("b").filter("x = 1").not_followed_by("n").filter("x = 1").followed_by("c").filter("x = 3");
     begins(&steps, &[]);
 }
@@ -219,7 +219,7 @@ fn events_come_in_the_order_of_their_times_and_within() {
     begins(&negated, &["n: 'n' forbids nothing: it must come before an event"]);
 }
 
-/// What the events can be that a condition reads: their own conditions, and how many they are.
+/// Conditions beside what is known of the events they read: the events' own conditions, and how many they are.
 #[test]
 fn conditions_beside_the_events_that_were_taken() {
     let never = ": the pattern can never match";

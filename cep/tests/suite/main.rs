@@ -1,4 +1,4 @@
-//! The pattern engine at its boundary: known cases, the law, slow and obvious twins, and what it refuses.
+//! The pattern engine at its boundary: known cases, the law, slow and obvious twins, and the patterns it refuses.
 
 #![allow(clippy::unwrap_used)]
 

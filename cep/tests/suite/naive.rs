@@ -1,4 +1,4 @@
-//! Random small patterns over random small streams: the engine finds what the definition says.
+//! Random small patterns over random small streams: the engine finds what the definition finds.
 
 use crate::cases::{Match, compile, read_match};
 use crate::definition::{Definition, Event, Moment, Rule, Taken, Wanted};
@@ -17,7 +17,7 @@ pub(crate) fn schema() -> StreamSchema {
     table("id:int kind:text amount:int at:time").schema
 }
 
-/// Up to eight events of three kinds; some at the same time.
+/// Up to eight events of three kinds; some have the same time.
 pub(crate) fn random_events(random: &mut Random) -> Vec<Event> {
     let mut at = 0;
     (0..=random.below(EVENTS_MAX))
@@ -28,7 +28,7 @@ pub(crate) fn random_events(random: &mut Random) -> Vec<Event> {
         .collect()
 }
 
-/// The events in any order, their place in the stream as the id.
+/// The events in any order, with their place in the stream as the id.
 pub(crate) fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch {
     let mut order: Vec<usize> = (0..events.len()).collect();
     random.shuffle(&mut order);
@@ -41,7 +41,7 @@ pub(crate) fn record_batch(events: &[Event], random: &mut Random) -> RecordBatch
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
 
-/// Up to three variables and a negation. The first variable is there when anything behind it depends on an event before it.
+/// Up to three variables and a negation. The first variable cannot be missing if a later condition depends on earlier events.
 pub(crate) fn random_rules(random: &mut Random) -> Vec<Rule> {
     let variables = 1 + random.below(3);
     let starts_optional = random.chance(15);
@@ -117,7 +117,7 @@ fn random_negation(random: &mut Random, before: &[Rule]) -> Rule {
     Rule { id: before.len(), element, wanted, until: None }
 }
 
-/// Makes a pattern of rules, with a window if it needs one and otherwise perhaps.
+/// Makes a pattern of rules, with a window where one is needed, and otherwise with a window or not.
 pub(crate) fn random_pattern(random: &mut Random, rules: &mut [Rule]) -> Pattern {
     let at_end = rules.iter_mut().rev().take_while(|rule| rule.element.link.is_negation());
     let mut needs_window = false;
@@ -138,7 +138,7 @@ fn with_windows(random: &mut Random, mut pattern: Pattern, needs_window: bool) -
     pattern
 }
 
-/// The matches that are left when each, in the order of their first events, puts an end to others.
+/// The matches that are left when each, in the order of their first events, ends others.
 pub(crate) fn skip(mut matches: Vec<(Vec<Taken>, Moment)>, strategy: &AfterMatch) -> Vec<(Vec<Taken>, Moment)> {
     let events = |taken: &[Taken]| taken.iter().map(|taken| taken.event).collect::<Vec<_>>();
     matches.sort_by_key(|(taken, moment)| (taken[0].event, *moment, events(taken)));
@@ -172,7 +172,8 @@ pub(crate) fn engine_matches(compiled: &CompiledPattern, names: &[String], rows:
     (0..found.num_rows()).map(|row| (read_match(&found, names, row), times[row])).collect()
 }
 
-/// Sorted. Of matches by the same events in different variables a strategy may take any: then only the events count.
+/// The matches, sorted. Among matches of the same events as different variables a strategy may choose any, so then only the
+/// events are compared.
 pub(crate) fn comparable(matches: Vec<Found>, strategy: &AfterMatch) -> Vec<Found> {
     let events = |(found, time): Found| -> Found {
         let mut ids: Vec<i64> = found.into_values().flatten().collect();
@@ -217,7 +218,7 @@ fn random_patterns_match_as_defined() {
     assert!(all > 5_000, "there were only {all} matches, so little was tested");
 }
 
-/// Longer streams, in which sets of partial matches grow, part and are put together.
+/// Longer streams, in which sets of partial matches grow, split and merge.
 #[test]
 fn sets_give_what_one_by_one_gives() {
     let (mut all, mut too_many) = (0, 0);
@@ -251,8 +252,8 @@ fn sets_give_what_one_by_one_gives() {
     assert!(all > 20_000 && too_many < 200, "there were only {all} matches, and {too_many} patterns had too many to begin with");
 }
 
-/// Alternatives and what comes in any order, by definition: every choice and every order is a pattern of its own, and what is
-/// found is what is found with any of them.
+/// Alternatives and parts in any order, by definition: every choice and every order is a pattern of its own, and the matches are
+/// those of all these patterns.
 #[test]
 fn choices_and_orders_match_as_defined() {
     let mut all = 0;
@@ -291,13 +292,13 @@ fn choices_and_orders_match_as_defined() {
     assert!(all > 10_000, "there were only {all} matches, so little was tested");
 }
 
-/// A pattern with one step that is several sequences, and every pattern it stands for.
+/// A pattern with one step that consists of several sequences, and every pattern it stands for.
 fn random_choices(random: &mut Random) -> (Pattern, Vec<Vec<Rule>>) {
     let (in_any_order, link) = (random.chance(50), [Inner::Strict, Inner::Relaxed, Inner::Any][random.below(3)]);
     let mut rules: Vec<Rule> = Vec::new();
     let required = |random: &mut Random, rules: &mut Vec<Rule>| {
         let mut rule = random_variable(random, rules);
-        // Nothing may depend on what may not have been taken.
+        // No condition may depend on an event that may not have been taken.
         let is_plain = |wanted: &Wanted| wanted.above_sum_of.is_none();
         while !is_plain(&rule.wanted)
             || rule.until.as_ref().is_some_and(|until| !is_plain(until))
@@ -343,7 +344,7 @@ fn random_choices(random: &mut Random) -> (Pattern, Vec<Vec<Rule>>) {
     (pattern, middles.into_iter().map(|middle| [before.clone(), middle, after.clone()].concat()).collect())
 }
 
-/// All orders of so many things.
+/// All orders of `count` things.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     if count == 0 {
         return vec![Vec::new()];

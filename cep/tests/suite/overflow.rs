@@ -1,4 +1,4 @@
-//! Keys with too many partial matches: they are put aside, and all others go on.
+//! Keys with too many partial matches: they are put aside, and all other keys go on.
 
 use crate::chained::{chained, key_columns};
 use crate::law::{DELAY_US, random_rows, schema};
@@ -15,7 +15,7 @@ fn micros(count: u64) -> Duration {
     Duration::from_micros(count)
 }
 
-/// Events of kind `in` and one behind them of kind `out`.
+/// Events of kind `in`, followed by one of kind `out`.
 fn in_out() -> Pattern {
     Pattern::begin("a").filter("kind = 'in'").one_or_more().followed_by("b").filter("kind = 'out'")
 }
@@ -26,13 +26,13 @@ fn compile(pattern: &Pattern, most: usize) -> CompiledPattern {
     compiled.with_max_partial_matches(most)
 }
 
-/// Rows as text, their columns apart by a blank.
+/// Rows as text, columns separated by a blank.
 fn texts(rows: &arrow::array::RecordBatch, time: &str) -> Vec<String> {
     let schema = egret_core::StreamSchema::from_arrow(rows.schema(), rows.schema().index_of(time).ok()).unwrap();
     row_texts(&Batch::new(rows.clone(), &schema).unwrap()).iter().map(|row| row.join(" ")).collect()
 }
 
-/// Of one card more than there may be, of another two.
+/// More events of one card than it may have, and two of another.
 fn many() -> arrow::array::RecordBatch {
     rows(
         "card:int kind:text amount:float id:int at:time
@@ -56,7 +56,7 @@ fn a_key_with_too_many_is_put_aside_until_its_window_has_passed() {
         let told = texts(&found.overflow, "at");
         assert_eq!(told.len(), 1, "{told:?}");
         let note = "its partial matches are dropped, and it is put aside until 1970-01-01 00:00:00.000113";
-        // One by one there are 6 with the third event; as sets there are six entries, too.
+        // Kept one by one there are 6 with the third event; as sets there are six entries, too.
         assert_eq!(told[0], format!("7 6 10 13 6 113 put_aside {note}"));
         // At 112 the key is still aside, at 113 it is not; the other key finds what it finds.
         assert_eq!(texts(&found.matches, "match_time"), ["9 [2] 6 21", "7 [9] 10 115"]);
@@ -69,7 +69,7 @@ fn without_a_window_it_begins_afresh_and_a_window_in_events_counts() {
     assert_eq!(texts(&afresh.matches, "match_time"), ["9 [2] 6 21", "7 [7] 8 113", "7 [7, 9] 10 115", "7 [9] 10 115"]);
     let told = texts(&afresh.overflow, "at");
     assert!(told[0].starts_with("7 6 10 13 6 null put_aside") && told[0].ends_with("as there is no WITHIN"), "{told:?}");
-    // The event that is too many and the next three.
+    // The event that is one too many and the next three.
     let events = compile(&in_out().within_events(4), 5).match_rows(&many()).unwrap();
     assert_eq!(texts(&events.matches, "match_time"), ["9 [2] 6 21", "7 [9] 10 115"]);
     assert!(texts(&events.overflow, "at")[0].ends_with("it is put aside for its next 3 events"));
@@ -77,7 +77,7 @@ fn without_a_window_it_begins_afresh_and_a_window_in_events_counts() {
 
 #[test]
 fn matches_that_are_complete_are_told() {
-    // Of the key's first event a match waits for what began before it.
+    // The match that begins with event 2 waits for the partial match that began with event 1.
     let pattern = Pattern::begin("a").filter("kind = 'in'").followed_by("b").filter("kind = 'out' AND amount >= a.amount");
     let compiled = compile(&pattern.within(micros(100)).after_match(AfterMatch::SkipPastLastEvent), 2);
     let rows = rows(
@@ -142,7 +142,7 @@ fn a_key_that_is_aside_costs_little_and_goes() {
     assert_eq!(harness.state_size().keys, 0);
 }
 
-/// Holds a pattern whose keys have too many partial matches now and then to the law.
+/// Holds a pattern whose keys sometimes have too many partial matches to the law.
 fn check(name: &str, compiled: &CompiledPattern) {
     let told = compiled.match_rows(&random_rows(1, 150)).unwrap();
     let (matches, overflows) = (told.matches.num_rows(), told.overflow.num_rows());
@@ -189,7 +189,7 @@ fn a_row_that_completes_too_many_matches_of_sets() {
     let pattern = Pattern::begin("a").filter("kind = 'in'").one_or_more().allow_combinations();
     let pattern = pattern.followed_by("b").filter("kind = 'out'").within(micros(100));
     let (few, lines) = (compile(&pattern, 50).with_sets_from(0), many());
-    // 2^6 - 1 ways to take some of six events; as sets these are few.
+    // 2^6 - 1 ways to take some of six events; as sets they are few.
     let six: String = (0..6).map(|n| format!("7 in 1 {n} {n}\n")).collect();
     let table = rows(&format!("card:int kind:text amount:float id:int at:time\n{six}7 out 1 9 9\n9 in 1 10 10\n9 out 1 11 11"));
     let found = few.match_rows(&table).unwrap();
@@ -204,7 +204,7 @@ fn a_row_that_completes_too_many_matches_of_sets() {
 fn row_pattern(pattern: &str, within_us: Option<i64>, most: usize, shown: RowsPerMatch) -> CompiledRowPattern {
     let mut spec = RowPattern::new(PatternExpr::parse(pattern).unwrap());
     let define = |(name, condition): (&str, &str)| (name.to_owned(), parse_expression(condition).unwrap());
-    // Which rows were taken as x tells the ways apart.
+    // The ways differ in which rows were taken as x.
     spec.defines = [("X", "amount > 0"), ("B", "kind = 'out' AND amount > LAST(x.amount, 1)")].map(define).into();
     spec.measures = vec![(parse_expression("FIRST(id)").unwrap(), "first".into())];
     (spec.within_us, spec.rows_per_match) = (within_us, shown);

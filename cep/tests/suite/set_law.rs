@@ -64,12 +64,12 @@ fn compiled(pattern: &Pattern, keys: &[usize], random: &mut Random) -> CompiledP
     compiled.with_timed_out(true).with_late_at_prefilter(true).with_sets_from([1, 32][random.below(2)])
 }
 
-/// What an operator sends to each output, given everything at once.
+/// What an operator sends to each output when it gets all input at once.
 fn run(factory: Arc<dyn OperatorFactory>, input: &Input) -> BTreeMap<usize, Vec<String>> {
     plain_run(&Case::new("plain", factory).input(input.clone()))
 }
 
-/// The rows of a pattern's outputs: matches, late rows, partial matches that timed out, keys with too many of these.
+/// The rows of a pattern's outputs: matches, late rows, partial matches that timed out, keys with too many partial matches.
 fn of_pattern(all: &BTreeMap<usize, Vec<String>>, pattern: usize) -> BTreeMap<usize, Vec<String>> {
     let ports = [
         (PatternSet::matches_port(pattern), 0),

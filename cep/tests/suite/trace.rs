@@ -1,4 +1,4 @@
-//! The tracer: it finds what the matcher finds, and says of every start what became of it.
+//! The tracer finds the matches that the matcher finds, and reports the outcome of every start.
 
 use crate::cases::{Match, compile};
 use crate::naive::{Found, comparable, engine_matches, random_events, random_pattern, random_rules, record_batch, schema};
@@ -21,7 +21,7 @@ fn traced_matches(trace: &Trace, rows: &RecordBatch) -> Vec<Found> {
     trace.matches.iter().map(found).collect()
 }
 
-/// What must be true of every trace.
+/// Properties that every trace must have.
 fn check_sense(trace: &Trace, what: &str) {
     assert_eq!(trace.candidates.len() + trace.not_starts, trace.events.len(), "{what}");
     let mut of_candidates: Vec<usize> = trace.candidates.iter().flat_map(|candidate| candidate.matches.clone()).collect();
@@ -77,7 +77,7 @@ fn random_patterns_are_traced_as_they_match() {
     assert!(all > 3_000, "there were only {all} matches, so little was tested");
 }
 
-/// Trace of a pattern by `card` over the events of one card.
+/// The trace of a pattern by `card` over the events of one card.
 fn trace(pattern: &Pattern, rows: &Table) -> Trace {
     let id = measures(&[("card", "card")]).unwrap();
     let compiled = CompiledPattern::compile(pattern, &rows.schema, vec![0], vec![], id).unwrap();
@@ -90,7 +90,7 @@ fn of_kind(name: &str) -> String {
     format!("kind = '{name}'")
 }
 
-/// Of a stop, the variable that was missing, the reason and the event.
+/// For a stop: the variable that was missing, the reason and the event.
 type Told<'a> = (Option<&'a str>, Reason, Option<usize>);
 
 /// A candidate's fate, how many events it took, and its stops.

@@ -28,7 +28,7 @@ struct Payment {
 /// The ids of a match.
 type Ids = (i64, i64, i64);
 
-/// What the last payment must be, given the second small one and the average of both.
+/// The condition on the last payment, given the second small one and the average of both.
 type Last = fn(&Payment, &Payment, f64) -> bool;
 
 fn is_big(payment: &Payment, _second: &Payment, _average: f64) -> bool {
@@ -40,7 +40,7 @@ fn is_abroad_and_big(payment: &Payment, second: &Payment, average: f64) -> bool 
     abroad && payment.amount.is_some_and(|amount| amount > 15.0 * average)
 }
 
-/// All matches: of each card, in order, every small payment that was not used up is tried as the first.
+/// All matches: for each card, in order, every small payment that is not used up yet is tried as the first.
 fn matches(payments: &[Payment], last: Last) -> BTreeSet<Ids> {
     let mut found = BTreeSet::new();
     let cards: BTreeSet<i64> = payments.iter().map(|payment| payment.card).collect();
@@ -124,7 +124,7 @@ fn compile(last: &str) -> CompiledPattern {
     CompiledPattern::compile(&pattern, &schema(), vec![1], vec![0], columns).unwrap()
 }
 
-/// What the engine finds: random batches, watermarks, restores and parallelism.
+/// The engine's matches, with random batches, watermarks, restores and parallelism.
 fn engine_matches(compiled: &CompiledPattern, payments: &[Payment], random: &mut Random) -> Vec<Ids> {
     let partitioning = Partitioning::Hash(KeyColumns::new(vec![1]));
     let mut harness = Harness::new(chained(compiled), vec![partitioning], 1 + random.below(3)).unwrap();

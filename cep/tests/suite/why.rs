@@ -141,7 +141,7 @@ fn skips_name_their_target() {
     }
 }
 
-/// Nothing more is kept, or sent over an exchange, unless somebody asks.
+/// Unless a measure asks for `why()`, nothing more is kept or sent over an exchange.
 #[test]
 fn not_asking_costs_nothing() {
     let rows = payments();
@@ -168,7 +168,7 @@ fn why_stands_in_measures_alone() {
     assert_eq!(error(&card_testing(), "length(_why) > 100"), None);
 }
 
-/// Asking changes no match, and what is said agrees with the measures: on random patterns, kept one by one and as sets.
+/// Asking for `why()` changes no match, and its answers agree with the measures: on random patterns, kept one by one and as sets.
 #[test]
 fn asking_changes_nothing_and_tells_the_truth() {
     let mut all = 0;

@@ -9,13 +9,13 @@ use datafusion_expr::Expr;
 use datafusion_sql::sqlparser::ast;
 
 impl Plan {
-    /// What reads one event alone in a condition.
+    /// The part of a condition that reads one event alone.
     pub(super) fn local(&self, condition: ConditionId) -> Option<&Expr> {
         let place = self.conditions.list[condition as usize].local?;
         Some(self.locals[place.index()].logical())
     }
 
-    /// Whether a condition says nothing of the match so far.
+    /// Whether a condition does not read the match so far.
     pub(super) fn is_local(&self, condition: ConditionId) -> bool {
         self.conditions.list[condition as usize].terms.is_empty()
     }
@@ -90,7 +90,7 @@ fn compared_with_null(tree: &ast::Expr) -> Option<String> {
     }
 }
 
-/// Conditions that say nothing, and repetitions that end before they begin.
+/// Conditions that are always true, and repetitions that end before they begin.
 pub(super) fn always(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, source) in plan.sources.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What is found.
+//! The type of a lint finding.
 
 /// Something about a pattern that is allowed and probably not meant.
 ///
@@ -15,11 +15,11 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
+    /// What is wrong.
     pub message: String,
-    /// The variable that it is about; `None` is the pattern as a whole.
+    /// The variable concerned; `None` means the pattern as a whole.
     pub variable: Option<String>,
-    /// What to do.
+    /// How to mend it.
     pub help: String,
 }
 

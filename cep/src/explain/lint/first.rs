@@ -1,4 +1,4 @@
-//! Conditions that read the earlier events of their own variable and that its first event cannot meet.
+//! Conditions on the earlier events of their own variable that the variable's first event cannot meet.
 
 use super::Finding;
 use crate::plan::automaton::ConditionId;
@@ -8,8 +8,8 @@ use crate::plan::value::RunValue;
 use datafusion_expr::expr::{Cast, TryCast};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-/// Variables that no event can begin: values of their own events are null before there is one, and so is a part of the condition.
-/// Negated variables never take an event, so theirs are null for ever.
+/// Variables that no event can begin: before their first event, values of their own events are null, and so is a part of the
+/// condition. Negated variables never take an event, so their values are always null.
 pub(super) fn never_begun(plan: &Plan) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     for (number, source) in plan.sources.iter().enumerate() {
@@ -39,7 +39,7 @@ pub(super) fn never_begun(plan: &Plan) -> Vec<(usize, Finding)> {
     found
 }
 
-/// What is null where some values of the match are.
+/// Which expressions are null when some values of the match are null.
 pub(super) struct Nulls<'a> {
     pub(super) plan: &'a Plan,
     pub(super) is_null: &'a dyn Fn(&RunValue) -> bool,
@@ -56,7 +56,7 @@ impl Nulls<'_> {
                 let side = &self.plan.conditions.run_sides[*run];
                 match &side.how {
                     How::Expression(expression) => self.is_null(expression.logical()),
-                    // Of arithmetic one side is enough.
+                    // Arithmetic is null if any operand is.
                     How::Value { .. } | How::Arithmetic(_) => side.values.iter().any(|&value| self.is_null_value(value)),
                 }
             }

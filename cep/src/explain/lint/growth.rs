@@ -1,10 +1,10 @@
-//! Partial matches that nothing ends, and matches that are too many.
+//! State that grows without bound: partial matches that nothing ends.
 
 use super::Finding;
 use crate::plan::automaton::Target;
 use crate::plan::pattern_plan::Plan;
 
-/// A pattern without a window on an input without end.
+/// Reports a pattern without a window on an unbounded input.
 pub(super) fn unbounded(plan: &Plan, unbounded: bool) -> Vec<Finding> {
     if !unbounded || plan.within_us.is_some() || plan.within_events.is_some() || !waits(plan) {
         return Vec::new();

@@ -1,8 +1,8 @@
-//! What a pattern says that its author can hardly mean, each with what to do about it.
+//! Findings: what a pattern says and its author hardly means, each with a remedy.
 //!
-//! Steps that no event can reach, conditions that are never or always true, repetitions that swallow the step behind them,
-//! partial matches that nothing ends. It follows from the pattern alone; conditions are compared as far as they compare values
-//! with constants (`plan/condition/facts.rs`), so that what is said is so, and not all that is so is said.
+//! Steps that no event can reach, conditions that are never or always true, repetitions that swallow the step after them, partial
+//! matches that nothing ends. Findings follow from the pattern alone; conditions are understood as far as they compare values
+//! with constants (`plan/condition/facts.rs`), so findings are sound but not complete.
 
 mod conditions;
 mod finding;
@@ -21,12 +21,12 @@ pub(crate) use sample::estimated;
 
 use crate::plan::pattern_plan::Plan;
 
-/// All findings; those that make a pattern useless first.
+/// All findings; those that make a pattern useless come first.
 pub(crate) fn lint(plan: &Plan, unbounded: bool) -> Vec<Finding> {
     let mut findings = conditions::never(plan);
     let mut swallowed = first::never_begun(plan);
     for more in [times::too_late(plan), taken::impossible(plan), steps::swallowed(plan), steps::forbidden_repetitions(plan)] {
-        // Of each variable one reason is enough.
+        // One reason per variable is enough.
         let is_new =
             |(variable, _): &(usize, Finding)| *variable == usize::MAX || swallowed.iter().all(|(known, _)| known != variable);
         let more: Vec<_> = more.into_iter().filter(is_new).collect();

@@ -1,11 +1,11 @@
-//! Steps that stand behind one that no event can be.
+//! Steps after a step that no event can meet.
 
 use super::Finding;
 use crate::plan::automaton::Target;
 use crate::plan::pattern_plan::Plan;
 
-/// Variables that no partial match reaches, and whether the pattern can match at all; `blocked` are variables that no event can
-/// be, apart from those whose own condition is never true.
+/// Variables that no partial match reaches, and patterns that cannot match at all; `blocked` are variables that no event can be,
+/// in addition to those whose own condition is never true.
 pub(super) fn unreached(plan: &Plan, blocked: &[usize]) -> Vec<Finding> {
     let nodes = &plan.automaton.nodes;
     let mut reached = vec![false; nodes.len()];

@@ -1,4 +1,4 @@
-//! What a pattern keeps, measured on a sample of its rows.
+//! The state that a pattern needs, measured on a sample of its rows.
 
 use crate::plan::pattern_plan::Plan;
 use crate::run::prefilter::PrefilterFactory;
@@ -9,35 +9,35 @@ use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Error, EventTime, NoState, Operator, OperatorFactory, OperatorInfo, Result};
 use std::sync::Arc;
 
-/// At so many points of event time what is kept is looked at.
+/// At how many points of event time the state is measured.
 const POINTS: usize = 1_000;
 
-/// What a pattern keeps of a sample: an estimate of what it keeps of all.
+/// Measurements of a pattern on a sample: an estimate for the whole input.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
     /// Rows of the sample.
     pub rows: u64,
     /// Rows that the prefilter did not drop.
     pub rows_used: u64,
-    /// Matches.
+    /// Matches found.
     pub matches: u64,
-    /// The most partial matches that were open at a time; `None` if a key had more than may be.
+    /// The most partial matches that were open at a time; `None` if a key had more than it may have.
     pub open_peak: Option<u64>,
-    /// The most keys that had something open at a time.
+    /// The most keys that had state at a time.
     pub keys_peak: u64,
     /// The most bytes of state at a time.
     pub bytes_peak: u64,
-    /// The key with the most partial matches at a time, and how many.
+    /// The key that had the most partial matches at a time, and how many.
     pub most: Option<(String, u64)>,
-    /// Partial matches that are open behind the last row.
+    /// Partial matches that are open after the last row.
     pub open_at_end: u64,
-    /// From the first to the last row, in microseconds of event time.
+    /// The time from the first to the last row, in microseconds of event time.
     pub span_us: i64,
     /// The pattern's window, in microseconds.
     pub within_us: Option<i64>,
 }
 
-/// Runs a plan over a sample and looks at what it keeps; `counted` is the same plan, whose partial matches are kept one by one.
+/// Runs a plan over a sample and measures its state; `counted` is the same plan with partial matches kept one by one.
 pub(crate) fn estimated(plan: &Arc<Plan>, counted: &Arc<Plan>, rows: &RecordBatch) -> Result<Estimate> {
     let filtered = prefiltered(plan, rows)?;
     let used: usize = filtered.iter().map(RecordBatch::num_rows).sum();
@@ -58,7 +58,7 @@ pub(crate) fn estimated(plan: &Arc<Plan>, counted: &Arc<Plan>, rows: &RecordBatc
     });
     estimate.open_peak = match counted {
         Ok(_) => Some(open_peak),
-        // One by one they are too many, as sets they were not.
+        // Kept one by one they exceed the limit, kept as sets they did not.
         Err(Error::Job(_)) => None,
         Err(error) => return Err(error),
     };
@@ -77,7 +77,7 @@ fn prefiltered(plan: &Arc<Plan>, rows: &RecordBatch) -> Result<Vec<RecordBatch>>
     Ok(sent.into_iter().filter(|(port, _)| *port == egret_core::MAIN).map(|(_, batch)| batch.into_rows()).collect())
 }
 
-/// Times at which to look, ascending, about equally many rows apart, and the time from the first row to the last.
+/// Times at which to measure, ascending and about equally many rows apart, and the time from the first row to the last.
 fn points(plan: &Plan, rows: &RecordBatch) -> Result<(Vec<i64>, i64)> {
     let no_time = || Error::job("the stream has no event time: how long partial matches are kept depends on the clock");
     let time = plan.input.event_time().ok_or_else(no_time)?;
@@ -91,7 +91,7 @@ fn points(plan: &Plan, rows: &RecordBatch) -> Result<(Vec<i64>, i64)> {
     Ok((points, span))
 }
 
-/// Works on rows up to each point in turn, then to the end. Returns the number of matches.
+/// Processes the rows up to each point in turn, then to the end. Returns the number of matches.
 fn walk(plan: &Arc<Plan>, filtered: &[RecordBatch], points: &[i64], mut look: impl FnMut(Kept)) -> Result<u64> {
     let mut probe = Probe::new(plan)?;
     filtered.iter().for_each(|rows| probe.add(rows.clone()));

@@ -4,10 +4,10 @@ use super::Finding;
 use crate::pattern::{Element, Inner, Item, Link};
 use crate::plan::pattern_plan::{Plan, Skip};
 
-/// A repetition of any combination has this many events at most without a warning: so many make a thousand matches.
+/// A repetition of any combination gets a warning if it may take more events than this: ten events make a thousand matches.
 const COMBINATIONS_MAX: u32 = 10;
 
-/// Variables that get no event because the step before them takes or forbids each that they could be.
+/// Variables that get no event, because the step before takes or forbids every event that they could take.
 pub(super) fn swallowed(plan: &Plan) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     each_sequence(&plan.elements, &mut |elements| {
@@ -21,7 +21,7 @@ pub(super) fn swallowed(plan: &Plan) -> Vec<(usize, Finding)> {
     each_element(&plan.elements, &mut |element| {
         let Some(name) = variable(element) else { return };
         let (Some(own), Some(until)) = (plan.condition_of(name), plan.until_of(name)) else { return };
-        // An UNTIL that is always true is spoken of elsewhere.
+        // `conditions::always` reports an UNTIL that is always true.
         if plan.implies(own, until) && plan.local(until).is_some() {
             let message = format!("'{name}' takes no event: each that could be '{name}' fulfils its UNTIL");
             let finding =
@@ -32,7 +32,7 @@ pub(super) fn swallowed(plan: &Plan) -> Vec<(usize, Finding)> {
     found
 }
 
-/// `r{2} -> !x`, where each r is an x: behind the first r the second is forbidden.
+/// `r{2} -> !x`, where each r is an x: after the first r the second is forbidden.
 pub(super) fn forbidden_repetitions(plan: &Plan) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     each_sequence(&plan.elements, &mut |elements| {
@@ -67,7 +67,7 @@ fn repetition_forbidden(plan: &Plan, element: &Element, (name, negated): (&str, 
         "write the repetition as steps, so that the negation stands behind the last: {steps}{more} -> !{negated}, each with the condition of '{name}'"
     );
     let number = plan.automaton.variables.iter().position(|variable| variable.name == name);
-    // Where once is enough, the pattern can match.
+    // If one event is enough, the pattern can match.
     let blocked = number.filter(|_| least >= 2).unwrap_or(usize::MAX);
     (blocked, Finding::new(Some(name), message, help))
 }
@@ -94,7 +94,7 @@ fn forbidden(plan: &Plan, before: &[Element], element: &Element, name: &str) -> 
         let both = variable(other).and_then(|other| plan.condition_of(other)).zip(plan.condition_of(name));
         excludes && both.is_some_and(|(other, own)| plan.implies(own, other))
     })?;
-    // Where all before it may be missing, there may be nothing that it forbids something behind.
+    // If everything before the negation may be missing, there may be no event after which it forbids anything.
     let is_sure = |other: &&Element| !other.link.is_negation() && !other.quantifier.optional && other.quantifier.min > 0;
     before.iter().find(is_sure)?;
     let negated = variable(negation)?;
@@ -142,7 +142,7 @@ fn kept(plan: &Plan, before: &Element, name: &str) -> Option<Finding> {
     })
 }
 
-/// Repetitions that go on over the step behind them, or that have too many ways to be taken.
+/// Repetitions that continue past the next step, or that can be taken in too many ways.
 pub(super) fn repeated(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     each_sequence(&plan.elements, &mut |elements| {

@@ -1,5 +1,5 @@
-//! Conditions beside what the events that a match has taken can be: what their own conditions leave of them, how many they are, and that
-//! all share the key.
+//! Conditions compared with what is known of the events that a match has taken: what the events' own conditions leave of them,
+//! how many there are, and that all have the same key.
 
 use super::Finding;
 use super::first::Nulls;
@@ -14,19 +14,19 @@ use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{Expr, lit};
 use std::collections::BTreeSet;
 
-/// Of a repetition so many events are looked at one by one.
+/// How many events of a repetition are checked one by one.
 const REPETITIONS_MAX: u32 = 1_000;
 
-/// A variable that stands in the pattern itself, in no group.
+/// A variable at the top level of the pattern, not in a group.
 struct Step<'a> {
     name: &'a str,
     number: usize,
-    /// How many events it takes in a match.
+    /// The least number of events that it takes in a match.
     min: u32,
     max: Option<u32>,
 }
 
-/// Variables that no event can be, or not often enough.
+/// Variables that no event can be, or not as often as required.
 pub(super) fn impossible(plan: &Plan) -> Vec<(usize, Finding)> {
     let steps: Vec<Step<'_>> = plan.elements.iter().filter_map(|element| step(plan, element)).collect();
     let mut found = other_keys(plan, &steps);
@@ -51,7 +51,7 @@ fn step<'a>(plan: &Plan, element: &'a Element) -> Option<Step<'a>> {
     (!element.link.is_negation()).then_some(Step { name, number, min, max: quantifier.max })
 }
 
-/// Steps that ask of the key what steps before them do not leave.
+/// Steps whose conditions on the key contradict those of earlier steps.
 fn other_keys(plan: &Plan, steps: &[Step<'_>]) -> Vec<(usize, Finding)> {
     let keys: Vec<&str> = plan.partition.iter().map(|&column| plan.input.arrow().field(column).name().as_str()).collect();
     let mut parts: Vec<&Expr> = Vec::new();
@@ -75,7 +75,7 @@ fn other_keys(plan: &Plan, steps: &[Step<'_>]) -> Vec<(usize, Finding)> {
     Vec::new()
 }
 
-/// A condition beside what the match has taken.
+/// A condition, together with what is known of the match before it.
 struct Beside<'a> {
     plan: &'a Plan,
     steps: &'a [Step<'a>],
@@ -113,7 +113,7 @@ impl Beside<'_> {
         never(message, "it is how many events have been taken before the one at hand")
     }
 
-    /// The parts of the condition; what is the same value has one name.
+    /// The parts of the condition, with equal values under one name.
     fn parts(&self) -> Vec<Expr> {
         let condition = &self.plan.conditions.list[self.condition as usize];
         let local = self.plan.local(self.condition).into_iter().flat_map(split_conjunction);
@@ -152,7 +152,7 @@ impl Beside<'_> {
         known
     }
 
-    /// How many events another variable has taken.
+    /// The bounds on how many events another variable has taken.
     fn counted(&self, value: &RunValue) -> Vec<Expr> {
         let number = value.variable.map(usize::from);
         let Some(step) = self.steps.iter().find(|step| Some(step.number) == number && step.number != self.variable) else {
@@ -163,7 +163,7 @@ impl Beside<'_> {
         std::iter::once(count().gt_eq(lit(i64::from(step.min)))).chain(most).collect()
     }
 
-    /// What the condition of the variable that took an event says of one of its columns.
+    /// The condition of the variable that took an event, as far as it concerns the column that a value reads.
     fn as_taken(&self, value: &RunValue) -> Option<Vec<Expr>> {
         let taker = &self.plan.automaton.variables[usize::from(value.variable?)].name;
         let local = self.plan.local(self.plan.condition_of(taker)?)?;
@@ -173,15 +173,15 @@ impl Beside<'_> {
         Some(split_conjunction(local).into_iter().filter(alone).map(as_value).collect())
     }
 
-    /// A value without which the condition does not hold, of an event that is never there.
+    /// A value of an event that never exists, if the condition cannot hold without the value.
     fn missing(&self) -> Option<&str> {
         let max = |value: &RunValue| {
             let step = self.steps.iter().find(|step| Some(step.number) == value.variable.map(usize::from))?;
-            // Of its own events there is one less before the last.
+            // Before the variable's last event there is one less of its own events.
             step.max.map(|max| (max as usize).saturating_sub(usize::from(step.number == self.variable)))
         };
         let is_beyond = |value: &RunValue| match value.function {
-            // Of a variable that takes one event it is the first of its own, which is spoken of elsewhere.
+            // `first::never_begun` reports the first event of a variable that takes only one.
             Function::First(n) | Function::Last(n) => max(value).is_some_and(|max| max > 0 && n >= max),
             _ => false,
         };
@@ -217,7 +217,7 @@ impl Beside<'_> {
     }
 }
 
-/// The variables of a sequence and of what stands in it.
+/// The variables of a sequence and of the sequences inside it.
 fn variables(plan: &Plan, sequence: &[Element]) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     for element in sequence {
@@ -238,7 +238,7 @@ fn columns_of(part: &Expr) -> BTreeSet<String> {
     part.column_refs().into_iter().map(|column| column.name.clone()).collect()
 }
 
-/// An expression whose columns have other names.
+/// An expression with columns renamed.
 fn renamed(part: &Expr, name: &dyn Fn(&str) -> Option<String>) -> Expr {
     let rename = |node: Expr| {
         Ok(match &node {

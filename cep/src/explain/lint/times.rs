@@ -1,4 +1,4 @@
-//! Conditions that ask for times in which events of a match cannot come: they come in the order of their times, and in less than WITHIN.
+//! Conditions on times at which no event of a match can come: events come in the order of their times, and within WITHIN.
 
 use super::Finding;
 use super::taken::column_of;
@@ -11,10 +11,10 @@ use datafusion_expr::expr::{Cast, TryCast};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 use std::collections::BTreeMap;
 
-/// A month is this long at least.
+/// The shortest month.
 const MONTH_US: i128 = 28 * 86_400_000_000;
 
-/// Variables that would have to come too late, or before what was taken before them.
+/// Variables whose event would have to come too late, or before the events taken before it.
 pub(super) fn too_late(plan: &Plan) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     for (source, condition) in plan.sources.iter().zip(&plan.conditions.list) {
@@ -33,21 +33,21 @@ pub(super) fn too_late(plan: &Plan) -> Vec<(usize, Finding)> {
     found
 }
 
-/// What a condition asks of the time between two events: `one - other OP length`.
+/// What a condition requires of the time between two events: `one - other OP length`.
 struct Asked {
-    /// The values of the match that are the times; none is the event at hand.
+    /// The values of the match that are the two times; `None` is the time of the event at hand.
     one: Option<usize>,
     other: Option<usize>,
     op: Operator,
     us: i128,
-    /// Whether it may be some days more, for a month is not always as long.
+    /// Whether the length is approximate because it has months, which may be some days longer.
     is_about: bool,
 }
 
-/// A sum of times and lengths.
+/// A sum of times and durations.
 #[derive(Default)]
 struct Sum {
-    /// How often each time is in it; `None` is that of the event at hand.
+    /// How often each time occurs in the sum; `None` is the time of the event at hand.
     times: BTreeMap<Option<usize>, i32>,
     us: i128,
     has_months: bool,
@@ -71,10 +71,10 @@ struct Times<'a> {
 }
 
 impl Times<'_> {
-    /// Why no event can come then, and what to do about it.
+    /// Why no event can meet the requirement, and what to do about it.
     fn against(&self, asked: &Asked, is_negated: bool) -> Option<(String, &'static str)> {
         let Asked { one, other, op, us, is_about } = *asked;
-        // From the later to the earlier one, where it is known which that is.
+        // The time from the earlier event to the later one, if it is known which is which.
         let (us, op, earlier) = match (one, other) {
             (None, Some(earlier)) => (us, op, Some(earlier)),
             (Some(earlier), None) => (-us, op.swap()?, Some(earlier)),
@@ -98,7 +98,7 @@ impl Times<'_> {
             Operator::GtEq | Operator::Eq => us > longest,
             _ => false,
         };
-        // A month in what is taken away makes it less, not more.
+        // Subtracted months make the time shorter if they are long, not longer.
         (late && !(is_about && us < 0)).then(|| {
             let least = i64::try_from(us).unwrap_or(i64::MAX);
             let why = match earlier {
@@ -117,14 +117,15 @@ impl Times<'_> {
         })
     }
 
-    /// How long the event comes at most behind an earlier one of the match, and why.
+    /// How long after an earlier event of the match the event can come at most, and why.
     fn limit(&self, earlier: Option<usize>) -> Option<(i64, &'static str)> {
         let whole = self.plan.within_us.map(|us| (us, "the whole match takes"));
         let gap = earlier.and_then(|earlier| self.gap(earlier)).map(|us| (us, "WITHIN ... OF PREVIOUS leaves it"));
         whole.into_iter().chain(gap).min_by_key(|(us, _)| *us)
     }
 
-    /// The limit between the variable and the one right before it, if a value is the time of the last event of that.
+    /// The limit of the gap between the variable and the one directly before it, if the value is the time of that one's last
+    /// event.
     fn gap(&self, earlier: usize) -> Option<i64> {
         let name_of = |variable: usize| self.plan.automaton.variables[variable].name.as_str();
         let is_variable = |item: &Item, of: &str| matches!(item, Item::Variable { name, .. } if name == of);
@@ -140,7 +141,7 @@ impl Times<'_> {
         element.within_previous_us.filter(|_| follows)
     }
 
-    /// What a part of the condition asks of the time between two events, if that is all it does.
+    /// What a part of the condition requires of the time between two events, if it requires nothing else.
     fn asked(&self, part: &Expr) -> Option<Asked> {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else { return None };
         use Operator::{Eq, Gt, GtEq, Lt, LtEq};
@@ -161,7 +162,7 @@ impl Times<'_> {
         Some(Asked { one, other, op, us: -sum.us, is_about: sum.has_months })
     }
 
-    /// `EXTRACT(EPOCH FROM length) > number`, and other units: the length is at least so many of them.
+    /// `EXTRACT(EPOCH FROM length) > number`, and other units: the duration is at least that many units.
     fn counted(&self, of: &Expr, op: Operator, than: f64) -> Option<(Operator, Sum)> {
         let (sum, unit) = self.divided(of)?;
         let us = than * unit;
@@ -170,7 +171,7 @@ impl Times<'_> {
         is_least.then_some((Operator::GtEq, sum.plus(than, -1)?))
     }
 
-    /// A length that is divided by a unit.
+    /// A duration divided by a unit.
     fn divided(&self, of: &Expr) -> Option<(Sum, f64)> {
         let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) = uncast(of) else { return None };
         let unit = number(right).filter(|unit| *unit > 0.0)?;
@@ -207,7 +208,7 @@ fn uncast(of: &Expr) -> &Expr {
     }
 }
 
-/// A constant length, or an INTERVAL of months, which has so much at least.
+/// A constant duration; an INTERVAL of months counts with its least length.
 fn length(value: &ScalarValue) -> Option<Sum> {
     let us = match value {
         ScalarValue::DurationSecond(Some(length)) => i128::from(*length) * 1_000_000,

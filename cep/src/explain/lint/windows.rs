@@ -1,4 +1,4 @@
-//! Windows that are too small for what they are about, and those that say nothing.
+//! Windows that are too small for the pattern, and windows without effect.
 
 use super::Finding;
 use super::steps::each_element;
@@ -8,7 +8,7 @@ use crate::plan::pattern_plan::Plan;
 use crate::plan::words::show_duration;
 use std::collections::VecDeque;
 
-/// A window in events with no room for a match.
+/// A window in events that is too small for any match.
 pub(super) fn too_few_events(plan: &Plan) -> Vec<Finding> {
     let Some((events, least)) = plan.within_events.zip(least_events(plan)).filter(|(events, least)| least > events) else {
         return Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn too_few_events(plan: &Plan) -> Vec<Finding> {
     )]
 }
 
-/// How many events a match has at least, with the one behind it that decides it where there is one.
+/// The least number of events of a match, including the event after it that decides it, if there is one.
 fn least_events(plan: &Plan) -> Option<u64> {
     let nodes = &plan.automaton.nodes;
     let mut seen = vec![false; nodes.len()];
@@ -43,7 +43,7 @@ fn least_events(plan: &Plan) -> Option<u64> {
     least
 }
 
-/// Limits between neighbours that the window of the whole keeps to anyway.
+/// Limits between neighbours that the window of the whole match enforces anyway.
 pub(super) fn idle_gaps(plan: &Plan) -> Vec<Finding> {
     let Some(whole) = plan.within_us else { return Vec::new() };
     let mut findings = Vec::new();

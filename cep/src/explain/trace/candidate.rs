@@ -1,21 +1,22 @@
-//! One start, followed by itself: all its partial matches, event by event.
+//! One start, followed separately: all its partial matches, event by event.
 
 use super::world::{Taken, World};
 use crate::plan::automaton::{ConditionId, Edge, EdgeLink, Node, Target, guard_bit};
 use egret_core::{Error, Result};
 
-/// So many partial matches of one start are followed.
+/// The most partial matches of one start that are followed.
 const PARTIALS_MAX: usize = 10_000;
 
-/// When something happens: at a time, at which time alone comes before the events, in their order.
+/// When something happens: a time and an event's number. At one time the passing of time (`None`) comes first, then the events in
+/// order.
 pub(super) type Moment = (i64, Option<usize>);
 
 /// Why an edge is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// It took an event, and takes no other.
+    /// The edge took an event, and takes no other.
     Took,
-    /// The very next event did not fit.
+    /// The very next event did not meet the condition.
     Strict { event: usize },
     /// An event met the condition of a guard.
     Guarded { condition: ConditionId, event: usize },
@@ -27,37 +28,37 @@ pub(super) enum Closed {
     Gap { time: i64 },
 }
 
-/// A partial match, alive or not.
+/// A partial match, still open or not.
 #[derive(Clone, Debug)]
 pub(super) struct Partial {
     pub(super) node: usize,
     pub(super) taken: Vec<Taken>,
-    /// Of every edge of the node that is closed, why.
+    /// For every edge of the node that is closed: the reason.
     pub(super) closed: Vec<Option<Closed>>,
-    /// When nothing was left open.
+    /// When the last edge was closed.
     pub(super) ended: Option<Moment>,
     open: u64,
 }
 
-/// A match of the start, before others had their say.
+/// A match of the start, before the skips of other matches are applied.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) taken: Vec<Taken>,
     pub(super) moment: Moment,
 }
 
-/// Everything that became of a start.
+/// The result of following a start.
 #[derive(Debug, Default)]
 pub(super) struct Followed {
     pub(super) partials: Vec<Partial>,
     pub(super) found: Vec<Found>,
-    /// The last event that was looked at.
+    /// The last event that was evaluated.
     pub(super) last: usize,
     pub(super) steps: u64,
 }
 
 impl Followed {
-    /// Follows a start until `until`, or to the end. Of an event that cannot start a match there are no partial matches and none found.
+    /// Follows a start until `until`, or to the end. An event that cannot start a match has no partial matches and no matches.
     pub(super) fn follow(world: &World<'_>, start: usize, until: Option<Moment>) -> Result<Self> {
         let mut all = Self { last: start, ..Self::default() };
         all.begin(world, start)?;
@@ -115,7 +116,7 @@ impl Followed {
         Ok(())
     }
 
-    /// A partial match takes an event: the one that follows, and the match if it is complete.
+    /// Lets a partial match take an event: adds its continuation, and the match if it is complete.
     fn take(&mut self, world: &World<'_>, target: usize, event: usize, mut taken: Vec<Taken>) {
         let node = &world.plan.automaton.nodes[target];
         taken.push(Taken { variable: node.variable, event });
@@ -127,7 +128,7 @@ impl Followed {
         self.partials.push(Partial { node: target, taken, closed: vec![None; node.edges.len()], ended, open: node.open });
     }
 
-    /// Shows an event to a partial match.
+    /// Advances a partial match by an event.
     fn step(&mut self, world: &World<'_>, index: usize, event: usize) -> Result<()> {
         self.steps += 1;
         let node = &world.plan.automaton.nodes[self.partials[index].node];
@@ -167,7 +168,7 @@ impl Followed {
         Ok(())
     }
 
-    /// Ends everything with the last event of a window in events.
+    /// Ends all partial matches at the last event of a window in events.
     fn count(&mut self, world: &World<'_>, start: usize, event: usize) {
         if world.plan.within_events.is_none_or(|events| ((event - start + 1) as u64) < events) {
             return;
@@ -180,7 +181,7 @@ impl Followed {
         }
     }
 
-    /// Lets time reach `now`.
+    /// Advances time to `now`.
     fn expire(&mut self, world: &World<'_>, now: i64, until: Option<Moment>) {
         for index in 0..self.partials.len() {
             while self.partials[index].ended.is_none() {
@@ -229,7 +230,8 @@ impl Partial {
         Ok(())
     }
 
-    /// Whether an edge takes an event. A relaxed one takes, or would have taken, the first that fits.
+    /// Whether an edge takes an event. A relaxed edge is closed by the first event that meets its condition, even if an `until`
+    /// blocks it.
     fn try_edge(&mut self, world: &World<'_>, edge: &Edge, number: usize, event: usize) -> Result<bool> {
         if !world.meets(edge.condition, event, &self.taken)? {
             return Ok(false);
@@ -244,7 +246,7 @@ impl Partial {
         Ok(block.is_none())
     }
 
-    /// An event has passed: what waited for the very next one is over.
+    /// Closes the edges that waited for the very next event.
     fn pass(&mut self, node: &Node, event: usize) {
         for edge in (0..node.edges.len()).filter(|edge| node.lasting >> edge & 1 == 0) {
             if self.is_open(edge) {
@@ -270,14 +272,15 @@ impl Partial {
         open.map(|(_, edge)| edge.deadline(whole, last)).min().unwrap_or(whole)
     }
 
-    /// Lets time reach the deadline. Says whether that completes a match.
+    /// Advances time to the deadline. Returns whether that completes a match.
     fn expire_at(&mut self, world: &World<'_>, deadline: i64) -> bool {
         let first = world.times[self.taken[0].event];
         let over = world.plan.within_us.is_some_and(|within| first.saturating_add(within) <= deadline);
         self.end_at(world, (deadline, None), over)
     }
 
-    /// Closes what the window of the pattern, if it is over, or one between two events ends. Says whether that completes a match.
+    /// Closes the edges whose time is over: the window of the pattern, if `over`, or one between two events. Returns whether that
+    /// completes a match.
     fn end_at(&mut self, world: &World<'_>, moment: Moment, over: bool) -> bool {
         let (time, last) = (moment.0, self.last_time(world));
         let node = &world.plan.automaton.nodes[self.node];

@@ -1,11 +1,12 @@
-//! The tracer: a slow and obvious evaluation of a pattern over the events of one key, which says of every event that can start a
-//! match how far it came and what stopped it.
+//! The tracer: a slow and obvious evaluation of a pattern over the events of one key. For every event that can start a match it
+//! tells how far the match came and what stopped it.
 //!
-//! It walks the same automaton as the matcher and shares nothing else with it: every start is followed by itself, every condition
-//! is looked at for every event, the values of a partial match are computed anew from all it took, and after-match skips are
-//! applied to the list of all matches. So it is an oracle for the matcher as well.
+//! It walks the same automaton as the matcher and shares nothing else with it: every start is followed separately, every
+//! condition is evaluated for every event, the values of a partial match are computed anew from all its events, and after-match
+//! skips are applied to the list of all matches. So it serves as an oracle for the matcher as well.
 //!
-//! A start costs the events of its window times its partial matches. Both are bounded: see [`Trace::untraced_from`].
+//! The cost of a start is the number of events in its window times its partial matches. Both are bounded: see
+//! [`Trace::untraced_from`].
 
 mod candidate;
 mod outcome;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use skips::traced;
 
-/// What a pattern made of the events of one key.
+/// The trace of a pattern over the events of one key.
 #[derive(Clone, Debug, Serialize)]
 pub struct Trace {
     /// The variables that take events, in the order of the pattern.
@@ -30,9 +31,9 @@ pub struct Trace {
     pub candidates: Vec<Candidate>,
     /// How many of the traced events cannot start a match.
     pub not_starts: usize,
-    /// Of those the ones that came nearest, at most three.
+    /// At most three of these events: those that failed the fewest parts of a condition.
     pub near_starts: Vec<NearMiss>,
-    /// Starts from this event on were not traced: there is too much to look at, or nobody asked.
+    /// Starts from this event on were not traced: they would take too many steps, or were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub untraced_from: Option<usize>,
 }
@@ -40,7 +41,7 @@ pub struct Trace {
 /// An event.
 #[derive(Clone, Debug, Serialize)]
 pub struct TracedEvent {
-    /// Which row it is of those given.
+    /// The number of its row in the input.
     pub row: usize,
     /// Its time, in microseconds since 1970; a stream may have none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +56,7 @@ pub struct TracedEvent {
 /// An event that was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TracedStep {
-    /// As which variable.
+    /// The variable that took it.
     pub variable: String,
     /// The event, by its place in [`Trace::events`].
     pub event: usize,
@@ -66,15 +67,15 @@ pub struct TracedStep {
 /// A match.
 #[derive(Clone, Debug, Serialize)]
 pub struct TracedMatch {
-    /// What it took.
+    /// The events it took.
     pub steps: Vec<TracedStep>,
-    /// When it was decided, in microseconds; of a stream without event time the number of the event.
+    /// When it was decided, in microseconds; for a stream without event time the number of the event.
     pub decided_us: i64,
     /// The skip that followed, in words.
     pub skip: String,
 }
 
-/// An event that can start a match, and what became of it.
+/// An event that can start a match, and the outcome.
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidate {
     /// Its first event.
@@ -87,16 +88,16 @@ pub struct Candidate {
     /// The match whose skip ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discarded_by: Option<usize>,
-    /// What it took: of its first match, or of the partial match that came furthest.
+    /// The events taken: by its first match, or by the partial match that came furthest.
     pub steps: Vec<TracedStep>,
-    /// How many steps it had still to make at least.
+    /// The least number of steps that were still missing.
     pub steps_missing: usize,
-    /// The last event it looked at.
+    /// The last event that was evaluated for it.
     pub last: usize,
-    /// When it ended, in microseconds, if it did.
+    /// When it ended, in microseconds; `None` if it is still open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_us: Option<i64>,
-    /// What kept the partial match that came furthest from going on, a way on each.
+    /// Why the partial match that came furthest did not go on, for each edge out of its node.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stops: Vec<Stop>,
 }
@@ -113,46 +114,46 @@ pub enum Fate {
     TimedOut,
     /// An event ended it.
     Stopped,
-    /// The events ended before that.
+    /// The events ended while it was still open.
     Waiting,
 }
 
-/// Why a way on from the last event taken was not gone.
+/// Why an edge out of the last node reached was not taken.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stop {
-    /// The variable that would have taken the next event; none if the match would have been complete.
+    /// The variable that would have taken the next event; `None` if the edge completes the match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
-    /// What closed the way.
+    /// What closed the edge.
     pub reason: Reason,
-    /// The event that did.
+    /// The event that closed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<usize>,
-    /// The time that did, in microseconds.
+    /// The time that closed it, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_us: Option<i64>,
     /// The variable of the negation, of the greedy repetition or of the UNTIL that closed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Of an event that broke a strict sequence, the parts of the condition it did not meet; of a negation, a greedy repetition
+    /// If an event broke a strict sequence, the parts of the condition that it did not meet; for a negation, a greedy repetition
     /// and an UNTIL, the condition that the event met.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<String>,
-    /// What the next event had to be, with what is known of the match.
+    /// The condition that the next event had to meet, with the known values of the match.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<String>,
     /// The events that came nearest to it, at most three, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub near: Vec<NearMiss>,
-    /// How many events were looked at for it and did not fit.
+    /// How many events were evaluated for the edge and did not meet its condition.
     pub looked_at: usize,
 }
 
-/// What closed a way on.
+/// What closed an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The very next event did not fit.
+    /// The very next event did not meet the condition.
     Strict,
     /// An event came that a negation forbids.
     Negation,
@@ -177,7 +178,7 @@ pub struct NearMiss {
     pub event: usize,
     /// The parts of the condition that do not hold, with the values that made them false.
     pub failed: Vec<String>,
-    /// Those that do.
+    /// The parts that hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<String>,
 }

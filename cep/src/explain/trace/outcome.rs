@@ -1,4 +1,4 @@
-//! What is told of a start: the partial match that came furthest, and what kept it from going on.
+//! The outcome of a start: the partial match that came furthest, and what kept it from going on.
 
 use super::candidate::{Closed, Followed, Moment, Partial};
 use super::world::{Taken, World};
@@ -7,20 +7,20 @@ use crate::plan::automaton::condition_of;
 use crate::plan::automaton::{Automaton, ConditionId, Edge, Target};
 use egret_core::Result;
 
-/// So many near misses are told.
+/// The most near misses that are reported.
 const NEAR_MAX: usize = 3;
 
-/// So many events are looked at for near misses.
+/// The most events that are examined for near misses.
 const LOOKS_MAX: usize = 10_000;
 
-/// The match that ends a start, and when.
+/// The match whose skip ends a start, and when.
 #[derive(Clone, Copy)]
 pub(super) struct End {
     pub(super) number: usize,
     pub(super) moment: Moment,
 }
 
-/// Of every node, how many events a match takes behind it at least.
+/// For each node: the least number of events that a match takes after it.
 pub(super) fn distances(automaton: &Automaton) -> Vec<usize> {
     let ends = |edge: &Edge| !matches!(edge.target, Target::Take(_));
     let mut distances: Vec<usize> =
@@ -45,7 +45,7 @@ pub(super) fn distances(automaton: &Automaton) -> Vec<usize> {
     }
 }
 
-/// Tells what became of a start that has partial matches.
+/// The outcome of a start that has partial matches.
 pub(super) fn candidate(
     world: &World<'_>,
     start: usize,
@@ -73,7 +73,7 @@ pub(super) fn candidate(
         return Ok(candidate);
     }
     let rank = |partial: &&Partial| (distances[partial.node], usize::MAX - partial.taken.len());
-    // Of those that came equally far the one that began to differ last.
+    // Among those that came equally far, take the one that was created last.
     let Some(furthest) = followed.partials.iter().rev().min_by_key(rank) else { return Ok(candidate) };
     let alive = followed.partials.iter().any(|partial| partial.ended.is_none());
     let cut = end.filter(|_| alive || !followed.found.is_empty());
@@ -92,7 +92,7 @@ pub(super) fn candidate(
     Ok(candidate)
 }
 
-/// What was taken, and why it could be.
+/// The events taken, and which conditions they met.
 pub(super) fn steps(world: &World<'_>, taken: &[Taken]) -> Result<Vec<TracedStep>> {
     let step = |(index, one): (usize, &Taken)| {
         let because = match condition_of(&world.plan.sources, one.variable) {
@@ -104,7 +104,7 @@ pub(super) fn steps(world: &World<'_>, taken: &[Taken]) -> Result<Vec<TracedStep
     taken.iter().enumerate().map(step).collect()
 }
 
-/// What closed the ways on from a partial match.
+/// The reasons why the edges out of a partial match's node were not taken.
 fn stops(world: &World<'_>, partial: &Partial, last: usize, cut: Option<End>) -> Result<Vec<Stop>> {
     let node = &world.plan.automaton.nodes[partial.node];
     let mut stops: Vec<Stop> = Vec::new();
@@ -179,7 +179,7 @@ fn stop(
     Ok(stop)
 }
 
-/// Of events that do not fit, those that fail in the fewest parts of a condition; of these the earliest.
+/// The events that fail the fewest parts of a condition; among equals the earliest.
 pub(super) fn nearest(world: &World<'_>, conditions: &[ConditionId], events: &[usize], taken: &[Taken]) -> Result<Vec<NearMiss>> {
     let mut ranked: Vec<(usize, usize, ConditionId)> = Vec::new();
     for &event in events.iter().take(LOOKS_MAX) {
@@ -199,12 +199,12 @@ pub(super) fn nearest(world: &World<'_>, conditions: &[ConditionId], events: &[u
     ranked.into_iter().map(|(_, event, condition)| miss(world, condition, event, taken)).collect()
 }
 
-/// Which parts of a condition an event meets, and which not.
+/// Which parts of a condition an event meets, and which it does not.
 fn miss(world: &World<'_>, condition: ConditionId, event: usize, taken: &[Taken]) -> Result<NearMiss> {
     let mut miss = NearMiss { event, failed: Vec::new(), held: Vec::new() };
     let is_elsewhere = world.is_elsewhere(condition, event);
     for (number, part) in world.shown.parts(condition).iter().enumerate() {
-        // An event of another stream has nothing to look at.
+        // Of an event of another stream only the stream is compared.
         if is_elsewhere && !part.is_of_stream {
             continue;
         }

@@ -1,4 +1,4 @@
-//! All starts in their order, and which of them a match puts an end to.
+//! Traces all starts in order, and applies the skips of matches.
 
 use super::candidate::{Followed, Found, Moment};
 use super::outcome::{self, End};
@@ -11,7 +11,7 @@ use crate::run::why::show_skip;
 use arrow::array::RecordBatch;
 use egret_core::{Error, Result};
 
-/// A match that counts.
+/// A match that no other match has ended.
 struct Accepted {
     moment: Moment,
     /// It ends other matches that start with `from` or later, before `to`.
@@ -19,10 +19,10 @@ struct Accepted {
     to: usize,
 }
 
-/// So many steps are traced; one is a look at a partial match for an event.
+/// The most steps that are traced; a step is the evaluation of one event for one partial match.
 const STEPS_MAX: u64 = 20_000_000;
 
-/// Traces a pattern over rows that are all there is of one key.
+/// Traces a pattern over rows that are all the rows of one key.
 pub(crate) fn traced(plan: &Plan, rows: &RecordBatch, until_us: Option<i64>) -> Result<Trace> {
     if plan.input.event_time().is_none() && (plan.within_us.is_some() || !plan.automaton.gaps.is_empty()) {
         return Err(Error::job("the pattern's windows follow the clock on the wall, so what they did cannot be traced")
@@ -31,7 +31,7 @@ pub(crate) fn traced(plan: &Plan, rows: &RecordBatch, until_us: Option<i64>) -> 
     follow(&World::new(plan, rows)?, until_us, STEPS_MAX)
 }
 
-/// Follows every start up to a time, as far as the steps reach.
+/// Follows every start up to a time, as long as steps are left.
 fn follow(world: &World<'_>, until_us: Option<i64>, steps_max: u64) -> Result<Trace> {
     let automaton = &world.plan.automaton;
     let mut trace = Trace {
@@ -76,7 +76,7 @@ fn follow(world: &World<'_>, until_us: Option<i64>, steps_max: u64) -> Result<Tr
     Ok(trace)
 }
 
-/// The matches of a start that count, by their places: in the order of their completion, each ends others.
+/// The matches of a start that no other match ends, by their places in `matches`, in the order of their completion.
 fn accept(
     world: &World<'_>,
     start: usize,
@@ -104,7 +104,7 @@ fn accept(
     Ok(places)
 }
 
-/// The starts a match puts an end to: from one event on, before another.
+/// The starts that a match ends: from the first event returned on, before the second.
 fn ends(world: &World<'_>, found: &Found) -> Result<(usize, usize)> {
     let (first, last) = (found.taken[0].event, found.taken[found.taken.len() - 1].event);
     let of = |variable: u16| found.taken.iter().filter(move |taken| taken.variable == usize::from(variable));

@@ -1,4 +1,4 @@
-//! What does not change while a trace is made: the events in order, and what can be said of each condition.
+//! The constant data of a trace: the events in order, and the results of conditions that read one event alone.
 
 use super::TracedEvent;
 use crate::plan::automaton::ConditionId;
@@ -37,12 +37,12 @@ pub(super) struct World<'a> {
     pub(super) plan: &'a Plan,
     pub(super) shown: ShownConditions,
     rows: RecordBatch,
-    /// Of every event, the row it was.
+    /// For each event: the number of its row in the input.
     origins: Vec<usize>,
-    /// Of every event; without event time its number.
+    /// For each event: its time; without event time its number.
     pub(super) times: Vec<i64>,
-    /// Of every condition and part, whether it holds for each event; none if the part reads more than the event, or cannot be
-    /// computed for some.
+    /// For each condition and part: whether it holds for each event; `None` if the part reads more than the event, or cannot be
+    /// computed for some events.
     local: Vec<Vec<Option<ArrayRef>>>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> World<'a> {
         self.times.len()
     }
 
-    /// The event and what was taken before it, as what conditions read.
+    /// The facts that a condition reads: an event, and the events taken before it.
     pub(super) fn facts<'w>(&'w self, event: Option<usize>, taken: &'w [Taken]) -> RowFacts<'w> {
         RowFacts { world: self, event, taken }
     }
@@ -83,7 +83,7 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
-    /// Whether an event is of another stream than the condition is about.
+    /// Whether an event comes from another stream than the one that the condition tests for.
     pub(super) fn is_elsewhere(&self, condition: ConditionId, event: usize) -> bool {
         let mut parts = self.shown.parts(condition).iter().zip(&self.local[condition as usize]);
         parts.any(|(part, known)| part.is_of_stream && known.as_ref().is_some_and(|known| !is_true(known, event)))
@@ -97,7 +97,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The events as they are shown.
+    /// The events in the form in which the trace shows them.
     pub(super) fn traced_events(&self) -> Result<Vec<TracedEvent>> {
         let has_time = self.plan.input.event_time().is_some();
         let event = |event: usize| {
@@ -113,7 +113,8 @@ impl<'a> World<'a> {
     }
 }
 
-/// The order in which the pattern reads rows: by time, ties as the matcher breaks them. Rows that it leaves out are not among them.
+/// The order in which the pattern reads rows: by time, with ties broken as in the matcher. Rows that it leaves out are not
+/// included.
 fn order(plan: &Plan, rows: &RecordBatch) -> Result<UInt32Array> {
     let locals: Vec<&Expression> = plan.locals.iter().collect();
     let wrong: BTreeSet<usize> = compute(&locals, rows)?.faults.into_iter().map(|fault| fault.row).collect();
@@ -128,7 +129,7 @@ fn order(plan: &Plan, rows: &RecordBatch) -> Result<UInt32Array> {
     Ok(lexsort_to_indices(&columns, None)?.values().iter().map(|&place| good[place as usize]).collect())
 }
 
-/// What a condition reads, computed from the rows.
+/// The facts of an event, computed from the rows.
 pub(super) struct RowFacts<'w> {
     world: &'w World<'w>,
     event: Option<usize>,
@@ -156,7 +157,7 @@ fn whole(number: i64) -> ArrayRef {
     Arc::new(Int64Array::from(vec![number]))
 }
 
-/// The value of a column's cells, first to last.
+/// The value computed over a column's cells, in order.
 fn of_cells(value: &RunValue, cells: &ArrayRef, schema: &Schema, column: usize) -> Result<ArrayRef> {
     let cell = |place: Option<usize>| match place {
         Some(place) if place < cells.len() => cells.slice(place, 1),
@@ -194,7 +195,7 @@ fn of_cells(value: &RunValue, cells: &ArrayRef, schema: &Schema, column: usize) 
     })
 }
 
-/// The first of the least or greatest cells.
+/// The place of the first cell that is the least, or the greatest.
 fn best(cells: &ArrayRef, wanted: Ordering) -> Result<Option<usize>> {
     let mut best: Option<usize> = None;
     for place in (0..cells.len()).filter(|&place| cells.is_valid(place)) {

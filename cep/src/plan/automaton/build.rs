@@ -20,7 +20,7 @@ pub(crate) fn build(pattern: &Pattern) -> Result<(Automaton, Vec<ConditionSource
 #[derive(Clone)]
 pub(super) struct Entry {
     node: NodeId,
-    /// `None`: as the fragment as a whole is linked.
+    /// `None`: linked as the fragment as a whole.
     link: Option<EdgeLink>,
     guards: Vec<Obstacle>,
     blocks: Vec<ConditionId>,
@@ -77,7 +77,7 @@ struct BuiltEdge {
 pub(super) struct Builder {
     variables: Vec<Variable>,
     conditions: Vec<ConditionSource>,
-    /// Of every node, its variable and the limit of the gap before it.
+    /// For each node: its variable, its condition and the limit of the gap before it.
     nodes: Vec<(usize, ConditionId, Option<i64>)>,
     edges: Vec<BuiltEdge>,
 }
@@ -138,7 +138,7 @@ impl Builder {
         Ok(part)
     }
 
-    /// Unrolls a repetition of what `copy` makes.
+    /// Unrolls a repetition; `copy` makes one fragment per repetition.
     fn repeat(
         &mut self,
         quantifier: &Quantifier,
@@ -155,7 +155,7 @@ impl Builder {
         let mut last_exits: Vec<Exit> = Vec::new();
         for number in 1..=copies {
             let mut part = copy(self)?;
-            // A repetition takes at least one event; one of an empty body takes none and is the same as fewer repetitions.
+            // A repetition that takes no event is the same as fewer repetitions, so one is enough if the body may be empty.
             let required = if part.skips.is_empty() { min } else { 1 };
             let window = quantifier.window_us.filter(|_| number <= required);
             let looped = Self::inner_entries(&part.entries, inner, window);
@@ -199,7 +199,7 @@ impl Builder {
             .collect()
     }
 
-    /// Puts a part behind what there is.
+    /// Appends a part to the fragment built so far.
     pub(super) fn append(&mut self, whole: Fragment, part: Fragment) -> Fragment {
         self.connect(&whole.exits, &part.entries);
         let mut entries = whole.entries;
@@ -215,7 +215,7 @@ impl Builder {
         Fragment { entries, exits, skips }
     }
 
-    /// One of several sequences: all their paths in and out.
+    /// Alternatives: the fragment has the paths in and out of all sequences.
     fn alternatives(&mut self, sequences: &[Vec<Element>]) -> Result<Fragment> {
         let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: Vec::new() };
         for sequence in sequences {
@@ -227,7 +227,8 @@ impl Builder {
         Ok(whole)
     }
 
-    /// A negation behind what there is: a guard on all paths out, and inside a repetition directly before it.
+    /// Adds a negation after the fragment built so far: a guard on all its paths out, and on the edges `inside` a repetition
+    /// directly before it.
     fn negation(&mut self, element: &Element, whole: &mut Fragment, inside: Option<std::ops::Range<usize>>) -> Result<()> {
         let Item::Variable { name, condition } = &element.item else { return Err(Error::bug("groups are not negated")) };
         let variable = self.variable(name, true);
@@ -241,7 +242,7 @@ impl Builder {
             push_new(&mut path.guards, obstacle.clone());
             path.pending = Some(path.pending.map_or(pending, |before| before.and(pending)));
         }
-        // Within the repetition it holds however long that takes.
+        // Between the repetition's own events the negation has no time limit.
         let obstacle = Obstacle { within: None, ..obstacle };
         for built in self.edges[inside.unwrap_or(0..0)].iter_mut() {
             push_new(&mut built.guards, obstacle.clone());
@@ -300,7 +301,7 @@ impl Builder {
         Ok((self.nodes.len() - 1) as NodeId)
     }
 
-    /// Limits the gap before every node made since.
+    /// Limits the gap before every node from `first_node` on.
     fn limit(&mut self, first_node: usize, limit: i64) {
         self.nodes[first_node..].iter_mut().for_each(|(_, _, gap)| *gap = least(*gap, Some(limit)));
     }
@@ -317,7 +318,7 @@ impl Builder {
         whole.exits.iter().filter(|exit| exit.path.pending.is_none()).for_each(|exit| nodes[exit.node as usize].accept = true);
         for exit in whole.exits {
             let node = &mut nodes[exit.node as usize];
-            // A match that is complete at once does not wait as well.
+            // A node at which the match is complete at once needs no edge that completes it later.
             let Some(pending) = exit.path.pending.filter(|_| !node.accept) else { continue };
             let target = if pending.at_deadline { Target::AtDeadline } else { Target::AtNextEvent };
             let guards: Vec<Obstacle> = exit.path.guards.into_iter().filter(|guard| !guard.is_greedy).collect();
@@ -340,14 +341,14 @@ impl Builder {
 }
 
 impl Path {
-    /// This path and then another. What is passed last decides whether a negation is pending.
+    /// This path followed by another. The part passed last decides whether a negation is pending.
     pub(super) fn then(&self, other: &Self) -> Self {
         Self { guards: joined(&self.guards, &other.guards), pending: other.pending }
     }
 }
 
 impl Pending {
-    /// Of two absences each lasts its own time.
+    /// Two pending negations as one: each must last for its own time.
     fn and(self, other: Self) -> Self {
         Self {
             at_deadline: self.at_deadline || other.at_deadline,
@@ -357,14 +358,14 @@ impl Pending {
     }
 }
 
-/// Adds an edge to a node, and itself to the node's guards.
+/// Adds an edge to a node and to the guards it has to pass; an edge that is there already is not added again.
 fn add_edge(node: &mut Node, edge: Edge, obstacles: &[Obstacle]) {
     let guards_of = |node: &Node, index: usize| -> Vec<usize> {
         (0..node.guards.len()).filter(|&guard| node.guards[guard].edges >> index.min(63) & 1 == 1).collect()
     };
     let index = node.edges.len();
     if index > NODE_BITS_MAX {
-        // Refused when the automaton is completed.
+        // `complete` refuses a node with so many edges.
         node.edges.push(edge);
         return;
     }
@@ -392,7 +393,7 @@ fn add_edge(node: &mut Node, edge: Edge, obstacles: &[Obstacle]) {
     }
 }
 
-/// Fills in what follows from the edges.
+/// Computes what follows from the edges.
 fn complete(mut automaton: Automaton) -> Result<Automaton> {
     for node in automaton.nodes.iter_mut().chain(std::iter::once(&mut automaton.start)) {
         if node.edges.len() + node.guards.len() > NODE_BITS_MAX {

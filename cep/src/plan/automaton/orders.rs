@@ -1,27 +1,28 @@
 //! Parts that come in any order.
 //!
-//! What can still come depends only on which parts have come and on the one that is being taken, not on the order of those
-//! before it. So there is one copy of a part for each set of parts that can have come before: n * 2^(n-1) copies instead of the
-//! n! * e of a tree of orders.
+//! Which parts can still come depends only on the set of parts that have come and on the one that is being taken, not on the
+//! order of the earlier ones. So there is one copy of a part for each set of parts that can have come before: n * 2^(n-1) copies
+//! instead of the n! * e of a tree of orders.
 
 use super::EdgeLink;
 use super::build::{Builder, Exit, Fragment, Path};
 use crate::pattern::Element;
 use egret_core::Result;
 
-/// Parts by number, a bit each.
+/// A set of parts, one bit each.
 type Parts = u32;
 
 impl Builder {
-    /// Each part once, one behind the other, in any order. Parts that are missing count as missing behind the others.
+    /// Takes each part once, one after the other, in any order. Parts that are missing are treated as coming, empty, after the
+    /// others.
     pub(super) fn all_of(&mut self, parts: &[Vec<Element>], link: EdgeLink) -> Result<Fragment> {
         let all: Parts = (1 << parts.len()) - 1;
         let mut whole = Fragment { entries: Vec::new(), exits: Vec::new(), skips: Vec::new() };
-        // Of every set of parts that came, the paths out of the one that came last.
+        // For each set of parts that have come: the paths out of the one that came last.
         let mut came: Vec<Vec<Exit>> = (0..=all).map(|_| Vec::new()).collect();
-        // Of every part, the paths past it.
+        // For each part: the paths past it.
         let mut skips: Vec<Vec<Path>> = vec![Vec::new(); parts.len()];
-        // A set is a greater number than its subsets, so it is complete when its turn comes.
+        // As a number, a set is greater than its subsets, so its paths out are all known when its turn comes.
         for before in 0..all {
             for number in (0..parts.len()).filter(|number| before >> number & 1 == 0) {
                 let part = self.sequence(&parts[number])?;

@@ -1,4 +1,4 @@
-//! What an automaton is made of.
+//! The parts of an automaton.
 
 use egret_core::{Error, Subject};
 
@@ -15,19 +15,19 @@ pub(crate) struct Variable {
     pub(crate) negated: bool,
 }
 
-/// What a condition is about, for messages.
+/// A condition and what messages say about its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct ConditionSource {
     /// The variable whose name the condition may use for the event at hand; none for a group's `until`.
     pub(crate) variable: Option<usize>,
     /// Whether it is an `until`.
     pub(crate) is_until: bool,
-    /// `None` is true.
+    /// `None` accepts every event.
     pub(crate) condition: Option<crate::pattern::Condition>,
 }
 
 impl ConditionSource {
-    /// An error of this condition.
+    /// Says in an error which condition it comes from.
     pub(crate) fn about(&self, error: Error, variables: &[Variable]) -> Error {
         match (self.is_until, &self.condition, self.variable) {
             (true, Some(condition), _) => error.about(Subject::Until(condition.to_string())),
@@ -42,15 +42,15 @@ impl ConditionSource {
 pub(crate) struct Automaton {
     pub(crate) variables: Vec<Variable>,
     pub(crate) nodes: Vec<Node>,
-    /// The ways to begin.
+    /// The node before the first event: its edges start a match.
     pub(crate) start: Node,
-    /// Whether any event can matter by merely coming: strict links, `not_next`.
+    /// Whether an event that meets no condition can matter, by merely coming: strict links, `not_next`.
     pub(crate) is_strict: bool,
     /// The limits of gaps that occur, ascending.
     pub(crate) gaps: Vec<i64>,
 }
 
-/// What a partial match waits for behind an event.
+/// The place of a partial match after an event: what it waits for next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
     /// The variable the event belongs to.
@@ -61,17 +61,17 @@ pub(crate) struct Node {
     pub(crate) accept: bool,
     /// The edges and guards that are open at first: edges from bit 0 up, guards from bit 63 down.
     pub(crate) open: u64,
-    /// What stays open behind the first event that passes.
+    /// The bits that stay open when one more event has passed; those of strict edges do not.
     pub(crate) lasting: u64,
-    /// The edges among the bits.
+    /// The bits of edges among the bits of `open`.
     pub(crate) edge_bits: u64,
     /// Whether some edge has a limit of its own.
     pub(crate) has_gap: bool,
-    /// Whether two edges can take an event to the same place.
+    /// Whether two edges can take an event to the same node.
     pub(crate) has_twins: bool,
     /// The mask bits of rows that can change anything here; set when conditions are compiled.
     pub(crate) interest: u64,
-    /// The match's sides of the gate: rows that reach one of these bounds matter as well. Set with `interest`.
+    /// The run sides whose bounds make up the gate: rows that reach one of these bounds matter as well. Set with `interest`.
     pub(crate) gates: Vec<usize>,
 }
 
@@ -83,20 +83,21 @@ pub(crate) fn guard_bit(guard: usize) -> u64 {
     1 << (63 - guard)
 }
 
-/// One way on from a node.
+/// An edge out of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Edge {
     pub(crate) target: Target,
     pub(crate) link: EdgeLink,
-    /// What the event must be (of a completion: nothing).
+    /// The condition of the event; unused if the edge completes a match without taking an event.
     pub(crate) condition: ConditionId,
-    /// Events that close the edge: the `until` of repetitions it stays in.
+    /// Conditions of events that close the edge: the `until` of repetitions it stays in.
     pub(crate) stops: Vec<ConditionId>,
-    /// Events that it cannot take: the `until` of repetitions it enters.
+    /// Conditions of events that the edge cannot take: the `until` of repetitions it enters.
     pub(crate) blocks: Vec<ConditionId>,
-    /// The event must come less than this behind the last one. Of a completion by time: absences last so long behind it.
+    /// The event must come less than this after the last one, in microseconds. For `Target::AtDeadline`: how long absences must
+    /// last after the last event.
     pub(crate) gap: Option<i64>,
-    /// Of a completion by time: whether an absence lasts until the whole window of the pattern is over.
+    /// For `Target::AtDeadline`: whether an absence must last until the whole window of the pattern is over.
     pub(crate) whole: bool,
 }
 
@@ -111,7 +112,7 @@ pub(crate) enum Target {
     AtNextEvent,
 }
 
-/// How long an edge waits.
+/// Which events an edge passes over while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EdgeLink {
     Strict,
@@ -125,16 +126,16 @@ pub(crate) struct Guard {
     pub(crate) condition: ConditionId,
     /// Only the very next event counts.
     pub(crate) once: bool,
-    /// The event that takes the guard away, and does not trip it.
+    /// The condition of an event that removes the guard instead of tripping it.
     pub(crate) release: Option<ConditionId>,
-    /// Only events that come less than this behind the last one count.
+    /// Only events that come less than this after the last one count, in microseconds.
     pub(crate) within: Option<i64>,
     /// The edges it closes.
     pub(crate) edges: u64,
 }
 
 impl Automaton {
-    /// Every condition that a row can be looked at for.
+    /// Every condition by which an event can change a partial match at some node, each once.
     pub(crate) fn used_conditions(&self) -> Vec<ConditionId> {
         let mut used: Vec<ConditionId> = std::iter::once(&self.start).chain(&self.nodes).flat_map(Node::conditions).collect();
         used.sort_unstable();
@@ -144,8 +145,8 @@ impl Automaton {
 }
 
 impl Edge {
-    /// When time closes the edge of a partial match: `whole` is the end of the pattern's window, `last` the time of the last event.
-    /// An absence that has a time of its own lasts that long, whatever the window of the pattern: that is about events.
+    /// When time closes the edge of a partial match: `whole` is the end of the pattern's window, `last` the time of the last
+    /// event. An absence with a time of its own lasts that long, whatever the pattern's window, which limits only events.
     #[inline]
     pub(crate) fn deadline(&self, whole: i64, last: i64) -> i64 {
         let own = self.gap.map(|gap| last.saturating_add(gap));
@@ -159,7 +160,7 @@ impl Edge {
 }
 
 impl Guard {
-    /// Whether an event that comes so much behind the last one taken can trip it.
+    /// Whether an event that comes `behind` microseconds after the last one taken can trip the guard.
     #[inline]
     pub(crate) fn is_in_force(&self, behind: i64) -> bool {
         self.within.is_none_or(|within| behind < within)
@@ -167,12 +168,12 @@ impl Guard {
 }
 
 impl Node {
-    /// The bit that says of a partial match that the whole window of the pattern is over, though absences last longer.
+    /// The bit that marks a partial match whose pattern window is over although its absences still last.
     pub(crate) fn over_bit(&self) -> u64 {
         1 << self.edges.len()
     }
 
-    /// The conditions that can change something here.
+    /// The conditions by which an event can change a partial match here.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = ConditionId> {
         let takes = self.edges.iter().filter(|edge| matches!(edge.target, Target::Take(_))).map(|edge| edge.condition);
         let stops = self.edges.iter().flat_map(|edge| edge.stops.iter().copied());

@@ -1,4 +1,4 @@
-//! Which variables can have taken an event when a condition is looked at.
+//! Which variables can have taken an event when a condition is evaluated.
 
 use super::{Automaton, ConditionId, ConditionSource, Node, Target};
 use crate::plan::value::RunValue;
@@ -40,7 +40,7 @@ fn every_condition(node: &Node) -> Vec<ConditionId> {
     node.conditions().chain(node.edges.iter().flat_map(|edge| edge.blocks.iter().copied())).collect()
 }
 
-/// Of every node, the variables that can have taken an event when a partial match is there.
+/// For each node: the variables that can have taken an event when a partial match is there.
 fn bound(automaton: &Automaton) -> Vec<Vec<bool>> {
     let variables = automaton.variables.len();
     let mut bound: Vec<Vec<bool>> =

@@ -61,14 +61,14 @@ pub(crate) fn draft(
     Ok(drafts)
 }
 
-/// The columns of rows, and behind them the values of a match.
+/// The columns of rows, followed by the values of a match.
 pub(crate) fn wide_schema(rows: &Schema, values: &[RunValue]) -> SchemaRef {
     let fields: Vec<Field> =
         rows.fields().iter().map(|field| field.as_ref().clone()).chain(values.iter().map(RunValue::field)).collect();
     Arc::new(Schema::new(fields))
 }
 
-/// The type of a part that would have to be a condition and is none.
+/// The type of the first part of a conjunction that is not boolean.
 fn no_condition(tree: &ast::Expr, scope: &Scope) -> Option<DataType> {
     match tree {
         ast::Expr::BinaryOp { left, op: ast::BinaryOperator::And, right } => {
@@ -160,8 +160,9 @@ impl Drafts {
     }
 }
 
-/// Chooses the gate; where a condition contains it, it is looked at first, unless it may fail. Then nothing before it does (see
-/// [`Gate::of`]), so that it is all one which rows are looked at: no part that fails is reached because of another partial match.
+/// Chooses the gate. A condition that contains the gate's comparison evaluates it first, unless it can fail; then no part before
+/// it can fail (see `gate_choice::may_stand_in`). So it does not matter which rows are passed over: no part that fails is reached
+/// only because of another partial match.
 fn gated(mut conditions: Conditions) -> Conditions {
     let Some(gate) = gate_choice::choose(&conditions) else { return conditions };
     for index in 0..conditions.list.len() {

@@ -1,8 +1,8 @@
-//! What conditions say of single values: that none can meet them (`amount < 1 AND amount > 2`), that one holds where others do
-//! (`amount > 5` where `amount > 7`).
+//! What follows from conditions on single values: that no value meets them all (`amount < 1 AND amount > 2`), or that one holds
+//! wherever others do (`amount > 5` where `amount > 7`).
 //!
-//! Each thing that is compared with constants has an interval, a list of what it may be, values that it is not, and whether it
-//! is null. All else is known by its text alone. What is said is so; not all that is so is said.
+//! Each expression that is compared with constants has an interval, a list of possible values, a list of excluded values, and
+//! whether it is null. Any other condition is known by its text alone. The conclusions are sound but not complete.
 
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::InList;
@@ -12,13 +12,13 @@ use egret_core::floats::{plain, plain32};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 
-/// What conditions that all hold say.
+/// What follows from conditions that all hold.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     values: HashMap<String, Range>,
     /// The conditions themselves.
     texts: BTreeSet<String>,
-    /// How two things compare that both depend on the event: which of less, equal and greater are left.
+    /// For pairs of expressions of which neither is a constant: which of less, equal and greater are possible.
     orders: HashMap<(String, String), u8>,
 }
 
@@ -26,22 +26,22 @@ const LESS: u8 = 1;
 const EQUAL: u8 = 2;
 const GREATER: u8 = 4;
 
-/// What a value may be.
+/// The possible values of an expression.
 #[derive(Debug, Default)]
 struct Range {
     /// A bound, and whether the value may equal it.
     least: Option<(ScalarValue, bool)>,
     greatest: Option<(ScalarValue, bool)>,
-    /// It is one of these.
+    /// The value is one of these.
     one_of: Option<Vec<ScalarValue>>,
-    /// It is none of these.
+    /// The value is none of these.
     none_of: Vec<ScalarValue>,
     is_null: bool,
     is_not_null: bool,
 }
 
 impl Facts {
-    /// What these conditions say, which all hold.
+    /// What follows from these conditions, which all hold.
     pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a Expr>) -> Self {
         let mut facts = Self::default();
         for part in parts {
@@ -51,10 +51,10 @@ impl Facts {
         facts
     }
 
-    /// Limits how two things compare.
+    /// Limits how two expressions compare.
     fn order(&mut self, part: &Expr) {
         let Some((pair, orders)) = order(part) else { return };
-        // Nothing is less or greater than itself, not even what is no number.
+        // No value is less or greater than itself, not even NaN.
         let possible = if pair.0 == pair.1 { EQUAL } else { LESS | EQUAL | GREATER };
         *self.orders.entry(pair).or_insert(possible) &= orders;
     }
@@ -83,7 +83,7 @@ impl Facts {
         self.values.entry(what.to_string()).or_default()
     }
 
-    /// Whether nothing can meet the conditions.
+    /// Whether no value can meet the conditions.
     pub(crate) fn contradict(&self) -> bool {
         let orders = || self.orders.iter();
         self.values.values().any(Range::is_empty)
@@ -91,7 +91,7 @@ impl Facts {
             || orders().any(|((left, right), orders)| self.are_apart(left, right, *orders))
     }
 
-    /// Whether what two things may be leaves none of the ways in which they are to compare: `x < y`, `x > 5` and `y < 3`.
+    /// Whether the possible values of two expressions rule out all of `orders`: `x < y` with `x > 5` and `y < 3`.
     fn are_apart(&self, left: &str, right: &str, orders: u8) -> bool {
         let (Some(left), Some(right)) = (self.values.get(left), self.values.get(right)) else { return false };
         match orders {
@@ -143,7 +143,7 @@ impl Facts {
         }
     }
 
-    /// As [`Facts::imply`], of all parts of a conjunction.
+    /// [`Facts::imply`] for all parts of a conjunction.
     pub(crate) fn imply_all(&self, condition: &Expr) -> bool {
         split_conjunction(condition).into_iter().all(|part| self.imply(part))
     }
@@ -196,7 +196,7 @@ impl Range {
         });
     }
 
-    /// Whether the bounds and the values ruled out leave this one.
+    /// Whether the bounds and the excluded values allow a value.
     fn allows(&self, value: &ScalarValue) -> bool {
         let outside = |bound: &Option<(ScalarValue, bool)>, beyond: Ordering| {
             bound.as_ref().is_some_and(|(bound, may_equal)| match value.partial_cmp(bound) {
@@ -223,8 +223,8 @@ impl Range {
         }
     }
 
-    /// Whether the least that it may be stands in one of these orders to the greatest that another may be; where the bounds are one value
-    /// and it is left out on a side, it is beyond.
+    /// Whether the least value possible here stands in one of `orders` to the greatest value possible there. Where both bounds
+    /// are the same value and either side excludes it, the answer is yes.
     fn is_beyond(&self, other: &Self, orders: &[Ordering]) -> bool {
         let (Some((least, from)), Some((greatest, to))) = (self.least(), other.greatest()) else { return false };
         match least.partial_cmp(greatest) {
@@ -248,7 +248,7 @@ impl Range {
         }
     }
 
-    /// Whether both are one of some values, and no value is left for both.
+    /// Whether one of them has a list of values and none of these is possible for both.
     fn shares_none_with(&self, other: &Self) -> bool {
         let rules_out = |one: &Self, other: &Self| {
             one.one_of.as_ref().is_some_and(|values| {
@@ -266,7 +266,7 @@ impl Range {
         self.one_of.as_ref().is_some_and(|own| own.iter().filter(|value| self.allows(value)).all(|value| values.contains(value)))
     }
 
-    /// Whether `value operator bound` holds for all that the value may be.
+    /// Whether `value operator bound` holds for every possible value.
     fn implies(&self, operator: Operator, bound: &ScalarValue) -> bool {
         if let Some(values) = &self.one_of {
             return values.iter().filter(|value| self.allows(value)).all(|value| holds(value, operator, bound));
@@ -289,7 +289,7 @@ impl Range {
     }
 }
 
-/// How a condition says that two things compare, neither of which is a constant; the lesser text is the first.
+/// How a condition orders two expressions, neither of them a constant; the pair begins with the lesser text.
 fn order(part: &Expr) -> Option<((String, String), u8)> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = part else { return None };
     if matches!(left.as_ref(), Expr::Literal(..)) || matches!(right.as_ref(), Expr::Literal(..)) || part.is_volatile() {
@@ -330,7 +330,7 @@ fn holds(value: &ScalarValue, operator: Operator, bound: &ScalarValue) -> bool {
     }
 }
 
-/// `what operator constant`, turned round if it stands the other way; a boolean by itself is `what = true`.
+/// `expression operator constant`, turned round if the constant comes first; a boolean by itself is `expression = true`.
 pub(crate) fn comparison(part: &Expr) -> Option<(&Expr, Operator, ScalarValue)> {
     match part {
         Expr::Column(_) => return Some((part, Operator::Eq, ScalarValue::Boolean(Some(true)))),
@@ -353,7 +353,7 @@ fn is_comparison(operator: Operator) -> bool {
     matches!(operator, Eq | NotEq | Lt | LtEq | Gt | GtEq)
 }
 
-/// A constant that is not null; equal floats have one form, in which they compare and equal as conditions do.
+/// A constant that is not null. Floats that are equal as conditions compare them get the same form.
 pub(crate) fn literal(part: &Expr) -> Option<ScalarValue> {
     match part {
         Expr::Literal(ScalarValue::Float64(Some(value)), _) => Some(ScalarValue::Float64(Some(plain(*value)))),

@@ -1,37 +1,38 @@
-//! The gate: a bound on one column that rows must reach before anything of a partial match is looked at.
+//! The gate: a bound on one column that a row must reach before it is compared with a partial match at all.
 //!
-//! Most conditions on earlier events compare something of the event with something of the match: `amount > 10 * avg(a.amount)`,
-//! `price < last(b.price)`. Where every condition that a partial match waits for contains such a comparison of the same side
-//! and direction, the least of the bounds says which rows can matter: all others are passed over for the price of comparing two
-//! small integers. Bounds are coarse (32 bits), so that they take little room; a row that reaches one is then looked at exactly.
+//! Most conditions on earlier events compare an expression over the event with one over the match: `amount > 10 * avg(a.amount)`,
+//! `price < last(b.price)`. Where every condition that a partial match waits for contains such a comparison, with the same event
+//! side and direction, the least of the bounds says which rows can matter: all others are passed over for the price of comparing
+//! two small integers. Bounds are coarse (32 bits), so that they take little room; a row that reaches one is then compared
+//! exactly.
 
 use arrow::array::{Array, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
 use egret_core::floats::plain;
 use egret_core::scalar::{Column, Scalar};
 
-/// The bound of what waits for no row: only the greatest values reach it.
+/// The bound of a partial match that waits for no row: only the greatest values reach it.
 pub(crate) const CLOSED: i32 = i32::MAX;
 
-/// What a row has that is compared with no bound: it reaches none but the least.
+/// The value of a row that has nothing to compare with bounds: it reaches only the least bound.
 pub(crate) const NOTHING: i32 = i32::MIN;
 
-/// Which comparison the gate is made of.
+/// The comparison that the gate is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gate {
-    /// The event's side.
+    /// The event's side, by its number.
     pub(crate) event: usize,
     /// Whether greater values reach more bounds.
     rising: bool,
 }
 
 impl Gate {
-    /// Of the event's side of a comparison.
+    /// A gate on the event's side of a comparison.
     pub(super) fn new(event: usize, rising: bool) -> Self {
         Self { event, rising }
     }
 
-    /// What the rows have.
+    /// The coarse values of rows, to be compared with bounds.
     pub(crate) fn values(self, column: &Column) -> Vec<i32> {
         match column {
             Column::Int(values) => self.of_all(values, |value| value as f64),
@@ -48,7 +49,7 @@ impl Gate {
         }
     }
 
-    /// What a row must have, given the match's side.
+    /// The bound that the coarse value of a row must reach, given the match's side.
     pub(crate) fn bound(self, side: &Scalar) -> i32 {
         match side {
             Scalar::Null => CLOSED,
@@ -58,7 +59,7 @@ impl Gate {
         }
     }
 
-    /// The upper half of the integer that has the float's place in the order of floats.
+    /// The upper half of the integer that orders floats, inverted if lesser values reach more bounds.
     #[inline]
     fn coarse(self, value: f64) -> i32 {
         let bits = plain(value).to_bits() as i64;
@@ -74,7 +75,7 @@ mod tests {
     use datafusion_expr::Operator as Op;
     use egret_core::scalar::holds;
 
-    /// What meets a condition reaches its bound, whatever the values.
+    /// A row that meets a condition reaches its bound, whatever the values.
     #[test]
     fn no_row_that_matters_is_kept_out() {
         let floats =

@@ -1,4 +1,4 @@
-//! Which comparison of some conditions the gate is made of.
+//! Chooses the comparison that the gate is made of.
 
 use super::gate::Gate;
 use super::parts::{Condition, Conditions, Term};
@@ -21,15 +21,15 @@ pub(super) fn choose(conditions: &Conditions) -> Option<Gate> {
     all.iter().flatten().rev().max_by_key(|gate| covered(gate)).copied()
 }
 
-/// Whether rows may be passed over because of a part of a condition: it has no local part, and either this part cannot fail or
-/// none of the others can. (Else a row that is passed over would not be reported, and one that is looked at because of another
-/// partial match would be.)
+/// Whether rows may be passed over because of a part of a condition: the condition has no local part, and either this part cannot
+/// fail or none of the others can. (Otherwise a failure would be reported or not depending on whether another partial match had
+/// the row evaluated.)
 pub(super) fn may_stand_in(conditions: &Conditions, condition: &Condition, term: &Term) -> bool {
     let others = condition.terms.iter().filter(|other| !std::ptr::eq(*other, term));
     condition.local.is_none() && (!conditions.can_fail(term) || !others.into_iter().any(|other| conditions.can_fail(other)))
 }
 
-/// The gate that a part of a condition fits, and the match's side of it.
+/// The gate that a part of a condition fits, and the number of the match's side.
 pub(super) fn of(conditions: &Conditions, term: &Term) -> Option<(Gate, usize)> {
     let Term::Compare { event, op, run } = term else { return None };
     let rising = match op {

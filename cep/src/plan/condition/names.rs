@@ -1,8 +1,8 @@
-//! What the names in a condition or a measure mean.
+//! Resolves the names in a condition or a measure.
 //!
 //! In a condition a bare name, or one qualified by the condition's own variable, is a column of the event at hand; everything
-//! else is a value of what the match has taken so far. In a measure everything is such a value, but for partition columns.
-//! Such values are replaced by columns of their own, so that the rest is an ordinary expression.
+//! else is a value of what the match has taken so far. In a measure every name except a partition column is such a value. Such
+//! values are replaced by columns of their own, so that the rest is an ordinary expression.
 
 use crate::plan::automaton::Variable;
 use crate::plan::value::{Function, RunValue, intern};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'a> {
-    /// In the condition of a variable, if of one.
+    /// In a condition; `own` is its variable, if it belongs to one.
     Condition { own: Option<usize> },
     /// Among the measures; bare names are partition columns.
     Measure { partition: &'a [usize] },
@@ -224,7 +224,7 @@ impl Resolver<'_, '_> {
         self.value(self.text(call, &name, variable, Some(column)), variable, function, Some(column))
     }
 
-    /// Any aggregate function of DataFusion over a batch of the one column.
+    /// Any other aggregate function of DataFusion, over a batch of one column.
     fn other(&self, call: &Call, column: usize, distinct: bool) -> Result<Function> {
         let field = self.names.schema.arrow().field(column).clone();
         let schema = Arc::new(Schema::new(vec![field.clone()]));
@@ -309,7 +309,7 @@ impl Resolver<'_, '_> {
     }
 }
 
-/// What to say of `v > ALL(a.v)` and `v > ANY(a.v)`: which event of the variable it is that counts.
+/// The error for `v > ALL(a.v)` and `v > ANY(a.v)`; its help names the `min` or `max` to compare with.
 fn quantified((word, all): (&str, bool), left: &ast::Expr, op: &ast::BinaryOperator, right: &ast::Expr) -> Error {
     use ast::BinaryOperator::{Gt, GtEq, Lt, LtEq};
     let inner = match right {
@@ -362,7 +362,7 @@ fn spell(parts: &[Ident]) -> String {
     parts.iter().map(Ident::to_string).collect::<Vec<_>>().join(".")
 }
 
-/// The value of an aggregate over nothing.
+/// The value of an aggregate over no events.
 pub(crate) fn zero(data_type: &DataType) -> Result<ScalarValue> {
     Ok(ScalarValue::new_zero(data_type)?)
 }

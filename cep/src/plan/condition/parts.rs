@@ -30,9 +30,9 @@ pub(crate) struct Condition {
     /// The bit of the local part; `None` if there is none.
     pub(crate) local: Option<MaskBit>,
     pub(crate) terms: Vec<Term>,
-    /// What the terms were made of.
+    /// The expressions that the terms were made of.
     pub(crate) iterative: Vec<Expr>,
-    /// Whether it is false whatever comes.
+    /// Whether no event can meet it.
     pub(crate) never: bool,
     /// The match's side of the gate, if the condition contains the comparison it is made of, and has no local part.
     pub(crate) gate: Option<usize>,
@@ -53,18 +53,18 @@ pub(crate) enum Term {
 #[derive(Clone, Debug)]
 pub(crate) struct RunSide {
     pub(crate) values: Vec<usize>,
-    /// The columns it reads: one a value.
+    /// The columns it reads: one per value.
     pub(crate) schema: SchemaRef,
     pub(crate) how: How,
     pub(crate) text: String,
-    /// Whether it may not be computed for some match.
+    /// Whether its computation can fail for some match.
     pub(crate) can_fail: bool,
 }
 
 /// How a match's side is computed.
 #[derive(Clone, Debug)]
 pub(crate) enum How {
-    /// It is the one value itself; `scalar` if that is not made of many columns.
+    /// The one value itself; `scalar` unless it is a `Function::Other`, which reads all events anew.
     Value { scalar: bool },
     /// Float arithmetic over such values.
     Arithmetic(Arithmetic),
@@ -73,7 +73,7 @@ pub(crate) enum How {
 }
 
 impl Conditions {
-    /// Whether a part of a condition may not be computed for some row and match.
+    /// Whether the computation of a part of a condition can fail for some row and match.
     pub(crate) fn can_fail(&self, term: &Term) -> bool {
         match term {
             Term::Compare { event, run, .. } => self.event_sides[*event].can_fail() || self.run_sides[*run].can_fail,
@@ -84,7 +84,7 @@ impl Conditions {
 }
 
 impl RunSide {
-    /// How it is written.
+    /// Its text.
     pub(crate) fn shown(&self) -> String {
         match &self.how {
             How::Expression(expression) => expression.text(),

@@ -1,4 +1,4 @@
-//! Sets taken apart: for a plan that must keep partial matches one by one.
+//! Splits sets into single partial matches, for a plan that must keep them one by one.
 
 use super::groups::KeySets;
 use crate::plan::options::Overflow;
@@ -9,11 +9,11 @@ use crate::run::store::Store;
 use egret_core::Result;
 use egret_core::key::Key;
 
-/// Of a key that may have more than so many, so many are listed at most before those that are too many are dropped.
+/// At most this many partial matches of a key are listed before the surplus is dropped, unless the key may have more.
 const LISTED_MAX: usize = 1_000_000;
 
 impl KeySets {
-    /// Lists all partial matches, and all matches that wait.
+    /// Lists all partial matches, and all matches that are held back.
     ///
     /// # Errors
     /// There are more than a key may have.

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 impl Sets {
     /// How many members of a list begin at the floor or later; `u64::MAX` stands for more than that.
     pub(crate) fn count(&self, store: &Store, list: u32, floor: u64) -> u64 {
-        // Of every list that was come to: how many members its first entries have, by their number.
+        // For every list reached: how many members its first n entries have, by n.
         let mut sums: HashMap<u32, Vec<u64>> = HashMap::new();
         let mut sets: Vec<Prefix> = vec![self.all_of(list)];
         while let Some(&of) = sets.last() {

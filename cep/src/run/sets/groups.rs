@@ -1,4 +1,4 @@
-//! The partial matches of a key, by what they wait for, and what an event does to them.
+//! The partial matches of a key, grouped by node and open edges, and what an event does to the groups.
 
 use super::lists::{Entry, Items, Prefix, Sets, What};
 use super::starts::Starts;
@@ -11,17 +11,17 @@ use crate::run::step::At;
 use crate::run::store::{Moment, Store};
 use std::collections::VecDeque;
 
-/// Partial matches that wait for the same.
+/// Partial matches at the same node with the same edges and guards open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
     pub(crate) node: NodeId,
     /// The edges and guards of the node that are open.
     pub(crate) open: u64,
-    /// Its members.
+    /// The list of its members.
     pub(crate) list: u32,
 }
 
-/// Matches that were completed together and wait for earlier ones to be decided.
+/// Matches that were completed together and are held back until earlier ones are decided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldSet {
     pub(crate) list: u32,
@@ -29,20 +29,20 @@ pub(crate) struct HeldSet {
     pub(crate) moment: u64,
 }
 
-/// Everything that is kept of a key.
+/// All sets of a key.
 #[derive(Debug, Default)]
 pub(crate) struct KeySets {
     pub(crate) sets: Sets,
     pub(crate) groups: Vec<Group>,
-    /// In the order of their completion.
+    /// Complete matches, in the order of their completion.
     pub(crate) held: Vec<HeldSet>,
-    /// Partial matches and matches that begin before this event are over.
+    /// Partial matches and matches that begin before the event of this number are over.
     pub(crate) floor: u64,
-    /// With a window: when partial matches began.
+    /// If the pattern has a window in time: when partial matches began.
     pub(crate) starts: Starts,
 }
 
-/// A group's members go on to a node.
+/// A transition: the members of a set go on to a node.
 struct Branch {
     of: Prefix,
     target: NodeId,
@@ -69,7 +69,7 @@ impl KeySets {
         all
     }
 
-    /// The mask bits of rows that can change anything.
+    /// The mask bits of rows that can change any group.
     pub(crate) fn interest(&self, plan: &Plan) -> u64 {
         self.groups.iter().fold(0, |bits, group| bits | plan.automaton.nodes[group.node as usize].interest)
     }
@@ -91,7 +91,8 @@ impl KeySets {
         self.sets.bytes() + self.starts.bytes() + self.groups.capacity() * size_of::<Group>() + size_of::<Self>()
     }
 
-    /// Shows a row to all partial matches and starts new ones. Returns the list of the matches it completes, which the caller holds.
+    /// Advances all groups with a row, and starts new partial matches. Returns the list of the matches that the row completes,
+    /// held by the caller.
     pub(crate) fn step(&mut self, plan: &Plan, store: &mut Store, current: &Current, at: At) -> Option<u32> {
         let holds = |condition: ConditionId| {
             let condition = &plan.conditions.list[condition as usize];
@@ -159,7 +160,7 @@ impl KeySets {
         }
     }
 
-    /// Members that took the row: they are complete, or go on, or both.
+    /// Adds members that took the row to the complete matches, to the group at the target node, or to both.
     fn take(&mut self, plan: &Plan, store: &mut Store, target: NodeId, taken: &mut Taken, entry: Entry) {
         let of = &plan.automaton.nodes[target as usize];
         if of.accept {
@@ -183,7 +184,7 @@ impl KeySets {
         }
     }
 
-    /// Puts a group back; if there is one now that waits for the same, the two become one.
+    /// Puts a group back; if another group has the same node and open edges by now, the two are merged.
     fn put_group(&mut self, store: &mut Store, group: Group) {
         match self.groups.iter().position(|other| (other.node, other.open) == (group.node, group.open)) {
             None => self.groups.push(group),
@@ -211,14 +212,15 @@ impl KeySets {
         (count, since)
     }
 
-    /// Lets go of everything.
+    /// Releases all lists.
     pub(crate) fn clear(&mut self, store: &mut Store) {
         for list in self.groups.drain(..).map(|group| group.list).chain(self.held.drain(..).map(|held| held.list)) {
             self.sets.release(store, list);
         }
     }
 
-    /// Drops what begins before the floor. Returns how many partial matches, or sets of such, are gone.
+    /// Drops members that begin before the floor. Returns how many list entries are gone: each is a partial match or a set of
+    /// them.
     pub(crate) fn trim(&mut self, store: &mut Store) -> usize {
         let floor = self.floor;
         let mut count = 0;
@@ -239,13 +241,13 @@ impl KeySets {
         count
     }
 
-    /// An empty list of any members, held by the caller.
+    /// An empty list for entries of any kind, held by the caller.
     pub(crate) fn empty_list(&mut self) -> u32 {
         self.sets.new_list(Items::Mixed(VecDeque::new()))
     }
 }
 
-/// The row, and what it completes.
+/// The row as an event once it is taken, and the list of matches it completes.
 struct Taken {
     event: Option<u32>,
     at: At,
@@ -259,8 +261,8 @@ impl Taken {
     }
 }
 
-/// What a row does to partial matches at a node with these edges and guards open: `take` gets the nodes they go on to; returns
-/// what stays open.
+/// Advances partial matches at a node with these edges and guards open by a row. `take` gets the nodes they go on to; returns the
+/// bits that stay open.
 fn advance(node: &Node, mut open: u64, holds: impl Fn(ConditionId) -> bool, mut take: impl FnMut(NodeId)) -> u64 {
     for (index, guard) in node.guards.iter().enumerate() {
         if open & guard_bit(index) == 0 || open & guard.edges == 0 {

@@ -1,53 +1,52 @@
-//! Sets of partial matches that share what they have in common.
+//! Sets of partial matches that share their common parts: timed enumerable compact sets (tECS).
 //!
-//! A set is a beginning of an append-only list ([`Prefix`]). An entry of a list is a single partial match, all members of another
-//! set made longer by one event, or all members of another set. So making a million partial matches longer by an event, or
-//! putting two sets together, is one entry. Members are listed only when they are asked for, each in time that grows with its length
-//! (the timed enumerable compact sets of M. Bucchi, A. Grez, A. Quintana, C. Riveros, S. Vansummeren, *CORE: a Complex Event
-//! Recognition Engine*, VLDB 2022).
+//! A set is a prefix of an append-only list ([`Prefix`]). An entry of a list stands for a single partial match, for all members
+//! of another set, each extended by one event, or for all members of another set. So extending a million partial matches by an
+//! event, or uniting two sets, takes one entry. Members are enumerated only on demand, each in time that grows with its length
+//! (M. Bucchi, A. Grez, A. Quintana, C. Riveros, S. Vansummeren, *CORE: a Complex Event Recognition Engine*, VLDB 2022).
 //!
-//! Partial matches end in the order of their first events, by time or by a match's skip. So a *floor* says it all: the least number
-//! that a member's first event may have. Entries know between which numbers their members begin, and are passed over when all are
-//! below the floor.
+//! Partial matches end in the order of their first events, by time or by a match's skip. So a single number, the *floor*, tells
+//! which members are alive: those whose first event has at least this number. An entry knows the range of its members' first
+//! events, and is passed over when all are below the floor.
 
 use crate::run::slab::{NONE, Slab};
 use crate::run::store::Store;
 use std::collections::VecDeque;
 
-/// A beginning of a list.
+/// A set: the entries of a list before `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Prefix {
     pub(crate) list: u32,
-    /// How many entries of the list, those that are gone included.
+    /// The number of the list's entries that belong to the set, dropped ones included.
     pub(crate) end: u64,
 }
 
-/// Some partial matches.
+/// An entry of a list: one partial match or many.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    /// No member begins before this event.
+    /// No member begins before the event of this number.
     pub(crate) least: u64,
-    /// The last event with which a member begins.
+    /// The number of the last event with which a member begins.
     pub(crate) most: u64,
     pub(crate) what: What,
 }
 
-/// What an entry stands for.
+/// The members that an entry stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum What {
-    /// One, of a single event.
+    /// One partial match that has taken a single event.
     Event { event: u32, variable: u16 },
-    /// One, kept as a chain.
+    /// One partial match, kept as a chain in the store.
     Chain(u32),
-    /// The members of a set, each longer by an event.
+    /// The members of a set, each extended by an event.
     Longer { event: u32, variable: u16, of: Prefix },
-    /// The members of a set.
+    /// The members of a set, unchanged.
     All(Prefix),
 }
 
 #[derive(Debug)]
 pub(crate) enum Items {
-    /// Partial matches of a single event, all of one variable: by far the most.
+    /// Partial matches that have taken a single event, all as the same variable: by far the most frequent kind.
     Starts {
         variable: u16,
         events: VecDeque<u32>,
@@ -63,7 +62,7 @@ pub(crate) struct List {
     pub(crate) items: Items,
     pub(crate) least: u64,
     pub(crate) most: u64,
-    /// Whether each entry's members begin behind those of the entry before.
+    /// Whether the members of each entry begin after those of the entry before.
     pub(crate) ascending: bool,
 }
 
@@ -72,7 +71,7 @@ impl List {
         Self { holders: 0, gone: 0, items, least: u64::MAX, most: 0, ascending: true }
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         match &self.items {
             Items::Starts { events, .. } => events.len(),
@@ -84,7 +83,7 @@ impl List {
         self.gone + self.len() as u64
     }
 
-    /// Bytes of memory of its entries.
+    /// Bytes of memory of the entries.
     fn bytes(&self) -> usize {
         match &self.items {
             Items::Starts { events, .. } => events.capacity() * size_of::<u32>(),
@@ -111,11 +110,11 @@ impl List {
     }
 }
 
-/// The sets of one key.
+/// All lists of one key.
 #[derive(Debug, Default)]
 pub(crate) struct Sets {
     pub(crate) lists: Slab<Option<List>>,
-    /// How many entries all lists have.
+    /// The number of entries in all lists.
     pub(crate) entries: usize,
     /// Bytes of memory of the lists' entries.
     bytes: usize,
@@ -136,18 +135,18 @@ impl Sets {
         self.lists.add(Some(list))
     }
 
-    /// All of a list as it is now.
+    /// The set of all entries that a list has now.
     pub(crate) fn all_of(&self, list: u32) -> Prefix {
         Prefix { list, end: self.list(list).end() }
     }
 
-    /// An entry for the members of a set, longer by an event.
+    /// An entry for the members of a set, each extended by an event.
     pub(crate) fn longer(&self, of: Prefix, event: u32, variable: u16) -> Entry {
         let List { least, most, .. } = *self.list(of.list);
         Entry { least, most, what: What::Longer { event, variable, of } }
     }
 
-    /// Adds a partial match of a single event; returns the list, which may be another one.
+    /// Adds a partial match of a single event; returns the list, which may be a new one.
     pub(crate) fn add_start(&mut self, store: &mut Store, list: Option<u32>, event: u32, variable: u16) -> u32 {
         let number = store.number(event);
         let list = match list {
@@ -172,7 +171,7 @@ impl Sets {
         self.add(store, Some(list), Entry { least: number, most: number, what: What::Event { event, variable } })
     }
 
-    /// Adds an entry; returns the list, which may be another one.
+    /// Adds an entry; returns the list, which may be a new one.
     pub(crate) fn add(&mut self, store: &mut Store, list: Option<u32>, entry: Entry) -> u32 {
         let list = match list {
             None => self.new_list(Items::Mixed(VecDeque::with_capacity(2))),
@@ -211,7 +210,7 @@ impl Sets {
         self.bytes += more;
     }
 
-    /// One holder of a list less.
+    /// Removes a holder from a list.
     pub(crate) fn release(&mut self, store: &mut Store, list: u32) {
         let mut lists = vec![list];
         while let Some(list) = lists.pop() {
@@ -231,7 +230,7 @@ impl Sets {
         }
     }
 
-    /// Lets go of an entry's event; returns the list it held.
+    /// Releases an entry's event or chain; returns the list that the entry holds.
     fn let_go(store: &mut Store, entry: Entry) -> Option<u32> {
         match entry.what {
             What::Event { event, .. } => store.release_event(event),
@@ -280,7 +279,7 @@ impl Sets {
         count
     }
 
-    /// The entry at a place of a list, counted from the first that was ever there.
+    /// The entry at a place of a list; places count from the first entry the list ever had.
     pub(super) fn entry(&self, store: &Store, list: u32, at: u64) -> Entry {
         let of = self.list(list);
         match &of.items {
@@ -304,7 +303,7 @@ impl Sets {
         list.gone + passed as u64
     }
 
-    /// The least event, from the floor on, with which a member of a list begins.
+    /// The number of the first event, from the floor on, with which a member of a list begins.
     pub(crate) fn first_start(&self, store: &Store, list: u32, floor: u64) -> Option<u64> {
         let of = self.list(list);
         if of.most < floor || of.len() == 0 {
@@ -331,7 +330,7 @@ impl Sets {
         least
     }
 
-    /// Lists the members of a list that begin at the floor or later, as chains; `found` takes over one holder of each.
+    /// Enumerates the members of a list that begin at the floor or later, as chains; `found` takes over one holder of each.
     ///
     /// # Errors
     /// Those of `found`.
@@ -384,8 +383,8 @@ impl Sets {
         Ok(())
     }
 
-    /// Of a list's members that begin with the event `start`, the one whose events come earliest, compared position by position;
-    /// the caller holds it.
+    /// Among the members of a list that begin with the event `start`, the one whose events come earliest, compared position by
+    /// position; the caller holds it.
     pub(crate) fn earliest(&self, store: &mut Store, list: u32, start: u64) -> Option<u32> {
         let whole = self.all_of(list);
         let mut known: hashbrown::HashMap<Prefix, Option<u32>> = hashbrown::HashMap::new();
@@ -445,7 +444,7 @@ impl Sets {
     }
 }
 
-/// A chain with more events, the last of them first in `behind`; takes over the holder of `chain`.
+/// A chain extended by the events in `behind`, which has the last of them first; takes over the holder of `chain`.
 fn extend_by(store: &mut Store, mut chain: u32, behind: &[(u32, u16)]) -> u32 {
     for &(event, variable) in behind.iter().rev() {
         let longer = store.extend(chain, event, variable);
@@ -455,8 +454,8 @@ fn extend_by(store: &mut Store, mut chain: u32, behind: &[(u32, u16)]) -> u32 {
     chain
 }
 
-/// The chain whose events come earlier; lets go of the other. One that ends where another goes on comes later, as what follows
-/// both lies behind.
+/// Returns the chain whose events come earlier and releases the other. A chain that is a prefix of another counts as later,
+/// because each event that can still follow comes after both.
 fn earlier(store: &mut Store, one: Option<u32>, other: Option<u32>) -> Option<u32> {
     let (Some(first), Some(second)) = (one, other) else { return one.or(other) };
     let numbers = |chain: u32| {

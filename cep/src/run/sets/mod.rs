@@ -1,11 +1,12 @@
-//! Many partial matches of one key, kept as sets: what an event costs does not depend on how many there are.
+//! Many partial matches of one key, kept as timed enumerable compact sets (tECS), as in CORE (Bucchi et al., VLDB 2022): the cost
+//! of an event does not depend on their number.
 //!
-//! Where every condition reads one event alone, what an event does to a partial match depends on its node and on which of the
-//! node's edges are open, not on what was taken. So the partial matches of a key that agree in both are one [`Group`], moved as
-//! one. There are as many groups as the automaton has such situations, however many partial matches there are. Their members are
-//! a set (`lists.rs`), listed when they are complete and not before.
+//! Where every condition reads one event alone, the effect of an event on a partial match depends on its node and on which of the
+//! node's edges are open, not on the events it took. So the partial matches of a key that agree in both are one [`Group`],
+//! advanced as one. The number of groups depends on the automaton alone, not on the number of partial matches. The members of a
+//! group are a set (`lists.rs` has the data structure and the paper), enumerated only when they are complete.
 //!
-//! Keys with few partial matches keep them one by one, which is quicker then; a key changes over when it has more than
+//! A key with few partial matches keeps them one by one, which is quicker then; it changes to sets when it has more than
 //! [`Options::sets_from`](crate::plan::options::Options) of them. Both give the same matches.
 
 mod apart;

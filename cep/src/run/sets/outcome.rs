@@ -1,4 +1,4 @@
-//! What becomes of matches kept as sets: time, skip strategies, the way out.
+//! What happens to matches kept as sets: expiry, skip strategies, output.
 
 use super::groups::{HeldSet, KeySets};
 use crate::plan::options::Overflow;
@@ -14,19 +14,19 @@ use egret_core::key::RowKeys;
 use egret_core::{Error, Result};
 use std::cmp::Reverse;
 
-/// What a row leaves of a key's sets.
+/// The state of a key's sets after a row.
 pub(in crate::run) enum Left {
     Something,
-    /// They were over when the row came.
+    /// They had expired before the row.
     Nothing,
-    /// More than there may be: the key is to be put aside.
+    /// They exceed a limit: the key is to be put aside.
     TooMuch {
         sets: Box<KeySets>,
         limit: String,
     },
 }
 
-/// Keeps the partial matches of a key as sets from now on.
+/// Changes the partial matches of a key into sets.
 pub(in crate::run) fn change_to_sets(kept: &mut Kept, plan: &Plan, place: u32) {
     let mut runs: Vec<Run> = Vec::new();
     kept.keys.take_runs(place, &mut runs);
@@ -45,7 +45,7 @@ pub(in crate::run) fn change_to_sets(kept: &mut Kept, plan: &Plan, place: u32) {
     add_due(kept, place);
 }
 
-/// A row of a key whose partial matches are kept as sets.
+/// Processes a row of a key whose partial matches are kept as sets.
 pub(in crate::run) fn row(
     kept: &mut Kept,
     plan: &Plan,
@@ -57,7 +57,7 @@ pub(in crate::run) fn row(
     let Some(mut sets) = take_sets(kept, place) else { return Ok(Left::Something) };
     expire_sets(kept, plan, &mut sets, at.time)?;
     if sets.is_empty() {
-        // As if time had come for them before the row.
+        // The sets end as if their deadline had been handled before the row.
         put_sets(kept, plan, place, sets);
         return Ok(Left::Nothing);
     }
@@ -90,7 +90,8 @@ pub(in crate::run) fn row(
     Ok(Left::Something)
 }
 
-/// Sends the matches that a row completes, and lets go of their list. Says whether these are not too many; else none is sent.
+/// Sends the matches that a row completes, and releases their list. Returns whether they are within the limit; otherwise none is
+/// sent.
 fn report_all(kept: &mut Kept, plan: &Plan, sets: &mut KeySets, list: u32, time: i64) -> Result<bool> {
     let (mut chains, most) = (Vec::new(), plan.options.runs_per_key_max);
     let listed = sets.sets.for_each(&mut kept.store, list, sets.floor, |_, chain| {
@@ -109,7 +110,7 @@ fn report_all(kept: &mut Kept, plan: &Plan, sets: &mut KeySets, list: u32, time:
     Ok(listed.is_ok())
 }
 
-/// Time has come for a key whose partial matches are kept as sets.
+/// Handles the deadline of a key whose partial matches are kept as sets.
 pub(in crate::run) fn time_has_come(kept: &mut Kept, plan: &Plan, place: u32, now: i64) -> Result<()> {
     let Some(mut sets) = take_sets(kept, place) else { return Ok(()) };
     expire_sets(kept, plan, &mut sets, now)?;
@@ -119,7 +120,7 @@ pub(in crate::run) fn time_has_come(kept: &mut Kept, plan: &Plan, place: u32, no
     Ok(())
 }
 
-/// Of a key that was restored: sends the matches whose turn it is now.
+/// For a restored key: sends the matches whose turn it is now.
 pub(in crate::run) fn judge_sets(kept: &mut Kept, plan: &Plan, place: u32) -> Result<()> {
     let Some(mut sets) = take_sets(kept, place) else { return Ok(()) };
     if plan.skip == Skip::None {
@@ -138,7 +139,7 @@ pub(in crate::run) fn judge_sets(kept: &mut Kept, plan: &Plan, place: u32) -> Re
     Ok(())
 }
 
-/// The input has ended for a key: what is open is over, what is held is decided.
+/// Ends the input for a key: open partial matches are dropped, held matches are decided.
 pub(in crate::run) fn end_sets(kept: &mut Kept, plan: &Plan, place: u32) {
     let Some(mut sets) = take_sets(kept, place) else { return };
     let groups = std::mem::take(&mut sets.groups);
@@ -147,7 +148,7 @@ pub(in crate::run) fn end_sets(kept: &mut Kept, plan: &Plan, place: u32) {
     put_sets(kept, plan, place, sets);
 }
 
-/// Asks to be called when the first partial match of a key may expire.
+/// Schedules a key for the time when its first partial match may expire.
 pub(in crate::run) fn add_due(kept: &mut Kept, place: u32) {
     let state = &kept.keys.states[place];
     if state.runs.sets().is_some() && state.deadline < i64::MAX {
@@ -161,7 +162,7 @@ fn take_sets(kept: &mut Kept, place: u32) -> Option<Box<KeySets>> {
     Some(sets)
 }
 
-/// Puts a key's sets back, or forgets the key if nothing is left. Says whether something is.
+/// Puts a key's sets back, or drops the key if they are empty. Returns whether they were put back.
 pub(in crate::run) fn put_sets(kept: &mut Kept, plan: &Plan, place: u32, mut sets: Box<KeySets>) -> bool {
     if sets.is_empty() {
         sets.clear(&mut kept.store);
@@ -176,7 +177,7 @@ pub(in crate::run) fn put_sets(kept: &mut Kept, plan: &Plan, place: u32, mut set
     true
 }
 
-/// Lets time reach `now`. A match that waits is decided before its own beginning is past.
+/// Advances time to `now`. A held match is decided before time passes its own start.
 fn expire_sets(kept: &mut Kept, plan: &Plan, sets: &mut KeySets, now: i64) -> Result<()> {
     let Some(within) = plan.within_us else { return Ok(()) };
     let mut floor = sets.floor;
@@ -221,7 +222,8 @@ pub(in crate::run) fn resolve_sets(kept: &mut Kept, plan: &Plan, sets: &mut KeyS
     }
 }
 
-/// The match whose turn is first: its beginning, and the place of its set. Sets of which nothing is left are dropped.
+/// The held match whose turn comes first: the number of its first event, and the place of its set. Sets without members are
+/// dropped.
 fn first_held_set(kept: &mut Kept, sets: &mut KeySets) -> Option<(u64, usize)> {
     let floor = sets.floor;
     let gone: Vec<HeldSet> =

@@ -1,4 +1,4 @@
-//! The sets of a key as they are saved.
+//! The saved form of the sets of a key.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::run) struct SavedSets {
     pub(super) floor: u64,
-    /// Of every group: node, open edges and guards, list.
+    /// For each group: node, open edges and guards, list.
     pub(super) groups: Vec<(u32, u64, u32)>,
-    /// Of every set of matches that wait: list, time, moment.
+    /// For each set of held matches: list, time, moment.
     pub(super) held: Vec<(u32, i64, u64)>,
     pub(super) lists: Vec<SavedList>,
 }
@@ -18,7 +18,7 @@ pub(super) struct SavedList {
     pub(super) least: u64,
     pub(super) most: u64,
     pub(super) ascending: bool,
-    /// The variable of a list of single events, whose entries name just their events.
+    /// For a list of single events: their variable, and the events in place of entries.
     pub(super) starts: Option<(u16, Vec<u32>)>,
     pub(super) entries: Vec<SavedEntry>,
 }

@@ -1,4 +1,4 @@
-//! The sets of a key as saved state: lists by their places, events and chains as [`Saver`] numbers them.
+//! Saves and restores the sets of a key: lists by their places, events and chains as [`Saver`] numbers them.
 
 use super::groups::{Group, HeldSet, KeySets};
 use super::lists::{Entry, Items, List, Prefix, What};
@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 
 impl SavedSets {
     pub(in crate::run) fn of(saver: &mut Saver, store: &Store, sets: &KeySets) -> Self {
-        // Every list that is there is held by a group, a held set or another list.
+        // Every list in the slab is held by a group, a held set or another list.
         let places = (0..sets.sets.lists.places() as u32).filter(|&place| sets.sets.lists[place].is_some());
         let numbers: HashMap<u32, u32> = places.zip(0..).collect();
         let mut lists: Vec<(u32, SavedList)> = Vec::new();
@@ -69,7 +69,7 @@ impl SavedSets {
     }
 }
 
-/// When members began: a plan may have a window where none was before.
+/// When members began: the plan may have a window where the old one had none.
 fn starts(sets: &KeySets, store: &Store) -> Vec<Moment> {
     let mut moments = Vec::new();
     for place in 0..sets.sets.lists.places() as u32 {

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-/// So many starts make a block at most.
+/// The most starts in a block.
 const BLOCK: usize = 1_024;
-/// The bits of a start that say how far its number is behind the block's first; the others say it of its time.
+/// How many bits of a start hold the distance of its number from the block's first; the others hold the distance of its time.
 const NUMBER_BITS: u32 = 20;
 
 /// Starts, ascending by number and time.
@@ -17,7 +17,7 @@ pub(crate) struct Starts {
 struct Block {
     number: u64,
     time: i64,
-    /// How far behind the block's first start: see [`NUMBER_BITS`].
+    /// Each start's distance from the block's first: see [`NUMBER_BITS`].
     behind: Vec<u64>,
     gone: usize,
 }
@@ -28,7 +28,7 @@ impl Block {
         (self.number + (behind & ((1 << NUMBER_BITS) - 1)), self.time + (behind >> NUMBER_BITS) as i64)
     }
 
-    /// How far a start is behind the block's first, if it is not too far.
+    /// The distance of a start from the block's first, if it fits.
     fn behind(&self, number: u64, time: i64) -> Option<u64> {
         let number = number - self.number;
         let time = time.checked_sub(self.time).and_then(|time| u64::try_from(time).ok())?;
@@ -37,7 +37,7 @@ impl Block {
 }
 
 impl Starts {
-    /// Adds a start behind all others; the same one again changes nothing.
+    /// Adds a start after all others; adding the last one again changes nothing.
     pub(crate) fn push(&mut self, number: u64, time: i64) {
         if let Some(block) = self.blocks.back_mut() {
             if block.behind.last().is_some_and(|_| block.at(block.behind.len() - 1).0 == number) {
@@ -78,7 +78,7 @@ impl Starts {
         self.blocks.iter().flat_map(|block| (block.gone..block.behind.len()).map(|index| block.at(index))).collect()
     }
 
-    /// Bytes of memory, about.
+    /// Approximate bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         let last = self.blocks.back().map_or(0, |block| block.behind.capacity());
         let entries = self.blocks.len().saturating_sub(1) * BLOCK + last;
