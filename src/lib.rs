@@ -42,7 +42,7 @@ pub use planner::{PatternInput, Plan};
 pub use program::{Program, ProgramErrors};
 pub use sample::SampleError;
 
-/// What most programs need.
+/// The names that most programs need.
 pub mod prelude {
     pub use crate::memory::MemorySink;
     pub use crate::{Plan, Program};

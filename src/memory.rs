@@ -1,4 +1,4 @@
-//! Rows in memory as a source, and a sink that keeps rows in memory: for tests, notebooks and programs that embed Egret.
+//! A source of rows in memory, and a sink that keeps rows in memory: for tests, notebooks and programs that embed Egret.
 
 use arrow::array::RecordBatch;
 use egret_core::metrics::Counters;
@@ -7,9 +7,9 @@ use egret_core::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Keeps what is written, of all workers of this process, without bound: meant for small results.
+/// Keeps the rows that all workers of this process write, without limit: for small results.
 ///
-/// Clones share the rows, so that one can be given to a job and another read afterwards.
+/// Clones share the rows, so one clone can be given to a job and another read afterwards.
 #[derive(Clone, Default)]
 pub struct MemorySink {
     batches: Arc<Mutex<Vec<Batch>>>,
@@ -17,17 +17,17 @@ pub struct MemorySink {
 }
 
 impl MemorySink {
-    /// Empty.
+    /// An empty sink.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What was written, in the order of arrival.
+    /// The batches written, in the order of arrival.
     pub fn batches(&self) -> Vec<Batch> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The columns of the rows; `None` before a job has opened the sink.
+    /// The schema of the rows; `None` until a job opens the sink.
     pub fn schema(&self) -> Option<StreamSchema> {
         self.schema.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -37,7 +37,7 @@ impl MemorySink {
         self.batches().iter().map(Batch::num_rows).sum()
     }
 
-    /// The rows as lines of text `column=value ...`, sorted: what tests compare.
+    /// The rows as lines of text `column=value ...`, sorted, for comparisons in tests.
     pub fn sorted_lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.batches().iter().flat_map(|batch| lines_of(batch.rows())).collect();
         lines.sort();
@@ -101,7 +101,7 @@ impl SinkWriter for Writer {
     }
 }
 
-/// Rows that are there already, in the order in which they come.
+/// Rows that exist before the job starts, in their order of arrival.
 ///
 /// ```
 /// use egret::memory::{MemorySink, MemorySource};
@@ -132,7 +132,7 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// These rows.
+    /// A source of these rows.
     ///
     /// # Errors
     /// The rows do not have the schema's columns.
@@ -143,7 +143,7 @@ impl MemorySource {
         Ok(Self { schema, rows })
     }
 
-    /// No rows.
+    /// A source without rows.
     pub fn empty(schema: StreamSchema) -> Self {
         let rows = RecordBatch::new_empty(Arc::clone(schema.arrow()));
         Self { schema, rows }

@@ -17,12 +17,12 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program; `name` stands in its messages (a file name).
+    /// A program; `name` (a file name) appears in its messages.
     pub fn new(name: &str, text: &str) -> Self {
         Self { name: name.to_owned(), text: text.to_owned(), registry: Registry::with_builtin(), given: Given::default() }
     }
 
-    /// Connectors of your own.
+    /// Sets the connectors, in place of the built-in ones.
     #[must_use]
     pub fn with_registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
@@ -43,15 +43,15 @@ impl Program {
         self
     }
 
-    /// Runs every MATCH_RECOGNIZE on the engine of row patterns, also those for which an event pattern finds the same matches
-    /// with less work: to compare the two.
+    /// Runs every MATCH_RECOGNIZE on the engine of row patterns, even if an event pattern finds the same matches with less work:
+    /// to compare the two.
     #[must_use]
     pub fn with_row_patterns_only(mut self) -> Self {
         self.given.row_patterns_only = true;
         self
     }
 
-    /// What it is called in messages: the file's name, if it is in a file.
+    /// The program's name in messages: the name of its file, if it has one.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -64,7 +64,7 @@ impl Program {
     /// Parses, checks names and types, and builds the job graph. Opens no files except to list them.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its place in the text.
+    /// All errors, each with its place in the text.
     pub fn plan(&self) -> Result<Plan, ProgramErrors> {
         let (program, wrong) = parse(&self.text);
         let errors = |diagnostics| self.errors(diagnostics);
@@ -77,12 +77,13 @@ impl Program {
             Ok(_) => Err(errors(wrong)),
             Err(mut more) => {
                 let broken: Vec<&str> = program.broken.iter().map(|name| name.text.as_str()).collect();
-                // What a statement that does not parse would have defined is not missing: its own error says enough.
+                // Names that a statement with a syntax error would have defined are not reported as missing: its own error
+                // suffices.
                 let owner = |name: &str| name.split_once('.').map_or(name, |(owner, _)| owner).to_owned();
                 let follows =
                     |diagnostic: &Diagnostic| diagnostic.missing().map(owner).is_some_and(|name| broken.contains(&name.as_str()));
                 more.retain(|diagnostic| !follows(diagnostic));
-                // Nor is it known what an INSERT that does not parse would have written.
+                // Nor is a sink reported as unwritten if an INSERT has a syntax error.
                 more.retain(|diagnostic| !(is_broken && *diagnostic.cause == Cause::Unwritten));
                 errors_first(&mut more);
                 Err(errors(wrong.into_iter().chain(more).collect()))
@@ -90,12 +91,12 @@ impl Program {
         }
     }
 
-    /// A pattern of the program, and what it reads, for looking at what it makes of it; without a name the only one there is.
+    /// A pattern of the program and its input, for tracing; without a name the only pattern there is.
     ///
-    /// Inputs are read as far as they are there: `follow` is left out.
+    /// Inputs are read to their current end: `follow` is ignored.
     ///
     /// # Errors
-    /// The outer: everything that is wrong with the program. The inner: there is no such pattern.
+    /// The outer error: all errors of the program. The inner: there is no such pattern.
     pub fn pattern_input(&self, name: Option<&str>) -> Result<egret_core::Result<PatternInput>, ProgramErrors> {
         let (program, wrong) = parse(&self.text);
         if wrong.iter().any(Diagnostic::is_error) {
@@ -113,7 +114,7 @@ impl Program {
         ProgramErrors { diagnostics, name: self.name.clone(), text: self.text.clone() }
     }
 
-    /// Diagnostics the way a terminal shows them.
+    /// Formats diagnostics for a terminal.
     pub fn render(&self, diagnostics: &[Diagnostic], color: bool) -> String {
         render(diagnostics, &self.name, &self.text, color)
     }
@@ -123,7 +124,7 @@ fn errors_first(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by_key(|diagnostic| !diagnostic.is_error());
 }
 
-/// What is wrong with a program.
+/// The errors of a program.
 #[derive(Clone, Debug)]
 pub struct ProgramErrors {
     /// Each with its place in the text.
@@ -133,7 +134,7 @@ pub struct ProgramErrors {
 }
 
 impl ProgramErrors {
-    /// With colours, for a terminal.
+    /// The errors as text, with colours if wanted.
     pub fn render(&self, color: bool) -> String {
         render(&self.diagnostics, &self.name, &self.text, color)
     }

@@ -1,4 +1,4 @@
-//! What the patterns of a program keep of a sample of its input.
+//! Estimates how many partial matches the patterns of a program keep, from a sample of its input.
 
 use crate::memory::{MemorySink, MemorySource};
 use crate::planner::{self, Given};
@@ -31,15 +31,15 @@ impl fmt::Display for SampleError {
 
 impl std::error::Error for SampleError {}
 
-/// Options of a stream that say how a file is written; they hold for the sample as well.
+/// Options of a stream that describe the format of a file; they apply to the sample as well.
 const OF_FILES: [&str; 7] = ["format", "timestamp_unit", "header", "delimiter", "null", "line_bytes_max", "compression"];
 
 impl Program {
-    /// Runs the patterns of the program over files in place of streams' inputs, and tells what each keeps. All other streams are
-    /// empty. The name of a stream may be left out where the program reads one only.
+    /// Runs the patterns of the program over sample files in place of streams' inputs, and returns an estimate of what each
+    /// keeps. All other streams are empty. The name of a stream may be left out if the program reads only one.
     ///
     /// # Errors
-    /// The program is wrong, a file cannot be read, a stream has two, or a pattern's stream has no event time.
+    /// The program is wrong, a file cannot be read, a stream has two samples, or a pattern's stream has no event time.
     pub fn sample(&self, samples: &[(Option<String>, String)]) -> Result<Vec<(String, Estimate)>, SampleError> {
         let wrong = |diagnostics| SampleError::Program(self.errors(diagnostics));
         let (mut program, errors) = parse(self.text());
@@ -93,7 +93,7 @@ fn declared(statement: &Statement) -> Option<&CreateStream> {
     }
 }
 
-/// The stream whose input the sample stands for.
+/// The stream whose input the sample replaces.
 fn chosen(stream: Option<&str>, declared: &[Name]) -> Result<String, Error> {
     let names: Vec<&str> = declared.iter().map(|name| name.text.as_str()).collect();
     match (stream, names.as_slice()) {
@@ -108,11 +108,11 @@ fn chosen(stream: Option<&str>, declared: &[Name]) -> Result<String, Error> {
     }
 }
 
-/// Lets a stream read a file in place of what its options say.
+/// Makes a stream read a file in place of its input.
 fn read_from(stream: &mut CreateStream, path: &str) {
     let span = stream.name.span;
     stream.options.entries.retain(|entry| OF_FILES.contains(&entry.key.text.as_str()));
-    // The extension tells what the stream does not say.
+    // The extension tells what the stream's options do not.
     let extension = |known: &str| path.ends_with(known) || path.contains(&format!("{known}."));
     if [".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq"].into_iter().any(extension) {
         stream.options.entries.retain(|entry| entry.key.text != "compression" && entry.key.text != "format");

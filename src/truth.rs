@@ -1,32 +1,32 @@
-//! Alerts against the truth: precision and recall, where the input says what was fraud.
+//! Compares alerts with ground truth: precision and recall, where the input says what was fraud.
 //!
-//! A sink with the options `truth = 'txn'`, `truth_key = 'id'`, `truth_label = 'fraud'` and `alert_key = 'txn'` compares the keys of its
-//! rows with the rows of that stream whose label is true. `truth_group = 'scenario'` splits recall by a column. The keys of
-//! all positive rows and of all alerts are kept, so it is for bounded input.
+//! A sink with the options `truth = 'txn'`, `truth_key = 'id'`, `truth_label = 'fraud'` and `alert_key = 'txn'` compares the keys
+//! of its rows with the rows of that stream whose label is true. `truth_group = 'scenario'` splits recall by a column. The keys
+//! of all positive rows and of all alerts are kept, so this is for bounded input.
 
 use egret_engine::{JobReport, NodeReport};
 use std::fmt;
 
-/// The name of the node begins with this, the sink's name follows.
+/// The prefix of the node's name, followed by the sink's name.
 pub const NODE: &str = "truth of ";
 
-/// How good the alerts of one sink are.
+/// The quality of the alerts of one sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quality {
     /// The sink.
     pub sink: String,
-    /// Different keys alerted.
+    /// Distinct keys alerted.
     pub alerts: i64,
     /// Rows whose label is true.
     pub positives: i64,
-    /// Those among them that were alerted.
+    /// Positive rows that were alerted.
     pub found: i64,
-    /// Positives and found by group.
+    /// For each group, its positives and those found.
     pub groups: Vec<(String, i64, i64)>,
 }
 
 impl Quality {
-    /// The qualities that a job's report tells of.
+    /// The qualities in a job's report.
     pub fn of(report: &JobReport) -> Vec<Self> {
         report.nodes.iter().filter_map(Self::of_node).collect()
     }

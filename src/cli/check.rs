@@ -35,7 +35,7 @@ pub(crate) struct ExplainArgs {
     sample: Vec<String>,
 }
 
-/// Plans a program; prints what is wrong with it and what is suspicious.
+/// Plans a program; prints its errors and warnings.
 pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
     let color = std::io::stderr().is_terminal();
     match program.plan() {
@@ -55,7 +55,7 @@ pub(crate) fn plan_program(program: &Program) -> Result<Plan, u8> {
     }
 }
 
-/// A job that wrote to the file of its own program could not be run again.
+/// Refuses a job that writes to the file of its own program: it could not be run again.
 fn check_program_file(program: &Program, plan: &Plan) -> Result<(), u8> {
     if program.name() == "-" {
         return Ok(());
@@ -67,7 +67,7 @@ fn check_program_file(program: &Program, plan: &Plan) -> Result<(), u8> {
     })
 }
 
-/// Tests are no part of the job; `check` reads them all the same.
+/// Checks the TEST statements, which are not part of the job.
 fn check_tests(program: &Program) -> Result<(), u8> {
     program.check_tests().map_err(|errors| {
         print_text(&errors.render(std::io::stderr().is_terminal()));

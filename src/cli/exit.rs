@@ -1,4 +1,4 @@
-//! What the exit status says.
+//! The exit statuses.
 
 /// The job ran to its end, or the check found nothing.
 pub(crate) const OK: u8 = 0;

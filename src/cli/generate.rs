@@ -1,4 +1,4 @@
-//! `egret generate`: test data with a known truth.
+//! `egret generate`: test data with known ground truth.
 
 use super::out::status_of;
 use super::{FAILED, OK, WRONG, report_error};
@@ -33,13 +33,13 @@ struct FraudArgs {
     /// The same seed gives the same transactions
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many customers; chosen to fit the rows unless said
+    /// How many customers [default: a number that suits the rows]
     #[arg(long)]
     customers: Option<u32>,
-    /// The file to write (`.gz` and `.zst` compress); standard output unless said
+    /// The file to write (`.gz` and `.zst` compress) [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How rows are written; by the file's name unless said
+    /// The format of the rows [default: by the file's name]
     #[arg(long)]
     format: Option<Format>,
 }
@@ -80,7 +80,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> u8 {
     }
 }
 
-/// How writing to standard output failed, if it did.
+/// The error of writing to standard output, if there was one.
 type Failed = Rc<RefCell<Option<io::Error>>>;
 
 fn write_fraud(args: &FraudArgs, failed: &Failed) -> Result<()> {

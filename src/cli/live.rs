@@ -40,7 +40,7 @@ impl Live {
     pub(crate) fn finish(self) {
         self.done.store(true, Ordering::Relaxed);
         self.thread.thread().unpark();
-        // The display must not take the job down with it.
+        // A failure of the display must not end the job.
         let _ = self.thread.join();
     }
 }

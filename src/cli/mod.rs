@@ -62,7 +62,7 @@ enum Command {
     Generate(generate::GenerateArgs),
 }
 
-/// Parses the arguments and does what they say.
+/// Parses the arguments and runs the command.
 pub(crate) fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let colors = std::io::stderr().is_terminal();
@@ -74,7 +74,7 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// What clap has to say: help and the version are answers, everything else is an error of the command line.
+/// Prints clap's message: help and the version are answers, everything else is an error of the command line.
 fn answer(asked: &clap::Error) -> u8 {
     let text = asked.render();
     if asked.use_stderr() {

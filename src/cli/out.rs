@@ -1,24 +1,25 @@
-//! Where words go: what was asked for to standard output, what is to be known besides to standard error.
+//! Where text goes: the answer of a command to standard output, everything else to standard error.
 //!
-//! `println!` panics where it cannot write. Here a reader that has gone (`egret state ls | head -1`) ends the command quietly, any
-//! other failure of standard output is an error, and one of standard error is nobody's concern: nobody could be told.
+//! `println!` panics if it cannot write. Here a reader that has gone away (`egret state ls | head -1`) ends the command quietly,
+//! and any other failure of standard output is an error. A failure of standard error is ignored, because there is no place to
+//! report it.
 
 use super::{FAILED, OK};
 use egret::core::Error;
 use std::io::{self, ErrorKind, Write};
 
-/// Shows the answer of a command; returns the status that it ends with.
+/// Prints the answer of a command; returns its exit status.
 pub(crate) fn show(text: &str) -> u8 {
     let mut output = io::stdout().lock();
     status_of(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
 }
 
-/// Says something beside the answer.
+/// Prints text that is not part of the answer to standard error.
 pub(crate) fn print_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// The status of a command that has written to standard output.
+/// The exit status of a command that has written to standard output.
 pub(crate) fn status_of(written: io::Result<()>) -> u8 {
     match written {
         Ok(()) => OK,
@@ -39,7 +40,7 @@ fn cannot_write(error: &io::Error) -> Error {
     }
 }
 
-/// A writer that gives lines to standard error and never fails, as logging wants it.
+/// A writer for logging: it writes to standard error and never fails.
 pub(crate) struct Lenient;
 
 impl Write for Lenient {

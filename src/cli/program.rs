@@ -1,11 +1,11 @@
-//! Programs are read.
+//! Reads programs.
 
 use super::{WRONG, report_error};
 use egret::Program;
 use std::io::Read;
 use std::path::Path;
 
-/// Reads a program's text.
+/// Reads the text of a program.
 pub(crate) fn read_program(path: &Path) -> Result<Program, u8> {
     let text = if path == Path::new("-") {
         let mut text = String::new();

@@ -20,25 +20,25 @@ pub(crate) struct RunArgs {
     /// A file in the Egret language; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Worker threads (in each process); all cores unless said
+    /// Worker threads (in each process) [default: all cores]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// Processes on this machine, exchanging rows over loopback
     #[arg(long, value_name = "P", default_value_t = 1)]
     processes: usize,
-    /// Make checkpoints in this folder, and go on from the latest one in it
+    /// Make checkpoints in this folder, and resume from the latest one in it
     #[arg(long, value_name = "FOLDER")]
     checkpoints: Option<PathBuf>,
-    /// How long from one checkpoint to the next: 500ms, 10s, 2m
+    /// The interval between checkpoints: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time, requires = "checkpoints")]
     checkpoint_interval: Duration,
-    /// Go on from a checkpoint even where it has state of what the job no longer has
+    /// Resume from a checkpoint even if it has state that the job no longer uses
     #[arg(long, requires = "checkpoints")]
     allow_dropped_state: bool,
-    /// Go on from a checkpoint even where something was published after it, which is published again
+    /// Resume from a checkpoint even if output was published after it; that output is published again
     #[arg(long, requires = "checkpoints")]
     allow_duplicates: bool,
-    /// Whether and when a job with checkpoints is started again after a failure: none, fixed-delay:ATTEMPTS:TIME,
+    /// Whether and when a job with checkpoints restarts after a failure: none, fixed-delay:ATTEMPTS:TIME,
     /// exponential:FIRST:LONGEST or failure-rate:FAILURES:WITHIN:DELAY
     #[arg(long, value_name = "STRATEGY", value_parser = parse_restart, requires = "checkpoints")]
     restart: Option<RestartStrategy>,
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
         ..CheckpointConfig::new(folder).every(args.checkpoint_interval)
     });
     if config.checkpoints.is_some() {
-        // What this process alone can read is not read by another.
+        // Input that only this process can read cannot be read by a restarted one.
         let may_restart = args.file != Path::new("-") && can_be_supervised(&plan.job);
         let usual = if may_restart { RestartStrategy::default() } else { RestartStrategy::None };
         config.restart = args.restart.unwrap_or(usual);
@@ -113,7 +113,7 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     }
 }
 
-/// What is to be known of checkpoints at the end.
+/// The lines about checkpoints in the summary.
 fn checkpoints(report: &CheckpointReport, args: &RunArgs) -> String {
     let folder = args.checkpoints.as_deref().unwrap_or(Path::new("")).display();
     let mut text = String::new();
@@ -129,7 +129,7 @@ fn checkpoints(report: &CheckpointReport, args: &RunArgs) -> String {
     text
 }
 
-/// The name of a job as its checkpoints know it: that of its file.
+/// The name of a job in its checkpoints: the name of its file.
 fn name_of(file: &Path) -> String {
     file.file_stem().map_or_else(|| "job".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
@@ -143,15 +143,15 @@ fn parse_restart(text: &str) -> Result<RestartStrategy, String> {
     text.parse().map_err(|error: egret::core::Error| error.to_string())
 }
 
-/// How long a job that is asked to stop may take: longer than it waits for a checkpoint, and if other processes run it longer than
-/// those wait.
+/// How long a job that is asked to stop may take: longer than it waits for a checkpoint, and if it has several processes longer
+/// than they wait.
 fn stop_patience(config: &RunConfig) -> Duration {
     let is_supervised = config.processes > 1 || config.restart != RestartStrategy::None;
     Duration::from_secs(if is_supervised { 14 } else { 12 })
 }
 
-/// The first Ctrl-C, SIGTERM or SIGHUP asks the job to stop; a Ctrl-C or SIGTERM behind it ends the program at once. A terminal that
-/// is closed may send SIGHUP more than once, so that counts only as a first one; who starts a program with `nohup` has it ignored.
+/// The first Ctrl-C, SIGTERM or SIGHUP asks the job to stop; a later Ctrl-C or SIGTERM ends the program at once. A closing
+/// terminal may send SIGHUP more than once, so only a first one counts. A program that was started with `nohup` ignores it.
 fn stop_on_signals(stop: &StopHandle) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
@@ -165,7 +165,7 @@ fn stop_on_signals(stop: &StopHandle) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether a process ignores a signal, by its status as Linux tells it.
+/// Whether a process ignores a signal, given its status file on Linux.
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);

@@ -1,4 +1,5 @@
-//! `egret check --sample` and `egret explain --sample`: what each pattern keeps of some of the input, and what to do about it.
+//! `egret check --sample` and `egret explain --sample`: how many partial matches each pattern keeps for a sample of the input,
+//! and advice.
 
 use super::out::print_text;
 use super::program::read_program;
@@ -7,11 +8,11 @@ use super::{FAILED, OK, report_error};
 use egret::cep::{Estimate, show_duration};
 use std::path::Path;
 
-/// A key with so many partial matches costs, where they are looked at one by one.
+/// The number of partial matches of a key that is expensive if they are stored as individual runs.
 const MANY: u64 = 1_000;
 
-/// Shows what the patterns of a program keep of samples, on standard error beside the warnings. Each is a file, or `stream=FILE`;
-/// without any nothing is shown.
+/// Shows on standard error what the patterns of a program keep for samples. Each sample is a file, or `stream=FILE`; without
+/// samples nothing is shown.
 pub(super) fn show_samples(file: &Path, samples: &[String]) -> u8 {
     if samples.is_empty() {
         return OK;
@@ -59,7 +60,7 @@ fn describe(name: &str, estimate: &Estimate) -> String {
     text
 }
 
-/// What stands out, each with what to do.
+/// Advice about what stands out in an estimate.
 fn advice(name: &str, estimate: &Estimate) -> Vec<String> {
     let mut all = Vec::new();
     if estimate.open_peak.is_none() {

@@ -9,7 +9,7 @@ use egret::state::checkpoint::{Checkpoints, Listed, NodeIdentity};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// What is asked about checkpoints.
+/// What to show of the checkpoints.
 #[derive(Args)]
 pub(crate) struct StateArgs {
     #[command(subcommand)]
@@ -49,7 +49,7 @@ pub(crate) fn state(args: &StateArgs) -> u8 {
     }
 }
 
-/// What the manifest says it is for.
+/// The purpose of a checkpoint, from its manifest.
 fn kind(listed: &Listed) -> &str {
     listed.manifest.notes.get("kind").map_or("", String::as_str)
 }
@@ -104,7 +104,7 @@ fn show(folder: &Path, number: Option<u64>) -> Result<String> {
         line(&mut text, &format!("\n{}: {}, {has}", node.uid, node.kind));
         depends(&mut text, node);
     }
-    // Patterns that run together write one part; each is a node above, with what its state depends on.
+    // Patterns that run together write one part. Each of them is listed as a node above, with its layout.
     let shared = manifest.parts.iter().filter(|part| job.nodes.iter().all(|node| node.uid != part.uid));
     let mut sizes: std::collections::BTreeMap<&str, (usize, u64)> = std::collections::BTreeMap::new();
     for part in shared {

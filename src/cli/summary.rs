@@ -1,4 +1,4 @@
-//! What a job did, at its end.
+//! The summary at the end of a job.
 
 use egret::cep::{DROPPED, OVERFLOWED, matches_of};
 use egret::core::job::NodeKind;
@@ -8,10 +8,10 @@ use egret::truth::Quality;
 use std::cmp::Reverse;
 use std::fmt::Write;
 
-/// So many patterns have a line of their own.
+/// The greatest number of patterns with a line of their own.
 const PATTERNS_SHOWN: usize = 20;
 
-/// The summary: what was read, found, written and lost.
+/// The summary: rows read, found, written and lost.
 pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
     let mut text = String::new();
     let read: u64 = rows(job, report, |kind| matches!(kind, NodeKind::Source { .. })).map(|node| node.rows_out).sum();
@@ -48,7 +48,7 @@ pub(crate) fn summary(job: &JobGraph, report: &JobReport) -> String {
     text
 }
 
-/// What each pattern found; of many, those that found most.
+/// The matches of each pattern; if there are many patterns, of those with the most matches.
 fn found(report: &JobReport) -> String {
     let mut found = Vec::new();
     for node in &report.nodes {
@@ -70,7 +70,7 @@ fn found(report: &JobReport) -> String {
     text
 }
 
-/// Rows that were read and not used, and what was still waited for: said even when nothing else is.
+/// Rows that were read and not used, and rows still waited for. This is shown even without a summary.
 pub(crate) fn losses(report: &JobReport) -> String {
     let mut text = String::new();
     for node in &report.nodes {
@@ -111,7 +111,7 @@ fn line(text: &mut String, what: &str) {
     writeln!(text, "{what}").expect("writing to a String does not fail");
 }
 
-/// A number with thousands apart: `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -60,7 +60,7 @@ pub(crate) fn test(args: &TestArgs) -> u8 {
     if status == OK && failed > 0 { FAILED } else { status }
 }
 
-/// The tests of a file, and which steps they reach.
+/// The results of a file's tests, and the steps that they reach.
 fn render(file: &str, report: &TestReport) -> String {
     let mut text = format!("{file}\n");
     for test in &report.tests {

@@ -1,4 +1,4 @@
-//! GROUP BY over windows: aggregate calls become columns of a window operator, the rest is computed behind it.
+//! GROUP BY over windows: aggregate calls become columns of a window operator; the rest is computed after it.
 
 use super::build::Build;
 use super::build::lookup::{Lookup, Rewritten};
@@ -30,11 +30,11 @@ fn is_aggregate(expr: &Expr) -> bool {
     matches!(expr, Expr::Function(function) if aggregate_function(&object_name(&function.name)).is_some())
 }
 
-/// A call taken out of an expression.
+/// An aggregate call in an expression.
 struct Call {
     sql: Sql,
     column: String,
-    /// Its arguments and the condition behind FILTER, as they were written.
+    /// Its arguments and its FILTER condition, as the user wrote them.
     texts: (Vec<String>, Option<String>),
 }
 
@@ -72,7 +72,7 @@ impl Build<'_> {
         let keys = self.window_keys(from, &input, groups)?;
         let mut aggregates = bind_calls(from, &input, &self.visible(from), calls)?;
         if self.query.keeps_places && input.schema().place().is_some() {
-            // The result has the place of the last row.
+            // The result has the place of the window's last row.
             aggregates
                 .push(AggregateCall::parse(PLACE, &format!("last_value({PLACE})"), input.schema()).map_err(at(window.span))?);
         }
@@ -119,7 +119,7 @@ impl Build<'_> {
         })
     }
 
-    /// The rows that go into windows, with what graphs and models add; the condition on them; the calls over them.
+    /// The rows that go into windows, with the answers of graphs and models; their filter; the aggregate calls over them.
     #[allow(clippy::type_complexity)]
     fn window_input(
         &mut self,
@@ -147,7 +147,7 @@ impl Build<'_> {
         Ok((input, filter, calls))
     }
 
-    /// The key columns: what GROUP BY names, without the window's own columns.
+    /// The key columns: those that GROUP BY names, except the window's own columns.
     fn window_keys(&self, from: &From, input: &Stream, groups: &[Sql]) -> Diagnosed<Vec<(usize, String)>> {
         let (mut wrong, mut keys) = (Vec::new(), Vec::new());
         for group in groups {
@@ -172,7 +172,7 @@ impl Build<'_> {
         if wrong.is_empty() { Ok(keys) } else { Err(wrong) }
     }
 
-    /// HAVING and the SELECT list over the windows' results.
+    /// Plans HAVING and the SELECT list over the results of windows.
     fn behind_window(
         &self,
         from: &From,
@@ -214,7 +214,7 @@ impl Build<'_> {
     }
 }
 
-/// Replaces aggregate calls by columns; equal calls share one.
+/// Replaces aggregate calls by columns; equal calls share a column.
 fn take_calls(sql: &Sql, calls: &mut Vec<Call>) -> Sql {
     let mut tree = sql.tree.clone();
     let _ = walk::expressions_mut(&mut tree, |expr| {
@@ -254,7 +254,7 @@ fn bind_calls(from: &From, input: &Stream, visible: &[String], calls: Vec<Call>)
     if wrong.is_empty() { Ok(bound) } else { Err(wrong) }
 }
 
-/// The arguments of a call and the condition behind FILTER, as they were written.
+/// The arguments of a call and its FILTER condition, as the user wrote them.
 fn texts(call: &Expr) -> (Vec<String>, Option<String>) {
     let Expr::Function(call) = call else { return (Vec::new(), None) };
     let arguments = match &call.args {

@@ -1,7 +1,7 @@
-//! What graphs and models add to rows: calls such as `ring.size(card)` and `risk(big)` become columns.
+//! The columns that graphs and models add to rows: calls such as `ring.size(card)` and `risk(big)` become columns.
 //!
-//! A call in an expression is replaced by a column with a reserved name; the stream it is about grows a join that computes
-//! the column, once, whoever asks for it.
+//! A call in an expression is replaced by a column with a reserved name. The stream that the call is about gets a join that
+//! computes the column once, however many statements need it.
 
 use super::build::lookup::{Lookup, Rewritten};
 use super::build::{Build, Relation};
@@ -13,7 +13,7 @@ use egret_operators::Stream;
 use std::ops::ControlFlow;
 
 impl Build<'_> {
-    /// Replaces calls by columns. `rows`: the names that stand for a row here (the stream's, or a pattern's variables).
+    /// Replaces calls by columns. `rows` are the names that stand for a row here (the stream's, or a pattern's variables).
     pub(super) fn rewrite(&self, sql: &Sql, rows: &[String]) -> Diagnosed<Rewritten> {
         let mut tree = sql.tree.clone();
         let (mut lookups, mut wrong) = (Vec::new(), Vec::new());
@@ -22,7 +22,7 @@ impl Build<'_> {
                 && self.is_broken(function)
             {
                 wrong.push(consequence(sql.span_of_expr(expr)));
-                // Nothing within is looked at: `risk(txn)` names no column.
+                // The arguments are not visited: in `risk(txn)`, `txn` is not a column.
                 *expr = Expr::value(Value::Null);
             }
             if let Expr::Function(function) = expr
@@ -45,13 +45,13 @@ impl Build<'_> {
         Ok(Rewritten { sql: sql.part(tree, sql.span), lookups })
     }
 
-    /// Whether a call asks a graph or a model whose definition has errors.
+    /// Whether a call is of a graph or a model whose definition has errors.
     fn is_broken(&self, function: &Function) -> bool {
         let name = object_name(&function.name);
         self.catalog.broken.contains(name.split_once('.').map_or(name.as_str(), |(owner, _)| owner))
     }
 
-    /// What a function call asks for, if it is about a graph or a model, and of which row.
+    /// The lookup and the row of a function call, if it is of a graph or a model.
     fn lookup(&self, function: &Function, rows: &[String]) -> Option<Result<(Lookup, Option<Ident>), Diagnostic>> {
         let name = object_name(&function.name);
         match name.split_once('.') {
@@ -121,7 +121,7 @@ impl Build<'_> {
         Ok((Lookup::Model { model: model.to_owned(), answer }, row))
     }
 
-    /// Whether a model can answer: it has a score if its label says what is true, and other classes if it does not.
+    /// Checks that a model has an answer: a score needs two classes, a probability one of these if they are known.
     fn check_answer(&self, model: &str, answer: &Answer, row: &str) -> Result<(), Diagnostic> {
         let spec = &self.models[model].spec;
         match (answer, spec.two_classes()) {
@@ -135,14 +135,14 @@ impl Build<'_> {
         }
     }
 
-    /// The relation's rows with these answers as columns; joins are added as needed.
+    /// The relation's rows with these answers as columns; adds joins as needed.
     pub(super) fn enrich(&mut self, relation: &str, lookups: &[(Lookup, Span)]) -> Diagnosed<Stream> {
         if lookups.is_empty() {
             return Ok(self.known(relation).base.clone());
         }
         self.lookups.add(relation, lookups);
         for (lookup, _) in lookups {
-            // A join may have brought columns that are asked for later.
+            // An earlier join may have added columns that are needed later.
             if self.has_answer(relation, lookup) {
                 continue;
             }
@@ -160,7 +160,7 @@ impl Build<'_> {
         Ok(self.known(relation).enriched.clone())
     }
 
-    /// The lookups in one graph or model, of these and of those known from the beginning, for which there is no column yet.
+    /// The lookups in one graph or model, of these and of those of an earlier pass, that have no column yet.
     fn unanswered(&self, relation: &str, lookups: &[(Lookup, Span)], is_same: impl Fn(&Lookup) -> bool) -> Vec<(Lookup, Span)> {
         let mut unanswered: Vec<(Lookup, Span)> = Vec::new();
         for (other, span) in lookups.iter().chain(self.lookups.known_of(relation)) {
@@ -179,14 +179,14 @@ impl Build<'_> {
         self.catalog.get(relation).expect("the caller looked the relation up")
     }
 
-    /// A relation's enriched rows are now these.
+    /// Replaces a relation's enriched rows.
     pub(super) fn set_enriched(&mut self, relation: &str, stream: Stream) {
         if let Some(relation) = self.catalog.get_mut(relation) {
             relation.enriched = stream;
         }
     }
 
-    /// Event time is what knowledge is versioned in.
+    /// Checks that a relation has event time: versions of knowledge are in event time.
     pub(super) fn needs_event_time(&self, relation: &str, what: &str, span: Span) -> Diagnosed<()> {
         let has = self.catalog.get(relation).is_some_and(|relation| relation.base.schema().event_time().is_some());
         if has {

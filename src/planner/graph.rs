@@ -1,4 +1,4 @@
-//! CREATE GRAPH: edges to one worker, changed answers to all, answers as columns.
+//! CREATE GRAPH: edges go to one worker, changed answers are broadcast, answers become columns.
 
 use super::build::Build;
 use super::build::entries::GraphEntry;
@@ -42,7 +42,7 @@ impl Build<'_> {
             spec = spec.same_kind().map_err(at(span))?;
         }
         spec = spec.compute(computes).map_err(|error| {
-            // Of what stands there twice, the second is one too many.
+            // If an option is given twice, the second is the error.
             let is_about = |name: &Name| error.subjects().contains(&Subject::Option(name.text.clone()));
             let place = statement.compute.iter().rev().find(|algorithm| is_about(&algorithm.algorithm));
             vec![from_error(&error, place.map_or(statement.name.span, |algorithm| algorithm.span))]
@@ -61,7 +61,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Adds the answers asked of one graph to a relation's rows.
+    /// Adds the answers of one graph to a relation's rows.
     pub(super) fn join_graph(&mut self, relation: &str, graph: &str, lookups: &[(Lookup, Span)]) -> Diagnosed<()> {
         self.needs_event_time(relation, "a question to a graph", lookups[0].1)?;
         let rows = self.catalog.get(relation).expect("the caller looked it up").clone();
@@ -138,7 +138,7 @@ fn setting(literal: &LiteralKind) -> Setting {
     }
 }
 
-/// The column at an end of the edges.
+/// The column of one of the two vertices of the edges.
 fn end_column(end: &Sql, stream: &Stream, visible: &[String]) -> Diagnosed<(usize, String)> {
     let Expr::Identifier(ident) = &end.tree else {
         return Err(vec![

@@ -1,8 +1,8 @@
-//! Under which ids checkpoints keep the state of a program.
+//! The uids under which checkpoints keep the state of a program.
 //!
-//! A statement's id is its name, or what `WITH (uid = '...')` says. An INSERT has no name: its id is its sink's and the canonical text of
-//! its query, so that neither its place nor white space, comments or other statements change it. What a statement needs state for
-//! is known by the statement's id and what it does: `sums: window`, `txn: graph ring`.
+//! A statement's uid is its name, or the one set by `WITH (uid = '...')`. An INSERT has no name: its uid is its sink and the
+//! canonical text of its query, so it does not depend on its position, white space, comments or other statements. The state of an
+//! operator has the statement's uid and the operator's role: `sums: window`, `txn: graph ring`.
 
 use super::build::Build;
 use super::build::ids::UID;
@@ -11,7 +11,7 @@ use egret_dsl::sqlparser::ast::{Select, SetExpr, TableFactor};
 use egret_dsl::{Diagnostic, SqlQuery, Statement, suggest};
 
 impl Build<'_> {
-    /// Begins a statement: what it makes from here on has ids under its own.
+    /// Begins a statement: its operators get uids under its own.
     pub(super) fn begin_statement(&mut self, statement: &Statement) -> Diagnosed<()> {
         self.ids.begin(statement).map_err(|diagnostic| vec![diagnostic])?;
         let label = label(statement);
@@ -24,7 +24,7 @@ impl Build<'_> {
         }
     }
 
-    /// Plans one SELECT of a statement, which has ids of its own if there are others.
+    /// Plans one SELECT of a statement, which gets uids of its own if there are several.
     pub(super) fn in_branch<T>(&mut self, query: &SqlQuery, select: &Select, plan: impl FnOnce(&mut Self) -> T) -> T {
         let branch = match self.query.is_one_select {
             true => None,
@@ -37,7 +37,7 @@ impl Build<'_> {
     }
 }
 
-/// What a statement is called in messages about its rows.
+/// The name of a statement in messages about its rows.
 fn label(statement: &Statement) -> String {
     let what = match statement {
         Statement::CreateStream(_) | Statement::CreateStreamAs(_) => "CREATE STREAM",
@@ -51,14 +51,14 @@ fn label(statement: &Statement) -> String {
     format!("{what} {}", statement.name())
 }
 
-/// Whether a query is one SELECT, without a union and without a query in brackets.
+/// Whether a query is a single SELECT, without UNION and subqueries.
 pub(super) fn is_one_select(query: &SqlQuery) -> bool {
     let SetExpr::Select(select) = query.tree.body.as_ref() else { return false };
     let is_named = |factor: &TableFactor| !matches!(factor, TableFactor::Derived { .. } | TableFactor::NestedJoin { .. });
     select.from.iter().all(|table| is_named(&table.relation) && table.joins.iter().all(|join| is_named(&join.relation)))
 }
 
-/// Statements whose only option is the id.
+/// Checks a statement whose only option is the uid.
 fn only_uid(statement: &Statement) -> Diagnosed<()> {
     let entries = statement.options().map(|options| options.entries.as_slice()).unwrap_or_default();
     let unknown: Vec<Diagnostic> = entries

@@ -1,5 +1,5 @@
-//! Dead letters of rows for which something cannot be computed: one file a stream that asks for them, beside that of the rows that
-//! cannot be read.
+//! Dead letters of rows for which something cannot be computed: one file for each stream that asks for them, next to the file of
+//! rows that cannot be read.
 
 use super::build::Build;
 use super::names::Diagnosed;
@@ -10,7 +10,7 @@ use egret_core::bad_rows::letters_schema;
 use egret_dsl::{CreateStream, Diagnostic};
 use std::path::Path;
 
-/// Where they go unless something else is said.
+/// The default folder.
 const FOLDER: &str = "out";
 
 /// The file of a stream's dead letters.
@@ -21,7 +21,7 @@ fn path(statement: &CreateStream) -> String {
 }
 
 impl Build<'_> {
-    /// Writes what the operators say of the bad rows of streams that ask for it.
+    /// Writes the bad rows of streams that ask for it.
     pub(super) fn write_letters(&mut self) -> Diagnosed<()> {
         for statement in std::mem::take(&mut self.inputs.with_letters) {
             let name = &statement.name.text;

@@ -1,7 +1,7 @@
-//! From a syntax tree to a job graph: names, types, and who reads what.
+//! From a syntax tree to a job graph: resolves names and types, and connects streams to their readers.
 //!
-//! Statements are planned in the order in which they stand; a statement may use what stands above it. Everything that is wrong is
-//! collected, so that one run of `egret check` shows all of it.
+//! Statements are planned in order; a statement may use the statements above it. All errors are collected, so that one run of
+//! `egret check` shows all of them.
 
 mod aggregate;
 mod build;
@@ -44,7 +44,7 @@ pub(crate) use trace::{pattern_input, pattern_inputs};
 pub struct Plan {
     /// What to run.
     pub job: JobGraph,
-    /// What is allowed and probably not meant.
+    /// Warnings: what is allowed and probably not meant.
     pub warnings: Vec<Diagnostic>,
     /// Whether the job ends by itself.
     pub bounded: bool,
@@ -55,7 +55,7 @@ pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Res
     let mut build = Build::new(reads_of(program), registry, given);
     build.program(program);
     if build.errors.is_empty() && build.lookups.has_split_joins() {
-        // Everything that is asked of a graph about the rows of a stream is one join, whichever statement asks first.
+        // All lookups in a graph about the rows of a stream become one join, whichever statement needs them first.
         let lookups = std::mem::take(&mut build.lookups).known();
         build = Build::new(reads_of(program), registry, given);
         build.lookups = lookups;
@@ -64,7 +64,7 @@ pub(crate) fn plan(program: &Program, registry: &Registry, given: &Given) -> Res
     build.finish(program)
 }
 
-/// The columns of a stream of a program; `None` if nothing in it is called so.
+/// The schema of a stream of a program; `None` if the program defines no such stream.
 pub(crate) fn schema_of(
     name: &str,
     program: &Program,
@@ -152,7 +152,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Rows given in place of those of a query. They are never late: their order is that of their times.
+    /// Replaces the rows of a query by given rows. They are never late: they are in order of their times.
     fn given_rows(&mut self, name: &Name, source: Arc<dyn Source>) -> Diagnosed<()> {
         let bounded = source.is_bounded();
         let strategy = source.schema().event_time().map(|_| WatermarkStrategy::bounded_out_of_orderness(Duration::MAX));

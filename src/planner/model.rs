@@ -1,4 +1,4 @@
-//! CREATE MODEL: features as columns, a learner on one worker, its versions to all, scores as a column.
+//! CREATE MODEL: features become columns, a learner runs on one worker, its versions are broadcast, scores become a column.
 
 use super::build::entries::ModelEntry;
 use super::build::lookup::{Lookup, Rewritten};
@@ -44,7 +44,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Event time, the features by name, and the label.
+    /// The input of a learner: event time, the features by name, and the label.
     fn model_input(&mut self, statement: &CreateModel, features: &[Rewritten], label: &Rewritten) -> Diagnosed<Stream> {
         let relation = &statement.stream.text;
         let lookups: Vec<_> = features.iter().chain([label]).flat_map(|part| part.lookups.clone()).collect();
@@ -71,7 +71,7 @@ impl Build<'_> {
     fn time_column(&self, stream: &Stream) -> Diagnosed<(String, Expression)> {
         let column = stream.schema().event_time().expect("the caller checked that there is event time");
         let name = stream.schema().arrow().field(column).name().clone();
-        // Named so that no feature can have the name; a projected event time stays event time.
+        // The name cannot be that of a feature; a projected event time column stays event time.
         let text = format!("\"{}\"", name.replace('"', "\"\""));
         let expression = egret_core::expr::compile(&text, stream.schema()).map_err(at(Span::default()))?;
         Ok(("__time".to_owned(), expression))
@@ -99,7 +99,7 @@ impl Build<'_> {
         let stream = self.catalog.get(relation).expect("it was there").enriched.clone();
         let width = stream.schema().arrow().fields().len();
         let mut columns = all_columns(&stream)?;
-        // Rows that wait for their scores keep these columns: they are known by the model's uid, not its name.
+        // Rows that wait for their scores keep these columns, so their names use the model's uid rather than its name.
         let id = self.ids.of(model);
         for (number, feature) in entry.features.iter().enumerate() {
             columns.push((format!("__{id}_{number}"), self.compile_on(relation, &stream, feature)?));
@@ -131,7 +131,7 @@ impl Build<'_> {
         self.job.operator(&format!("model {model}: score"), factory, &inputs, Parallelism::EveryWorker, outputs)
     }
 
-    /// The stream `model.metrics`, made when somebody reads it.
+    /// Adds the stream `model.metrics`, when a query reads it.
     pub(super) fn model_metrics(&mut self, model: &str, span: Span) -> Diagnosed<()> {
         let name = format!("{model}.metrics");
         if self.catalog.get(&name).is_some() {
@@ -162,7 +162,7 @@ impl Build<'_> {
     }
 }
 
-/// Every column of a stream, as it is.
+/// Every column of a stream, unchanged.
 fn all_columns(stream: &Stream) -> Diagnosed<Vec<(String, Expression)>> {
     let fields = stream.schema().arrow().fields();
     fields
@@ -175,7 +175,7 @@ fn all_columns(stream: &Stream) -> Diagnosed<Vec<(String, Expression)>> {
         .collect()
 }
 
-/// A feature that names the label's column would know the answer.
+/// Refuses a feature that reads the label's column: it would know the answer.
 fn refuse_leak(statement: &CreateModel) -> Diagnosed<()> {
     let columns = |sql: &Sql| -> Vec<(String, Span)> {
         let last = |(idents, span): (Vec<Ident>, Span)| Some((Name::normalise(idents.last()?), span));
@@ -226,7 +226,7 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     evaluated.map_err(|error| vec![from_error(&error, place_of(statement, &error).unwrap_or(span))])
 }
 
-/// What the features and the label are made of. Two features may have been asked of the same columns under other names.
+/// The expressions of the features and the label. Two features may read the same columns under different names.
 fn made_of(statement: &CreateModel) -> Vec<(String, String)> {
     let feature =
         |(number, item): (usize, &SelectItem)| (format!("feature {}", feature_name(number, item)), item.expr.canonical());
@@ -234,10 +234,10 @@ fn made_of(statement: &CreateModel) -> Vec<(String, String)> {
     features.chain([(LABEL_FACT.to_owned(), statement.label.canonical())]).collect()
 }
 
-/// Where what an error is about stands in the statement.
+/// The span of the part of the statement that an error is about.
 fn place_of(statement: &CreateModel, error: &egret_core::Error) -> Option<Span> {
     error.subjects().iter().find_map(|subject| match subject {
-        // Of what stands there twice, the second is one too many.
+        // If an option is given twice, the second is the error.
         Subject::Option(name) => {
             let mut arguments = statement.using.args.iter().rev();
             let argument = arguments.find(|argument| argument.name.text.eq_ignore_ascii_case(name));
@@ -253,7 +253,7 @@ fn place_of(statement: &CreateModel, error: &egret_core::Error) -> Option<Span> 
     })
 }
 
-/// What a feature is called, by its place in the list.
+/// The name of a feature, given its position in the list.
 fn feature_name(number: usize, item: &SelectItem) -> String {
     item.output_name().map_or_else(|| format!("feature_{}", number + 1), |name| name.text)
 }

@@ -1,4 +1,4 @@
-//! Names and types of expressions: finds every unknown name, then compiles; what is wrong points into the text.
+//! Names and types of expressions: reports every unknown name, then compiles. Errors point into the text.
 
 use datafusion_expr::{ScalarUDF, Volatility};
 use egret_core::expr::{Expression, Planner, Scope, function_names, scalar_function};
@@ -6,16 +6,16 @@ use egret_core::{Error, StreamSchema};
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArguments, Ident, ObjectName, ObjectNamePart};
 use egret_dsl::{Cause, Diagnostic, Name, Span, Sql, suggest};
 
-/// Several things can be wrong at once.
+/// A result with any number of errors.
 pub(crate) type Diagnosed<T> = Result<T, Vec<Diagnostic>>;
 
-/// Says nothing: what it depends on has been complained about. Taken out before anything is shown.
+/// A diagnostic for an error that only follows from another one. It is removed before anything is shown, unless it is alone.
 pub(crate) fn consequence(span: Span) -> Diagnostic {
     let wrong = Diagnostic::error("this depends on something that has errors of its own");
     wrong.label(span, "here").because(Cause::Consequence)
 }
 
-/// Takes consequences out, unless there is nothing else.
+/// Removes consequences, unless there is nothing else.
 pub(crate) fn without_consequences(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
     if wrong.iter().any(|diagnostic| *diagnostic.cause != Cause::Consequence) {
         wrong.retain(|diagnostic| *diagnostic.cause != Cause::Consequence);
@@ -23,12 +23,12 @@ pub(crate) fn without_consequences(mut wrong: Vec<Diagnostic>) -> Vec<Diagnostic
     wrong
 }
 
-/// An error of a library about the whole of something.
+/// Converts an error of a library to a diagnostic about the whole of a span.
 pub(crate) fn at(span: Span) -> impl Fn(egret_core::Error) -> Vec<Diagnostic> {
     move |error| vec![from_error(&error, span)]
 }
 
-/// Keeps a value, or what is wrong with it.
+/// Keeps a value, or collects its errors.
 pub(crate) fn keep<T>(result: Diagnosed<T>, wrong: &mut Vec<Diagnostic>) -> Option<T> {
     result.map_err(|diagnostics| wrong.extend(diagnostics)).ok()
 }
@@ -38,11 +38,11 @@ pub(crate) struct Columns<'a> {
     pub(crate) schema: &'a StreamSchema,
     /// The columns that suggestions and lists may show.
     pub(crate) visible: &'a [String],
-    /// `name.column` may be written for these names: the stream's, its alias.
+    /// The names before a point for which `name.column` may be written: the stream's, and its alias.
     pub(crate) qualifiers: Vec<String>,
 }
 
-/// Whether there is a column of this name. That of places is nobody's to name.
+/// Whether there is a column of this name. The column of places cannot be named.
 pub(crate) fn has_column(schema: &StreamSchema, column: &str) -> bool {
     schema.arrow().index_of(column).is_ok_and(|index| schema.place() != Some(index))
 }
@@ -59,11 +59,11 @@ pub(crate) fn compile(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<Expression>
     let tree = unqualified(sql.tree.clone(), &columns.qualifiers);
     let scope = Scope::of_stream(columns.schema).map_err(|error| vec![from_error(&error, sql.span)])?;
     let compiled = Planner::new().compile(&tree, &scope).map_err(|error| vec![from_error(&error, sql.span)])?;
-    // What the user wrote, where calls were replaced by columns.
+    // The text as the user wrote it, in which calls are not yet replaced by columns.
     Ok(compiled.with_text(&sql.text.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
-/// Every column and function an expression names must exist.
+/// Checks that every column and function that an expression names exists.
 pub(crate) fn check_names(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<()> {
     let mut wrong = Vec::new();
     for (idents, span) in sql.identifiers() {
@@ -90,12 +90,12 @@ pub(crate) fn check_names(sql: &Sql, columns: &Columns<'_>) -> Diagnosed<()> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// What to say of functions that do not exist; `known` knows some more.
+/// Errors about functions that do not exist; `known` knows additional ones.
 pub(crate) fn unknown_functions(sql: &Sql, known: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
     unknown_functions_beside(sql, known, &[])
 }
 
-/// The same; what was meant may also be one of `more`.
+/// The same; suggestions may also come from `more`.
 pub(crate) fn unknown_functions_beside(sql: &Sql, known: impl Fn(&str) -> bool, more: &[&str]) -> Vec<Diagnostic> {
     let mut wrong = Vec::new();
     for (function, span) in sql.functions() {
@@ -121,7 +121,7 @@ pub(crate) fn unknown_functions_beside(sql: &Sql, known: impl Fn(&str) -> bool, 
     wrong
 }
 
-/// Whether a call depends on chance or on the clock on the wall.
+/// Whether a call depends on random numbers or on the wall clock.
 fn changes_by_itself(scalar: &ScalarUDF, call: &Function) -> bool {
     let has_arguments = matches!(&call.args, FunctionArguments::List(list) if !list.args.is_empty());
     match scalar.signature().volatility {
@@ -131,7 +131,7 @@ fn changes_by_itself(scalar: &ScalarUDF, call: &Function) -> bool {
     }
 }
 
-/// `a.b.c` as text, words without quotes in lower case.
+/// `a.b.c` as text, with unquoted words in lower case.
 pub(crate) fn object_name(name: &ObjectName) -> String {
     let parts: Vec<String> = name
         .0
@@ -144,7 +144,7 @@ pub(crate) fn object_name(name: &ObjectName) -> String {
     parts.join(".")
 }
 
-/// What to say of a column that does not exist.
+/// The error about a column that does not exist.
 pub(crate) fn unknown_column(column: &str, span: Span, visible: &[String]) -> Diagnostic {
     let diagnostic = Diagnostic::error(format!("there is no column `{column}`"))
         .label(span, "unknown")
@@ -155,7 +155,7 @@ pub(crate) fn unknown_column(column: &str, span: Span, visible: &[String]) -> Di
     }
 }
 
-/// `txn.amount` as `amount`, where `txn` is the stream that is read.
+/// Replaces `txn.amount` by `amount`, where `txn` is the stream that is read.
 pub(crate) fn unqualified(mut tree: Expr, qualifiers: &[String]) -> Expr {
     let _ = egret_dsl::walk::expressions_mut(&mut tree, |expr| {
         if let Expr::CompoundIdentifier(idents) = expr
@@ -169,12 +169,12 @@ pub(crate) fn unqualified(mut tree: Expr, qualifiers: &[String]) -> Expr {
     tree
 }
 
-/// An identifier that is taken as it is written.
+/// A quoted identifier, which is taken as it is written.
 pub(crate) fn quoted(name: &str) -> Ident {
     Ident::with_quote('"', name)
 }
 
-/// An error of a library, pointing at a place.
+/// Converts an error of a library to a diagnostic about a span.
 pub(crate) fn from_error(error: &Error, span: Span) -> Diagnostic {
     let diagnostic = Diagnostic::error(error.cause()).label(span, "here");
     match error.remedy() {

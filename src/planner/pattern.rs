@@ -1,4 +1,4 @@
-//! CREATE PATTERN: names are checked here, the pattern engine does the rest.
+//! CREATE PATTERN: names are checked here, and the pattern engine does the rest.
 
 use super::build::{Build, PatternInput, Relation};
 use super::names::{Diagnosed, at, from_error, has_column, keep, quoted, unknown_column};
@@ -19,16 +19,16 @@ use std::collections::BTreeMap;
 /// The side outputs of a pattern: `pattern.late` and so on.
 const SIDE_OUTPUTS: [&str; 3] = ["late", "timed_out", "overflow"];
 
-/// The rows that a pattern looks at, and how their columns are shown.
+/// The rows that a pattern reads, and how their columns are shown.
 struct Read {
     rows: Stream,
     shown: BTreeMap<String, String>,
-    /// Of a pattern over several streams.
+    /// For a pattern over several streams.
     several: Option<(Several, United)>,
 }
 
 impl Read {
-    /// An error of the pattern engine.
+    /// Converts an error of the pattern engine to diagnostics.
     fn fault(&self, error: &egret_core::Error, span: Span) -> Vec<Diagnostic> {
         let fault = from_error(error, span);
         vec![match &self.several {
@@ -103,7 +103,7 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// The rows of a pattern over one stream, whose names are checked here.
+    /// The rows of a pattern over one stream; also checks the names.
     fn one_stream(&mut self, statement: &CreatePattern, texts: &Texts) -> Diagnosed<Read> {
         let relation = &statement.streams[0].text;
         let rows = self.enrich(relation, &texts.lookups)?;
@@ -121,7 +121,7 @@ impl Build<'_> {
         Ok(Read { rows, shown, several: None })
     }
 
-    /// The texts of a statement, rewritten.
+    /// Rewrites the texts of a statement.
     fn pattern_texts(&self, statement: &CreatePattern) -> Diagnosed<Texts> {
         let mut rows: Vec<String> = statement.pattern.variables().map(|name| name.text.clone()).collect();
         if let [only] = statement.streams.as_slice() {
@@ -156,7 +156,7 @@ impl Build<'_> {
         if wrong.is_empty() { Ok(Texts { conditions, untils, select, lookups }) } else { Err(wrong) }
     }
 
-    /// Whether the column `_why` is asked for and not selected: then `*` does not stand for it.
+    /// Whether queries read the column `_why` although the pattern does not select it: then `*` does not include it.
     fn has_hidden_why(&self, statement: &CreatePattern) -> bool {
         let is_selected = statement.select.iter().any(|item| item.output_name().is_some_and(|name| name.text == WHY_COLUMN));
         self.reads.why.contains(&statement.name.text) && !is_selected
@@ -176,7 +176,7 @@ impl Build<'_> {
         }
     }
 
-    /// Whether all input of a pattern ends by itself.
+    /// Whether all inputs of a pattern end by themselves.
     fn is_bounded(&self, statement: &CreatePattern) -> bool {
         statement.streams.iter().all(|stream| self.catalog.get(&stream.text).is_some_and(|relation| relation.bounded))
     }
@@ -199,7 +199,7 @@ impl Build<'_> {
     }
 }
 
-/// Columns of a match that are called like one before them.
+/// Errors about columns of a match that have the name of an earlier one.
 fn named_twice(statement: &CreatePattern) -> Vec<Diagnostic> {
     let names: Vec<Name> = statement.select.iter().filter_map(|item| item.output_name()).collect();
     let again = |(index, name): (usize, &Name)| {
@@ -214,7 +214,7 @@ fn named_twice(statement: &CreatePattern) -> Vec<Diagnostic> {
     names.iter().enumerate().filter_map(again).collect()
 }
 
-/// What events must be, for the pattern engine.
+/// The conditions for the pattern engine.
 #[derive(Clone, Copy)]
 struct Conditions<'a> {
     texts: &'a Texts,
@@ -315,7 +315,7 @@ fn inner(link: InnerLink) -> Inner {
     }
 }
 
-/// Variables and columns of all texts must exist.
+/// Checks that the variables and columns in all texts exist.
 fn check_pattern_names(statement: &CreatePattern, texts: &Texts, stream: &Stream, visible: &[String]) -> Diagnosed<()> {
     let variables: Vec<&str> = statement.pattern.variables().map(|name| name.text.as_str()).collect();
     let mut wrong = Vec::new();

@@ -9,7 +9,7 @@ const MOST: &str = "max_partial_matches";
 const OVERFLOW: &str = "overflow";
 const MISS: &str = "skip_miss";
 
-/// What the options say.
+/// The values of the options.
 pub(super) struct Settings {
     pub(super) max_partial_matches: usize,
     pub(super) overflow: Overflow,

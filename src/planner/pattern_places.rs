@@ -1,10 +1,11 @@
-//! Where in CREATE PATTERN what an error of the pattern engine is about stands.
+//! Finds the part of a CREATE PATTERN that an error of the pattern engine is about.
 
 use egret_cep::Condition;
 use egret_core::{Error, Subject};
 use egret_dsl::{CreatePattern, Name, PatternNode, SelectItem, Span, Until};
 
-/// Where what an error is about stands in a statement; `condition_of`: the condition that ends a repetition, as the engine has it.
+/// The span of the part of a statement that an error is about; `condition_of` gives the engine's text of a condition that ends a
+/// repetition.
 pub(super) fn place_of(
     statement: &CreatePattern,
     condition_of: impl Fn(&Until) -> Option<Condition>,
@@ -14,7 +15,7 @@ pub(super) fn place_of(
 }
 
 fn place(statement: &CreatePattern, condition_of: &impl Fn(&Until) -> Option<Condition>, subject: &Subject) -> Option<Span> {
-    // Of what stands there twice, the second is one too many.
+    // If a name is given twice, the second is the error.
     let variable = |name: &String| statement.pattern.variables().filter(|variable| variable.text == *name).last();
     match subject {
         Subject::Measure(name) | Subject::Column(name) => {
@@ -42,7 +43,7 @@ fn column(names: &[Name], name: &str) -> Option<Span> {
     names.iter().find(|column| column.text == name).map(|column| column.span)
 }
 
-/// What a selected column is called, by its place in the list.
+/// The name of a selected column, given its position in the list.
 pub(super) fn selected_name(number: usize, item: &SelectItem) -> String {
     item.output_name().map_or_else(|| format!("column_{}", number + 1), |name| name.text)
 }

@@ -1,10 +1,10 @@
-//! Patterns over one relation with one key are one pair of operators, a set: also one pattern alone.
+//! Patterns over one relation with one key share a pair of operators, as a set. A single pattern is a set, too.
 //!
-//! The first pattern of a relation and key brings the pair, with outputs for its matches and time-outs; each that follows brings
-//! outputs of its own. A projection of matches is a way out of the pair rather than a node behind it, and what several patterns send
-//! to one sink leaves by one output: with a thousand patterns, a few nodes for each would cost more than the matching. When
-//! all statements are planned, the operators are made of all patterns. State is each pattern's own, under its name, so it does not
-//! matter with which others a pattern runs.
+//! The first pattern of a relation and key adds the pair, with outputs for its matches and time-outs; later patterns add outputs
+//! of their own. A projection of matches becomes a branch of the pair rather than a node after it, and matches of several
+//! patterns that go to one sink leave by one output: with a thousand patterns, a few nodes for each would cost more than the
+//! matching. The operators are made when all statements are planned. Each pattern has its own state, under its name, so it does
+//! not matter which other patterns run with it.
 
 use super::build::Build;
 use super::build::pattern_group::PatternGroup;
@@ -16,8 +16,7 @@ use egret_dsl::Span;
 use egret_operators::Stream;
 
 impl Build<'_> {
-    /// A pattern over the rows of a relation: its matches, the rows that came too late, partial matches that timed out, and keys that
-    /// had too many partial matches.
+    /// Adds a pattern over the rows of a relation. Returns its matches, late rows, time-outs and overflows.
     pub(super) fn add_pattern(
         &mut self,
         (name, span): (&str, Span),
@@ -35,7 +34,7 @@ impl Build<'_> {
         self.patterns.groups[place].add(name, compiled)
     }
 
-    /// The rows of a stream with other columns: a node called `name`, unless they leave patterns that branch.
+    /// Projects a stream: by a node called `name`, or by branches if the rows are outputs of patterns that branch.
     pub(super) fn project_rows(&mut self, stream: &Stream, name: &str, columns: Vec<(String, Expression)>) -> Result<Stream> {
         let is_plain = |group: &&mut PatternGroup| {
             group.branches(stream).is_some_and(|branches| branches.iter().all(|branch| branch.through.is_none()))
@@ -46,7 +45,7 @@ impl Build<'_> {
         }
     }
 
-    /// The rows of all these streams, which have the same columns.
+    /// The union of these streams, which have the same columns.
     pub(super) fn unite_rows(&mut self, streams: &[Stream]) -> Result<Stream> {
         let mut together: Vec<Stream> = streams.to_vec();
         for group in &mut self.patterns.groups {

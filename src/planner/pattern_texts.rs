@@ -1,11 +1,11 @@
-//! The conditions and measures of a pattern, with calls to graphs and models replaced by columns.
+//! The conditions and measures of a pattern, with calls of graphs and models replaced by columns.
 
 use super::build::lookup::Lookup;
 use super::names::unknown_functions;
 use egret_dsl::{Diagnostic, Span, Sql};
 use std::collections::BTreeMap;
 
-/// A pattern's texts, with calls to graphs and models replaced by columns.
+/// A pattern's texts, with calls of graphs and models replaced by columns.
 pub(super) struct Texts {
     pub(super) conditions: BTreeMap<String, Sql>,
     pub(super) untils: BTreeMap<Span, Sql>,
@@ -13,7 +13,7 @@ pub(super) struct Texts {
     pub(super) lookups: Vec<(Lookup, Span)>,
 }
 
-/// What to say of functions that a pattern does not have; of those that other notations have, what stands for them.
+/// Errors about functions that patterns do not have. For those of other notations, the error says what to write instead.
 pub(super) fn unknown_in_pattern(sql: &Sql) -> Vec<Diagnostic> {
     let mut wrong = unknown_functions(sql, |name| matches!(name, "first" | "last" | "why"));
     for diagnostic in &mut wrong {

@@ -1,8 +1,8 @@
-//! Whose rows have their places as a hidden column: those that something downstream looks at in order.
+//! Decides which rows have their places as a hidden column: those that something downstream reads in order.
 //!
 //! Patterns, row patterns, models and aggregates such as `first_value` order rows of one event time by their places (see
-//! [`egret_core::row_place`]). The column begins at the sources and goes along with whatever leads there; what nobody reads in order
-//! does not have it.
+//! [`egret_core::row_place`]). The column starts at the sources and is passed on by all nodes that lead to such a reader; other
+//! rows do not have it.
 
 use super::build::Build;
 use super::names::at;
@@ -25,8 +25,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// The names of the relations whose rows need places. A name that is only like that of a relation counts: one column too many is
-/// harmless.
+/// The names of the relations whose rows need places. A match by name alone is enough: an unneeded column is harmless.
 pub(super) fn relations_in_order(program: &Program) -> BTreeSet<String> {
     let mut needed = BTreeSet::new();
     for statement in program.statements.iter().rev() {
@@ -44,18 +43,18 @@ pub(super) fn relations_in_order(program: &Program) -> BTreeSet<String> {
     needed
 }
 
-/// Whether the rows of a relation, or those of one of its outputs, need places.
+/// Whether the rows of a relation, or of one of its outputs, need places.
 fn has_places(needed: &BTreeSet<String>, name: &str) -> bool {
     needed.contains(name) || needed.iter().any(|relation| relation.split_once('.').is_some_and(|(owner, _)| owner == name))
 }
 
-/// All that a query reads.
+/// Adds all relations that a query reads.
 fn mention(query: &SqlQuery, needed: &mut BTreeSet<String>) {
     needed.extend(relations_in(query));
     needed.extend(names_read(query));
 }
 
-/// Whether what a query makes depends on the order of rows.
+/// Whether the result of a query depends on the order of rows.
 pub(super) fn is_about_order(query: &SqlQuery) -> bool {
     let found = walk::expressions(&query.tree, |expr| match expr {
         Expr::Function(call)
@@ -80,14 +79,14 @@ impl Build<'_> {
         has_places(&self.reads.in_order, relation)
     }
 
-    /// A source whose rows have places, if something needs them.
+    /// Adds places to a source if something needs them.
     pub(super) fn with_places(&self, name: &str, stream: Stream) -> Result<Stream> {
         let has_time = stream.schema().event_time().is_some();
         if has_time && self.needs_places(name) { stream.with_places() } else { Ok(stream) }
     }
 }
 
-/// The rows of all, in this order where they are made of the same rows.
+/// The union of these streams; rows derived from the same rows are in the order of the streams.
 pub(super) fn union_all(streams: &[Stream]) -> Result<Stream> {
     let mut all = streams.to_vec();
     if streams.iter().any(|stream| stream.schema().place().is_some()) {
@@ -100,7 +99,7 @@ pub(super) fn union_all(streams: &[Stream]) -> Result<Stream> {
     first.union(&others.iter().collect::<Vec<_>>())
 }
 
-/// Rows with a column of places, which is null where they have none.
+/// Adds a null column of places to rows without one.
 fn with_place(rows: &Stream) -> Result<Stream> {
     if rows.schema().place().is_some() {
         return Ok(rows.clone());
@@ -112,7 +111,7 @@ fn with_place(rows: &Stream) -> Result<Stream> {
     rows.project("rows without places", columns)
 }
 
-/// Whether rows of two of these can be made of the same rows.
+/// Whether rows of two of these streams can be derived from the same rows.
 pub(super) fn some_share_sources(streams: &[Stream]) -> bool {
     let sources = streams.iter().flat_map(|stream| stream.job().edit(|graph| sources_above(graph, stream.origin().0)));
     let mut seen = BTreeSet::new();
@@ -130,7 +129,8 @@ fn sources_above(graph: &JobGraph, node: NodeId) -> BTreeSet<NodeId> {
     sources
 }
 
-/// Rows whose places are those of the last rows they were made of, now with what the first ones, in another column, say of it.
+/// Rows that have the places of the last rows they were derived from: refines these by the places of the first rows, in column
+/// `first`.
 pub(super) fn placed_by_first(rows: &Stream, first: &str) -> Result<Stream> {
     let (Some(place), first) = (rows.schema().place(), rows.schema().index_of(first)?) else { return Ok(rows.clone()) };
     rows.with_column("places of matches", place, move |rows| -> Result<ArrayRef> {
@@ -138,7 +138,7 @@ pub(super) fn placed_by_first(rows: &Stream, first: &str) -> Result<Stream> {
     })
 }
 
-/// Rows with places that are a column of numbers.
+/// Rows whose places are given by a column of numbers.
 pub(super) fn placed_by_number(rows: &Stream, column: &str) -> Result<Stream> {
     let column = rows.schema().index_of(column)?;
     placed_by(rows, move |rows| {
@@ -147,7 +147,7 @@ pub(super) fn placed_by_number(rows: &Stream, column: &str) -> Result<Stream> {
     })
 }
 
-/// Rows that are made of no row in particular: in an order that follows from all of their columns.
+/// Rows that are not derived from particular rows: their order follows from all of their columns.
 pub(super) fn placed_by_content(rows: &Stream) -> Result<Stream> {
     placed_by(rows, |rows| {
         let fields = rows.columns().iter().map(|column| SortField::new(column.data_type().clone()));

@@ -1,4 +1,4 @@
-//! SELECT: filter, projection, union, and (in `aggregate`) windows.
+//! SELECT: filter, projection, UNION, and (in `aggregate`) windows.
 
 use super::build::Build;
 use super::identity::is_one_select;
@@ -122,7 +122,7 @@ impl Build<'_> {
         keep(stream.filter_by("filter", condition).map_err(at(filter.sql.span)), wrong).unwrap_or_else(|| stream.clone())
     }
 
-    /// What FROM names: a stream, or a window over one.
+    /// Plans FROM: a stream, or a window over one.
     fn from(&mut self, query: &SqlQuery, select: &Select) -> Diagnosed<From> {
         let [table] = select.from.as_slice() else {
             let what = if select.from.is_empty() { "no FROM" } else { "several streams in FROM" };
@@ -210,7 +210,7 @@ impl Build<'_> {
         }
     }
 
-    /// The columns of the SELECT list; `*` is the stream's visible ones.
+    /// The columns of the SELECT list; `*` stands for the stream's visible columns.
     fn items(&self, query: &SqlQuery, select: &Select, from: &From) -> Diagnosed<Vec<Item>> {
         let visible = &self.catalog.get(&from.relation).expect("FROM looked it up").visible;
         let mut items = Vec::new();
@@ -254,7 +254,7 @@ impl Build<'_> {
     }
 }
 
-/// The queries between which UNION ALL stands, from left to right.
+/// The queries that UNION ALL combines, from left to right.
 fn united(body: &SetExpr) -> Vec<&SetExpr> {
     match body {
         SetExpr::SetOperation { op: SetOperator::Union, set_quantifier: SetQuantifier::All, left, right } => {
@@ -278,7 +278,7 @@ fn default_name(expr: &Expr, number: usize) -> String {
     }
 }
 
-/// Whether a projection gives every column of the stream as it is.
+/// Whether a projection returns every column of the stream unchanged.
 fn is_identity(columns: &[(String, Expression)], schema: &egret_core::StreamSchema) -> bool {
     columns.len() == schema.arrow().fields().len()
         && columns.iter().zip(schema.arrow().fields()).all(|((name, expression), field)| {
@@ -297,7 +297,7 @@ fn groups(query: &SqlQuery, select: &Select) -> Diagnosed<Vec<Sql>> {
 }
 
 fn refuse(sql: &SqlQuery, query: &Query) -> Diagnosed<()> {
-    // Named one by one, so that a clause which the parser learns is refused until it is planned.
+    // All fields are named, so that a clause that the parser learns is refused until it is planned.
     let Query { with, body: _, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
         query;
     if let Some(order_by) = order_by {

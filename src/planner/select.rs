@@ -1,4 +1,4 @@
-//! What a SELECT reads, lists and gives.
+//! The parts of a SELECT: what it reads, its list, its rows.
 
 use egret_dsl::{Sql, WindowCall};
 use egret_operators::Stream;
@@ -12,7 +12,7 @@ pub(crate) struct Rows {
 /// What a SELECT reads.
 pub(crate) struct From {
     pub(crate) relation: String,
-    /// Names that stand for a row.
+    /// The names that stand for a row.
     pub(crate) names: Vec<String>,
     pub(crate) window: Option<WindowCall>,
 }

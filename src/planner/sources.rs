@@ -15,19 +15,19 @@ use std::time::Duration;
 
 /// The connector of standard input.
 const STDIN: &str = "stdin";
-/// Options of a stream that are ours, not the connector's.
+/// The option for the idle time-out, which the planner handles, not the connector.
 const IDLE: &str = "idle_timeout";
 const AHEAD: &str = "max_ahead";
-/// What becomes of bad rows: of those that a connector cannot read, and of those for which something cannot be computed.
+/// The option for the bad-row policy: for rows that a connector cannot read, and rows for which something cannot be computed.
 const BAD_ROWS: &str = "bad_rows";
 pub(super) const DEAD_LETTERS: &str = "dead_letter_path";
 /// A connector whose rows can always be read.
 const GENERATOR: &str = "generator";
-/// Options by which an input has no end.
+/// Options that give an input no end.
 const FOLLOW: [&str; 2] = ["follow", "follow_every"];
 
 impl Build<'_> {
-    /// A declared stream becomes a source that reads the columns which the program uses.
+    /// Turns a declared stream into a source that reads the columns that the program uses.
     pub(super) fn create_stream(&mut self, statement: &CreateStream, used: &UsedColumns) -> Diagnosed<()> {
         let schema = declared_schema(statement)?;
         let strategy = watermark(statement)?;
@@ -59,13 +59,13 @@ impl Build<'_> {
             })
             .map_err(|error| vec![from_error(&error, statement.name.span)])?;
         let mut relation = Relation::new(stream, bounded);
-        // Columns that nothing reads yet are worth suggesting.
+        // Suggestions may also name columns that nothing reads yet.
         relation.visible = schema.arrow().fields().iter().map(|field| field.name().clone()).collect();
         self.catalog.insert(&statement.name.text, relation);
         Ok(())
     }
 
-    /// What becomes of rows for which something cannot be computed: what becomes of those that cannot be read.
+    /// The policy for rows for which something cannot be computed: the same as for rows that cannot be read.
     fn bad_rows(&self, options: &Options) -> Diagnosed<BadRows> {
         let Some(entry) = options.get(BAD_ROWS) else { return Ok(BadRows::Fail) };
         match entry.value.to_string().as_str() {
@@ -95,7 +95,7 @@ impl Build<'_> {
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
-    /// What stands on standard input can be read once.
+    /// Refuses a second reader of standard input.
     fn refuse_second_stdin(&self, name: &Name, options: &Options, connector: &str) -> Diagnosed<()> {
         if connector != STDIN {
             return Ok(());
@@ -111,7 +111,7 @@ impl Build<'_> {
         }
     }
 
-    /// A sink is opened when the first INSERT says which columns it gets.
+    /// Opens a sink, when the first INSERT determines its columns.
     pub(super) fn open_sink(&self, statement: &CreateSink, schema: &StreamSchema) -> Diagnosed<Arc<dyn Sink>> {
         if let Some(sink) = self.given.sinks.get(&statement.name.text) {
             return Ok(Arc::clone(sink));
@@ -125,14 +125,14 @@ impl Build<'_> {
     }
 }
 
-/// Which columns of each stream the program names anywhere; `None` for all of them.
+/// The columns of each stream that the program names anywhere; `None` for all.
 pub(crate) struct UsedColumns {
     pub(crate) names: BTreeSet<String>,
     pub(crate) whole: BTreeSet<String>,
 }
 
 impl UsedColumns {
-    /// The columns to read of a stream: those named, and event time.
+    /// The columns to read from a stream: those named, and event time.
     fn of(&self, stream: &str, schema: &StreamSchema) -> Vec<usize> {
         let fields = schema.arrow().fields();
         let wanted = |column: &usize| {
@@ -218,7 +218,7 @@ fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String
     }
 }
 
-/// The options of a stream that is read once more: to its end as it is now, and without writing bad rows anywhere.
+/// The options of a stream for a replay: it is read to its current end, and writes bad rows nowhere.
 fn given_for_replay(options: &Options, ours: &[&str]) -> egret_connectors::Options {
     let ours: Vec<&str> = ours.iter().copied().chain(FOLLOW).chain([DEAD_LETTERS]).collect();
     let keeps = |(key, value): (String, String)| match (key.as_str(), value.as_str()) {
@@ -232,7 +232,7 @@ fn given(options: &Options, ours: &[&str]) -> egret_connectors::Options {
     egret_connectors::Options::new(entries(options, ours))
 }
 
-/// The options that are not ours, as text.
+/// The options for the connector, as text.
 fn entries(options: &Options, ours: &[&str]) -> Vec<(String, String)> {
     let text = |entry: &OptionEntry| match entry.value.as_duration_us() {
         Some(us) => egret_core::Length(i64::try_from(us).unwrap_or(i64::MAX)).to_string(),
@@ -242,7 +242,7 @@ fn entries(options: &Options, ours: &[&str]) -> Vec<(String, String)> {
     entries.map(|entry| (entry.key.text.clone(), text(entry))).collect()
 }
 
-/// An option's error points at the option.
+/// Converts a connector's error about an option to a diagnostic at that option.
 fn from_option_error(error: &OptionError, options: &Options, otherwise: Span) -> Diagnostic {
     let place = error.key().and_then(|key| options.get(key)).map_or(otherwise, |entry| entry.key.span.to(entry.value.span));
     from_error(error.error(), place)

@@ -1,4 +1,4 @@
-//! Plans a program for looking at what its patterns made of their events.
+//! Plans a program to trace what its patterns do with their events.
 
 use super::build::{Build, Given, PatternInput};
 use super::names::Diagnosed;
@@ -7,7 +7,7 @@ use egret_connectors::Registry;
 use egret_core::{Error, Result};
 use egret_dsl::{Diagnostic, Program, Statement, suggest};
 
-/// Plans a program for looking at one of its patterns: `Ok(Err(..))` if there is no such pattern.
+/// Plans a program to trace one of its patterns: `Ok(Err(..))` if there is no such pattern.
 pub(crate) fn pattern_input(
     program: &Program,
     registry: &Registry,
@@ -30,7 +30,7 @@ pub(crate) fn pattern_input(
     }
 }
 
-/// Plans a program for looking at its patterns.
+/// Plans a program to trace all of its patterns.
 pub(crate) fn pattern_inputs(program: &Program, registry: &Registry, given: &Given) -> Diagnosed<Vec<PatternInput>> {
     let mut build = Build::new(reads_of(program), registry, given);
     build.inputs.replays = true;
@@ -39,7 +39,7 @@ pub(crate) fn pattern_inputs(program: &Program, registry: &Registry, given: &Giv
     if wrong.iter().any(Diagnostic::is_error) {
         return Err(wrong);
     }
-    // A pattern may read what another one finds, by any of its outputs.
+    // A pattern may read any output of another pattern.
     build.job.edit(|graph| build.complete_patterns(graph, false))?;
     Ok(build.patterns.inputs)
 }

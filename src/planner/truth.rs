@@ -13,11 +13,11 @@ use egret_dsl::{Diagnostic, OptionEntry};
 use egret_operators::{Stream, TruthFactory};
 use std::sync::Arc;
 
-/// The options that are ours, not the connector's.
+/// The options that the planner handles, not the connector.
 pub(super) const TRUTH_OPTIONS: [&str; 5] = ["truth", "truth_key", "truth_label", "truth_group", "alert_key"];
 
 impl Build<'_> {
-    /// Compares what goes into a sink with the truth, if its options ask for it.
+    /// Compares the rows of a sink with the truth, if its options ask for it.
     pub(super) fn compare_with_truth(&self, output: &OutputEntry, alerts: &Stream) -> Diagnosed<()> {
         let options = &output.statement.options;
         let Some(truth) = options.get("truth") else {
@@ -86,7 +86,7 @@ impl Build<'_> {
     }
 }
 
-/// An option that says nothing unless the stream with the truth is named.
+/// Refuses an option that has no meaning unless the stream with the truth is named.
 fn without_truth(entry: &OptionEntry) -> Diagnosed<()> {
     Err(vec![
         Diagnostic::error(format!("`{}` without `truth`", entry.key))

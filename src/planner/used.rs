@@ -1,4 +1,4 @@
-//! Which columns a program names: the others need not be read.
+//! Which columns a program names: other columns need not be read.
 
 use super::sources::UsedColumns;
 use egret_dsl::sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr, TableFactor};
@@ -23,7 +23,7 @@ pub(super) fn relations_in(query: &SqlQuery) -> BTreeSet<String> {
     read
 }
 
-/// All names in a query that may be columns, or streams of windows.
+/// All names in a query that may be columns, or streams inside windows.
 pub(super) fn names_read(sql: &SqlQuery) -> BTreeSet<String> {
     let mut names = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };
     query(sql, &mut names);
@@ -43,7 +43,7 @@ pub(crate) fn relations_of<'a>(statements: impl IntoIterator<Item = &'a Statemen
     read
 }
 
-/// The relations of which a query asks `_why`, without the names of side outputs.
+/// The relations whose `_why` a query reads, without the names of side outputs.
 pub(super) fn relations_asked_why(program: &Program) -> BTreeSet<String> {
     let mut asked = BTreeSet::new();
     for statement in &program.statements {
@@ -63,7 +63,7 @@ pub(super) fn relations_asked_why(program: &Program) -> BTreeSet<String> {
     asked
 }
 
-/// All names that may be columns. A name counts for every stream: reading one column too many is harmless.
+/// All names that may be columns. A name counts for every stream: reading an unneeded column is harmless.
 pub(super) fn used_columns(program: &Program) -> UsedColumns {
     let mut used = UsedColumns { names: BTreeSet::new(), whole: BTreeSet::new() };
     for statement in &program.statements {
@@ -71,7 +71,7 @@ pub(super) fn used_columns(program: &Program) -> UsedColumns {
     }
     let read = relations_read(program);
     for statement in &program.statements {
-        // Late rows of several streams have all columns, under other names.
+        // Late rows of a pattern over several streams have all columns, under other names.
         if let Statement::CreatePattern(pattern) = statement
             && pattern.streams.len() > 1
             && read.contains(&format!("{}.late", pattern.name))
@@ -155,7 +155,7 @@ fn has_wildcard(sql: &SqlQuery, query: &Query) -> bool {
         let star = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
         let inner = |factor: &TableFactor| matches!(factor, TableFactor::Derived { subquery, .. } if has_wildcard(sql, subquery));
         let mut joins = select.from.iter().flat_map(|table| &table.joins);
-        // A match that is one row has the columns that its clause names.
+        // A match that gives one row has only the columns that its clause names.
         let is_named = joins.any(|join| sql.match_recognize(&join.relation).is_some_and(MatchRecognize::is_one_row));
         (select.projection.iter().any(star) && !is_named) || select.from.iter().any(|table| inner(&table.relation))
     }

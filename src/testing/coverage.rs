@@ -1,9 +1,8 @@
-//! Which steps of a pattern the rows of its tests reach.
+//! Coverage: the steps of a pattern that the rows of its tests reach.
 //!
-//! A step is reached when a partial match takes an event for it: that is so when the pattern that ends with this step, and
-//! has those before it as they are, has a match. So beside each tested pattern run its beginnings, one for each variable. Of a
-//! negation it is the event that must not come, so it is reached when that comes. A last one tells which variables the
-//! matches themselves have.
+//! A step is reached when a partial match takes an event for it, that is, when the prefix of the pattern that ends with this step
+//! has a match. So for each tested pattern its prefixes run as well, one for each variable. A negated step is reached when the
+//! event that must not come does come. One more pattern tells which variables have events in full matches.
 
 use super::slice::Slice;
 use crate::memory::MemorySink;
@@ -14,7 +13,7 @@ use egret_dsl::{
 };
 use std::collections::BTreeMap;
 
-/// How far the rows of all tests come in a pattern.
+/// How far the rows of all tests get in a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
     /// The pattern.
@@ -25,19 +24,19 @@ pub struct Coverage {
     pub steps: Vec<(String, Reached)>,
 }
 
-/// How far the rows come.
+/// How far the rows get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
-    /// No partial match takes an event for the variable; of a negated one, no such event comes.
+    /// No partial match takes an event for the variable; for a negated one, no such event comes.
     Never,
-    /// A partial match takes an event for it; of a negated one, such an event comes.
+    /// A partial match takes an event for it; for a negated one, such an event comes.
     Partial,
     /// A match has an event for it.
     Match,
 }
 
 impl Coverage {
-    /// Nothing is reached yet, in any pattern of the program.
+    /// Coverage in which nothing is reached yet, for every pattern of the program.
     pub(super) fn of_patterns(program: &Program) -> Vec<Self> {
         let of = |statement: &Statement| match statement {
             Statement::CreatePattern(pattern) => Some(Self {
@@ -50,13 +49,13 @@ impl Coverage {
         program.statements.iter().filter_map(of).collect()
     }
 
-    /// The variables that are reached so far and no further.
+    /// The variables whose furthest state is `reached`.
     pub fn steps_at(&self, reached: Reached) -> Vec<&str> {
         self.steps.iter().filter(|(_, at)| *at == reached).map(|(name, _)| name.as_str()).collect()
     }
 }
 
-/// The patterns that run beside a tested one.
+/// The additional patterns that run for a tested one.
 pub(super) struct Probes {
     patterns: Vec<CreatePattern>,
 }
@@ -74,7 +73,7 @@ impl Probes {
         }
     }
 
-    /// Writes down what the job has shown.
+    /// Adds the results of the job to `coverage`.
     pub(super) fn report(&self, sinks: &BTreeMap<String, MemorySink>, coverage: &mut Coverage) {
         coverage.tests += 1;
         let Some((counts, beginnings)) = self.patterns.split_last() else { return };
@@ -99,7 +98,7 @@ fn sink_of(pattern: &CreatePattern) -> String {
     format!("rows of {}", pattern.name)
 }
 
-/// The pattern up to a variable, which it takes once.
+/// The prefix of a pattern that ends with a variable, which it takes once.
 fn beginning(pattern: &CreatePattern, last: &Name, number: usize) -> Option<CreatePattern> {
     let PatternItem::Group(steps) = &pattern.pattern.item else { return None };
     let item = PatternItem::Group(up_to(steps, &last.text)?);
@@ -118,7 +117,8 @@ fn beginning(pattern: &CreatePattern, last: &Name, number: usize) -> Option<Crea
     })
 }
 
-/// The steps up to a variable, groups that it is in opened; of alternatives, and of what comes in any order, the one that it is in.
+/// The steps up to a variable. Groups around it are opened; of alternatives, and of steps in any order, only the one with the
+/// variable is kept.
 fn up_to(steps: &[PatternNode], last: &str) -> Option<Vec<PatternNode>> {
     let mut beginning = Vec::new();
     for step in steps {
@@ -143,7 +143,7 @@ fn up_to(steps: &[PatternNode], last: &str) -> Option<Vec<PatternNode>> {
     None
 }
 
-/// The pattern itself, with how many events its matches have for each variable.
+/// The pattern itself, selecting how many events its matches have for each variable.
 fn taken(pattern: &CreatePattern) -> CreatePattern {
     let names = positive(&pattern.pattern);
     let count = |name: &String| selected(&format!("count(\"{}\")", name.replace('"', "\"\"")), name);

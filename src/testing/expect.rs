@@ -1,7 +1,8 @@
-//! What was found against what was expected.
+//! Compares what a test found with what it expected.
 //!
-//! Each expectation is about one match, each match may be what one expectation is about: they are paired so that as few as
-//! possible are left over (augmenting paths; H. W. Kuhn, 1955), and what is left is shown beside what is most like it.
+//! Each expectation is satisfied by at most one match, and each match satisfies at most one expectation: they are paired so that
+//! as few as possible are left over (augmenting paths; H. W. Kuhn, 1955). What is left over is shown with the most similar
+//! counterpart.
 
 use super::value::{Clock, same, time, value};
 use crate::memory::MemorySink;
@@ -13,7 +14,7 @@ use egret_core::{EventTime, StreamSchema};
 use egret_dsl::{Diagnostic, ExpectKind, ExpectedColumn, Program, Span, Test};
 use std::fmt;
 
-/// Something that is not as a test expects.
+/// A difference from what a test expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A match or timeout that was expected was not found.
@@ -24,7 +25,7 @@ pub enum Finding {
         line: usize,
         /// The values that were expected.
         expected: String,
-        /// The one found that is most like it and not expected otherwise, as far as it is different.
+        /// The differences from the most similar one found that satisfies no other expectation.
         nearest: Vec<Difference>,
     },
     /// A match or timeout was found that was not expected.
@@ -34,20 +35,20 @@ pub enum Finding {
         /// All its values.
         found: String,
     },
-    /// A match was decided although none was to be by then.
+    /// A match was decided although there should have been none by that time.
     TooEarly {
         /// The line of the expectation, from one.
         line: usize,
         /// All its values.
         found: String,
-        /// When it was decided, and by when none was to be.
+        /// When it was decided, and the time by which there should be none.
         times: (EventTime, EventTime),
     },
     /// The job of the test failed.
     Failed(String),
 }
 
-/// A column that has another value than expected.
+/// A column whose value differs from the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The column.
@@ -79,14 +80,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a test's job wrote.
+/// The output of a test's job.
 pub(super) struct Found<'a> {
     pub(super) matches: Option<&'a MemorySink>,
     pub(super) timeouts: Option<&'a MemorySink>,
     pub(super) clock: Clock,
 }
 
-/// Whether the expectations speak of columns that matches have, and of values that these can take.
+/// Checks that the expectations name columns of the matches, with values of their types.
 pub(super) fn check(test: &Test, matches: &StreamSchema, clock: Clock) -> Result<(), Vec<Diagnostic>> {
     let table = Table::with_columns(matches);
     let wrong = test.expects.iter().filter_map(|expect| match &expect.kind {
@@ -98,7 +99,7 @@ pub(super) fn check(test: &Test, matches: &StreamSchema, clock: Clock) -> Result
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// Everything that is not as expected.
+/// All differences from the expectations.
 pub(super) fn compare(program: &Program, test: &Test, found: &Found<'_>) -> Result<Vec<Finding>, Vec<Diagnostic>> {
     let matches = Table::of(found.matches);
     let timeouts = Table::of(found.timeouts);
@@ -125,7 +126,7 @@ pub(super) fn compare(program: &Program, test: &Test, found: &Found<'_>) -> Resu
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    // Of a test that only asks about a time or about timeouts, other matches are nobody's business.
+    // If a test asks only about a time or about timeouts, other matches do not matter.
     let asks = |kind: &ExpectKind| matches!(kind, ExpectKind::Match(_) | ExpectKind::NoMatch(None));
     if test.expects.iter().any(|expect| asks(&expect.kind)) {
         findings.extend(matches.differences("match", &wanted));
@@ -143,10 +144,10 @@ fn keep<T>(one: Result<T, Vec<Diagnostic>>, kept: &mut Vec<T>, wrong: &mut Vec<D
     }
 }
 
-/// What one expectation asks for.
+/// The values that one expectation asks for.
 struct Wanted {
     line: usize,
-    /// Columns by their place, with their values.
+    /// Column indexes and their values.
     values: Vec<(usize, ArrayRef)>,
 }
 
@@ -206,7 +207,7 @@ impl Table {
         early.map(|row| Finding::TooEarly { line, found: self.show(row), times: (self.times[row], by) }).collect()
     }
 
-    /// Which row each expectation is about; `None` for those left over.
+    /// The row that satisfies each expectation; `None` for those left over.
     fn pair(&self, wanted: &[Wanted]) -> Vec<Option<usize>> {
         let mut taken: Vec<Option<usize>> = vec![None; self.rows.len()];
         for one in 0..wanted.len() {
@@ -215,7 +216,7 @@ impl Table {
         (0..wanted.len()).map(|one| taken.iter().position(|by| *by == Some(one))).collect()
     }
 
-    /// Finds a row for an expectation, moving others to other rows if need be.
+    /// Finds a row for an expectation, moving other expectations to other rows if needed.
     fn settle(&self, wanted: &[Wanted], one: usize, taken: &mut [Option<usize>], seen: &mut [bool]) -> bool {
         for row in 0..self.rows.len() {
             if seen[row] || !self.fits(&wanted[one], row) {
@@ -270,7 +271,7 @@ impl Table {
     }
 }
 
-/// A value as the language writes it.
+/// A value in the language's syntax.
 fn show(value: &ArrayRef) -> String {
     if value.is_null(0) {
         return "null".into();

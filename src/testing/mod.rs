@@ -1,8 +1,8 @@
-//! `TEST` statements: what a pattern finds in a few rows, against what it should.
+//! `TEST` statements: compares what a pattern finds in a few rows with what it should find.
 //!
 //! A test runs as a small job: the statements that its pattern needs, with the rows of the test in place of the sources, and
-//! sinks in memory. So it goes through the planner and the engine as the job itself does, graphs and models included. Beside
-//! the pattern run shortened ones that tell which of its steps the rows reach: see [`Coverage`].
+//! sinks in memory. So it goes through the planner and the engine like the job itself, including graphs and models. Shortened
+//! patterns run with it, to tell which steps the rows reach: see [`Coverage`].
 
 mod coverage;
 mod expect;
@@ -25,17 +25,17 @@ use slice::Slice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The sink of the matches of a test, and that of its timeouts.
+/// The sink for the matches of a test, and the one for its timeouts.
 const SINKS: [&str; 2] = ["test matches", "test timeouts"];
 
-/// What the tests of a program showed.
+/// The results of a program's tests.
 #[derive(Clone, Debug)]
 pub struct TestReport {
     /// Each test that was run, in the order of the text.
     pub tests: Vec<TestOutcome>,
-    /// How far the rows of the tests come in each pattern of the program, whether it has a test or not.
+    /// How far the rows of the tests get in each pattern of the program, whether it has a test or not.
     pub coverage: Vec<Coverage>,
-    /// What is wrong with tests that could therefore not be run.
+    /// The errors of tests that could not be run.
     pub refused: Option<ProgramErrors>,
 }
 
@@ -46,23 +46,23 @@ impl TestReport {
     }
 }
 
-/// What one test showed.
+/// The result of one test.
 #[derive(Clone, Debug)]
 pub struct TestOutcome {
     /// The test's name.
     pub name: String,
-    /// What it tests.
+    /// The pattern or stream that it tests.
     pub of: String,
     /// The line it stands at, from one.
     pub line: usize,
-    /// What is not as expected.
+    /// The differences from its expectations.
     pub findings: Vec<Finding>,
-    /// What may explain it.
+    /// Notes that may explain them.
     pub notes: Vec<String>,
 }
 
 impl TestOutcome {
-    /// Whether all is as expected.
+    /// Whether there are no differences.
     pub fn passed(&self) -> bool {
         self.findings.is_empty()
     }
@@ -86,8 +86,8 @@ impl Program {
     /// ```
     ///
     /// # Errors
-    /// The program does not parse, or no test can be run; each fault with its place in the text. What is wrong with some of several
-    /// tests is said in the report.
+    /// The program does not parse, or no test can be run; each error has its place in the text. If only some of several tests
+    /// cannot be run, the report has their errors.
     pub fn test(&self, filter: &str) -> Result<TestReport, ProgramErrors> {
         self.each_test(filter, true)
     }
@@ -125,7 +125,7 @@ impl Program {
                 once.push(fault);
             }
         });
-        // One test that cannot be run says nothing of the others.
+        // The errors of one test do not concern the others.
         match once.is_empty() {
             true => Ok(TestReport { tests, coverage, refused: None }),
             false if tests.is_empty() => Err(self.errors(once)),
@@ -141,12 +141,12 @@ struct TestJob<'a> {
     registry: &'a Registry,
     slice: Slice,
     given: rows::GivenRows,
-    /// What is tested, if it is a pattern.
+    /// The pattern that is tested, if it is one.
     pattern: Option<&'a CreatePattern>,
 }
 
 impl<'a> TestJob<'a> {
-    /// The test that is the statement `index` of the program.
+    /// The job of the test that is statement `index` of the program.
     fn new(whole: &'a Parsed, index: usize, test: &'a Test, registry: &'a Registry) -> Result<Self, Vec<Diagnostic>> {
         let above = &whole.statements[..index];
         let Some(target) = slice::defined(above, &test.of.text) else {
@@ -198,7 +198,7 @@ impl<'a> TestJob<'a> {
     }
 }
 
-/// What to say of rows that no pattern has looked at.
+/// A note about rows that came too late for the pattern.
 fn late_rows(report: &JobReport) -> Vec<String> {
     match report.nodes.iter().map(|node| node.late).max().unwrap_or(0) {
         0 => Vec::new(),
@@ -214,7 +214,7 @@ fn unknown_target(above: &[Statement], test: &Test) -> Diagnostic {
         .suggestion(suggest(&test.of.text, names))
 }
 
-/// What a test asks for and its pattern cannot give.
+/// Refuses expectations that the test's pattern cannot satisfy.
 fn refuse_what_cannot_be_tested(
     test: &Test,
     pattern: Option<&CreatePattern>,

@@ -13,16 +13,16 @@ use egret_dsl::{Diagnostic, Given, GivenRow, Program, Statement, Test, suggest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How long after the row before a row comes that says no time.
+/// The time between a row without a time and the row before it.
 const PACE_US: i64 = 1_000_000;
 
-/// The sources of a test's job: the rows given, and nothing for all other streams.
+/// The sources of a test's job: the given rows, and none for all other streams.
 pub(super) type Sources = BTreeMap<String, MemorySource>;
 
-/// What a test's job reads.
+/// The input of a test's job.
 pub(super) struct GivenRows {
     pub(super) sources: Sources,
-    /// For the times of expectations.
+    /// The clock for the times in expectations.
     pub(super) clock: Clock,
     /// Whether the rows of the first clause have event time.
     pub(super) has_event_time: bool,
@@ -38,7 +38,7 @@ fn as_sources(sources: &Sources) -> BTreeMap<String, Arc<dyn Source>> {
     sources.iter().map(|(name, source)| (name.clone(), Arc::new(source.clone()) as Arc<dyn Source>)).collect()
 }
 
-/// Makes the rows; streams that the test says nothing of are empty.
+/// Makes the rows; streams that the test does not mention are empty.
 pub(super) fn given(
     whole: &Program,
     slice: &Slice,
@@ -103,7 +103,7 @@ fn stream_of(clause: &Given, target: &Statement, test: &Test) -> Result<String, 
     ])
 }
 
-/// The columns of a stream: declared, or those of the query that makes it.
+/// The schema of a stream: as declared, or that of its query.
 fn schema_of(
     name: &str,
     (whole, slice): (&Program, &Slice),
@@ -141,7 +141,7 @@ fn schema_of(
     ])
 }
 
-/// The streams that a pattern reads, through other patterns as well.
+/// The streams that a pattern reads, directly or through other patterns.
 fn streams_below(statements: &[Statement], pattern: &Statement) -> Vec<String> {
     let mut found = Vec::new();
     let mut waiting = vec![pattern];

@@ -9,7 +9,7 @@ pub(super) struct Slice {
     sinks: Vec<String>,
 }
 
-/// The definition of a pattern or of a stream that a query makes.
+/// The definition of a pattern, or of a stream that a query defines.
 pub(super) fn defined<'a>(above: &'a [Statement], name: &str) -> Option<&'a Statement> {
     let is_target = |statement: &&Statement| {
         matches!(statement, Statement::CreatePattern(_) | Statement::CreateStreamAs(_)) && statement.name().text == name
@@ -23,12 +23,12 @@ pub(super) fn is_definition(statement: &Statement) -> bool {
 }
 
 impl Slice {
-    /// The definitions that `name` needs, itself included: all whose names stand in the text of one that is needed. One too
-    /// many makes the job larger, not wrong.
+    /// The definitions that `name` needs, including its own: all whose names occur in the text of one that is needed. An unneeded
+    /// one makes the job larger, not wrong.
     pub(super) fn new(above: &[Statement], name: &str, text: &str) -> Self {
         let definitions: Vec<&Statement> = above.iter().filter(|statement| is_definition(statement)).collect();
         let mut needed = BTreeSet::from([name]);
-        // A statement uses what stands above it, so one look from the end suffices.
+        // A statement uses only statements above it, so one pass from the end suffices.
         for statement in definitions.iter().rev() {
             if !needed.contains(statement.name().text.as_str()) {
                 continue;
@@ -62,7 +62,7 @@ impl Slice {
         self.sinks.iter().map(String::as_str)
     }
 
-    /// As a program; `whole` is the one it is a part of.
+    /// The slice as a program; `whole` is the program it is a part of.
     pub(super) fn program(&self, whole: &Program) -> Program {
         Program { statements: self.statements.clone(), broken: Vec::new(), source: whole.source.clone() }
     }

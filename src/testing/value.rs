@@ -1,4 +1,4 @@
-//! Values of tests: constants, made to fit a column.
+//! Values in tests: constants, converted to the type of a column.
 
 use crate::planner::names::from_error;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, new_null_array};
@@ -14,12 +14,12 @@ use std::sync::Arc;
 pub(super) struct Clock {
     /// The time of the first row of the test.
     pub(super) start: i64,
-    /// The time of the row before; in an expectation, of the last row.
+    /// The time of the previous row; in an expectation, of the last row.
     pub(super) last: i64,
 }
 
 impl Clock {
-    /// 2024-01-01 00:00:00 UTC: when a test begins that says no time.
+    /// 2024-01-01 00:00:00 UTC: the start of a test that gives no time.
     pub(super) const BEGINNING: Self = Self { start: 1_704_067_200_000_000, last: 1_704_067_200_000_000 };
 }
 
@@ -65,7 +65,7 @@ fn constant(sql: &Sql) -> Result<ArrayRef> {
     Planner::new().compile(&sql.tree, &Scope::of_arrow(&schema)?)?.evaluate(&one)
 }
 
-/// What kinds of values are written alike.
+/// The kinds of values that have the same syntax.
 #[derive(PartialEq)]
 enum Kind {
     Number,
@@ -85,7 +85,7 @@ fn kind(data_type: &DataType) -> Kind {
     }
 }
 
-/// Casts a constant to the type of a column, if nothing is lost.
+/// Casts a constant to the type of a column; fails if information is lost.
 fn fit(constant: &ArrayRef, wanted: &DataType, sql: &Sql) -> Result<ArrayRef, Diagnostic> {
     let given = constant.data_type();
     if constant.is_null(0) || *given == DataType::Null {
@@ -107,14 +107,14 @@ fn fit(constant: &ArrayRef, wanted: &DataType, sql: &Sql) -> Result<ArrayRef, Di
     Ok(column)
 }
 
-/// A number, for comparing.
+/// A number as a float, for comparisons.
 pub(super) fn as_double(column: &dyn Array) -> Option<f64> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
     let column = cast_with_options(column, &DataType::Float64, &options).ok()?;
     column.is_valid(0).then(|| column.as_primitive::<Float64Type>().value(0))
 }
 
-/// Whether two values of one type are the same; floating point numbers may differ in the tenth digit.
+/// Whether two values of one type are equal; floats may differ in the tenth digit.
 pub(super) fn same(one: &ArrayRef, other: &ArrayRef) -> bool {
     if one.data_type().is_floating() && one.is_valid(0) && other.is_valid(0) {
         let (Some(one), Some(other)) = (as_double(one), as_double(other)) else { return false };

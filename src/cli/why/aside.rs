@@ -1,5 +1,5 @@
-//! Times at which the key had too many partial matches. The tracer follows every start by itself and knows no bound, so what the job made
-//! of these is asked of the matcher.
+//! Times at which the key had too many partial matches. The tracer follows every start by itself and knows no limit, so the
+//! matcher is run to find them.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -7,23 +7,23 @@ use egret::cep::{CompiledPattern, show_time};
 use egret::core::{Error, Result};
 use serde_json::{Value, json};
 
-/// The key had too many partial matches.
+/// A time at which the key had too many partial matches.
 pub(super) struct Overflow {
-    /// How many there were; not known where that ends the job.
+    /// How many there were; unknown if that ended the job.
     partial_matches: Option<i64>,
-    /// The event that was too many; a stream may have no time.
+    /// The time of the event that exceeded the limit; `None` if the stream has no event time.
     at_us: Option<i64>,
     /// Until when the key was put aside, if it was.
     until_us: Option<i64>,
-    /// What became of them.
+    /// What happened to them.
     note: String,
 }
 
-/// What the matcher says of a key's events.
+/// The overflows that the matcher reports for a key's events.
 pub(super) fn overflows(compiled: &CompiledPattern, rows: &RecordBatch) -> Result<Vec<Overflow>> {
     let told = match compiled.match_rows(rows) {
         Ok(found) => found.overflow,
-        // With `overflow = 'fail'` the job ends; what cannot be computed stands in the trace.
+        // With `overflow = 'fail'` the job ends. Bad rows are part of the trace.
         Err(error @ Error::Job(_)) => return Ok(vec![Overflow::that_ends_the_job(&error)]),
         Err(Error::Data(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -50,7 +50,7 @@ impl Overflow {
         Self { partial_matches: None, at_us: None, until_us: None, note: format!("the job ends: {}", error.message()) }
     }
 
-    /// In a line; times are shown by `clock`.
+    /// One line of text; times are printed by `clock`.
     pub(super) fn show(&self, clock: impl Fn(i64) -> String) -> String {
         let Some(count) = self.partial_matches else { return self.note.clone() };
         let at = self.at_us.map_or_else(String::new, |at| format!("at {} ", clock(at)));

@@ -1,4 +1,4 @@
-//! The events of one key, picked out of all that a pattern reads.
+//! Selects the events of one key from all that a pattern reads.
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
@@ -9,13 +9,13 @@ use egret::dsl::suggest;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many events of a key are looked at.
+/// The greatest number of a key's events that are examined.
 const EVENTS_MAX: usize = 1_000_000;
 
-/// So many keys are remembered, to say which there are when the one that was asked for has no events.
+/// The greatest number of keys remembered, to list some if the requested one has no events.
 const KEYS_MAX: usize = 100_000;
 
-/// So many of them are shown.
+/// The greatest number of keys listed.
 const KEYS_SHOWN: usize = 5;
 
 /// The key whose events are wanted.
@@ -28,7 +28,7 @@ pub(super) struct WantedKey {
 }
 
 impl WantedKey {
-    /// Reads a key from texts: one for each column, or one with commas between for all.
+    /// Parses a key from texts: one for each column, or one with commas for all.
     ///
     /// # Errors
     /// There are more or fewer values than columns, or one is not of its column's type.
@@ -62,19 +62,19 @@ impl WantedKey {
         Ok(Self { columns: columns.to_vec(), names, cells, encoded })
     }
 
-    /// The names of its columns, and its values.
+    /// The names and values of its columns.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&str, &ArrayRef)> {
         self.names.iter().map(String::as_str).zip(&self.cells)
     }
 
-    /// As text: `card = 7`.
+    /// The key as text: `card = 7`.
     pub(super) fn show(&self) -> Result<String> {
         let one = |(name, cell): (&str, &ArrayRef)| Ok(format!("{name} = {}", show(std::slice::from_ref(cell), 0)?));
         Ok(self.columns().map(one).collect::<Result<Vec<_>>>()?.join(", "))
     }
 }
 
-/// `a,"b,c"` as its values.
+/// Splits `a,"b,c"` into its values.
 fn split(text: &str) -> Vec<String> {
     let (mut values, mut value, mut quoted) = (Vec::new(), String::new(), false);
     for char in text.chars() {
@@ -109,21 +109,21 @@ fn show(cells: &[ArrayRef], row: usize) -> Result<String> {
     Ok(cells.iter().map(one).collect::<Result<Vec<_>>>()?.join(","))
 }
 
-/// Keeps the events of a key; clones share them.
+/// A sink that keeps the events of a key; clones share them.
 #[derive(Clone)]
 pub(super) struct KeyEvents {
     key: Arc<WantedKey>,
     shared: Arc<Mutex<Collected>>,
 }
 
-/// What was seen.
+/// The events collected so far.
 #[derive(Default)]
 pub(super) struct Collected {
     /// The events of the key.
     pub(super) rows: Vec<RecordBatch>,
-    /// How many they are.
+    /// How many events of the key there are.
     pub(super) count: usize,
-    /// How many more came too late.
+    /// How many further events of the key came too late.
     pub(super) late: usize,
     /// How many events of all keys there were.
     pub(super) all: usize,
@@ -131,12 +131,12 @@ pub(super) struct Collected {
 }
 
 impl KeyEvents {
-    /// Of this key; of a key of no columns, all.
+    /// For this key; the key of no columns has all events.
     pub(super) fn new(key: Arc<WantedKey>) -> Self {
         Self { key, shared: Arc::default() }
     }
 
-    /// What was seen so far.
+    /// The events collected so far.
     pub(super) fn collected(&self) -> MutexGuard<'_, Collected> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,7 +180,7 @@ impl Collected {
         Ok(())
     }
 
-    /// What to say of a key without events: keys written like it, and those with the most events.
+    /// Advice about a key without events: keys spelled similarly, and those with the most events.
     pub(super) fn others(&self, texts: &[String]) -> String {
         let wanted = texts.join(",");
         let mut keys: Vec<&(usize, String)> = self.keys.values().collect();

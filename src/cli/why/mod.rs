@@ -39,7 +39,7 @@ pub(crate) struct WhyArgs {
     /// Only candidates that were open at this time: 2024-03-01T10:00:00Z, or milliseconds since 1970
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     at: Option<String>,
-    /// So many candidates at most
+    /// The greatest number of candidates to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
     /// How to show them
@@ -49,13 +49,13 @@ pub(crate) struct WhyArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// To be read on a terminal
+    /// For a terminal
     Text,
     /// One JSON object
     Json,
 }
 
-/// Replays the input of a pattern and says what it made of a key's events.
+/// Replays the input of a pattern and explains what the pattern did with a key's events.
 pub(crate) fn why(args: &WhyArgs) -> u8 {
     let program = match read_program(&args.file) {
         Ok(program) => program,
@@ -98,7 +98,7 @@ pub(crate) fn why(args: &WhyArgs) -> u8 {
 fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_us: Option<i64>) -> Result<String> {
     let events = KeyEvents::new(Arc::clone(key));
     let job = input.job(Arc::new(events.clone()))?;
-    // Without event time the order of arrival counts.
+    // Without event time, events are in order of arrival.
     let has_time = input.schema().event_time().is_some();
     let config = if has_time { RunConfig::default() } else { RunConfig::with_workers(1) };
     run_job(&job, &config)?;
@@ -122,7 +122,7 @@ fn replay(args: &WhyArgs, input: &PatternInput, key: &Arc<WantedKey>, at_us: Opt
     }
 }
 
-/// The candidates to be shown: those open at the time, or else the one that ended last before it; in order, as many as fit.
+/// The candidates to show: those open at the time, or else the last one that ended before it; in order, up to `limit`.
 fn choose(trace: &Trace, at_us: Option<i64>, limit: usize) -> (Vec<usize>, usize) {
     let all = 0..trace.candidates.len();
     let mut chosen: Vec<usize> = match at_us {
@@ -138,7 +138,7 @@ fn choose(trace: &Trace, at_us: Option<i64>, limit: usize) -> (Vec<usize>, usize
     (chosen, more)
 }
 
-/// A time as it is written in data, or as milliseconds.
+/// Parses a time as written in data, or in milliseconds.
 fn parse_time(text: &str) -> Result<i64> {
     if let Ok(ms) = text.parse() {
         return Ok(EventTime::from_millis(ms).0);

@@ -1,20 +1,20 @@
-//! Everything that `egret why` shows.
+//! The content of the report of `egret why`.
 
 use super::aside::Overflow;
 use super::keys::WantedKey;
 use egret::PatternInput;
 use egret::cep::trace::{Candidate, Trace};
 
-/// Everything that is shown.
+/// The content of the report.
 pub(super) struct Report<'a> {
     pub(super) input: &'a PatternInput,
     pub(super) key: &'a WantedKey,
     /// Events of the key that came too late.
     pub(super) late: usize,
     pub(super) trace: &'a Trace,
-    /// When the key had too many partial matches, which the trace knows nothing of.
+    /// Times at which the key had too many partial matches, which the trace does not contain.
     pub(super) overflows: &'a [Overflow],
-    /// The candidates that are shown, by their places, and how many more there are.
+    /// The candidates that are shown, by index, and how many others there are.
     pub(super) shown: Vec<usize>,
     pub(super) more: usize,
     pub(super) at_us: Option<i64>,

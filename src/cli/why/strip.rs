@@ -1,15 +1,15 @@
-//! Candidates side by side: one line each, one sign an event, all on the same axis.
+//! Candidates side by side: one line for each, one character for each event, on a common axis.
 
 use egret::cep::trace::{Candidate, Fate, Trace};
 use std::fmt::Write as _;
 
-/// So many events fit on a line.
+/// The greatest number of events on a line.
 const CELLS_MAX: usize = 60;
 
-/// So many cells from one number of an event to the next.
+/// The distance between two numbers on the axis, in cells.
 const RULER: usize = 10;
 
-/// The signs of variables, and the axis.
+/// The characters of variables, and the axis.
 pub(super) struct Strip<'a> {
     trace: &'a Trace,
     signs: Vec<(&'a str, char)>,
@@ -28,7 +28,7 @@ impl<'a> Strip<'a> {
         Self { trace, signs: signs(&trace.variables), from, to, is_cut: to < end }
     }
 
-    /// The lines: numbers of events, then a line a candidate, then what the signs mean. `words` say what became of a candidate.
+    /// The lines: event numbers, a line for each candidate, then the legend. `words` tells the outcome of a candidate.
     pub(super) fn render(&self, shown: &[usize], words: impl Fn(&Candidate) -> String) -> String {
         let mut text = format!("{:>10}  {}\n", "event", self.ruler());
         for &place in shown {
@@ -76,7 +76,7 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// A sign for every variable: a letter of its name if one is free.
+/// A character for every variable: a letter of its name if one is free.
 fn signs(variables: &[String]) -> Vec<(&str, char)> {
     let mut signs: Vec<(&str, char)> = Vec::new();
     for name in variables {

@@ -1,4 +1,4 @@
-//! What is shown on a terminal.
+//! The report as text for a terminal.
 
 use super::report::{Report, is_open as was_open};
 use super::strip::Strip;
@@ -8,10 +8,10 @@ use egret::core::Result;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// Values wider than this are cut.
+/// Values wider than this are truncated.
 const VALUES_MAX: usize = 44;
 
-/// So many times at which the key had too many partial matches are shown.
+/// The greatest number of overflows that are shown.
 const OVERFLOWS_MAX: usize = 3;
 
 /// The whole report.
@@ -40,7 +40,7 @@ pub(super) fn render(report: &Report<'_>) -> Result<String> {
     Ok(text)
 }
 
-/// Shows times without what they all have in common: the day.
+/// Prints times without the part that they all share, the day.
 struct Clock {
     day: Option<String>,
 }
@@ -151,7 +151,7 @@ fn no_candidates(trace: &Trace, clock: &Clock) -> String {
     text
 }
 
-/// What became of a candidate, in a few words.
+/// The outcome of a candidate, in a few words.
 fn fate(trace: &Trace, candidate: &Candidate, clock: &Clock) -> String {
     let ended = candidate.ended_us.filter(|_| trace.events[candidate.start].at_us.is_some());
     let at = ended.map_or_else(String::new, |us| format!(" at {}", clock.show(us)));
@@ -194,7 +194,7 @@ fn candidate(report: &Report<'_>, place: usize, clock: &Clock) -> String {
     text
 }
 
-/// The events taken, one a line and a line for each condition.
+/// The events taken, one on each line, with a line for each condition.
 fn steps(trace: &Trace, steps: &[TracedStep], clock: &Clock) -> String {
     let values: Vec<String> = steps.iter().map(|step| values(&trace.events[step.event])).collect();
     let width = values.iter().map(|text| text.chars().count()).max().unwrap_or_default();
@@ -213,7 +213,7 @@ fn steps(trace: &Trace, steps: &[TracedStep], clock: &Clock) -> String {
     text
 }
 
-/// The columns of an event that conditions read.
+/// The columns of an event that the conditions read.
 fn values(event: &TracedEvent) -> String {
     let one = |(name, value): (&String, &Value)| match value {
         Value::String(text) => format!("{name} '{text}'"),
@@ -262,7 +262,7 @@ fn line(text: &mut String, label: &str, condition: &str) {
     writeln!(text, "      {label:>6}  {condition}").expect("writing to a String does not fail");
 }
 
-/// An event that did not fit, what it failed in, and what it had.
+/// An event that did not fit, the condition that failed, and the values it read.
 fn near(trace: &Trace, miss: &NearMiss, clock: &Clock) -> String {
     let first = format!("{:>6}  {}", miss.event + 1, clock.event(trace, miss.event));
     let blank = " ".repeat(first.chars().count());
@@ -275,7 +275,7 @@ fn near(trace: &Trace, miss: &NearMiss, clock: &Clock) -> String {
     text
 }
 
-/// A number of things.
+/// A number and a noun, in the plural if needed.
 fn count(number: usize, thing: &str) -> String {
     match (number, thing) {
         (1, thing) => format!("1 {thing}"),

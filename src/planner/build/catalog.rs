@@ -1,4 +1,4 @@
-//! What the names of a program stand for.
+//! The names that a program defines.
 
 use egret_dsl::{Cause, Diagnostic, Name, Span, suggest};
 use egret_operators::Stream;
@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A named stream: declared, derived, or the output of a pattern or a model.
 #[derive(Clone)]
 pub(crate) struct Relation {
-    /// Its rows, without anything that models and graphs add.
+    /// Its rows, without the columns that models and graphs add.
     pub(crate) base: Stream,
-    /// The same rows with what was added so far: a chain that grows as statements ask for more.
+    /// The same rows with the columns added so far: a chain of joins that grows as statements need more.
     pub(crate) enriched: Stream,
     /// The columns a `*` stands for.
     pub(crate) visible: Vec<String>,
@@ -25,17 +25,17 @@ impl Relation {
     }
 }
 
-/// Names and where each was defined.
+/// The names, and where each was defined.
 #[derive(Default)]
 pub(crate) struct Catalog {
     relations: BTreeMap<String, Relation>,
     defined: BTreeMap<String, (Span, &'static str)>,
-    /// Names whose definition has errors: what is said about them elsewhere would only follow from those.
+    /// Names whose definition has errors: errors elsewhere that only follow from these are not reported.
     pub(crate) broken: BTreeSet<String>,
 }
 
 impl Catalog {
-    /// Takes a name for something.
+    /// Defines a name.
     pub(crate) fn define(&mut self, name: &Name, what: &'static str) -> Result<(), Diagnostic> {
         if let Some((first, other)) = self.defined.get(&name.text) {
             return Err(Diagnostic::error(format!("`{name}` is defined twice"))
@@ -47,7 +47,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// What a name was defined as.
+    /// The kind of thing that a name was defined as.
     pub(crate) fn kind(&self, name: &str) -> Option<&'static str> {
         self.defined.get(name).map(|(_, what)| *what)
     }
@@ -64,7 +64,7 @@ impl Catalog {
         self.relations.get_mut(name)
     }
 
-    /// The relation of a name, or what to say when there is none.
+    /// The relation with a name, or the error if there is none.
     pub(crate) fn relation(&self, name: &str, span: Span) -> Result<&Relation, Diagnostic> {
         if let Some(relation) = self.get(name) {
             return Ok(relation);

@@ -14,7 +14,7 @@ pub(crate) struct GraphEntry {
 }
 
 impl GraphEntry {
-    /// What may be asked.
+    /// The answers that its algorithms give.
     pub(crate) fn answers(&self) -> Vec<String> {
         self.spec.answers().into_iter().map(|known| known.name.to_owned()).collect()
     }
@@ -35,7 +35,7 @@ pub(crate) struct ModelEntry {
     pub(crate) span: Span,
 }
 
-/// A sink and what goes into it.
+/// A sink and the streams that are written to it.
 pub(crate) struct OutputEntry {
     pub(crate) statement: CreateSink,
     pub(crate) inputs: Vec<Stream>,

@@ -1,33 +1,33 @@
-//! The ids under which a program's state is kept.
+//! The uids under which a program's state is kept.
 
 use egret_dsl::{Diagnostic, LiteralKind, Options, Span, Statement};
 use std::collections::BTreeMap;
 
-/// The option by which a statement gets an id of its own.
+/// The option that sets the uid of a statement.
 pub(crate) const UID: &str = "uid";
 
-/// The ids of statements and of what they make.
+/// The uids of statements and of the operators they make.
 #[derive(Default)]
 pub(crate) struct Ids {
-    /// By the name of what a statement defines.
+    /// Uids by the name that a statement defines.
     named: BTreeMap<String, String>,
-    /// Relations without a name of their own.
+    /// Uids of relations without a name of their own.
     relations: BTreeMap<String, String>,
-    /// Ids that were said or are names, and where.
+    /// Uids that are set or are names, and where.
     taken: BTreeMap<String, Span>,
-    /// The statement that is planned now.
+    /// The uid of the statement that is being planned.
     statement: String,
-    /// The SELECT that is planned now, if the statement has several.
+    /// The SELECT that is being planned, if the statement has several.
     pub(crate) branch: Option<String>,
 }
 
 impl Ids {
-    /// The id of what is called so.
+    /// The uid of the statement with this name.
     pub(crate) fn of(&self, name: &str) -> String {
         self.named.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    /// The id of a relation: of a stream, of a side output, of a query in brackets.
+    /// The uid of a relation: of a stream, a side output, or a subquery.
     pub(crate) fn of_relation(&self, relation: &str) -> String {
         if let Some(id) = self.relations.get(relation) {
             return id.clone();
@@ -38,7 +38,7 @@ impl Ids {
         }
     }
 
-    /// The id of something that the statement at hand needs state for.
+    /// A uid for an operator of the current statement that keeps state.
     pub(crate) fn scoped(&self, what: &str) -> String {
         match &self.branch {
             None => format!("{}: {what}", self.statement),
@@ -46,12 +46,12 @@ impl Ids {
         }
     }
 
-    /// A relation gets its id from the statement at hand.
+    /// Gives a relation a uid under that of the current statement.
     pub(crate) fn name_relation(&mut self, relation: &str, id: String) {
         self.relations.insert(relation.to_owned(), id);
     }
 
-    /// A statement begins: what it needs state for has ids under its own.
+    /// Begins a statement: its operators get uids under its own.
     pub(crate) fn begin(&mut self, statement: &Statement) -> Result<(), Diagnostic> {
         let said = statement.options().map(uid).transpose()?.flatten();
         let id = match (&said, statement) {
@@ -79,7 +79,7 @@ impl Ids {
     }
 }
 
-/// What the options say of the id, and where.
+/// The uid that the options set, and where.
 fn uid(options: &Options) -> Result<Option<(String, Span)>, Diagnostic> {
     let Some(entry) = options.get(UID) else { return Ok(None) };
     match &entry.value.kind {

@@ -1,15 +1,15 @@
-//! Lookups: calls such as `ring.size(card)` and `risk(big)`, which become columns of the rows they are about.
+//! Lookups: calls such as `ring.size(card)` and `risk(big)`, which become columns of the rows that they are about.
 
 use egret_dsl::{Span, Sql};
 use egret_ml::Answer;
 use std::collections::BTreeMap;
 
-/// A call that looks something up in a graph or a model.
+/// A call that looks up an answer of a graph or a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// The answer of a graph about the vertex in a column.
     Graph { graph: String, answer: String, column: String },
-    /// What a model says of the row.
+    /// The answer of a model about the row.
     Model { model: String, answer: Answer },
 }
 
@@ -24,7 +24,7 @@ impl Lookup {
         }
     }
 
-    /// How it is written, where `{row}` stands for a row's name and `{row.}` for the name and a point.
+    /// The call as the user writes it; `{row}` stands for a row's name and `{row.}` for the name and a point.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Graph { graph, answer, column } => format!("{graph}.{answer}({{row.}}{column})"),
@@ -37,19 +37,19 @@ impl Lookup {
     }
 }
 
-/// An expression in which calls to graphs and models are columns.
+/// An expression in which calls of graphs and models are replaced by columns.
 pub(crate) struct Rewritten {
     pub(crate) sql: Sql,
     pub(crate) lookups: Vec<(Lookup, Span)>,
 }
 
-/// What a program lookups of graphs and models, by relation.
+/// The program's lookups in graphs and models, by relation.
 #[derive(Default)]
 pub(crate) struct Lookups {
-    /// The lookups of the program when it was planned before.
+    /// The lookups that an earlier pass of planning found.
     known: BTreeMap<String, Vec<(Lookup, Span)>>,
     so_far: BTreeMap<String, Vec<(Lookup, Span)>>,
-    /// How many joins each pair of a relation and a graph or model has.
+    /// The number of joins of each pair of a relation and a graph or model.
     joins: BTreeMap<(String, String), usize>,
 }
 
@@ -67,18 +67,17 @@ impl Lookups {
         self.known.get(relation).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// A graph or a model was joined to a relation's rows.
+    /// Counts a join of a graph or a model to a relation's rows.
     pub(crate) fn joined(&mut self, relation: &str, name: &str) {
         *self.joins.entry((relation.to_owned(), name.to_owned())).or_default() += 1;
     }
 
-    /// Whether a graph or a model was joined to the rows of a relation twice, because a later statement asked for more.
+    /// Whether a graph or a model was joined to a relation twice, because a later statement needed more answers.
     pub(crate) fn has_split_joins(&self) -> bool {
         self.joins.values().any(|joins| *joins > 1)
     }
 
-    /// All that was asked, to be known from the beginning when the program is planned once more: in an order that does not
-    /// depend on that of the statements.
+    /// All lookups found, for another pass of planning, in an order that does not depend on the order of the statements.
     pub(crate) fn known(self) -> Self {
         let mut known = self.so_far;
         known.values_mut().for_each(|lookups| lookups.sort_by_key(|(lookup, _)| lookup.column()));

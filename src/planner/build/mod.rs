@@ -1,4 +1,4 @@
-//! A plan under construction, in parts: what the program was found to want before planning, and what there is of it so far.
+//! The state of planning: facts about the whole program that are known beforehand, and what is planned so far.
 
 pub(crate) mod catalog;
 pub(crate) mod entries;
@@ -42,9 +42,9 @@ pub(crate) struct Build<'a> {
     pub(crate) models: BTreeMap<String, ModelEntry>,
     pub(crate) patterns: Patterns,
     pub(crate) outputs: BTreeMap<String, OutputEntry>,
-    /// What is looked up in graphs and models.
+    /// The lookups in graphs and models.
     pub(crate) lookups: Lookups,
-    /// Under which ids state is kept.
+    /// The uids under which state is kept.
     pub(crate) ids: Ids,
     pub(crate) errors: Vec<Diagnostic>,
     pub(crate) warnings: Vec<Diagnostic>,
@@ -52,26 +52,26 @@ pub(crate) struct Build<'a> {
     numbers: usize,
 }
 
-/// What the program as a whole reads, known before its first statement is planned.
+/// What the program as a whole reads, known before the first statement is planned.
 pub(crate) struct Reads {
-    /// The names of all relations that queries read, side outputs among them.
+    /// The names of all relations that queries read, including side outputs.
     pub(crate) relations: BTreeSet<String>,
     /// The names of the relations whose rows need places.
     pub(crate) in_order: BTreeSet<String>,
-    /// The patterns of which queries read the column `_why`, without its being selected there.
+    /// The relations whose column `_why` queries read.
     pub(crate) why: BTreeSet<String>,
 }
 
 /// The declared streams so far.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    /// The streams whose input does not end, not even when what is there has been read.
+    /// The streams whose input does not end even when everything available has been read.
     pub(crate) endless: Vec<String>,
-    /// Whether inputs are read as far as they are there.
+    /// Whether inputs are read only up to their current end.
     pub(crate) replays: bool,
     /// The stream that reads standard input.
     pub(crate) stdin: RefCell<Option<Name>>,
-    /// Streams whose bad rows are written to files.
+    /// The streams whose bad rows are written to files.
     pub(crate) with_letters: Vec<CreateStream>,
 }
 
@@ -79,22 +79,22 @@ pub(crate) struct Inputs {
 #[derive(Default)]
 pub(crate) struct Patterns {
     pub(crate) inputs: Vec<PatternInput>,
-    /// Patterns with one pair of nodes.
+    /// Groups of patterns that share a pair of nodes.
     pub(crate) groups: Vec<PatternGroup>,
-    /// Of each MATCH_RECOGNIZE so far, the rows that came too late for it, and the keys that had too many partial matches.
+    /// For each MATCH_RECOGNIZE so far, its late rows, and the keys that had too many partial matches.
     pub(crate) match_sides: Vec<[Relation; 2]>,
 }
 
-/// The query that is planned now.
+/// The query that is being planned.
 pub(crate) struct QueryAtHand {
-    /// Whether what it gives is looked at in order.
+    /// Whether a reader of the query's rows depends on their order.
     pub(crate) keeps_places: bool,
-    /// Whether the query of the statement is one SELECT.
+    /// Whether the query of the statement is a single SELECT.
     pub(crate) is_one_select: bool,
 }
 
 impl<'a> Build<'a> {
-    /// Nothing is planned yet.
+    /// An empty plan.
     pub(crate) fn new(reads: Reads, registry: &'a Registry, given: &'a Given) -> Self {
         Self {
             registry,
@@ -116,7 +116,7 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// The next number for what has no name.
+    /// The next number for an unnamed item.
     pub(crate) fn next_number(&mut self) -> usize {
         self.numbers += 1;
         self.numbers

@@ -1,4 +1,4 @@
-//! Patterns with one pair of operators, and what leaves by which of its outputs.
+//! A group of patterns that share a pair of operators, and the outputs of that pair.
 
 use egret_cep::{CompiledPattern, OutputRoute, PatternSet};
 use egret_core::expr::Expression;
@@ -11,19 +11,19 @@ use std::sync::Arc;
 /// The output of the prefilter for rows that came too late.
 const LATE: &str = "late";
 
-/// Patterns with one pair of nodes.
+/// A group of patterns that share a pair of nodes.
 pub(crate) struct PatternGroup {
     /// The rows that the patterns read.
     rows: Stream,
     filtered: Stream,
     matcher: Stream,
     patterns: Vec<(String, CompiledPattern)>,
-    /// Of each output of the matcher, what leaves by it.
+    /// The branches of each output of the matcher.
     outputs: Vec<Vec<Branch>>,
     pub(crate) span: Span,
 }
 
-/// Rows of a pattern as they leave: all columns, or a projection.
+/// Rows of a pattern that leave by an output: all columns, or a projection.
 #[derive(Clone)]
 pub(crate) struct Branch {
     /// As [`OutputRoute::from`].
@@ -32,7 +32,7 @@ pub(crate) struct Branch {
 }
 
 impl PatternGroup {
-    /// No patterns yet, of those over rows of `relation` with the key of `first`, which stands at `span`.
+    /// An empty group, for patterns over the rows of `relation` with the key of `first`, which stands at `span`.
     pub(crate) fn new(relation: &str, rows: &Stream, first: &CompiledPattern, span: Span) -> Result<Self> {
         let mut keys: Vec<String> =
             first.partition_columns().iter().map(|&key| rows.schema().arrow().field(key).name().clone()).collect();
@@ -56,18 +56,18 @@ impl PatternGroup {
             false => (Partitioning::Hash(first.key_columns_after_prefilter()), Parallelism::EveryWorker),
         };
         let matcher = job.operator(&name, first.matcher_factory(), &[(&filtered, partitioning)], parallelism, Vec::new())?;
-        // State is known by its pattern; the parts of two sets need different names.
+        // State is identified by its pattern, but the parts of two groups need different names.
         let name = job.edit(|graph| std::sync::Arc::clone(&graph.node(matcher.origin().0).name));
         let matcher = matcher.uid(&name);
         Ok(Self { rows: rows.clone(), filtered, matcher, patterns: Vec::new(), outputs: Vec::new(), span })
     }
 
-    /// Whether a pattern over these rows can join.
+    /// Whether a pattern over these rows can join the group.
     pub(crate) fn takes(&self, pattern: &CompiledPattern, rows: &Stream) -> bool {
         self.rows.origin() == rows.origin() && self.patterns.iter().all(|(_, other)| other.can_run_with(pattern))
     }
 
-    /// Adds a pattern. Returns its matches, late rows, time-outs and keys that had too many partial matches.
+    /// Adds a pattern. Returns its matches, late rows, time-outs and overflows.
     pub(crate) fn add(&mut self, name: &str, pattern: &CompiledPattern) -> Result<[Stream; 4]> {
         let number = self.patterns.len();
         self.patterns.push((name.to_owned(), pattern.clone()));
@@ -80,19 +80,19 @@ impl PatternGroup {
         Ok([matches, self.filtered.side_output(LATE)?, timed_out, overflow])
     }
 
-    /// One more output.
+    /// Adds an output.
     pub(crate) fn output(&mut self, name: Option<String>, schema: &StreamSchema, branches: Vec<Branch>) -> Stream {
         self.outputs.push(branches);
         self.matcher.add_output(OutputPort { name, schema: schema.clone() })
     }
 
-    /// What leaves by a stream, if it leaves the patterns.
+    /// The branches of a stream, if it is an output of the patterns.
     pub(crate) fn branches(&self, stream: &Stream) -> Option<&[Branch]> {
         let (node, port) = stream.origin();
         (node == self.matcher.origin().0).then(|| self.outputs[port].as_slice())
     }
 
-    /// The rows of an output with other columns.
+    /// An output with other columns.
     pub(crate) fn project(&mut self, stream: &Stream, columns: Vec<(String, Expression)>) -> Result<Stream> {
         let (projection, schema) = stream.projection(columns, None)?;
         let from = self.branches(stream).map(<[Branch]>::to_vec).unwrap_or_default();
@@ -102,7 +102,7 @@ impl PatternGroup {
         Ok(self.output(name, &schema, branches))
     }
 
-    /// Makes the operators of all patterns; outputs that nobody reads go if that is wanted.
+    /// Makes the operators of all patterns; `drops_outputs` removes outputs without a reader.
     pub(crate) fn complete(&self, job: &mut JobGraph, drops_outputs: bool) -> Result<()> {
         let set = PatternSet::new(self.patterns.clone())?;
         let (prefilter, matcher) = (self.filtered.origin().0, self.matcher.origin().0);

@@ -6,7 +6,7 @@ use egret_core::{Error, JobGraph, Result, Sink, StreamSchema};
 use egret_operators::Stream;
 use std::sync::Arc;
 
-/// A pattern, and the stream it reads, with all that graphs and models add to it.
+/// A pattern, and the stream that it reads, with the answers of graphs and models.
 #[derive(Clone)]
 pub struct PatternInput {
     /// The pattern's name.
@@ -23,15 +23,16 @@ impl PatternInput {
         Self { name: name.to_owned(), compiled: compiled.clone(), stream: stream.clone(), endless: endless.to_vec() }
     }
 
-    /// The columns of the events.
+    /// The schema of the events.
     pub fn schema(&self) -> &StreamSchema {
         self.stream.schema()
     }
 
-    /// A job that reads the stream's input, as far as it is there, and writes the events to a sink; nothing else of the program runs.
+    /// A job that reads the stream's input up to its current end and writes the events to a sink; nothing else of the program
+    /// runs.
     ///
     /// # Errors
-    /// An input has no end.
+    /// An input never ends.
     pub fn job(&self, sink: Arc<dyn Sink>) -> Result<JobGraph> {
         self.stream.sink("traced", sink)?;
         let all = self.stream.job().graph();

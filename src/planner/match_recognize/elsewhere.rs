@@ -1,5 +1,5 @@
-//! Functions that other engines have in MATCH_RECOGNIZE: what means the same here is rewritten, of the others the help says what to
-//! write in their place.
+//! Functions of other engines' MATCH_RECOGNIZE. Those that have an equivalent here are rewritten; for the others the error says
+//! what to write instead.
 
 use super::clause::{FUNCTIONS, is_over_rows, without_semantics};
 use crate::planner::names::{object_name, quoted, unknown_functions_beside};
@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 /// Flink's function for the time of a match's last row.
 const ROW_TIME: &str = "match_rowtime";
 
-/// Functions of other engines, and what to write here.
+/// Functions of other engines, and what to write instead.
 const ELSEWHERE: [(&str, &str); 5] = [
     ("lag", "the row before is `PREV(column)`, the row two before `PREV(column, 2)`"),
     ("lead", "the next row is `NEXT(column)`, the row behind that `NEXT(column, 2)`"),
@@ -21,7 +21,7 @@ const ELSEWHERE: [(&str, &str); 5] = [
     (ROW_TIME, "`MATCH_ROWTIME()` is a measure, of a stream with event time, and takes no argument"),
 ];
 
-/// `MATCH_ROWTIME()` of a measure as the time of the match's last row.
+/// Replaces `MATCH_ROWTIME()` in a measure by the time of the match's last row.
 pub(super) fn with_row_time(mut tree: Expr, time: &str, one_row: bool) -> Expr {
     let last = match one_row {
         true => Some(Expr::Identifier(quoted(time))),
@@ -40,7 +40,7 @@ pub(super) fn with_row_time(mut tree: Expr, time: &str, one_row: bool) -> Expr {
     tree
 }
 
-/// Whether a call has no argument, or the column of event time as Flink allows it.
+/// Whether a call has no argument, or only the event time column, as Flink allows.
 fn is_without_argument_but(call: &Function, time: &str) -> bool {
     let FunctionArguments::List(list) = &call.args else { return false };
     match list.args.as_slice() {
@@ -50,7 +50,7 @@ fn is_without_argument_but(call: &Function, time: &str) -> bool {
     }
 }
 
-/// What to say of functions that do not exist.
+/// Errors about functions that do not exist.
 pub(super) fn wrong_functions(sql: &Sql) -> Vec<Diagnostic> {
     let elsewhere = |name: &str| ELSEWHERE.iter().find(|(other, _)| *other == without_semantics(name));
     let known = |name: &str| is_over_rows(name) || elsewhere(name).is_some();

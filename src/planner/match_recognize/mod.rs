@@ -1,5 +1,5 @@
-//! MATCH_RECOGNIZE: row patterns of SQL. Names are checked here, the engine of row patterns does the rest; where an event pattern
-//! finds the same matches with less work (see `relaxed`), the engine of event patterns does.
+//! MATCH_RECOGNIZE: SQL's row patterns. Names are checked here. If an event pattern finds the same matches with less work (see
+//! `relaxed`), the engine of event patterns runs it, otherwise the engine of row patterns.
 
 mod clause;
 mod elsewhere;
@@ -28,14 +28,14 @@ use relaxed::relaxed;
 use std::any::Any;
 use std::sync::Arc;
 
-/// The output with late rows.
+/// The output for late rows.
 pub(super) const LATE: &str = "late";
 
-/// That of keys with too many partial matches.
+/// The output for keys with too many partial matches.
 pub(super) const OVERFLOW: &str = "overflow";
 
 impl Build<'_> {
-    /// The rows that a MATCH_RECOGNIZE makes of a relation, as a relation.
+    /// The relation of the rows that a MATCH_RECOGNIZE makes from another.
     pub(super) fn match_recognize(&mut self, query: &SqlQuery, from: &From, clause: &MatchRecognize) -> Diagnosed<String> {
         if let Some(window) = &from.window {
             return Err(vec![
@@ -48,7 +48,7 @@ impl Build<'_> {
         let stream = self.enrich(&from.relation, &clause.lookups)?;
         let relation = self.catalog.get(&from.relation).expect("FROM looked it up").clone();
         let columns = names::checked(&clause, from, &stream, &relation)?;
-        // What another clause or statement looks at in order.
+        // Places are needed if another clause or statement depends on the order of the matches.
         let places = stream.schema().place().is_some() && (self.query.keeps_places || query.matches_recognized().len() > 1);
         let clause = if places { clause.with_places(query) } else { clause };
         let plan = self.row_plan(&clause, stream.schema(), &columns)?;
@@ -63,7 +63,7 @@ impl Build<'_> {
         let Added { rows, late, overflow } = added.map_err(at(clause.syntax.span))?;
         let rows = rows.uid(&id);
         let rows = if places { placed_by_first(&rows, PLACE_FIRST).map_err(at(clause.syntax.span))? } else { rows };
-        // What graphs and models added to the input is no column of it.
+        // Columns that graphs and models added are not columns of the input.
         let hidden = |column: &str| stream.schema().index_of(column).is_ok() && !relation.visible.iter().any(|own| own == column);
         let mut rows = Relation::new(rows, relation.bounded);
         rows.visible.retain(|column| clause.is_measure(column) || !hidden(column));
@@ -77,7 +77,7 @@ impl Build<'_> {
         Ok(name)
     }
 
-    /// Reads the texts of a clause.
+    /// Rewrites the texts of a clause.
     fn rewritten<'a>(&self, query: &SqlQuery, from: &From, syntax: &'a MatchRecognize) -> Diagnosed<Clause<'a>> {
         let pattern = PatternExpr::parse(&syntax.pattern.text).map_err(|error| {
             let place = syntax.pattern.span_at(error.offset);
@@ -108,7 +108,7 @@ impl Build<'_> {
         if wrong.is_empty() { Ok(Clause { syntax, text, pattern, variables, defines, measures, lookups }) } else { Err(wrong) }
     }
 
-    /// The engine that finds the matches: that of event patterns where it gives the same columns and rows.
+    /// Chooses the engine: that of event patterns if it gives the same columns and rows.
     fn row_plan(&self, clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Diagnosed<RowPlan> {
         let general =
             CompiledRowPattern::compile(&clause.row_pattern(), schema, columns.partition.clone(), columns.order.clone());
@@ -131,7 +131,7 @@ impl Build<'_> {
         }
     }
 
-    /// A row pattern: one operator behind the exchange.
+    /// Adds a row pattern: one operator after the exchange.
     fn add_row_pattern(
         &self,
         name: &str,
@@ -155,7 +155,7 @@ impl Build<'_> {
         Ok(Added { rows, late, overflow })
     }
 
-    /// An event pattern in place of the row pattern: a prefilter before the exchange, a matcher behind it.
+    /// Adds an event pattern in place of the row pattern: a prefilter before the exchange, and a matcher after it.
     fn add_event_pattern(
         &self,
         name: &str,
@@ -187,7 +187,7 @@ impl Build<'_> {
     }
 }
 
-/// What comes of a clause.
+/// The outputs of the operators that run a clause.
 struct Added {
     rows: Stream,
     late: Stream,
@@ -198,17 +198,17 @@ fn port(name: Option<&str>, schema: &StreamSchema) -> OutputPort {
     OutputPort { name: name.map(str::to_owned), schema: schema.clone() }
 }
 
-/// A clause that reads what another one of the same SELECT has matched is known by its text, too.
+/// A clause that reads the matches of another one in the same SELECT is identified by its text, too.
 fn of_chain(from: &From, query: &SqlQuery, clause: &Clause<'_>) -> String {
     let is_chained = from.relation.starts_with("(match ");
     if is_chained { format!(" {}", query.part((), clause.syntax.span).canonical()) } else { String::new() }
 }
 
-/// What runs a clause.
+/// The compiled form of a clause.
 enum RowPlan {
     /// The engine of event patterns.
     Event(CompiledPattern),
-    /// The engine of row patterns, and why not the other one.
+    /// The engine of row patterns, and why it cannot be the other one.
     Row(CompiledRowPattern, Reason),
 }
 
@@ -234,7 +234,7 @@ fn has_columns_of(event: &CompiledPattern, row: &CompiledRowPattern) -> bool {
     event.event_time() == row.event_time() && columns(event) == columns(row)
 }
 
-/// What `explain` says of a row pattern that runs as an event pattern.
+/// The text of `explain` for a row pattern that runs as an event pattern.
 fn explained(clause: &Clause<'_>) -> String {
     let pattern = clause.syntax.pattern.text.split_whitespace().collect::<Vec<_>>().join(" ");
     format!(
@@ -243,7 +243,7 @@ fn explained(clause: &Clause<'_>) -> String {
     )
 }
 
-/// A factory that has more to say.
+/// A factory with an additional description.
 struct Explained {
     factory: Arc<dyn OperatorFactory>,
     note: String,
@@ -282,7 +282,7 @@ impl OperatorFactory for Explained {
 }
 
 impl Clause<'_> {
-    /// The clause with measures of the places of the match's first row, and of its last one if it gives one row.
+    /// Adds measures for the places of the match's first row, and of its last one if a match gives one row.
     fn with_places(mut self, query: &SqlQuery) -> Self {
         let navigate = |function: &str| {
             let call = parse_expression(&format!("{function}({})", quoted(PLACE))).ok()?;
@@ -294,7 +294,7 @@ impl Clause<'_> {
         self
     }
 
-    /// What a row must be to be taken for a variable.
+    /// The condition of a variable.
     fn define(&self, variable: &str) -> Option<Expr> {
         self.defines.iter().find(|(name, _)| name == variable).map(|(_, sql)| sql.tree.clone())
     }
@@ -303,7 +303,7 @@ impl Clause<'_> {
         self.measures.iter().any(|(name, _)| name == column)
     }
 
-    /// A variable's name as the engine of row patterns has it: in upper case unless it is quoted.
+    /// A variable's name in the engine of row patterns: in upper case unless it is quoted.
     fn folded(&self, name: &Name) -> String {
         match name.span.of(&self.text).starts_with('"') {
             true => name.text.clone(),
@@ -342,7 +342,7 @@ impl Clause<'_> {
     }
 }
 
-/// Where what an error of the engine is about stands in the clause.
+/// The span of the part of the clause that an error of the engine is about.
 fn place_of(clause: &Clause<'_>, error: &egret_core::Error) -> Option<Span> {
     error.subjects().iter().find_map(|subject| place(clause, subject))
 }
@@ -350,7 +350,7 @@ fn place_of(clause: &Clause<'_>, error: &egret_core::Error) -> Option<Span> {
 fn place(clause: &Clause<'_>, subject: &Subject) -> Option<Span> {
     let syntax = clause.syntax;
     match subject {
-        // Of what stands there twice, the second is one too many.
+        // If a name is given twice, the second is the error.
         Subject::Measure(name) | Subject::Column(name) => {
             clause.measures.iter().rev().find(|(measure, _)| measure == name).map(|(_, sql)| sql.span)
         }

@@ -1,4 +1,4 @@
-//! What the texts of a MATCH_RECOGNIZE name must exist, and the order be one in which rows come.
+//! Checks that the names in a MATCH_RECOGNIZE exist, and that rows come in the order it asks for.
 
 use super::clause::{Clause, KeyAndOrder};
 use super::elsewhere::wrong_functions;
@@ -10,7 +10,7 @@ use egret_dsl::{AfterMatchSkip, Diagnostic, MatchRecognize, Name, Span, Sql, sug
 use egret_operators::Stream;
 use egret_rows::PatternExpr;
 
-/// Every name must exist, and the order be one in which rows come.
+/// Checks that all names exist, and that rows come in the order that the clause asks for.
 pub(super) fn checked(clause: &Clause<'_>, from: &From, stream: &Stream, relation: &Relation) -> Diagnosed<KeyAndOrder> {
     let (mut wrong, visible) = (unknown_variables(clause), &relation.visible);
     let mut column = |name: &Name| match stream.schema().arrow().index_of(&name.text) {
@@ -34,7 +34,7 @@ pub(super) fn checked(clause: &Clause<'_>, from: &From, stream: &Stream, relatio
     if wrong.is_empty() { Ok(KeyAndOrder { partition, order }) } else { Err(wrong) }
 }
 
-/// The variables of a pattern, as the language and as the engine calls them: that has `a` as `A`, the language `A` as `a`.
+/// The variables of a pattern, with their names in the language (`A` is `a`) and in the engine (`a` is `A`).
 pub(super) fn variables(syntax: &MatchRecognize, pattern: &PatternExpr) -> Diagnosed<Vec<(String, String)>> {
     let mut found: Vec<(String, String)> = Vec::new();
     for folded in pattern.variables() {
@@ -56,7 +56,7 @@ pub(super) fn variables(syntax: &MatchRecognize, pattern: &PatternExpr) -> Diagn
     Ok(found)
 }
 
-/// Variables that the pattern does not have.
+/// Errors about variables that the pattern does not have.
 fn unknown_variables(clause: &Clause<'_>) -> Vec<Diagnostic> {
     let syntax = clause.syntax;
     let mut wrong = Vec::new();
@@ -92,7 +92,7 @@ fn unknown_variables(clause: &Clause<'_>) -> Vec<Diagnostic> {
     wrong
 }
 
-/// Rows come in order of event time; other columns of ORDER BY break ties.
+/// Checks that ORDER BY begins with event time; other columns break ties.
 fn wrong_order(clause: &Clause<'_>, from: &From, schema: &StreamSchema, order: &[(usize, bool)]) -> Option<Diagnostic> {
     let Some(time) = schema.event_time() else {
         let written = clause.syntax.order_by.first()?;

@@ -1,25 +1,27 @@
-//! Row patterns that are event patterns: `(A X*? B Y*? C)`, which is how SQL says "A, then the next B, then the next C".
+//! Row patterns that are event patterns: `(A X*? B Y*? C)`, which is how SQL writes "A, then the next B, then the next C".
 //!
-//! # When the two find the same
-//! A pattern is a *head*, one or more rows side by side, and then any number of times a *gap* `X*?` and a row. Every condition reads the
-//! row at hand and, at most, rows of the head before it: from a given first row the head is given too, so the condition is one about
-//! a single row. A gap takes at least all rows that are not what follows it (`X` is not defined, or is defined as the opposite).
-//! Let p be the rows that the event pattern `head -> b -> c` takes from a first row: the head, then always the next row that fits.
+//! # When both find the same matches
+//! Such a pattern is a *head*, one or more consecutive rows, followed by any number of pairs of a *gap* `X*?` and a row. Every
+//! condition reads the current row and, at most, earlier rows of the head. A first row determines the head, so given a first row
+//! the condition is about a single row. A gap accepts at least all rows that do not fit the variable after it (`X` is not
+//! defined, or is defined as the opposite). Let p be the rows that the event pattern `head -> b -> c` takes from a first row: the
+//! head, then always the next row that fits.
 //!
-//! 1. Let q be any rows that SQL's pattern could take from there. Then p(i) is not behind q(i), for every i: the heads are the same, and
-//!    q(i) fits and is behind q(i - 1), which is p(i - 1) or behind it, while p(i) is the first such row behind p(i - 1). So if
-//!    there is a q, there is a p; and it ends no later, so that WITHIN, which is about the first and the last row, holds as well.
-//! 2. p is one of the q: the rows between p(i - 1) and p(i) do not fit the i-th variable, so the gap takes them.
-//! 3. p is the preferred one: reluctant gaps want to be as short as they can be, the first one first, and by (1) no q has a
-//!    shorter first gap, nor, with the same first gap, a shorter second one, and so on.
+//! 1. Let q be any rows that SQL's pattern could take from there. Then p(i) does not come after q(i), for every i: the heads are
+//! the same. Further, q(i) fits and comes after q(i - 1), which is p(i - 1) or a later row, while p(i) is the first row after p(i
+//! - 1) that fits. So if there is a q, there is a p; and p ends no later, so WITHIN, which compares the first and the last row,
+//! holds as well.
+//! 2. p is one of the q: the rows between p(i - 1) and p(i) do not fit the i-th variable, so the gap accepts them.
+//! 3. p is the preferred one: reluctant gaps prefer to be as short as possible, the first gap first. By (1) no q has a shorter
+//! first gap, nor, with the same first gap, a shorter second one, and so on.
 //!
-//! So for each first row there is a match here if and only if there is one there, and it is the same. SQL looks for matches from
-//! left to right and goes on behind the last row of a match (or with the row behind its first): it takes the matches in the
-//! order of their first rows, leaving out those that begin within one that was taken. That is what the event patterns' SKIP PAST
-//! LAST EVENT (or SKIP TO NEXT) does.
+//! So the two patterns have a match for the same first rows, and it is the same match. SQL searches from left to right and
+//! continues after the last row of a match (or with the row after its first): it takes the matches in the order of their first
+//! rows, without those that begin inside a match that was taken. The event pattern does the same with SKIP PAST LAST EVENT (or
+//! SKIP TO NEXT).
 //!
-//! A condition that reads a row behind a gap breaks (1): the earliest row may not leave a later one what it needs. So do two rows side
-//! by side behind a gap.
+//! A condition that reads a row after a gap breaks (1): the earliest row that fits may leave too little for a later one. So do
+//! two consecutive rows after a gap.
 
 use super::clause::{Clause, KeyAndOrder, PLACE_FIRST, Reason, is_over_rows};
 use super::shape::Step;
@@ -34,7 +36,7 @@ use egret_dsl::walk;
 use egret_dsl::{AfterMatchSkip, Name};
 use std::ops::ControlFlow;
 
-/// The event pattern that finds what the row pattern finds, or why there is none.
+/// The event pattern that finds the same matches as the row pattern, or why there is none.
 pub(super) fn relaxed(clause: &Clause<'_>, schema: &StreamSchema, columns: &KeyAndOrder) -> Result<CompiledPattern, Reason> {
     let after_match = after_match(clause)?;
     if !clause.syntax.is_one_row() {
@@ -77,15 +79,15 @@ fn after_match(clause: &Clause<'_>) -> Result<AfterMatch, Reason> {
 struct Take {
     variable: String,
     count: u32,
-    /// Whether it is the very next row, not the next one that fits.
+    /// Whether it must be the very next row, rather than the next one that fits.
     next: bool,
     condition: Option<Expr>,
 }
 
-/// The takes of a pattern that qualifies.
+/// The takes of a pattern that has the required shape.
 struct Shape<'a> {
     takes: Vec<Take>,
-    /// How many of them are the head.
+    /// How many of the takes are the head.
     head: usize,
     clause: &'a Clause<'a>,
 }
@@ -156,7 +158,7 @@ impl<'a> Shape<'a> {
         Ok(())
     }
 
-    /// A condition must be about the row at hand and rows of the head before it.
+    /// Checks that a condition reads only the current row and earlier rows of the head.
     fn check_condition(&self, condition: &Expr, index: usize, schema: &StreamSchema) -> Result<(), Reason> {
         let (own, given) = (&self.takes[index].variable, &self.takes[..index.min(self.head)]);
         let outcome = walk::expressions(condition, |expr| {
@@ -189,7 +191,7 @@ impl<'a> Shape<'a> {
         self.takes.iter().map(element).collect()
     }
 
-    /// The columns of the output, as the engine of event patterns writes them: those of PARTITION BY, then the measures.
+    /// The columns of the output, in the language of event patterns: those of PARTITION BY, then the measures.
     fn measures(&self, schema: &StreamSchema, columns: &KeyAndOrder) -> Result<Vec<(String, Expr)>, Reason> {
         let names = columns.partition.iter().map(|&column| schema.arrow().field(column).name().as_str());
         let partition: Vec<&str> = names.collect();
@@ -202,7 +204,7 @@ impl<'a> Shape<'a> {
         keys.chain(measures.map(|(name, sql)| Ok((name.clone(), measure(name, &sql.tree)?)))).collect()
     }
 
-    /// A measure of places, which are those of the first and the last row.
+    /// A measure of the place of the first or the last row.
     fn place_measure(&self, name: &str) -> Option<Expr> {
         let of = |take: Option<&Take>| Some(format!("{}.{}", quoted(&take?.variable), quoted(PLACE)));
         let call = match name {
@@ -218,7 +220,7 @@ impl<'a> Shape<'a> {
         if let Expr::Identifier(column) = tree
             && time == Some(Name::normalise(column).as_str())
         {
-            // The time of the last row is that of the match: the event time of the output.
+            // The time of the last row is the time of the match, which is the event time of the output.
             return Ok(Expr::Identifier(quoted(egret_cep::MATCH_TIME)));
         }
         let mut tree = without_semantics(tree.clone());
@@ -229,7 +231,7 @@ impl<'a> Shape<'a> {
         if let ControlFlow::Break(reason) = outcome {
             return Err(reason);
         }
-        // A column alone is that of the match's last row.
+        // A bare column is that of the match's last row.
         let last = self.takes.last().map(|take| take.variable.clone()).unwrap_or_default();
         let _ = walk::expressions_mut(&mut tree, |expr| {
             if let Expr::Identifier(column) = expr
@@ -255,7 +257,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// The column of `a.x`, where `a` is one of these.
+/// The column of `a.x`, if `a` is one of the takes.
 fn column_of(parts: &[Ident], takes: &[Take]) -> Option<String> {
     match parts {
         [row, column] if takes.iter().any(|take| take.variable == Name::normalise(row)) => Some(Name::normalise(column)),
@@ -263,8 +265,8 @@ fn column_of(parts: &[Ident], takes: &[Take]) -> Option<String> {
     }
 }
 
-/// Whether both engines compute a call in the same way: a function of the row at hand, or `first`, `last` or a simple aggregate over a
-/// column of one of the variables, all of whose rows are there.
+/// Whether both engines compute a call in the same way: a function of the current row, or `first`, `last` or a simple aggregate
+/// over a column of a variable whose rows are all kept.
 fn is_same_in_both(call: &Function, takes: &[Take], schema: &StreamSchema) -> bool {
     let name = object_name(&call.name);
     let navigates = matches!(name.as_str(), "first" | "last");
@@ -287,18 +289,18 @@ fn is_same_in_both(call: &Function, takes: &[Take], schema: &StreamSchema) -> bo
     let nullable = |column: &String| schema.arrow().field_with_name(column).is_ok_and(|field| field.is_nullable());
     match name.as_str() {
         "first" | "last" | "count" | "min" | "max" => column.is_some(),
-        // Of nulls alone one engine makes nothing, the other 0.
+        // Over nulls alone, one engine gives null and the other 0.
         "sum" | "avg" => column.is_some_and(|column| !nullable(&column)),
         _ => false,
     }
 }
 
-/// The same condition whoever's it is: without the variable's own name.
+/// The condition without its variable's name, for comparisons of conditions of different variables.
 fn plain(condition: &Expr, variable: &str) -> Expr {
     unqualified(condition.clone(), &[variable.to_owned()])
 }
 
-/// Whether a row that does not fit `taken` surely fits `gap`.
+/// Whether a row that does not fit `taken` certainly fits `gap`.
 fn is_opposite(gap: &Expr, taken: &Expr, schema: &StreamSchema) -> bool {
     let (gap, taken) = (inner(gap), inner(taken));
     if matches!(gap, Expr::Value(value) if value.value == Value::Boolean(true)) {
@@ -326,11 +328,11 @@ fn inner(expr: &Expr) -> &Expr {
     }
 }
 
-/// Whether an expression is made of columns that are never null and of literals, by operators that make no null of them.
+/// Whether an expression consists of columns that are never null and literals, combined by operators that give no null for these.
 fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
     use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, Minus, Multiply, NotEq, Or, Plus};
     match expr {
-        // What is left of a condition's own name is a row of the head, which is there.
+        // Any other name before a column is that of a row of the head, which exists.
         Expr::CompoundIdentifier(parts) => {
             parts.last().is_some_and(|column| never_null(&Expr::Identifier(column.clone()), schema))
         }
@@ -346,7 +348,7 @@ fn never_null(expr: &Expr, schema: &StreamSchema) -> bool {
     }
 }
 
-/// `FINAL f(x)` and `RUNNING f(x)` as `f(x)`: of a match that gives one row they are the same.
+/// Replaces `FINAL f(x)` and `RUNNING f(x)` by `f(x)`: in a match that gives one row they are the same.
 fn without_semantics(mut tree: Expr) -> Expr {
     let _ = walk::expressions_mut(&mut tree, |expr| {
         if let Expr::Function(call) = expr

@@ -1,4 +1,4 @@
-//! Which row patterns have the shape of an event pattern: variables in a row, with gaps such as `x*?` between.
+//! Row patterns with the shape of an event pattern: a sequence of variables, with gaps such as `x*?` between them.
 
 use egret_rows::PatternExpr;
 
@@ -11,7 +11,7 @@ pub(super) enum Step {
     Gap { variable: String },
 }
 
-/// The steps of a pattern that has nothing else; `name` says what the language calls a variable.
+/// The steps of a pattern, if it consists of these alone; `name` gives the language's name of a variable.
 pub(super) fn steps(pattern: &PatternExpr, name: &impl Fn(&str) -> String) -> Option<Vec<Step>> {
     let variable = |inner: &PatternExpr| match inner {
         PatternExpr::Variable(variable) => Some(name(variable)),
@@ -24,7 +24,7 @@ pub(super) fn steps(pattern: &PatternExpr, name: &impl Fn(&str) -> String) -> Op
             Some(parts.into_iter().flatten().collect())
         }
         PatternExpr::Repeat { inner, min: 0, max: None, reluctant: true } => Some(vec![Step::Gap { variable: variable(inner)? }]),
-        // With one number nothing can be more or less, reluctant or not.
+        // With an exact count, greedy and reluctant are the same.
         PatternExpr::Repeat { inner, min, max: Some(max), .. } if min == max && *min > 0 => {
             Some(vec![Step::Take { variable: variable(inner)?, count: *min }])
         }

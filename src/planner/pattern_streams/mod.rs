@@ -1,7 +1,7 @@
-//! Patterns over several streams: whose rows each variable takes, and what the names in its texts mean.
+//! Patterns over several streams: which stream's rows each variable takes, and what the names in its texts mean.
 //!
-//! Such a pattern runs as one over a single stream, made by `union`: the rows of all streams with the number of their stream, the
-//! columns that all share, and those of each stream under names of their own. Conditions ask for the number first.
+//! Such a pattern runs over one stream made by `union`. Its columns are the number of the row's stream, the columns that all
+//! streams share, and the columns of each stream under names of their own. Conditions first test the number.
 
 mod names;
 mod union;
@@ -12,15 +12,15 @@ use egret_dsl::{CreatePattern, Diagnostic, Name, PatternItem, PatternNode, Span,
 use std::collections::BTreeMap;
 pub(super) use union::{United, of_stream};
 
-/// The streams of a pattern over several, and which of them each variable is of.
+/// The streams of a pattern over several, and the stream of each variable.
 pub(super) struct Several {
-    /// In the order in which they stand after `ON`, which is that of their numbers.
+    /// In the order in which they stand after `ON`, in which they are numbered.
     pub(super) streams: Vec<String>,
-    /// Of each variable.
+    /// The number of the stream of each variable.
     of: BTreeMap<String, usize>,
     /// The variables that take events, in the order of the text.
     taking: Vec<String>,
-    /// Of each `UNTIL`, by its place: the stream whose rows it looks at.
+    /// For each `UNTIL`, by its position: the stream whose rows it reads.
     untils: BTreeMap<Span, usize>,
 }
 
@@ -30,14 +30,14 @@ impl Several {
         self.of.get(variable).copied()
     }
 
-    /// The stream whose rows an `UNTIL` looks at.
+    /// The stream whose rows an `UNTIL` reads.
     pub(super) fn of_until(&self, condition: Span) -> Option<usize> {
         self.untils.get(&condition).copied()
     }
 }
 
 impl Build<'_> {
-    /// Reads which streams a pattern is over; `None` if it is only one.
+    /// The streams of a pattern over several; `None` if there is only one.
     pub(super) fn pattern_streams(&self, statement: &CreatePattern) -> Diagnosed<Option<Several>> {
         let mut wrong = Vec::new();
         for stream in &statement.streams {
@@ -76,7 +76,7 @@ impl Build<'_> {
         if wrong.is_empty() { Ok(Some(several)) } else { Err(wrong) }
     }
 
-    /// What to say of a variable of a stream that the pattern is not over.
+    /// The error about a variable of a stream that the pattern does not read.
     fn not_read(&self, stream: &Name, streams: &[String]) -> Diagnostic {
         if self.catalog.broken.contains(&stream.text) {
             return consequence(stream.span);
@@ -95,7 +95,7 @@ impl Build<'_> {
         }
     }
 
-    /// Warns of streams of which no variable is: they only stand between the rows of the others.
+    /// Warns of streams without a variable: their rows only stand between those of the others.
     pub(super) fn warn_of_unused_streams(&mut self, statement: &CreatePattern, several: &Several) {
         for (number, stream) in statement.streams.iter().enumerate() {
             if several.of.values().all(|of| *of != number) {
@@ -118,7 +118,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A variable that does not say which stream it is of; `defined` is where it is defined, if it is.
+/// The error about a variable without a stream; `defined` is where it is defined, if it is.
 fn without_stream(variable: &Name, defined: Option<Span>, streams: &[String]) -> Diagnostic {
     let wrong = Diagnostic::error(format!("`{variable}` does not say which stream it is of"));
     let wrong = wrong.note(format!("the pattern reads {}", listed(streams)));
@@ -140,7 +140,7 @@ fn taking(node: &PatternNode) -> Vec<String> {
     }
 }
 
-/// An `UNTIL` looks at rows of the stream of what it ends.
+/// Assigns each `UNTIL` the stream of the step that it ends.
 fn until_streams(node: &PatternNode, several: &mut Several, wrong: &mut Vec<Diagnostic>) {
     if let Some(until) = node.quantifier.as_ref().and_then(|quantifier| quantifier.until.as_ref()) {
         let streams: Vec<usize> = node.variables().filter_map(|name| several.of(&name.text)).collect();

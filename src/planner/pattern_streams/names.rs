@@ -1,4 +1,4 @@
-//! What a name in a pattern over several streams means: a column of a variable's stream.
+//! The meaning of a name in a pattern over several streams: a column of a variable's stream.
 
 use super::Several;
 use crate::planner::names::{Diagnosed, has_column, object_name, quoted, unknown_column};
@@ -12,9 +12,9 @@ use std::ops::ControlFlow;
 
 /// The columns of a stream.
 pub(super) struct Table {
-    /// All, also those that graphs and models add.
+    /// All columns, including those that graphs and models add.
     pub(super) schema: StreamSchema,
-    /// Those to be shown.
+    /// The columns that users see.
     pub(super) visible: Vec<String>,
 }
 
@@ -27,23 +27,23 @@ impl Table {
 /// Where a text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In a condition that looks at rows of this stream.
+    /// In a condition about rows of this stream.
     Row(usize),
     /// In SELECT.
     Match,
 }
 
-/// What a name means.
+/// The meaning of a name.
 enum Meaning {
-    /// A column of a stream, of the row at hand or of a variable.
+    /// A column of a stream: of the current row or of a variable.
     Column(Option<Ident>, usize, String),
     /// A column that all streams have, of the whole match.
     Shared,
-    /// No column: a variable, or a value of the match.
+    /// Not a column, but a variable or a value of the match.
     Other,
 }
 
-/// The names there are.
+/// The names in scope.
 pub(super) struct Scope<'a> {
     pub(super) several: &'a Several,
     pub(super) tables: &'a [Table],
@@ -51,7 +51,7 @@ pub(super) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// The columns that a text reads, or what is wrong with its names.
+    /// The columns that a text reads, or the errors of its names.
     pub(super) fn columns_read(&self, sql: &Sql, place: Place) -> Diagnosed<BTreeSet<(usize, String)>> {
         let (mut read, mut wrong) = (BTreeSet::new(), Vec::new());
         let counted = self.counted(sql);
@@ -68,7 +68,7 @@ impl Scope<'_> {
         if wrong.is_empty() { Ok(read) } else { Err(wrong) }
     }
 
-    /// The text with the columns' names in the union, which `name` tells.
+    /// The text with the columns' names in the union, which `name` gives.
     pub(super) fn renamed(&self, sql: &Sql, place: Place, name: impl Fn(usize, &str) -> String) -> Sql {
         let counted = self.counted(sql);
         let mut tree = sql.tree.clone();
@@ -90,7 +90,7 @@ impl Scope<'_> {
         sql.part(tree, sql.span)
     }
 
-    /// The stream of which an answer of a graph or a model is asked, for a column that stands for it.
+    /// The streams whose rows are looked up in a graph or a model, given the column that stands for the answer.
     pub(super) fn asked_of(&self, sql: &Sql, answer: &str, place: Place) -> BTreeSet<Option<usize>> {
         let asked = sql.identifiers().into_iter().filter_map(|(idents, _)| match idents.as_slice() {
             [column] if column.value == answer => Some(match place {
@@ -112,7 +112,7 @@ impl Scope<'_> {
         }
     }
 
-    /// A column of the row at hand.
+    /// A column of the current row.
     fn of_row(&self, column: &str, stream: usize, span: Span) -> Result<Meaning, Diagnostic> {
         if self.tables[stream].has(column) {
             return Ok(Meaning::Column(None, stream, column.to_owned()));
@@ -145,7 +145,7 @@ impl Scope<'_> {
         }
     }
 
-    /// A name alone in SELECT.
+    /// A bare name in SELECT.
     fn of_match(&self, column: &str, span: Span) -> Result<Meaning, Diagnostic> {
         let is_value = [egret_cep::MATCH_TIME, egret_cep::WHY_COLUMN].contains(&column);
         if self.partition_by.iter().any(|name| name.text == column) {
@@ -168,7 +168,7 @@ impl Scope<'_> {
         )))
     }
 
-    /// What to say of a column that a stream does not have.
+    /// The error about a column that a stream does not have.
     fn not_of(&self, column: &str, stream: usize, span: Span) -> Diagnostic {
         let name = &self.several.streams[stream];
         let Some(other) = (0..self.tables.len()).find(|&other| self.tables[other].has(column)) else {
@@ -188,7 +188,7 @@ impl Scope<'_> {
         self.several.taking.iter().find(|name| self.several.of(name) == Some(stream)).map(String::as_str)
     }
 
-    /// Where `x` in `count(x)` stands, which is a variable even where a column is called so.
+    /// The positions of `x` in `count(x)`, where it is a variable even if a column has that name.
     fn counted(&self, sql: &Sql) -> Vec<tokenizer::Span> {
         let variable = |function: &Function| {
             let FunctionArguments::List(list) = &function.args else { return None };

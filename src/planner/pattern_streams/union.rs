@@ -1,4 +1,4 @@
-//! The rows of several streams as those of one.
+//! The union of the streams of a pattern.
 
 use super::names::{Place, Scope, Table};
 use super::{Several, listed};
@@ -22,10 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The column with the number of a row's stream.
 const NUMBER: &str = "__stream";
 
-/// Event time, where the streams call it differently.
+/// The column of event time, if the streams have different names for it.
 const TIME: &str = "__time";
 
-/// The rows of several streams as one.
+/// The union of several streams.
 pub(in crate::planner) struct United {
     pub(in crate::planner) rows: Stream,
     pub(in crate::planner) streams: StreamNames,
@@ -40,15 +40,15 @@ pub(in crate::planner) struct United {
 }
 
 impl United {
-    /// What orders rows of one time behind the columns of `ORDER BY`.
+    /// The columns that order rows of one time, after the columns of `ORDER BY`.
     ///
-    /// Rows that are made of one input are in its order; else those of the stream come first that stands first behind `ON`.
+    /// Rows derived from one input keep its order; otherwise rows are ordered by the position of their stream after `ON`.
     pub(in crate::planner) fn ties(&self) -> Vec<usize> {
         let number = self.rows.schema().arrow().index_of(NUMBER).unwrap_or_default();
         self.rows.schema().place().filter(|_| self.shares_sources).into_iter().chain([number]).collect()
     }
 
-    /// An error of the pattern engine with the columns' own names.
+    /// A diagnostic of the pattern engine with the columns' own names.
     pub(in crate::planner) fn in_own_names(&self, mut diagnostic: Diagnostic) -> Diagnostic {
         let own = |text: &str| {
             self.streams.columns.keys().rev().fold(text.to_owned(), |text, name| {
@@ -82,7 +82,7 @@ fn own_name(stream: usize, column: &str) -> String {
 }
 
 impl Build<'_> {
-    /// Unites the streams of a pattern, and writes its texts for the union.
+    /// Unites the streams of a pattern, and rewrites its texts for the union.
     pub(in crate::planner) fn unite(
         &mut self,
         statement: &CreatePattern,
@@ -131,7 +131,7 @@ impl Build<'_> {
         Ok(United { rows: united, streams, shown, time, shared, shares_sources })
     }
 
-    /// The rows of each stream, with the answers of graphs and models that are asked of them.
+    /// The rows of each stream, with the answers of graphs and models that the pattern needs.
     fn asked_rows(&mut self, statement: &CreatePattern, several: &Several, texts: &Texts) -> Diagnosed<Vec<Stream>> {
         let scope = Scope { several, tables: &[], partition_by: &statement.partition_by };
         let mut of_stream: Vec<Vec<(Lookup, Span)>> = vec![Vec::new(); several.streams.len()];
@@ -157,7 +157,7 @@ impl Build<'_> {
         several.streams.iter().zip(of_stream).map(|(stream, lookups)| self.enrich(stream, &lookups)).collect()
     }
 
-    /// The rows that came too late, with the name of their stream and its columns behind that name.
+    /// The late rows: the name of their stream, then its columns.
     pub(in crate::planner) fn late_of_several(
         &self,
         statement: &CreatePattern,
@@ -186,7 +186,7 @@ impl Build<'_> {
         let stream = format!("CASE {NUMBER} {} END", cases.collect::<Vec<_>>().join(" "));
         add("stream", egret_core::expr::compile(&stream, late.schema()).map_err(&place)?);
         for (own, number) in &united.streams.columns {
-            // Answers of graphs and models are no columns of the stream.
+            // Answers of graphs and models are not columns of the stream.
             let Some(name) = united.shown.get(own).and_then(|shown| shown.strip_prefix("{row.}")) else { continue };
             add(&format!("{}_{name}", several.streams[*number]), column(own, late).map_err(&place)?);
         }
@@ -196,10 +196,10 @@ impl Build<'_> {
     }
 }
 
-/// The texts, and where they stand.
+/// The texts, each with the place where it stands.
 fn places<'a>(texts: &'a Texts, several: &Several) -> Vec<(&'a Sql, Place)> {
     let of = |stream: Option<usize>| Place::Row(stream.unwrap_or_default());
-    // What is defined and not matched has been complained about.
+    // Definitions without a step in the pattern have been reported already.
     let defined = texts.conditions.iter().filter(|(variable, _)| several.of(variable).is_some());
     let conditions = defined.map(|(variable, sql)| (sql, of(several.of(variable))));
     let untils = texts.untils.iter().map(|(span, sql)| (sql, of(several.of_until(*span))));
@@ -215,7 +215,7 @@ impl Texts {
     }
 }
 
-/// How the columns of streams are shown: as the stream has them, answers as they were asked.
+/// How columns are shown: under the stream's names; answers as the calls that were written.
 fn shown_names(read: &BTreeSet<(usize, String)>, lookups: &[&Lookup]) -> BTreeMap<String, String> {
     let shown = |column: &String| {
         let lookup = lookups.iter().find(|lookup| lookup.column() == *column);
@@ -225,7 +225,7 @@ fn shown_names(read: &BTreeSet<(usize, String)>, lookups: &[&Lookup]) -> BTreeMa
     own.chain([(TIME.to_owned(), "event time".to_owned())]).collect()
 }
 
-/// The name of event time, if all streams have the same.
+/// The name of event time, if it is the same in all streams.
 fn common_time(tables: &[Table]) -> String {
     let name = |table: &Table| table.schema.event_time().map(|column| table.schema.arrow().field(column).name().clone());
     let first = name(&tables[0]);
@@ -235,7 +235,7 @@ fn common_time(tables: &[Table]) -> String {
     }
 }
 
-/// The columns of `PARTITION BY` and `ORDER BY`, which all streams have, with one type.
+/// The columns of `PARTITION BY` and `ORDER BY`, which all streams must have, with one type.
 fn shared_columns(statement: &CreatePattern, several: &Several, tables: &[Table]) -> Diagnosed<Vec<String>> {
     let (mut shared, mut wrong) = (Vec::new(), Vec::new());
     let clauses = [("PARTITION BY", &statement.partition_by), ("ORDER BY", &statement.order_by)];
@@ -307,7 +307,7 @@ impl Layout<'_> {
         first.union(&others.iter().collect::<Vec<_>>())
     }
 
-    /// What the plan says of a stream's rows.
+    /// The description of a stream's rows in the plan.
     fn describe(&self, number: usize) -> String {
         let own = self.read.iter().filter(|(stream, _)| *stream == number).map(|(_, column)| column);
         let named = self.shared.iter().chain(own).map(String::as_str).filter(|name| !name.starts_with("__"));
@@ -315,8 +315,8 @@ impl Layout<'_> {
         format!("{}; the columns of the other streams are null", columns.join(", "))
     }
 
-    /// The columns of the union, computed from the rows of a stream: time and what all share, then for each stream its own, in
-    /// its order; those of the other streams are null.
+    /// The columns of the union, computed from the rows of a stream: time and the shared columns, then the own columns of each
+    /// stream in order; those of other streams are null.
     fn columns_of(&self, number: usize, rows: &Stream) -> Result<Vec<(String, Expression)>, Error> {
         let schema = rows.schema();
         let time = schema.event_time().map_or("", |column| schema.arrow().field(column).name());
@@ -342,7 +342,7 @@ impl Layout<'_> {
     }
 }
 
-/// A column as it is.
+/// An unchanged column.
 fn column(name: &str, rows: &Stream) -> Result<Expression, Error> {
     Planner::new().compile(&Expr::Identifier(quoted(name)), &Columns::of_stream(rows.schema())?)
 }
