@@ -4,6 +4,7 @@ use super::check::plan_program;
 use super::live::Live;
 use super::out::print_text;
 use super::program::read_program;
+use super::state::location_of;
 use super::{FAILED, OK, WRONG, report_error, summary};
 use clap::Args;
 use egret::engine::{
@@ -26,7 +27,7 @@ pub(crate) struct RunArgs {
     /// Processes on this machine, exchanging rows over loopback
     #[arg(long, value_name = "P", default_value_t = 1)]
     processes: usize,
-    /// Make checkpoints in this folder, and resume from the latest one in it
+    /// Make checkpoints in this folder (a path or file:///path), and resume from the latest one in it
     #[arg(long, value_name = "FOLDER")]
     checkpoints: Option<PathBuf>,
     /// The interval between checkpoints: 500ms, 10s, 2m
@@ -65,15 +66,22 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
     } else if args.processes > 1 {
         config.workers = (config.workers / args.processes).max(1);
     }
-    config.checkpoints = args.checkpoints.as_ref().map(|folder| CheckpointConfig {
-        may_drop_state: args.allow_dropped_state,
-        may_repeat_output: args.allow_duplicates,
-        job: name_of(&args.file),
-        ..CheckpointConfig::new(folder).every(args.checkpoint_interval)
-    });
-    if config.checkpoints.is_some() {
-        // Input that only this process can read cannot be read by a restarted one.
-        let may_restart = args.file != Path::new("-") && can_be_supervised(&plan.job);
+    let location = match args.checkpoints.as_deref().map(location_of).transpose() {
+        Ok(location) => location,
+        Err(error) => {
+            report_error(&error);
+            return WRONG;
+        }
+    };
+    if let Some(location) = location {
+        // Input and checkpoints that only this process can read cannot be read by a restarted one.
+        let may_restart = args.file != Path::new("-") && can_be_supervised(&plan.job) && location.is_shared();
+        config.checkpoints = Some(CheckpointConfig {
+            may_drop_state: args.allow_dropped_state,
+            may_repeat_output: args.allow_duplicates,
+            job: name_of(&args.file),
+            ..CheckpointConfig::new(location).every(args.checkpoint_interval)
+        });
         let usual = if may_restart { RestartStrategy::default() } else { RestartStrategy::None };
         config.restart = args.restart.unwrap_or(usual);
     }

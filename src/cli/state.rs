@@ -5,7 +5,7 @@ use super::summary::bytes;
 use super::{WRONG, report_error};
 use clap::{Args, Subcommand};
 use egret::core::{Error, EventTime, Result};
-use egret::state::checkpoint::{Checkpoints, Listed, NodeIdentity};
+use egret::state::checkpoint::{Listed, Location, NodeIdentity};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -49,13 +49,21 @@ pub(crate) fn state(args: &StateArgs) -> u8 {
     }
 }
 
+/// The place of checkpoints that a path or a URL names.
+///
+/// # Errors
+/// The URL is not understood.
+pub(crate) fn location_of(place: &Path) -> Result<Location> {
+    place.to_str().map_or_else(|| Ok(Location::from(place)), str::parse)
+}
+
 /// The purpose of a checkpoint, from its manifest.
 fn kind(listed: &Listed) -> &str {
     listed.manifest.notes.get("kind").map_or("", String::as_str)
 }
 
 fn list(folder: &Path) -> Result<String> {
-    let checkpoints = Checkpoints::read_local(folder)?;
+    let checkpoints = location_of(folder)?.read()?;
     let (listed, damaged) = checkpoints.list()?;
     let mut text = String::new();
     line(&mut text, &format!("{:>10}  {:>7}  {:<24}  {:<8}  {:>10}  whole", "checkpoint", "attempt", "made", "kind", "size"));
@@ -76,7 +84,7 @@ fn list(folder: &Path) -> Result<String> {
 }
 
 fn show(folder: &Path, number: Option<u64>) -> Result<String> {
-    let checkpoints = Checkpoints::read_local(folder)?;
+    let checkpoints = location_of(folder)?.read()?;
     let (listed, _) = checkpoints.list()?;
     let numbers: Vec<String> = listed.iter().map(|of| of.manifest.checkpoint.to_string()).collect();
     let found = listed.into_iter().rfind(|of| number.is_none_or(|number| of.manifest.checkpoint == number));

@@ -34,6 +34,7 @@ mod workers;
 pub use checkpoint::{CheckpointConfig, CheckpointReport};
 pub use config::RunConfig;
 pub use egret_core::{Clock, ManualClock, SystemClock};
+pub use egret_state::checkpoint::Location;
 pub use failpoint::FAIL_POINTS;
 pub use processes::process_role;
 pub use rendezvous::ProcessRole;

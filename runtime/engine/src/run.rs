@@ -26,8 +26,8 @@ use egret_core::{Error, JobGraph, Result};
 /// The job is not valid; an operator, source or sink failed (the message says which and where); a process was lost.
 pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
     job.validate()?;
-    if let Some(checkpoints) = &config.checkpoints {
-        job.check_places(vec![("the checkpoint folder".to_owned(), Place::new(&checkpoints.folder, Access::Own))])?;
+    if let Some(folder) = config.checkpoints.as_ref().and_then(|checkpoints| checkpoints.location.folder()) {
+        job.check_places(vec![("the checkpoint folder".to_owned(), Place::new(folder, Access::Own))])?;
     }
     if config.workers == 0 || config.processes == 0 {
         return Err(Error::job("a job needs at least one worker").help("leave --workers away to use every core"));
@@ -39,6 +39,10 @@ pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
     }
     if config.processes > 1 || config.restart != RestartStrategy::None {
         refuse_what_one_process_reads(job)?;
+        if let Some(place) = config.checkpoints.as_ref().map(|of| &of.location).filter(|place| !place.is_shared()) {
+            return Err(Error::job(format!("the checkpoints are in {place}, which one process has alone"))
+                .help("name a folder; or run the job with --workers instead of --processes and with --restart none"));
+        }
     }
     if config.restart != RestartStrategy::None && config.checkpoints.is_none() {
         return Err(Error::job("a job without checkpoints cannot be started again where it was")

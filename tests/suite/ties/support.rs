@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field};
 use egret::Program;
 use egret::core::metrics::Counters;
 use egret::core::{Poll, Result, Source, SourceReader, Split, StreamSchema, TIME_TYPE};
-use egret::engine::{CheckpointConfig, RunConfig, StopHandle, run};
+use egret::engine::{CheckpointConfig, Location, RunConfig, StopHandle, run};
 use egret::memory::MemorySink;
 use egret_testkit::Random;
 use std::sync::Arc;
@@ -69,6 +69,10 @@ impl How {
 /// What a program writes, sorted.
 pub(super) fn lines(statements: &str, rows: &[Row], how: How) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
+    // Half of the runs have their checkpoints in a folder, the others in a store in memory.
+    let in_memory = format!("memory:ties {}", folder.path().display());
+    let place =
+        if how.batch_rows.is_multiple_of(2) { in_memory.parse().unwrap() } else { Location::from(&folder.path().join("state")) };
     let out = MemorySink::new();
     for stop in how.stop.map(Some).into_iter().chain([None]) {
         let config = RunConfig { batch_rows: how.batch_rows, ..RunConfig::with_workers(how.workers) };
@@ -78,7 +82,7 @@ pub(super) fn lines(statements: &str, rows: &[Row], how: How) -> Vec<String> {
             .with_sink("out", Arc::new(out.clone()));
         let program = if how.row_patterns { program.with_row_patterns_only() } else { program };
         let plan = program.plan().unwrap_or_else(|errors| panic!("{errors}\n{statements}"));
-        let checkpoints = CheckpointConfig::new(folder.path().join("state")).every(Duration::from_secs(3600));
+        let checkpoints = CheckpointConfig::new(place.clone()).every(Duration::from_secs(3600));
         let checkpoints = how.stop.map(|_| CheckpointConfig { job: "ties".into(), ..checkpoints });
         run(&plan.job, &RunConfig { checkpoints, ..config }).unwrap_or_else(|error| panic!("{error}\n{statements}"));
     }

@@ -1,18 +1,18 @@
 //! Whether and how often checkpoints are made, and what came of it.
 
 use super::answers::Answers;
+use egret_state::checkpoint::Location;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How a job's checkpoints are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct CheckpointConfig {
-    /// The job's name: a folder of checkpoints belongs to one job.
+    /// The job's name: a place of checkpoints belongs to one job.
     pub job: String,
-    /// The folder they are in: one for each job. If it has one of this job, the job goes on from there.
-    pub folder: PathBuf,
+    /// Where they are: one place for each job. If there are some of this job, the job goes on from there.
+    pub location: Location,
     /// From the end of one to the beginning of the next.
     pub interval: Duration,
     /// One that takes longer is given up.
@@ -27,11 +27,11 @@ pub struct CheckpointConfig {
 }
 
 impl CheckpointConfig {
-    /// Every ten seconds, in this folder; three are kept.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
+    /// Every ten seconds, in this place; three are kept.
+    pub fn new(location: impl Into<Location>) -> Self {
         Self {
             job: "job".to_owned(),
-            folder: folder.into(),
+            location: location.into(),
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(600),
             kept: 3,

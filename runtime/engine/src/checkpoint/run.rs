@@ -10,7 +10,7 @@ use crate::failpoint::fail_point;
 use crate::instances::has_instance;
 use egret_core::job::{Node, NodeKind};
 use egret_core::{Error, JobGraph, Result, SinkAttempt};
-use egret_state::checkpoint::{Attempt, Checkpoints, Difference, JobIdentity, Manifest, check_differences};
+use egret_state::checkpoint::{Attempt, Checkpoints, Difference, JobIdentity, Location, Manifest, check_differences};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,7 @@ pub(crate) struct AttemptDescriptor {
 /// The folder cannot be used, or what is in it is of another job; the message says what differs.
 pub(crate) fn start(job: &JobGraph, config: &CheckpointConfig, takers: &Takers) -> Result<(Start, AttemptDescriptor)> {
     let job = identity(job, &config.job)?;
-    let checkpoints = open(&config.folder, &job)?;
+    let checkpoints = open(&config.location, &job)?;
     let mut attempt = checkpoints.claim(config.kept)?;
     fail_point("claimed");
     let (log, number) = (checkpoints.clone(), attempt.number());
@@ -91,7 +91,7 @@ fn go_on(
 /// The checkpoint cannot be read.
 pub(crate) fn join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, descriptor: AttemptDescriptor) -> Result<Start> {
     let job = identity(job, &config.job)?;
-    let checkpoints = open(&config.folder, &job)?;
+    let checkpoints = open(&config.location, &job)?;
     let log = checkpoints.clone();
     go_along(job, config, takers, checkpoints, descriptor).map_err(|error| unless_taken_over(&log, descriptor.attempt, error))
 }
@@ -138,8 +138,13 @@ fn begin(
     Ok(Start { run, restored, is_finished: manifest.is_some_and(is_finished) })
 }
 
-/// Opens the folder, which is made if there is none.
-fn open(folder: &Path, job: &JobIdentity) -> Result<Checkpoints> {
+/// Opens the place; a folder is made if there is none.
+fn open(location: &Location, job: &JobIdentity) -> Result<Checkpoints> {
+    location.folder().map_or(Ok(()), make)?;
+    location.open(job)
+}
+
+fn make(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| {
         use std::io::ErrorKind as Kind;
         let message = format!("the checkpoint folder {} cannot be made: {error}", folder.display());
@@ -147,8 +152,7 @@ fn open(folder: &Path, job: &JobIdentity) -> Result<Checkpoints> {
         let is_wrong = [Kind::AlreadyExists, Kind::NotADirectory, Kind::PermissionDenied, Kind::ReadOnlyFilesystem];
         let error = if is_wrong.contains(&error.kind()) { Error::job(message) } else { Error::external(message) };
         error.help("name a folder that this user can write")
-    })?;
-    Checkpoints::local(folder, job)
+    })
 }
 
 impl Start {

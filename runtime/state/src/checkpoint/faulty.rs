@@ -1,15 +1,16 @@
-//! An object store that fails, delays, tears and repeats, for tests.
+//! An object store that fails, delays, tears, repeats and sees conflicts, for tests.
 //!
-//! `EGRET_STORE_FAULTS=7:50` makes about fifty of a thousand requests go wrong, the same ones for the same seed (here 7) and the
-//! same requests in the same order.
+//! `EGRET_STORE_FAULTS=7:50` makes about fifty of a thousand requests to a local folder go wrong, the same ones for the same seed (here
+//! 7) and the same requests in the same order. A test may put [`FaultyStore`] around any store, and say what a delay is.
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -21,30 +22,40 @@ const VARIABLE: &str = "EGRET_STORE_FAULTS";
 const DELAY_MAX_MS: u64 = 20;
 
 /// What goes wrong with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
     /// Nothing is done.
     Refused,
     /// It is done, and the answer is lost.
     AnswerLost,
-    /// Half of it is done.
+    /// Half of it is done; an upload in parts is lost whole.
     Torn,
     /// It takes its time.
-    Late(Duration),
+    Late,
     /// It is done twice; the second answer counts.
     Twice,
+    /// What is to be created is said to be there already, and is not.
+    Conflict,
 }
 
-/// A store that is not to be relied on.
-#[derive(Debug)]
-pub(super) struct Faulty {
+const KINDS: [FaultKind; 6] =
+    [FaultKind::Refused, FaultKind::AnswerLost, FaultKind::Torn, FaultKind::Late, FaultKind::Twice, FaultKind::Conflict];
+
+type Wait = Arc<dyn Fn(Duration) + Send + Sync>;
+
+/// A store that is not to be relied on. Clones are one store.
+#[derive(Clone)]
+pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     seed: u64,
     per_mille: u64,
-    requests: AtomicU64,
+    wait: Wait,
+    requests: Arc<AtomicU64>,
+    /// How often each kind came about.
+    seen: Arc<[AtomicU64; KINDS.len()]>,
 }
 
-impl Faulty {
+impl FaultyStore {
     /// The store itself, or a faulty one if the environment asks for it.
     pub(super) fn if_asked_for(inner: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
         let text = std::env::var(VARIABLE).unwrap_or_default();
@@ -55,31 +66,58 @@ impl Faulty {
         }
     }
 
-    fn new(inner: Arc<dyn ObjectStore>, seed: u64, per_mille: u64) -> Self {
-        Self { inner, seed, per_mille, requests: AtomicU64::new(0) }
+    /// A store of which about so many of a thousand requests go wrong.
+    pub fn new(inner: Arc<dyn ObjectStore>, seed: u64, per_mille: u64) -> Self {
+        let wait: Wait = Arc::new(std::thread::sleep);
+        Self { inner, seed, per_mille, wait, requests: Arc::default(), seen: Arc::default() }
     }
 
-    fn fault(&self) -> Option<Fault> {
+    /// Such a store in memory.
+    pub fn in_memory(seed: u64, per_mille: u64) -> Self {
+        Self::new(Arc::new(InMemory::new()), seed, per_mille)
+    }
+
+    /// What happens where a request takes its time; unless said, the thread sleeps.
+    #[must_use]
+    pub fn waiting(mut self, wait: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        self.wait = Arc::new(wait);
+        self
+    }
+
+    /// How often each kind of fault came about.
+    pub fn seen(&self) -> Vec<(FaultKind, u64)> {
+        KINDS.into_iter().zip(self.seen.iter()).map(|(kind, count)| (kind, count.load(Ordering::Relaxed))).collect()
+    }
+
+    /// What goes wrong with the next request, of what can.
+    fn fault(&self, can: &[FaultKind]) -> Option<FaultKind> {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
         let random = xxh3_64_with_seed(&request.to_le_bytes(), self.seed);
-        let (luck, kind, more) = (random % 1_000, random / 1_000 % 5, random / 5_000);
-        (luck < self.per_mille).then(|| match kind {
-            0 => Fault::Refused,
-            1 => Fault::AnswerLost,
-            2 => Fault::Torn,
-            3 => Fault::Late(Duration::from_millis(more % DELAY_MAX_MS)),
-            _ => Fault::Twice,
-        })
+        let (luck, kind, more) = (random % 1_000, random / 1_000 % KINDS.len() as u64, random / 6_000);
+        let kind = KINDS[kind as usize];
+        if luck >= self.per_mille || !can.contains(&kind) {
+            return None;
+        }
+        self.seen[kind as usize].fetch_add(1, Ordering::Relaxed);
+        if kind == FaultKind::Late {
+            (self.wait)(Duration::from_millis(more % DELAY_MAX_MS));
+            return None;
+        }
+        Some(kind)
     }
 
     /// For requests that change nothing: they fail or are late.
     fn read_fault(&self) -> Result<()> {
-        match self.fault() {
-            Some(Fault::Late(delay)) => std::thread::sleep(delay),
-            Some(Fault::Refused) => return Err(failed("the request was refused")),
-            _ => {}
+        match self.fault(&[FaultKind::Refused, FaultKind::Late]) {
+            None => Ok(()),
+            Some(_) => Err(failed("the request was refused")),
         }
-        Ok(())
+    }
+}
+
+impl fmt::Debug for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyStore").field("inner", &self.inner).field("seed", &self.seed).finish_non_exhaustive()
     }
 }
 
@@ -92,36 +130,43 @@ fn half(payload: &PutPayload) -> PutPayload {
     PutPayload::from(bytes[..bytes.len() / 2].to_vec())
 }
 
-impl fmt::Display for Faulty {
+impl fmt::Display for FaultyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Faulty {
+impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        match self.fault() {
-            None => {}
-            Some(Fault::Refused) => return Err(failed("the request was refused")),
-            Some(Fault::AnswerLost) => {
+        let creates = options.mode == PutMode::Create;
+        let can = if creates { &KINDS[..] } else { &KINDS[..KINDS.len() - 1] };
+        match self.fault(can) {
+            Some(FaultKind::Refused) => return Err(failed("the request was refused")),
+            Some(FaultKind::AnswerLost) => {
                 self.inner.put_opts(location, payload, options).await?;
                 return Err(failed("the answer was lost"));
             }
-            Some(Fault::Torn) => {
+            Some(FaultKind::Torn) => {
                 self.inner.put_opts(location, half(&payload), options).await?;
                 return Err(failed("half of it was written"));
             }
-            Some(Fault::Late(delay)) => std::thread::sleep(delay),
-            Some(Fault::Twice) => {
+            Some(FaultKind::Twice) => {
                 self.inner.put_opts(location, payload.clone(), options.clone()).await?;
             }
+            Some(FaultKind::Conflict) => {
+                let source = format!("another request was faster, as {VARIABLE} asks for").into();
+                return Err(Error::AlreadyExists { path: location.to_string(), source });
+            }
+            Some(FaultKind::Late) | None => {}
         }
         self.inner.put_opts(location, payload, options).await
     }
 
     async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
+        self.read_fault()?;
+        let inner = self.inner.put_multipart_opts(location, options).await?;
+        Ok(Box::new(FaultyUpload { inner, store: self.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -130,9 +175,9 @@ impl ObjectStore for Faulty {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        match self.fault() {
-            Some(Fault::Refused) => futures::stream::iter([Err(failed("the request was refused"))]).boxed(),
-            Some(Fault::AnswerLost) => {
+        match self.fault(&[FaultKind::Refused, FaultKind::AnswerLost, FaultKind::Late]) {
+            Some(FaultKind::Refused) => futures::stream::iter([Err(failed("the request was refused"))]).boxed(),
+            Some(FaultKind::AnswerLost) => {
                 let lost = |deleted: Result<Path>| async { deleted.and_then(|_| Err(failed("the answer was lost"))) };
                 self.inner.delete_stream(locations).then(lost).boxed()
             }
@@ -157,32 +202,98 @@ impl ObjectStore for Faulty {
     }
 }
 
+/// An upload in parts to a faulty store.
+#[derive(Debug)]
+struct FaultyUpload {
+    inner: Box<dyn MultipartUpload>,
+    store: FaultyStore,
+}
+
+#[async_trait]
+impl MultipartUpload for FaultyUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        match self.store.fault(&[FaultKind::Refused, FaultKind::AnswerLost, FaultKind::Late]) {
+            Some(_) => Box::pin(std::future::ready(Err(failed("a part was refused")))),
+            None => self.inner.put_part(data),
+        }
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        match self.store.fault(&[FaultKind::Refused, FaultKind::AnswerLost, FaultKind::Torn, FaultKind::Late]) {
+            Some(FaultKind::AnswerLost) => {
+                self.inner.complete().await?;
+                Err(failed("the answer was lost"))
+            }
+            Some(_) => Err(failed("the upload was lost")),
+            None => self.inner.complete().await,
+        }
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use futures::executor::block_on;
     use object_store::ObjectStoreExt;
-    use object_store::memory::InMemory;
+    use std::sync::Mutex;
+
+    /// What is said of each of some files, and how much of it is there.
+    fn outcomes(seed: u64, mode: &PutMode) -> (Vec<(bool, Option<usize>)>, FaultyStore) {
+        let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let waited = Arc::new(Mutex::new(Duration::ZERO));
+        let sum = Arc::clone(&waited);
+        let store = FaultyStore::new(Arc::clone(&inner), seed, 500).waiting(move |time| *sum.lock().unwrap() += time);
+        let written = |number: u32| {
+            let path = Path::from(number.to_string());
+            let result = block_on(store.put_opts(&path, PutPayload::from_static(b"four"), mode.clone().into()));
+            let there = block_on(async { Ok::<_, Error>(inner.get(&path).await?.bytes().await?.len()) });
+            (result.is_ok(), there.ok())
+        };
+        let all = (0..300).map(written).collect();
+        assert!(*waited.lock().unwrap() > Duration::ZERO, "nobody slept");
+        (all, store)
+    }
 
     #[test]
     fn requests_go_wrong_in_every_way_and_the_same_again() {
-        let outcomes = |seed| {
-            let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-            let store = Faulty::new(Arc::clone(&inner), seed, 500);
-            let written = |number: u32| {
-                let path = Path::from(number.to_string());
-                let result = block_on(store.put(&path, PutPayload::from_static(b"four")));
-                let there = block_on(async { Ok::<_, Error>(inner.get(&path).await?.bytes().await?.len()) });
-                (result.is_ok(), there.ok())
-            };
-            (0..200).map(written).collect::<Vec<_>>()
-        };
-        let all = outcomes(3);
-        assert_eq!(all, outcomes(3));
-        assert_ne!(all, outcomes(4));
-        for expected in [(true, Some(4)), (false, None), (false, Some(4)), (false, Some(2))] {
-            assert!(all.contains(&expected), "{expected:?}");
+        for mode in [PutMode::Overwrite, PutMode::Create] {
+            let (all, store) = outcomes(3, &mode);
+            assert_eq!(all, outcomes(3, &mode).0);
+            assert_ne!(all, outcomes(4, &mode).0);
+            for expected in [(true, Some(4)), (false, None), (false, Some(4)), (false, Some(2))] {
+                assert!(all.contains(&expected), "{expected:?}");
+            }
+            let conflicts = mode == PutMode::Create;
+            let came_about = |(kind, count): (FaultKind, u64)| (count > 0) == (conflicts || kind != FaultKind::Conflict);
+            assert!(store.seen().into_iter().all(came_about), "{:?}", store.seen());
+        }
+    }
+
+    #[test]
+    fn an_upload_in_parts_is_there_whole_or_not_at_all() {
+        let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store = FaultyStore::new(Arc::clone(&inner), 1, 300).waiting(|_| {});
+        let mut outcomes = Vec::new();
+        for number in 0..200 {
+            let path = Path::from(number.to_string());
+            let written = block_on(async {
+                let mut upload = store.put_multipart(&path).await?;
+                for _ in 0..3 {
+                    upload.put_part(PutPayload::from_static(b"four")).await?;
+                }
+                upload.complete().await
+            });
+            let there = block_on(async { Ok::<_, Error>(inner.get(&path).await?.bytes().await?.len()) }).ok();
+            assert!(matches!((written.is_ok(), there), (true, Some(12)) | (false, None | Some(12))), "{there:?}");
+            outcomes.push((written.is_ok(), there));
+        }
+        for expected in [(true, Some(12)), (false, None), (false, Some(12))] {
+            assert!(outcomes.contains(&expected), "{expected:?}");
         }
     }
 }

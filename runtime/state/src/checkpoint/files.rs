@@ -22,6 +22,8 @@ const UPLOAD_BYTES: usize = 8 << 20;
 pub(super) struct Files {
     store: Arc<dyn ObjectStore>,
     root: Path,
+    /// The root as the user knows it.
+    shown: String,
     /// Whether a write that was reported as failed may still happen.
     late_writes: bool,
 }
@@ -43,8 +45,15 @@ pub(super) struct Digest {
 }
 
 impl Files {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, root: Path, late_writes: bool) -> Self {
-        Self { store, root, late_writes }
+    /// Those of a store that may carry out later what it said had failed.
+    pub(super) fn new(store: Arc<dyn ObjectStore>, root: Path, shown: &str) -> Self {
+        Self { store, root, shown: shown.to_owned(), late_writes: true }
+    }
+
+    /// Those of a local folder.
+    pub(super) fn local(store: Arc<dyn ObjectStore>) -> Self {
+        let shown = store.to_string();
+        Self { store, root: Path::default(), shown, late_writes: false }
     }
 
     pub(super) fn late_writes(&self) -> bool {
@@ -128,8 +137,7 @@ impl Files {
 
     /// The file as the user knows it, for messages.
     pub(super) fn describe(&self, path: &str) -> String {
-        let below = self.path(path);
-        format!("{}/{below}", self.store).trim_end_matches('/').to_owned()
+        format!("{}/{path}", self.shown).trim_end_matches('/').to_owned()
     }
 
     fn path(&self, path: &str) -> Path {

@@ -1,7 +1,7 @@
 //! Checkpoints: the parts that a job's instances give, the files they are kept in, and the log that says which of them count.
 //!
 //! # Layout
-//! Below one root, a local folder or a prefix of an object store, are the checkpoints of one job.
+//! Below one root, a local folder or a prefix of an object store ([`Location`]), are the checkpoints of one job.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -37,6 +37,7 @@ mod faulty;
 mod files;
 mod hex;
 mod identity;
+mod location;
 mod log;
 pub mod log_format;
 mod manifest;
@@ -49,7 +50,9 @@ mod restore;
 mod store;
 
 pub use attempt::{Attempt, Cleaned, Outcome};
+pub use faulty::{FaultKind, FaultyStore};
 pub use identity::{Difference, JobIdentity, NodeIdentity, check_differences};
+pub use location::{Location, SCHEMES};
 pub use manifest::{Draft, FileRef, Manifest, PartRef, SharedFile, WrittenPart};
 pub use part::{Part, PartKind, PartState, SplitState};
 pub use part_write::PartStream;

@@ -36,7 +36,7 @@ pub enum PartState {
     Operator {
         /// What [`egret_core::Operator::snapshot`] gave.
         own: Snapshot,
-        /// What [`egret_core::KeyedState::snapshot`] of its backend gave.
+        /// What [`egret_core::KeyedState::snapshot_handle`] of its backend gave.
         keyed: Snapshot,
     },
     /// A source's.

@@ -1,7 +1,7 @@
 //! The checkpoints of a job below one root.
 
 use super::disk::Disk;
-use super::faulty::Faulty;
+use super::faulty::FaultyStore;
 use super::files::{Created, Files};
 use super::identity::JobIdentity;
 use super::log_format::{self, Unreadable};
@@ -74,7 +74,7 @@ impl Checkpoints {
     /// newer version.
     pub fn local(path: impl AsRef<Path>, job: &JobIdentity) -> Result<Self> {
         let path = path.as_ref();
-        let files = Files::new(disk(path)?, object_store::path::Path::default(), false);
+        let files = Files::local(disk(path)?);
         let probe = format!("{}/probe-{}", names::STAGING, std::process::id());
         files.put(&probe, Vec::new()).and_then(|()| files.delete(&probe))?;
         Self::own(files, job)
@@ -85,25 +85,26 @@ impl Checkpoints {
     /// # Errors
     /// The folder is missing, is no folder, holds no checkpoints or was written by a newer version.
     pub fn read_local(path: impl AsRef<Path>) -> Result<Self> {
-        Self::read(Files::new(disk(path.as_ref())?, object_store::path::Path::default(), false))
+        Self::read(Files::local(disk(path.as_ref())?))
     }
 
-    /// The checkpoints of `job` below a prefix of an object store. If nothing is there, it is the job's from now on.
+    /// The checkpoints of `job` below a prefix of an object store. If nothing is there, it is the job's from now on. `shown` stands for
+    /// the root in messages.
     ///
     /// The store must be able to create an object on condition, and list what was written before.
     ///
     /// # Errors
     /// The store fails, the prefix holds something else, belongs to another job or was written by a newer version.
-    pub fn open(store: Arc<dyn ObjectStore>, prefix: &str, job: &JobIdentity) -> Result<Self> {
-        Self::own(Files::new(store, object_store::path::Path::from(prefix), true), job)
+    pub fn open(store: Arc<dyn ObjectStore>, prefix: &str, shown: &str, job: &JobIdentity) -> Result<Self> {
+        Self::own(Files::new(store, object_store::path::Path::from(prefix), shown), job)
     }
 
     /// The checkpoints that are below a prefix of an object store, to be looked at or restored from, whosever they are.
     ///
     /// # Errors
     /// The store fails, the prefix holds no checkpoints or they were written by a newer version.
-    pub fn open_to_read(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self> {
-        Self::read(Files::new(store, object_store::path::Path::from(prefix), true))
+    pub fn open_to_read(store: Arc<dyn ObjectStore>, prefix: &str, shown: &str) -> Result<Self> {
+        Self::read(Files::new(store, object_store::path::Path::from(prefix), shown))
     }
 
     /// What tells these checkpoints from all others: a folder that was deleted and made anew has another.
@@ -280,7 +281,7 @@ pub fn disk(path: &Path) -> Result<Arc<dyn ObjectStore>> {
         }
     }
     let disk = Disk::new(path).map_err(|error| place(Error::external(error.to_string())))?;
-    Ok(Faulty::if_asked_for(Arc::new(disk)))
+    Ok(FaultyStore::if_asked_for(Arc::new(disk)))
 }
 
 fn find_owner(files: &Files) -> Result<Option<Result<Owner, Unreadable>>> {
