@@ -12,13 +12,14 @@ use std::sync::Arc;
 /// A row pattern bound to a stream. Cheap to clone.
 ///
 /// One operator runs it, which must get all rows of a partition: partition by [`CompiledRowPattern::key_columns`], or gather if
-/// there are none. Its outputs: 0, what the matches show; 1, late rows with all columns of the input; 2, partitions in which a match
-/// might have gone on in too many ways ([`CompiledRowPattern::overflow_schema`]).
+/// there are none. Its outputs: 0, the rows of matches; 1, late rows with all columns of the input; 2, partitions in which a
+/// match could continue in too many ways ([`CompiledRowPattern::overflow_schema`]).
 ///
 /// # Columns and time
-/// `ONE ROW PER MATCH` gives the partition columns and the measures; `ALL ROWS PER MATCH` the partition columns, the order columns,
-/// the measures and the other columns of the input. Event time is that of the row shown; of a match that is one row, that of its
-/// last row: the column is called [`egret_core::matches::MATCH_TIME`], or as the measure is called that selects just that.
+/// `ONE ROW PER MATCH` gives the partition columns and the measures; `ALL ROWS PER MATCH` the partition columns, the order
+/// columns, the measures and the other columns of the input. The event time of an output row is that of the input row it shows;
+/// with one row per match, that of the match's last row. The column is called [`egret_core::matches::MATCH_TIME`], or is named
+/// after the measure that selects just that time.
 ///
 /// ```
 /// use arrow::datatypes::{DataType, Field};
@@ -52,8 +53,8 @@ pub struct CompiledRowPattern {
 
 impl CompiledRowPattern {
     /// Binds a row pattern to a stream: `partition` are the columns of `PARTITION BY`, `order` those of `ORDER BY`, each with
-    /// whether it is descending. A stream with event time is ordered by it first; one without is looked at in order of arrival, or,
-    /// if there is an order, at the end of the input.
+    /// whether it is descending. A stream with event time is ordered by it first. A stream without event time is matched in order
+    /// of arrival, or, if there is an order, at the end of the input.
     ///
     /// # Errors
     /// The pattern makes no sense, or an expression does not fit the stream; the message names the place.
@@ -61,9 +62,9 @@ impl CompiledRowPattern {
         Ok(Self { plan: Arc::new(RowPlan::compile(spec, schema, partition, order)?) })
     }
 
-    /// In how many ways at a time a match may go on in a partition, where its definitions tell these apart; 100,000 unless said
-    /// otherwise. A partition with more is put aside: what was begun there goes, and its rows are passed over until WITHIN has passed;
-    /// without WITHIN it begins afresh with the next row.
+    /// In how many ways at a time a match may continue in a partition whose definitions tell the ways apart; 100,000 by default.
+    /// A partition with more is put aside: matches begun in it are dropped, and its rows are ignored until WITHIN has passed;
+    /// without WITHIN it starts afresh with the next row.
     #[must_use]
     pub fn with_max_ways_per_key(mut self, most: usize) -> Self {
         Arc::make_mut(&mut self.plan).options.threads_per_key_max = most;
@@ -77,7 +78,7 @@ impl CompiledRowPattern {
         self
     }
 
-    /// How many rows of a partition may be kept; 10,000,000 unless said otherwise. One more is an error.
+    /// How many rows of a partition may be stored; 10,000,000 by default. One more is an error.
     #[must_use]
     pub fn with_max_rows_per_key(mut self, most: usize) -> Self {
         Arc::make_mut(&mut self.plan).options.rows_per_key_max = most;
@@ -89,7 +90,7 @@ impl CompiledRowPattern {
         Arc::new(RowFactory(Arc::clone(&self.plan)))
     }
 
-    /// The partition columns of the input. None: all rows must go to one operator.
+    /// The partition columns of the input. If there are none, all rows must go to one operator.
     pub fn key_columns(&self) -> KeyColumns {
         KeyColumns::new(self.plan.partition.clone())
     }
@@ -109,22 +110,22 @@ impl CompiledRowPattern {
         &self.plan.input
     }
 
-    /// The columns of output 2: those of [`egret_core::overflow::OverflowTable`], ways taking the place of partial matches.
+    /// The columns of output 2: those of [`egret_core::overflow::OverflowTable`], with ways instead of partial matches.
     pub fn overflow_schema(&self) -> &StreamSchema {
         &self.plan.overflow.schema
     }
 
-    /// What `explain` says, one fact a line.
+    /// The facts that `explain` prints, one per line.
     pub fn describe(&self) -> Vec<String> {
         self.plan.describe()
     }
 
-    /// What the user should know, also about what grows without bound on an `unbounded` input.
+    /// Warnings for the user, also about state that grows without bound on an `unbounded` input.
     pub fn warnings(&self, unbounded: bool) -> Vec<String> {
         self.plan.find_warnings(unbounded)
     }
 
-    /// Looks for the pattern in rows that are all there is, in any order.
+    /// Looks for the pattern in `rows`, which are the whole input, in any order.
     ///
     /// # Errors
     /// An expression cannot be computed, or a bound is reached.

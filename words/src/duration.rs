@@ -1,4 +1,4 @@
-//! Lengths of time: a number and a unit, exactly, to microseconds.
+//! Durations: a number and a unit, exact to the microsecond.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const UNITS: [(&str, i128); 7] = [
     ("week", 604_800_000_000),
 ];
 
-/// What options and flags may write instead, in microseconds.
+/// Short names of units, allowed in options and flags, in microseconds.
 const SHORT: [(&str, i128); 8] = [
     ("us", 1),
     ("ms", 1_000),
@@ -25,20 +25,20 @@ const SHORT: [(&str, i128); 8] = [
     ("d", 86_400_000_000),
 ];
 
-/// Why a text is no number of units.
+/// Why a text is not a number of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAmount {
-    /// It is no decimal number.
+    /// It is not a decimal number.
     NoNumber,
-    /// It is longer than a number can say.
+    /// It has more than 18 digits before the point, or too many microseconds for an integer.
     TooLong,
-    /// It has more digits behind the point than are read.
+    /// It has more than 15 digits after the point.
     TooManyDigits,
     /// It is not a whole number of microseconds.
     TooFine,
 }
 
-/// A unit by its whole name in small letters, one or many of it: `second`, `hours`.
+/// A unit by its whole name in lower case, singular or plural: `second`, `hours`.
 pub fn unit(name: &str) -> Option<i128> {
     let singular = name.strip_suffix('s').unwrap_or(name);
     UNITS.iter().find(|(unit, _)| *unit == singular).map(|(_, length)| *length)
@@ -53,7 +53,7 @@ pub fn unit(name: &str) -> Option<i128> {
 /// ```
 ///
 /// # Errors
-/// It is no such number.
+/// The text is not such a number.
 pub fn micros_of(number: &str, unit: i128) -> Result<i128, NoAmount> {
     let (negative, digits) = match number.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -80,8 +80,8 @@ pub fn micros_of(number: &str, unit: i128) -> Result<i128, NoAmount> {
     Ok(if negative { -(scaled / scale) } else { scaled / scale })
 }
 
-/// A length of time as options and flags write it: `500ms`, `10 s`, `1.5 min`, `1h`, `1 day`. None if it is none, or finer than
-/// microseconds.
+/// A duration as options and flags write it: `500ms`, `10 s`, `1.5 min`, `1h`, `1 day`. `None` if the text is not a duration, or
+/// is finer than microseconds.
 ///
 /// ```
 /// use egret_words::parse_duration;

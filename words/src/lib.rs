@@ -1,4 +1,4 @@
-//! What everything that reads words of users does alike: lengths of time, and "did you mean".
+//! Helpers shared by everything that reads users' words: durations, and "did you mean".
 
 mod duration;
 mod suggest;

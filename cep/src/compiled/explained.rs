@@ -62,6 +62,7 @@ impl CompiledPattern {
     /// # Ok::<(), egret_core::Error>(())
     /// ```
     ///
+    /// # Errors
     /// A condition cannot be computed; one start has too many partial matches; the pattern has time windows but its stream no
     /// event time, so that they would depend on the wall clock; the window counts events.
     pub fn trace(&self, rows: &RecordBatch, until_us: Option<i64>) -> Result<Trace> {

@@ -33,8 +33,8 @@ pub(crate) struct SoFar<'a> {
 }
 
 impl SoFar<'_> {
-    /// Whether the terms of the current row's variable hold. They are looked at in their order, up to the first that does not, or cannot
-    /// be computed, which is added to `wrong`.
+    /// Whether the terms of the current row's variable hold. They are evaluated in order, up to the first that does not hold or
+    /// cannot be computed; the latter is added to `wrong`.
     pub(crate) fn meets(&self, terms: &[RowTerm], wrong: &mut Option<Uncomputed>) -> Result<bool> {
         let Some(at) = self.rows.get(self.current) else { return Ok(false) };
         for term in terms {
@@ -72,7 +72,7 @@ impl SoFar<'_> {
         Ok(RecordBatch::try_new(SchemaRef::clone(schema), columns)?)
     }
 
-    /// What is said of a term that cannot be computed.
+    /// The report of a term that cannot be computed.
     #[cold]
     fn uncomputed(&self, term: &RowTerm, at: RowRef, reason: &str) -> Uncomputed {
         let wrong = match term {
@@ -102,7 +102,7 @@ impl SoFar<'_> {
         }
     }
 
-    /// A value.
+    /// A value, as a scalar.
     fn scalar(&self, value: usize) -> Result<Scalar> {
         let RowValue { data_type, kind, .. } = &self.plan.defines.values[value];
         match kind {
@@ -124,7 +124,7 @@ impl SoFar<'_> {
         }
     }
 
-    /// A value, as an array of one row.
+    /// A value, as an array with one row.
     fn array(&self, value: usize) -> Result<ArrayRef> {
         let RowValue { data_type, kind, .. } = &self.plan.defines.values[value];
         Ok(match kind {
@@ -186,7 +186,7 @@ impl SoFar<'_> {
         }
     }
 
-    /// The positions and nodes of the match so far, from the current row back.
+    /// The positions and nodes of the match so far, from the current row backwards.
     fn path(&self) -> impl Iterator<Item = (u64, u32)> {
         let mut link = self.link;
         (self.start..=self.current).rev().map(move |position| {
@@ -210,7 +210,7 @@ impl SoFar<'_> {
         Some(&self.plan.variables.names[usize::from(self.plan.automaton.nodes[node as usize].variable)])
     }
 
-    /// The rows of a variable in order, and their variables.
+    /// The positions of a set's rows, in order, and their variables.
     fn matched(&self, set: Set) -> (Vec<u64>, Vec<u16>) {
         let variable = |node: u32| self.plan.automaton.nodes[node as usize].variable;
         let rows = self.path().map(|(position, node)| (position, variable(node)));
@@ -225,7 +225,7 @@ fn one_row(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options)?)
 }
 
-/// Any aggregate function, over all rows at once.
+/// Any other aggregate function, over all rows at once.
 pub(crate) fn aggregate(
     plan: &RowPlan,
     store: &RowStore,

@@ -1,7 +1,7 @@
-//! What the threads of a partition have matched: a tree of links that threads share, and what is tracked along it.
+//! The rows that the threads of a partition have matched: a tree of links that threads share, with the values tracked along it.
 //!
-//! A link says that a row was matched at a node; its predecessor is about the row before. So a match is a path, and threads that
-//! begin alike share their beginning. Links of threads that died are swept when they outnumber the others.
+//! A link records that a row was matched at a node; its predecessor is the link of the row before. So a match is a path, and
+//! threads with the same first rows share their links. Links of threads that died are swept when they outnumber the others.
 
 use super::store::{RowRef, RowStore};
 use crate::plan::row_plan::{Equivalence, RowPlan};
@@ -13,10 +13,10 @@ use egret_core::scalar::{self, Scalar, read};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
-/// No link: nothing matched yet.
+/// The link before the first row: nothing is matched yet.
 pub(crate) const NOTHING: u32 = u32::MAX;
 
-/// The links are swept when there are this many, or twice those that were left the last time.
+/// The links are swept when there are this many, or, if that is more, twice as many as the last sweep left.
 const SWEEP_MIN: usize = 1_024;
 
 #[derive(Clone, Copy, Debug)]
@@ -25,36 +25,36 @@ pub(crate) struct Link {
     pub(crate) node: u32,
 }
 
-/// The rows of a partition by their positions.
+/// The rows of a partition by position.
 #[derive(Debug, Default)]
 pub(crate) struct PartitionRows {
     pub(crate) list: VecDeque<RowRef>,
-    /// The position of the first one kept.
+    /// The position of the first row that is stored.
     pub(crate) base: u64,
 }
 
 impl PartitionRows {
-    /// The position behind the last row.
+    /// The position after the last row.
     pub(crate) fn end(&self) -> u64 {
         self.base + self.list.len() as u64
     }
 
-    /// The row at a position, if there is one.
+    /// The row at a position, if it is stored.
     #[inline]
     pub(crate) fn get(&self, position: u64) -> Option<RowRef> {
         self.list.get(position.checked_sub(self.base)? as usize).copied()
     }
 
-    /// The row so many further than a position.
+    /// The row `offset` rows after a position.
     pub(crate) fn at(&self, position: u64, offset: i64) -> Option<RowRef> {
         self.get(position.checked_add_signed(offset)?)
     }
 }
 
-/// A fold over some rows, so far.
+/// The intermediate result of a fold over rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Folded {
-    /// Rows, or values that are not null.
+    /// How many rows, or how many values that are not null.
     count: i64,
     whole: i128,
     float: ExactSum,
@@ -67,7 +67,7 @@ impl Folded {
         Self { count: 0, whole: 0, float: ExactSum::default(), best: None }
     }
 
-    /// Takes one more row in.
+    /// Adds a row to the fold.
     pub(crate) fn take(&mut self, fold: &Fold, store: &RowStore, rows: &PartitionRows, position: u64) -> Result<()> {
         let Some(column) = fold.column().flatten() else {
             self.count += 1;
@@ -97,7 +97,7 @@ impl Folded {
         Ok(())
     }
 
-    /// The value, but for extremes, which are the cell of [`Folded::best`].
+    /// The value of the fold, except for extremes, whose value is the cell at [`Folded::best`].
     ///
     /// # Errors
     /// A sum is out of its range: bad data.
@@ -105,7 +105,7 @@ impl Folded {
         let count = self.count as u64;
         Ok(match fold {
             Fold::Rows | Fold::Count(_) => Scalar::Int(self.count),
-            // A column is of integers or of floats.
+            // A column holds either integers or floats.
             Fold::Average(_) if count > 0 && self.whole == 0 => Scalar::Float(self.float.average(count)),
             Fold::Average(_) if count > 0 => Scalar::Float(average_of_integers(self.whole, count)),
             Fold::Sum(_) if count > 0 && is_float => Scalar::Float(self.float.value()),
@@ -114,7 +114,7 @@ impl Folded {
         })
     }
 
-    /// Whether two are kept alike: what is told apart later must not be one before.
+    /// Whether two folds are the same in every respect that later rows could reveal.
     fn is_same(&self, other: &Self) -> bool {
         (self.count, self.whole, self.best) == (other.count, other.whole, other.best) && self.float.is_same(&other.float)
     }
@@ -128,11 +128,11 @@ fn order(one: (&ArrayRef, usize), other: (&ArrayRef, usize)) -> Result<Ordering>
 #[derive(Debug, Default)]
 pub(crate) struct History {
     links: Vec<Link>,
-    /// Of every link, the tracked rows: positions, or `None`.
+    /// For each link: the positions of the tracked rows, or `None`.
     rows: Vec<Option<u64>>,
-    /// Of every link, the tracked folds.
+    /// For each link: the tracked folds.
     folds: Vec<Folded>,
-    /// Of every link, a hash of the labels up to it, if threads are told apart by these.
+    /// For each link: a hash of the labels up to it, if threads are told apart by labels.
     hashes: Vec<u64>,
     sweep_at: usize,
 }
@@ -158,7 +158,7 @@ impl History {
             + self.hashes.capacity() * 8
     }
 
-    /// The row at `position` is matched at `node`, behind `previous`.
+    /// Adds a link: the row at `position` is matched at `node`, after `previous`.
     pub(crate) fn push(
         &mut self,
         plan: &RowPlan,
@@ -189,7 +189,7 @@ impl History {
         Ok(link)
     }
 
-    /// Takes the last link back.
+    /// Removes the last link.
     pub(crate) fn pop(&mut self, plan: &RowPlan) {
         self.links.pop();
         self.rows.truncate(self.links.len() * plan.tracked.rows.len());
@@ -205,7 +205,7 @@ impl History {
         self.folds[link as usize * plan.tracked.folds.len() + index].clone()
     }
 
-    /// A number that is the same for links with the same future.
+    /// A hash that is equal for links with the same future.
     pub(crate) fn hash(&self, plan: &RowPlan, link: u32) -> u64 {
         if plan.equivalence == Equivalence::Labels {
             return self.hashes[link as usize];
@@ -217,7 +217,7 @@ impl History {
         })
     }
 
-    /// Whether two links about the same row have the same future.
+    /// Whether two links of the same row have the same future.
     pub(crate) fn same(&self, plan: &RowPlan, mut one: u32, mut other: u32) -> bool {
         if plan.equivalence == Equivalence::Tracked {
             return self.rows_of(plan, one) == self.rows_of(plan, other) && self.same_folds(plan, one, other);
@@ -251,7 +251,7 @@ impl History {
         self.links.len() >= self.sweep_at.max(SWEEP_MIN)
     }
 
-    /// Drops the links that no path from `held` uses, and gives these their new numbers.
+    /// Drops the links that are on no path from `held`, and renumbers the others, `held` included.
     pub(crate) fn sweep<'a>(&mut self, plan: &RowPlan, held: impl Iterator<Item = &'a mut u32>) {
         let held: Vec<&mut u32> = held.collect();
         let mut used = vec![false; self.links.len()];
@@ -266,7 +266,7 @@ impl History {
         let mut kept = 0;
         for old in (0..used.len()).filter(|&old| used[old]) {
             let Link { previous, node } = self.links[old];
-            // A predecessor stands before, so its place is known.
+            // The predecessor comes first, so its new number is known.
             let previous = if previous == NOTHING { NOTHING } else { places[previous as usize] };
             self.links[kept] = Link { previous, node };
             self.rows.copy_within(old * rows..(old + 1) * rows, kept * rows);

@@ -1,4 +1,4 @@
-//! The rows that are kept, and the values of matches that are read from them.
+//! The stored rows, and the values of matches that are read from them.
 
 pub(crate) mod evaluate;
 pub(crate) mod history;

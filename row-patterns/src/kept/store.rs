@@ -1,7 +1,7 @@
-//! The rows that partitions keep, in segments of columns.
+//! The stored rows of partitions, in segments of columns.
 //!
-//! The rows that come at a time are a segment. Partitions refer to rows of segments; when few of the rows of segments are
-//! referred to any more, or there are many segments, all rows still needed are put together in one.
+//! Rows that arrive together form a segment. Partitions refer to rows by segment and row. When few of the rows in segments are
+//! referred to any more, or there are many segments, all rows still needed are merged into one segment.
 
 use crate::plan::row_plan::RowPlan;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
@@ -15,14 +15,14 @@ use egret_core::{Error, Result, Uncomputed};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
-/// Where a row is kept.
+/// The place of a stored row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RowRef {
     pub(crate) segment: u32,
     pub(crate) row: u32,
 }
 
-/// Which columns a segment has: stored columns, then sides of definitions, then one a local condition.
+/// The columns of a segment: stored columns, then sides of definitions, then one per local condition.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentShape {
     pub(crate) schema: SchemaRef,
@@ -30,7 +30,7 @@ pub(crate) struct SegmentShape {
     sides: usize,
 }
 
-/// Rows that came at a time.
+/// Rows that arrived together.
 #[derive(Debug)]
 pub(crate) struct Segment {
     rows: RecordBatch,
@@ -39,7 +39,7 @@ pub(crate) struct Segment {
     live: usize,
 }
 
-/// All rows that are kept.
+/// All stored rows.
 #[derive(Debug)]
 pub(crate) struct RowStore {
     pub(crate) shape: SegmentShape,
@@ -49,7 +49,7 @@ pub(crate) struct RowStore {
     rows: usize,
     live: usize,
     bytes: usize,
-    /// Why sides of definitions cannot be computed of rows.
+    /// Why a side of a definition cannot be computed for a row.
     faults: HashMap<(RowRef, usize), String>,
 }
 
@@ -62,7 +62,7 @@ impl SegmentShape {
         Self { schema, stored: columns.len(), sides: sides.len() }
     }
 
-    /// A segment of rows, which have this shape.
+    /// Makes a segment of rows, whose columns have this shape.
     fn segment(&self, rows: RecordBatch, live: usize) -> Result<Segment> {
         let columns = rows.columns();
         let sides = columns[self.stored..self.stored + self.sides].iter().cloned().map(Column::of).collect::<Result<_>>()?;
@@ -109,7 +109,7 @@ impl RowStore {
         self.segments[at.segment as usize].as_ref().expect("a segment stays while a row of it is referred to")
     }
 
-    /// A row as JSON, of the columns that are read.
+    /// A row as JSON, with the columns that are read.
     pub(crate) fn row_json(&self, plan: &RowPlan, at: RowRef) -> String {
         let schema = plan.input.arrow();
         let (fields, cells): (Vec<_>, Vec<_>) = plan
@@ -136,12 +136,12 @@ impl RowStore {
         (&self.segment(at).sides[side], at.row as usize)
     }
 
-    /// Takes note that a side of a definition cannot be computed of a row.
+    /// Records that a side of a definition cannot be computed for a row.
     pub(crate) fn add_fault(&mut self, at: RowRef, side: usize, reason: String) {
         self.faults.insert((at, side), reason);
     }
 
-    /// Whether a side of a definition can be computed of a row.
+    /// Checks that a side of a definition can be computed for a row.
     ///
     /// # Errors
     /// It cannot: bad data.
@@ -164,12 +164,12 @@ impl RowStore {
         (self.segment(at).rows.column(column), at.row as usize)
     }
 
-    /// The event time of a row; of a stream without, 0.
+    /// The event time of a row; 0 if the stream has none.
     pub(crate) fn time(&self, at: RowRef) -> i64 {
         self.time.map_or(0, |time| micros(self.segment(at).rows.column(time))[at.row as usize])
     }
 
-    /// A stored column of some rows; null where there is none. `fresh` are the columns of the segment that comes next.
+    /// A stored column of some rows, null for missing rows. `fresh` is this column of the segment that is added next.
     pub(crate) fn gather(&self, column: usize, rows: &[Option<RowRef>], fresh: Option<&ArrayRef>) -> Result<ArrayRef> {
         let nothing = new_null_array(self.shape.schema.field(column).data_type(), 1);
         let mut arrays: Vec<&dyn Array> = vec![nothing.as_ref()];
@@ -194,7 +194,7 @@ impl RowStore {
         Ok(interleave(&arrays, &indexes)?)
     }
 
-    /// Rows with all columns of a segment.
+    /// Rows with all columns of their segments.
     pub(crate) fn gather_rows(&self, rows: &[RowRef]) -> Result<RecordBatch> {
         if rows.is_empty() {
             return Ok(RecordBatch::new_empty(SchemaRef::clone(&self.shape.schema)));
@@ -213,7 +213,7 @@ impl RowStore {
         Ok(interleave_record_batch(&batches, &indexes)?)
     }
 
-    /// A row is not referred to any more.
+    /// Removes the reference to a row.
     pub(crate) fn release(&mut self, at: RowRef) {
         if let Some(segment) = &mut self.segments[at.segment as usize] {
             segment.live -= 1;
@@ -221,7 +221,7 @@ impl RowStore {
         }
     }
 
-    /// Drops segments of which no row is referred to.
+    /// Drops segments without referenced rows.
     pub(crate) fn drop_empty(&mut self) {
         for (place, segment) in self.segments.iter_mut().enumerate() {
             if let Some(empty) = segment.take_if(|segment| segment.live == 0) {
@@ -236,14 +236,14 @@ impl RowStore {
         }
     }
 
-    /// Whether it is time to put the rows together.
+    /// Whether the rows should be merged.
     pub(crate) fn is_scattered(&self) -> bool {
         const SLACK: usize = 8_192;
         const SEGMENTS: usize = 64;
         self.rows > 2 * self.live + SLACK || self.segments.len() - self.free.len() > SEGMENTS + self.live / 1_024
     }
 
-    /// Puts the rows together in one segment, in the order given: all that are referred to.
+    /// Merges `rows`, which are all that are referenced, into one segment, in the order given.
     pub(crate) fn put_together(&mut self, rows: &[RowRef]) -> Result<u32> {
         let together = self.gather_rows(rows)?;
         let faults = std::mem::take(&mut self.faults);

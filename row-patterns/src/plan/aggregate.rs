@@ -39,7 +39,7 @@ impl Resolver<'_, '_> {
         Ok(self.value(name, data_type, Kind::Aggregate { set, is_final, fold }))
     }
 
-    /// The variable of `COUNT(A.*)`.
+    /// The variable in `COUNT(A.*)`.
     fn starred(&self, name: &ast::ObjectName, call: &Function) -> Result<u16> {
         match name.0.as_slice() {
             [ObjectNamePart::Identifier(ident)] => {
@@ -77,7 +77,7 @@ impl Resolver<'_, '_> {
         Ok((set, fold, data_type))
     }
 
-    /// `count`, `sum`, `avg`, `min`, `max` are kept up row by row where they are over numbers.
+    /// `count`, `sum`, `avg`, `min`, `max` over numbers are updated row by row.
     fn simple(&mut self, name: &str, tree: &ast::Expr) -> Result<Option<(Fold, DataType)>> {
         if !matches!(name, "count" | "sum" | "avg" | "mean" | "min" | "max") {
             return Ok(None);
@@ -98,7 +98,7 @@ impl Resolver<'_, '_> {
         })
     }
 
-    /// Any aggregate function of DataFusion over a batch of columns of the stream and, last, the label.
+    /// Any other aggregate function of DataFusion, over a batch of columns of the stream and, last, the label.
     fn other(&mut self, call: &Function, trees: &[ast::Expr]) -> Result<(Fold, DataType)> {
         let label = Field::new(LABEL, DataType::Utf8, true);
         let all: Vec<Field> = self.columns.schema.arrow().fields().iter().map(|field| field.as_ref().clone()).collect();

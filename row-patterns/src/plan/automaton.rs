@@ -1,49 +1,49 @@
 //! From the row pattern to an automaton whose edges are in order of preference.
 //!
-//! A node is a place of the pattern that takes a row. Everything between two rows (alternatives, ends of repetitions, anchors,
-//! empty parts) is walked once, here, in the order the pattern prefers, so that while it runs there is only: from the row just
-//! taken, which places may take the next one, in which order. An iteration of a repetition beyond its least count that takes no
-//! row ends the repetition; so `(A*)*` and `(()|A)*` end.
+//! A node is a place in the pattern that takes a row. Everything between two rows (alternatives, ends of repetitions, anchors,
+//! empty parts) is walked once, here, in the order the pattern prefers. At run time only one question is left: from the row just
+//! taken, which nodes may take the next one, in which order. An iteration beyond a repetition's least count that takes no row
+//! ends the repetition; so `(A*)*` and `(()|A)*` end.
 //!
-//! A permutation is the alternation of all orders of its elements, in lexicographic order. Elements that take rows in one way
-//! only are built over the sets of elements already used rather than over the orders in which they were used: n elements make
-//! n * 2^(n-1) copies instead of n * n!. Behind an element that has a choice, such as `A+`, orders are built one by one: all ways
-//! of an order are preferred to those of the next.
+//! A permutation is the alternation of all orders of its elements, in lexicographic order. Elements that can take rows in only
+//! one way are built over the sets of elements already used, not over the orders in which they were used: that makes
+//! n * 2^(n-1) copies of n elements instead of n * n!. After an element that has a choice, such as `A+`, orders are built one by
+//! one: all ways of one order are preferred to those of the next.
 
 use super::pattern::PatternExpr;
 use egret_core::{Error, Result};
 use hashbrown::{HashMap, HashSet};
 
-/// So many steps may the pattern become, with its repetitions written out.
+/// The most steps of a pattern with its repetitions written out.
 const STEPS_MAX: usize = 200_000;
 
-/// So many steps may be walked to find what can follow what.
+/// The most steps that are walked to find the nodes that can follow each other.
 const WALK_MAX: usize = 5_000_000;
 
-/// So many elements may a permutation have.
+/// The most elements of a permutation.
 const PERMUTED_MAX: usize = 14;
 
 /// The automaton.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowAutomaton {
     pub(crate) nodes: Vec<RowNode>,
-    /// Where a match may begin at the first row of a partition.
+    /// The nodes at which a match may begin in the first row of a partition.
     pub(crate) first: RowStart,
-    /// Where a match may begin at any other row.
+    /// The nodes at which a match may begin in any other row.
     pub(crate) start: RowStart,
-    /// Whether `^` makes a difference.
+    /// Whether the pattern has a `^`.
     pub(crate) has_start_anchor: bool,
-    /// Whether some match must end with the partition.
+    /// Whether some node accepts only at the end of the partition (`$`).
     pub(crate) has_end_anchor: bool,
 }
 
-/// A place that takes a row.
+/// A place in the pattern that takes a row.
 #[derive(Clone, Debug)]
 pub(crate) struct RowNode {
     pub(crate) variable: u16,
-    /// Whether the row is not shown.
+    /// Whether the row is left out of the output (`{- -}`).
     pub(crate) excluded: bool,
-    /// The places that may take the next row and are preferred to ending here.
+    /// The nodes that may take the next row and are preferred to ending here, in order of preference.
     pub(crate) takes: Vec<u32>,
     /// Whether the match may end with the row.
     pub(crate) accepts: bool,
@@ -51,7 +51,7 @@ pub(crate) struct RowNode {
     pub(crate) accepts_at_end: bool,
 }
 
-/// Where a match may begin.
+/// The beginning of a match.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowStart {
     pub(crate) takes: Vec<u32>,
@@ -60,13 +60,13 @@ pub(crate) struct RowStart {
 }
 
 impl RowNode {
-    /// Whether a match that has come here may go on.
+    /// Whether a match that has reached this node may continue, or end with the partition.
     pub(crate) fn goes_on(&self) -> bool {
         !self.takes.is_empty() || self.accepts_at_end
     }
 }
 
-/// Makes the automaton of a pattern; `variables` are its variables.
+/// Builds the automaton of a pattern; `variables` are its variables.
 pub(crate) fn build(pattern: &PatternExpr, variables: &[String]) -> Result<RowAutomaton> {
     let mut program = Program { steps: Vec::new(), variables, loops: 0 };
     let accept = program.push(Step::Accept)?;
@@ -90,7 +90,7 @@ pub(crate) fn build(pattern: &PatternExpr, variables: &[String]) -> Result<RowAu
     Ok(automaton)
 }
 
-/// A step of the pattern written out.
+/// A step of the pattern with its repetitions written out.
 #[derive(Clone, Debug)]
 enum Step {
     Take {
@@ -98,7 +98,7 @@ enum Step {
         excluded: bool,
         next: usize,
     },
-    /// Any of these, the first preferred.
+    /// One of several continuations, in order of preference.
     Fork(Vec<usize>),
     Start {
         next: usize,
@@ -106,12 +106,12 @@ enum Step {
     End {
         next: usize,
     },
-    /// An iteration of a repetition begins.
+    /// Begins an iteration of a repetition.
     Mark {
         repetition: u32,
         next: usize,
     },
-    /// It ends: with rows taken it goes to `next`, without to `exit`.
+    /// Ends the iteration: continues at `next` if it took rows, else at `exit`.
     Check {
         repetition: u32,
         next: usize,
@@ -135,7 +135,7 @@ impl Program<'_> {
         Ok(self.steps.len() - 1)
     }
 
-    /// Adds a pattern behind which `next` comes, and returns where it begins.
+    /// Adds a pattern that is followed by `next`; returns its first step.
     fn add(&mut self, pattern: &PatternExpr, next: usize, excluded: bool) -> Result<usize> {
         match pattern {
             PatternExpr::Variable(name) => {
@@ -161,7 +161,7 @@ impl Program<'_> {
         }
     }
 
-    /// What is left of a permutation when the elements of the set `used` are used.
+    /// Adds the rest of a permutation after the elements in the set `used`; returns its first step.
     fn permute(
         &mut self,
         parts: &[PatternExpr],
@@ -193,7 +193,7 @@ impl Program<'_> {
         Ok(entry)
     }
 
-    /// What is left of a permutation, one entry for each order.
+    /// Adds the rest of a permutation; returns a first step for each order of the unused elements.
     fn orders(
         &mut self,
         parts: &[PatternExpr],
@@ -237,7 +237,7 @@ impl Program<'_> {
                 let fork = self.push(Step::Fork(Vec::new()))?;
                 let body = self.iteration(inner, fork, next, excluded)?;
                 self.steps[fork] = Step::Fork(order(body));
-                // The iterations asked for at least end with one that may be repeated.
+                // The last required iteration is the one that may be repeated.
                 entry = if min == 0 { fork } else { body };
                 least = min.saturating_sub(1);
             }
@@ -254,7 +254,7 @@ impl Program<'_> {
         Ok(entry)
     }
 
-    /// An iteration that ends the repetition if it takes no row.
+    /// Adds an iteration that ends the repetition if it takes no row.
     fn iteration(&mut self, inner: &PatternExpr, next: usize, exit: usize, excluded: bool) -> Result<usize> {
         if !may_be_empty(inner) {
             return self.add(inner, next, excluded);
@@ -272,7 +272,7 @@ fn too_large() -> Error {
         .help("ask for fewer repetitions, or permute fewer elements")
 }
 
-/// Whether a pattern takes rows in a single way.
+/// Whether a pattern can take rows in only one way.
 fn has_one_way(pattern: &PatternExpr) -> bool {
     match pattern {
         PatternExpr::Variable(_) | PatternExpr::Start | PatternExpr::End | PatternExpr::Empty => true,
@@ -295,7 +295,7 @@ fn may_be_empty(pattern: &PatternExpr) -> bool {
     }
 }
 
-/// What can follow, in order of preference.
+/// The continuations from a step, in order of preference.
 #[derive(Default)]
 struct Reached {
     takes: Vec<u32>,
@@ -303,25 +303,25 @@ struct Reached {
     accepts_at_end: bool,
 }
 
-/// A place on the way between two rows.
+/// A state of the walk between two rows.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Place {
     step: usize,
-    /// The repetitions of which an iteration has begun since the last row, ascending.
+    /// The repetitions in which an iteration has begun since the last row, ascending.
     begun: Vec<u32>,
     at_end: bool,
 }
 
 struct Walk<'a> {
     steps: &'a [Step],
-    /// The nodes of steps that take rows.
+    /// The node of each step that takes a row.
     numbers: HashMap<usize, u32>,
     nodes: Vec<usize>,
     walked: usize,
 }
 
 impl Walk<'_> {
-    /// Walks from a step to all that can follow it without a row between.
+    /// Walks from a step to all that can follow it without taking a row.
     fn from(&mut self, entry: usize, is_first: bool) -> Result<Reached> {
         let mut reached = Reached::default();
         let mut taken: HashSet<u32> = HashSet::new();
@@ -347,7 +347,7 @@ impl Walk<'_> {
                 }
                 Step::Accept if at_end => reached.accepts_at_end = true,
                 Step::Accept => {
-                    // What comes behind is never preferred.
+                    // Steps after this one are never preferred to it.
                     reached.accepts = true;
                     break;
                 }
@@ -393,7 +393,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The variables that may take the first row, and a dot if the match may be empty; then the same behind every node.
+    /// The variables that may take the first row, and a dot if the match may be empty; then the same for the continuations of
+    /// every node.
     fn shown(text: &str) -> String {
         let pattern = PatternExpr::parse(text).unwrap();
         let variables: Vec<String> = pattern.variables().into_iter().map(str::to_owned).collect();

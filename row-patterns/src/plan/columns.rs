@@ -1,4 +1,4 @@
-//! The variables of a pattern, and the columns that are computed of every row.
+//! The variables of a pattern, and the columns that are computed for every row.
 
 use super::tree::quoted;
 use super::value::Set;
@@ -7,14 +7,14 @@ use datafusion_sql::sqlparser::ast::{self, Ident};
 use egret_core::expr::{Expression, Planner, Scope};
 use egret_core::{Error, Result, StreamSchema};
 
-/// The variables of a pattern, with those that unite others behind.
+/// The variables of a pattern, followed by its union variables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
-    /// Those of the pattern come first.
+    /// The names; those of the pattern's own variables come first.
     pub(crate) names: Vec<String>,
-    /// How many the pattern has.
+    /// How many variables the pattern itself has.
     pub(crate) primary: usize,
-    /// Of every one, whether a variable of the pattern belongs to it.
+    /// For each variable or union: which of the pattern's own variables belong to it.
     pub(crate) members: Vec<Vec<bool>>,
 }
 
@@ -30,14 +30,14 @@ impl Variables {
         self.names.iter().position(|other| *other == name).map(|index| index as u16)
     }
 
-    /// There is no such variable in what was written.
+    /// The error for an unknown variable; `whole` is the expression that names it.
     pub(super) fn unknown(&self, ident: &Ident, whole: &str) -> Error {
         Error::job(format!("'{whole}': there is no variable '{ident}'"))
             .help(format!("the variables are {}", self.names.join(", ")))
     }
 }
 
-/// Columns computed of every row: those of the input that are read, and expressions inside of navigation and aggregates.
+/// Columns computed for every row: the columns of the input that are read, and the expressions inside navigation and aggregates.
 #[derive(Debug)]
 pub(crate) struct StoredColumns<'a> {
     pub(crate) schema: &'a StreamSchema,
@@ -45,13 +45,13 @@ pub(crate) struct StoredColumns<'a> {
 }
 
 impl StoredColumns<'_> {
-    /// The stored column that is this expression over the stream's columns.
+    /// The stored column for an expression over the stream's columns.
     pub(crate) fn of_tree(&mut self, tree: &ast::Expr) -> Result<usize> {
         let expression = Planner::new().compile(tree, &Scope::of_stream(self.schema)?)?;
         Ok(self.add(expression))
     }
 
-    /// The stored column that is this column of the stream.
+    /// The stored column for a column of the stream.
     pub(crate) fn of_input(&mut self, column: usize) -> Result<usize> {
         self.of_tree(&quoted(self.schema.arrow().field(column).name()))
     }
@@ -69,7 +69,7 @@ impl StoredColumns<'_> {
     }
 }
 
-/// A column of rows before the current one: its name, the stored column, and how many rows.
+/// A column of an earlier row: its name, the stored column, and how many rows earlier.
 #[derive(Clone, Debug)]
 pub(crate) struct Shift {
     pub(crate) name: String,
@@ -77,7 +77,7 @@ pub(crate) struct Shift {
     pub(crate) rows: u64,
 }
 
-/// The column an identifier names: as it stands, or without regard to case.
+/// The column that an identifier names: exactly, or without regard to case.
 pub(super) fn find_column(schema: &StreamSchema, ident: &Ident) -> Result<usize> {
     let fields = schema.arrow().fields();
     let exact = fields.iter().position(|field| *field.name() == ident.value);

@@ -1,8 +1,8 @@
-//! Definitions, split into what is known of a row when it comes and what depends on the match so far.
+//! Definitions, split into a part that is known when a row arrives and a part that depends on the match so far.
 //!
-//! The first part reads the row and rows before it, and is evaluated a column at a time for all rows that come. The rest is
-//! looked at row by row; usually it compares something about the row with something about the match, and then the row's side is
-//! a column, too.
+//! The first part reads the row and rows before it, and is evaluated a column at a time for all rows that arrive. The rest is
+//! evaluated row by row; usually it compares an expression over the row with one over the match, and then the row's side is
+//! computed as a column, too.
 
 use super::columns::{Shift, StoredColumns, Variables};
 use super::names::{Place, Resolver};
@@ -25,28 +25,28 @@ pub(crate) struct Defines {
     pub(crate) list: Vec<Define>,
     pub(crate) shifts: Vec<Shift>,
     pub(crate) values: Vec<RowValue>,
-    /// The parts known when a row comes, over the stream's columns and then the shifts.
+    /// The parts known when a row arrives, over the stream's columns followed by the shifts.
     pub(crate) locals: Vec<Expression>,
-    /// Sides of comparisons and other things about a row, over the same.
+    /// Sides of comparisons and other expressions over a row, over the same columns.
     pub(crate) sides: Vec<Expression>,
 }
 
 /// The definition of a variable; all parts must hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Define {
-    /// Among the locals.
+    /// The number of its local part in `Defines::locals`.
     pub(crate) local: Option<usize>,
     pub(crate) terms: Vec<RowTerm>,
     /// Whether no row meets it.
     pub(crate) never: bool,
 }
 
-/// A part that depends on the match so far.
+/// A part of a definition that depends on the match so far.
 #[derive(Clone, Debug)]
 pub(crate) enum RowTerm {
-    /// Something about the row, compared with something about the match.
+    /// An expression over the row, compared with one over the match.
     Compare { side: usize, op: Op, with: MatchSide },
-    /// Anything else: over sides, then values.
+    /// Any other expression, over sides followed by values.
     Mixed { expression: Expression, schema: SchemaRef, sides: Vec<usize>, values: Vec<usize> },
 }
 
@@ -83,7 +83,7 @@ impl Defines {
         Ok(defines)
     }
 
-    /// The columns of rows that come: the stream's, then the shifts.
+    /// The columns over which definitions are evaluated when rows arrive: the stream's, then the shifts.
     pub(crate) fn row_schema(&self, columns: &StoredColumns<'_>) -> SchemaRef {
         let all = columns.schema.arrow().fields().iter().map(|field| field.as_ref().clone());
         let shift = |shift: &Shift| Field::new(&shift.name, columns.list[shift.column].data_type().clone(), true);
@@ -93,10 +93,10 @@ impl Defines {
 
 struct Binder<'d> {
     defines: &'d mut Defines,
-    /// Over the stream's columns and the shifts.
+    /// The scope of the stream's columns and the shifts.
     rows: Scope,
     row_columns: usize,
-    /// Over the same, and then the values.
+    /// The same columns followed by the values.
     wide: Scope,
     wide_schema: SchemaRef,
 }
@@ -195,7 +195,7 @@ impl<'d> Binder<'d> {
     }
 }
 
-/// The place of an expression in a list of different ones.
+/// The place of an expression in a list, added if it is not in the list.
 fn place_of(list: &mut Vec<Expression>, expression: Expression) -> usize {
     let text = expression.logical().to_string();
     list.iter().position(|other| other.logical().to_string() == text).unwrap_or_else(|| {

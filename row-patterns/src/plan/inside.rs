@@ -1,4 +1,4 @@
-//! What stands inside of navigation and aggregates: it reads the columns of one row, and perhaps its label.
+//! The expressions inside navigation and aggregates: they read the columns of one row, and perhaps its label.
 
 use super::columns::{Variables, find_column};
 use super::tree::{arguments, called, is_ours, marked, mixed, show};
@@ -7,17 +7,17 @@ use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExp
 use egret_core::expr::{Rewrite, aggregate_function};
 use egret_core::{Error, Result, StreamSchema};
 
-/// What stands inside of navigation or an aggregate.
+/// What an expression inside navigation or an aggregate reads.
 pub(super) struct Inside {
-    /// The variable it is about; `None` is none in particular.
+    /// The variable that its names are qualified with; `None` if with none.
     pub(super) set: Set,
-    /// Whether there is any name in it.
+    /// Whether it names any column or the label.
     pub(super) names: bool,
-    /// Whether it reads the label of the row.
+    /// Whether it reads the row's label.
     pub(super) label: bool,
 }
 
-/// Looks at what stands inside of navigation: names become columns, `CLASSIFIER()` the label.
+/// Resolves an expression inside navigation: names become columns, `CLASSIFIER()` becomes the label.
 pub(super) struct InsideRows<'a> {
     pub(super) variables: &'a Variables,
     pub(super) schema: &'a StreamSchema,

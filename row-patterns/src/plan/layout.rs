@@ -1,13 +1,13 @@
-//! What the state of a row pattern depends on, as text.
+//! The facts that the saved state of a row pattern depends on, as text.
 //!
-//! Kept are rows, with the columns of the input that are read: everything else is found again from them, under whatever pattern,
-//! definitions and measures there are by then.
+//! The state consists of rows, with the columns of the input that are read. Everything else is recomputed from them, even if the
+//! pattern, definitions and measures have changed.
 
 use super::row_plan::RowPlan;
 use egret_core::StateLayout;
 
 impl RowPlan {
-    /// What the state depends on, in words: a restored checkpoint must have the same.
+    /// The facts that the state depends on, in words: a checkpoint can be restored only where they are the same.
     pub(crate) fn state_layout(&self) -> StateLayout {
         let remembered = if self.remembers { "how many rows and matches they had" } else { "nothing but rows that are open" };
         let facts = [

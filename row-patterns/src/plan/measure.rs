@@ -31,7 +31,7 @@ pub(crate) struct RowMeasures {
 pub(crate) enum OutputColumn {
     /// A stored column of the row shown.
     Stored(usize),
-    /// A column of the key: of zeros, zero.
+    /// A column of the key; minus zero becomes zero.
     Key(usize),
     /// A measure.
     Measure(usize),
@@ -39,7 +39,7 @@ pub(crate) enum OutputColumn {
     Time,
 }
 
-/// What measures are compiled from.
+/// The input for compiling measures.
 pub(crate) struct MeasureSource<'a> {
     pub(crate) trees: &'a [(ast::Expr, String)],
     pub(crate) rows_per_match: RowsPerMatch,
@@ -73,8 +73,8 @@ impl RowMeasures {
         Ok(measures)
     }
 
-    /// `ONE ROW`: partition columns, measures. `ALL ROWS`: partition columns, order columns, measures, the other columns, as
-    /// the standard has it.
+    /// `ONE ROW`: partition columns, measures. `ALL ROWS`: partition columns, order columns, measures, the other columns, as the
+    /// standard demands.
     fn lay_out(&mut self, source: &MeasureSource<'_>, columns: &mut StoredColumns<'_>) -> Result<()> {
         let schema = columns.schema;
         let mut fields: Vec<Field> = Vec::new();
@@ -141,8 +141,8 @@ impl RowMeasures {
         if may_be_empty { None } else { self.expressions.iter().position(reads) }
     }
 
-    /// The measures, a column each, from the columns of values. Rows of `unmatched` are in no match.
-    /// What cannot be computed of a row is null, and said, with the row's number.
+    /// Computes the measures, one column each, from the columns of values; rows marked in `unmatched` belong to no match and get
+    /// null. A measure that cannot be computed for a row is null, and the failure is returned under the row's number.
     pub(crate) fn evaluate(
         &self,
         values: Vec<ArrayRef>,
@@ -166,7 +166,7 @@ impl RowMeasures {
         Ok((columns, wrong))
     }
 
-    /// Whether there may be matches for which a measure cannot be computed, but for the values that it reads.
+    /// Whether a measure can fail for some match; failures of the values that it reads are not counted.
     pub(crate) fn can_fail(&self) -> bool {
         self.expressions.iter().any(Expression::can_fail)
     }

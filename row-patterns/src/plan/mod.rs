@@ -1,4 +1,4 @@
-//! What does not change while a row pattern runs: the pattern as it was given, its automaton, definitions and measures.
+//! The constant data of a row pattern: the pattern as given, its automaton, definitions and measures.
 
 mod aggregate;
 pub(crate) mod automaton;

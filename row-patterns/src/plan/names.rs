@@ -1,7 +1,8 @@
-//! What the names and calls in `DEFINE` and `MEASURES` mean.
+//! Resolves the names and calls in `DEFINE` and `MEASURES`.
 //!
-//! In a definition a bare column, or one of the variable being defined, is the current row's; so is `PREV` of it, some rows
-//! before. All else is a value of the match so far. In a measure everything is a value. Values become columns of their own.
+//! In a definition a bare column, or one of the variable being defined, belongs to the current row; so does `PREV` of it, some
+//! rows earlier. Everything else is a value of the match so far. In a measure everything is a value. Values become columns of
+//! their own.
 
 use super::columns::{Shift, StoredColumns, Variables};
 use super::inside::{Inside, InsideRows};
@@ -12,7 +13,7 @@ use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgExp
 use egret_core::expr::{Rewrite, aggregate_function, rewrite};
 use egret_core::{Error, Result};
 
-/// So far may navigation go.
+/// The greatest offset of navigation, in rows.
 const OFFSET_MAX: u64 = 1_000_000;
 
 /// Where an expression stands.
@@ -147,7 +148,7 @@ impl Resolver<'_, '_> {
         self.cell(From::Last { set: inside.set, n: 0 }, false, offset, tree, inside.label)
     }
 
-    /// What a navigation reads, and its offset.
+    /// The expression that a navigation reads, and its offset.
     pub(super) fn navigated(&self, call: &Function, default: u64) -> Result<(ast::Expr, u64)> {
         let list = arguments(call)?;
         let tree = match list.first() {
@@ -172,7 +173,7 @@ impl Resolver<'_, '_> {
         Ok((tree, n))
     }
 
-    /// Makes an expression one over the columns of a single row, and says of which variable's row.
+    /// Rewrites an expression to read the columns of a single row; returns which variable's row, and what it reads.
     pub(super) fn inside(&self, tree: &mut ast::Expr) -> Result<Inside> {
         let mut rows = InsideRows {
             variables: self.variables,
@@ -204,7 +205,7 @@ impl Resolver<'_, '_> {
         Ok(self.read(from, is_final, offset, Read::Column(column)))
     }
 
-    /// An expression that reads the label of the row, perhaps among columns of it.
+    /// An expression that reads the row's label, perhaps together with columns of the row.
     pub(super) fn labelled(&mut self, from: From, is_final: bool, offset: i64, tree: ast::Expr) -> Result<ast::Expr> {
         let is_bare = matches!(&tree, ast::Expr::Identifier(ident) if ident.value == LABEL);
         let own = match (from, offset, self.place) {
@@ -258,7 +259,7 @@ impl Resolver<'_, '_> {
         self.value(name, data_type, Kind::Cell { from, is_final, offset, read })
     }
 
-    /// A name that no column of the stream has.
+    /// Makes a name that no column of the stream has.
     pub(super) fn free(&self, mut name: String) -> String {
         while self.columns.schema.arrow().index_of(&name).is_ok() {
             name.push('\'');
@@ -274,7 +275,7 @@ impl Resolver<'_, '_> {
     }
 }
 
-/// Makes values of the columns of an expression, and puts in the label.
+/// Replaces the columns of an expression by values, and its label by the label's expression.
 struct Parts<'r, 'a, 's> {
     resolver: &'r mut Resolver<'a, 's>,
     from: From,

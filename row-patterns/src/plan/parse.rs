@@ -4,10 +4,10 @@ use super::pattern::{PatternExpr, REPETITIONS_MAX};
 use egret_core::Error;
 use std::fmt;
 
-/// So deep may groups be nested.
+/// How deep groups may be nested.
 const DEPTH_MAX: usize = 100;
 
-/// Why a text is no row pattern.
+/// Why a text is not a row pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternSyntaxError {
     /// Where in the text, in bytes.
@@ -35,7 +35,7 @@ impl From<PatternSyntaxError> for Error {
 type Result<T> = std::result::Result<T, PatternSyntaxError>;
 
 impl PatternExpr {
-    /// Parses what stands between the parentheses of `PATTERN (...)`. Variables without quotes fold to upper case.
+    /// Parses the text between the parentheses of `PATTERN (...)`. Variables without quotes fold to upper case.
     ///
     /// ```
     /// use egret_rows::PatternExpr;
@@ -45,7 +45,7 @@ impl PatternExpr {
     /// ```
     ///
     /// # Errors
-    /// The text is no row pattern; the error says where and why.
+    /// The text is not a row pattern; the error says where and why.
     pub fn parse(text: &str) -> Result<Self> {
         let mut parser = Parser { text, at: 0, depth: 0 };
         let found = parser.alternation()?;
@@ -71,7 +71,7 @@ impl Parser<'_> {
         &self.text[self.at..]
     }
 
-    /// The next letter that is not blank.
+    /// The next character that is not white space.
     fn peek(&mut self) -> Option<char> {
         let rest = self.rest();
         self.at += rest.len() - rest.trim_start().len();

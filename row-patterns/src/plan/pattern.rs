@@ -3,37 +3,38 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// So many repetitions may be asked for at most.
+/// The greatest number of repetitions that a pattern may ask for.
 pub(crate) const REPETITIONS_MAX: u32 = 10_000;
 
-/// A row pattern, as `PATTERN (...)` says it. Alternatives and repetitions are tried in the order the standard prescribes.
+/// A row pattern, the contents of `PATTERN (...)`. Alternatives and repetitions are tried in the order that the standard
+/// prescribes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatternExpr {
     /// One row that meets the variable's definition. Names are folded already: `a` is `A`, `"a"` is `a`.
     Variable(String),
     /// `^`: before the first row of the partition.
     Start,
-    /// `$`: behind the last row of the partition.
+    /// `$`: after the last row of the partition.
     End,
     /// `()`: no row.
     Empty,
-    /// One after the other.
+    /// Several patterns, one after the other.
     Concat(Vec<PatternExpr>),
-    /// One of several, the first preferred.
+    /// One of several patterns, the first preferred.
     Alternation(Vec<PatternExpr>),
-    /// All in any order; orders are preferred in lexicographic order of the list.
+    /// All patterns in any order; orders are preferred in lexicographic order of the list.
     Permute(Vec<PatternExpr>),
     /// `{- ... -}`: rows that are matched but not shown by `ALL ROWS PER MATCH`.
     Exclusion(Box<PatternExpr>),
     /// A repetition.
     Repeat {
-        /// What is repeated.
+        /// The repeated pattern.
         inner: Box<PatternExpr>,
-        /// How often at least.
+        /// The least number of repetitions.
         min: u32,
-        /// How often at most; `None` is without end. Never 0.
+        /// The greatest number; `None` is no limit. Never 0.
         max: Option<u32>,
-        /// Whether fewer repetitions are preferred (a `?` behind the quantifier).
+        /// Whether fewer repetitions are preferred (a `?` after the quantifier).
         reluctant: bool,
     },
 }

@@ -14,7 +14,7 @@ use egret_core::overflow::OverflowTable;
 use egret_core::{Error, Result, StreamSchema, Subject};
 use std::collections::BTreeSet;
 
-/// So many variables may a pattern have.
+/// The most variables of a pattern.
 const VARIABLES_MAX: usize = 1_000;
 
 /// The plan of a row pattern over a stream.
@@ -26,58 +26,59 @@ pub(crate) struct RowPlan {
     pub(crate) defines: Defines,
     pub(crate) measures: RowMeasures,
     pub(crate) input: StreamSchema,
-    /// What is computed and kept of every row, over the input's columns.
+    /// The columns computed and stored for every row, over the input's columns.
     pub(crate) columns: Vec<Expression>,
-    /// What is computed of every row by itself and may fail: such a row is left out.
+    /// Expressions over a single row that can fail; a row for which one fails is left out.
     pub(crate) screens: Vec<Expression>,
-    /// The input's columns and then the shifts: what definitions are evaluated over when rows come.
+    /// The input's columns followed by the shifts: the schema over which definitions are evaluated when rows arrive.
     pub(crate) row_schema: SchemaRef,
     /// The stored column that is event time.
     pub(crate) time: Option<usize>,
     pub(crate) partition: Vec<usize>,
-    /// Columns and whether they are descending, behind event time, complete: ties of all of them are equal rows.
+    /// Columns and whether they are descending, to order rows of the same event time; rows that tie in all of them are equal.
     pub(crate) order: Vec<(usize, bool)>,
-    /// Whether rows wait for the end of the input: they have an order but no event time.
+    /// Whether rows are buffered until the end of the input: they have an order but no event time.
     pub(crate) waits_for_end: bool,
-    /// What is kept up row by row for definitions.
+    /// The values that are updated row by row for definitions.
     pub(crate) tracked: Tracked,
     /// How definitions depend on the match so far.
     pub(crate) equivalence: Equivalence,
     /// How many rows a definition looks ahead, and a measure.
     pub(crate) define_ahead: u64,
     pub(crate) measure_ahead: u64,
-    /// How many rows before a match are needed.
+    /// How many rows before a match are read.
     pub(crate) behind: u64,
-    /// Whether something is kept of a partition even if none of its rows is.
+    /// Whether a partition without stored rows still has state.
     pub(crate) remembers: bool,
     pub(crate) skip: Skip,
     pub(crate) options: Options,
-    /// What is told of partitions that had too many threads.
+    /// The output about partitions that had too many threads.
     pub(crate) overflow: OverflowTable,
-    /// The columns of the input that are kept of every row, and where they are among the columns: all that anything is computed of.
+    /// The columns of the input that are stored for every row, each with its place in `columns`: all columns that something is
+    /// computed from.
     pub(crate) saved: Vec<(usize, usize)>,
-    /// Columns and whether they are descending, as `ORDER BY` has them.
+    /// Columns and whether they are descending, as given in `ORDER BY`.
     pub(crate) order_by: Vec<(usize, bool)>,
 }
 
-/// When two beginnings of a match that have come to the same place of the pattern have the same future.
+/// When two threads at the same node have the same future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Equivalence {
     /// Always: no definition reads the match so far.
     Place,
-    /// If what is tracked is the same.
+    /// If the tracked rows and folds are the same.
     Tracked,
     /// If their rows have the same labels.
     Labels,
 }
 
-/// What is kept up row by row.
+/// The rows and folds that are updated row by row.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tracked {
-    /// The first row of a variable, or (false) the last.
+    /// A variable, and whether its first row is tracked (true) or its last (false).
     pub(crate) rows: Vec<(u16, bool)>,
     pub(crate) folds: Vec<(Set, Fold)>,
-    /// Of every value of the definitions, its place in one of the lists.
+    /// For each value of the definitions: its place in one of the lists, if it is tracked.
     pub(crate) of_value: Vec<Option<usize>>,
 }
 
@@ -90,7 +91,7 @@ pub(crate) enum Skip {
     ToLast(u16),
 }
 
-/// What can be chosen apart from the pattern.
+/// Options that are not part of the pattern.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     /// Whether too many threads end the job.
@@ -126,14 +127,14 @@ impl RowPlan {
             may_be_empty: automaton.first.accepts || automaton.start.accepts,
         };
         let measures = RowMeasures::compile(&source, &variables, &mut columns)?;
-        // The order in which the key's columns are written changes what is shown, and nothing else.
+        // The order in which the key's columns are written affects only the columns of the outputs.
         let given = partition.clone();
         let mut partition = partition;
         partition.sort_by_key(|&column| schema.arrow().field(column).name());
         let overflow = OverflowTable::new(schema, &partition, &given)?;
         let time = schema.event_time().map(|time| columns.of_input(time)).transpose()?;
         if columns.list.is_empty() {
-            // A row leaves at least one column behind.
+            // A stored row has at least one column.
             columns.of_input(0)?;
         }
         let asked = partition.iter().chain(order.iter().map(|(column, _)| column)).copied();
@@ -172,7 +173,7 @@ impl RowPlan {
         Ok(plan)
     }
 
-    /// Whether there may be rows or matches for which something cannot be computed.
+    /// Whether something can fail to be computed for some row or match.
     pub(crate) fn can_fail(&self) -> bool {
         let expressions = self.columns.iter().chain(&self.defines.locals).chain(&self.defines.sides);
         let of_values = |value: &RowValue| match &value.kind {
@@ -195,17 +196,17 @@ impl RowPlan {
         self.saved.iter().map(|(column, _)| *column).collect()
     }
 
-    /// Whether the starts of matches are looked for all at once: threads of different starts have the same future.
+    /// Whether all starts of matches are searched for at once: threads of different starts have the same future.
     pub(crate) fn is_shared(&self) -> bool {
         self.equivalence == Equivalence::Place && self.spec.within_us.is_none()
     }
 
-    /// Whether rows of no match are shown.
+    /// Whether rows that belong to no match are in the output.
     pub(crate) fn shows_unmatched(&self) -> bool {
         self.spec.rows_per_match == RowsPerMatch::AllWithUnmatched
     }
 
-    /// Rows that tie in what the user orders by are in the order of their places, or where they have none of all else that is read.
+    /// Completes the order: rows that tie in the user's columns are ordered by their places, then by all columns that are read.
     fn complete_order(&mut self) {
         if self.order.is_empty() && self.input.event_time().is_none() {
             return;
@@ -217,7 +218,7 @@ impl RowPlan {
     }
 }
 
-/// What is computed of every row by itself, and may fail.
+/// The expressions over a single row that can fail.
 fn screens(columns: &[Expression], defines: &Defines, schema: &StreamSchema) -> Vec<Expression> {
     let of_row = |local: &&Expression| local.columns().iter().all(|&column| column < schema.arrow().fields().len());
     columns.iter().chain(defines.locals.iter().filter(of_row)).filter(|of| of.can_fail()).cloned().collect()
@@ -249,7 +250,7 @@ impl Tracked {
     }
 }
 
-/// The columns of the input that expressions read, which are over them and then over shifts.
+/// The columns of the input that expressions read; the expressions are over these columns followed by the shifts.
 fn inputs_of<'a>(expressions: impl Iterator<Item = &'a Expression>, schema: &StreamSchema) -> BTreeSet<usize> {
     let fields = schema.arrow().fields().len();
     expressions.flat_map(|expression| expression.columns().iter().copied()).filter(|&column| column < fields).collect()
@@ -260,7 +261,7 @@ fn equivalence(values: &[RowValue], tracked: &Tracked) -> Equivalence {
     let of_one = |(value, tracked): (&RowValue, &Option<usize>)| match &value.kind {
         Kind::MatchNumber => Equivalence::Place,
         Kind::Cell { from: From::Current, read: Read::Column(_) | Read::Exists, .. } => Equivalence::Place,
-        // Threads that are compared have the same start.
+        // Compared threads have the same start: starts are shared only under `Equivalence::Place`.
         Kind::Cell { from: From::First { set: None, .. } | From::Last { set: None, .. }, read, .. } if *read != Read::Label => {
             Equivalence::Tracked
         }
@@ -272,8 +273,8 @@ fn equivalence(values: &[RowValue], tracked: &Tracked) -> Equivalence {
     [Equivalence::Labels, Equivalence::Tracked].into_iter().find(|one| all.contains(one)).unwrap_or(Equivalence::Place)
 }
 
-/// The columns of the input that are kept of every row, and where they are among the columns: all that something is computed of, and
-/// `asked`.
+/// The columns of the input that are stored for every row, each with its place in `columns`: those that something is computed
+/// from, and `asked`.
 fn saved_columns(
     columns: &mut StoredColumns<'_>,
     defines: &Defines,
@@ -286,7 +287,7 @@ fn saved_columns(
     saved.into_iter().map(|column| Ok((column, columns.of_input(column)?))).collect()
 }
 
-/// How far navigation goes forth (1) or back (-1) behind or before a match.
+/// How many rows navigation reaches after the match (direction 1) or before it (-1).
 fn reach<'a>(values: impl Iterator<Item = &'a RowValue>, direction: i64) -> u64 {
     let offset = |value: &RowValue| match value.kind {
         Kind::Cell { offset, .. } => (offset * direction).max(0) as u64,
@@ -315,7 +316,7 @@ fn resolve_skip(skip: &RowSkip, variables: &Variables) -> Skip {
     }
 }
 
-/// Checks that the stream has what the clause asks for.
+/// Checks that the stream has the columns that the clause names.
 fn check_columns(spec: &RowPattern, schema: &StreamSchema, partition: &[usize], order: &[(usize, bool)]) -> Result<()> {
     let fields = schema.arrow().fields();
     if partition.iter().chain(order.iter().map(|(column, _)| column)).any(|&column| column >= fields.len()) {

@@ -8,8 +8,8 @@ use egret_core::Result;
 /// Parses an expression in which calls may have `RUNNING` or `FINAL` before them.
 ///
 /// # The tree
-/// `RUNNING LAST(x)` becomes a call of the two-part name `RUNNING.LAST`, `FINAL LAST(x)` one of `FINAL.LAST`; so any parser of
-/// SQL can be used once [`mark_semantics`] has put the dots between. All else is as in SQL.
+/// `RUNNING LAST(x)` becomes a call of the two-part name `RUNNING.LAST`, `FINAL LAST(x)` one of `FINAL.LAST`, so any SQL parser
+/// can be used after [`mark_semantics`] has inserted the dots. Everything else is as in SQL.
 ///
 /// ```
 /// let tree = egret_rows::parse_expression("FINAL LAST(A.price) - RUNNING FIRST(A.price, 1)")?;
@@ -18,13 +18,13 @@ use egret_core::Result;
 /// ```
 ///
 /// # Errors
-/// It does not parse, or something follows it.
+/// The text does not parse, or something follows the expression.
 pub fn parse_expression(text: &str) -> Result<ast::Expr> {
     let tree = egret_core::expr::parse_changed(text, mark_semantics);
     tree.map_err(|error| error.context(format!("in `{text}`")))
 }
 
-/// Puts a dot behind every `RUNNING` and `FINAL` that stands before a call, so that SQL's parser takes both for its name.
+/// Inserts a dot after every `RUNNING` and `FINAL` before a call, so that an SQL parser takes both words for its name.
 pub fn mark_semantics(tokens: &mut Vec<TokenWithSpan>) {
     let next = |tokens: &[TokenWithSpan], from: usize| {
         (from..tokens.len()).find(|&index| !matches!(tokens[index].token, Token::Whitespace(_)))
@@ -38,7 +38,7 @@ pub fn mark_semantics(tokens: &mut Vec<TokenWithSpan>) {
             && matches!(tokens[call].token, Token::Word(_))
             && tokens[open].token == Token::LParen
         {
-            // As plain words, the names are no keywords of something else.
+            // The parts of the name become plain words, so that they are not taken for keywords.
             for index in [at, call] {
                 if let Token::Word(word) = &mut tokens[index].token {
                     word.keyword = Keyword::NoKeyword;

@@ -5,14 +5,14 @@ use datafusion_sql::sqlparser::ast::{self, Function, FunctionArg, FunctionArgume
 use egret_core::expr::{Rewrite, rewrite};
 use egret_core::{Error, Result};
 
-/// Before a call: `RUNNING` or `FINAL`.
+/// The word before a call: `RUNNING` or `FINAL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     Running,
     Final,
 }
 
-/// The name of a call, in lower case, and what stands before it.
+/// The name of a call, in lower case, and the mark before it.
 pub(super) fn called(call: &Function) -> Option<(Option<Mark>, String)> {
     let word = |part: &ObjectNamePart| match part {
         ObjectNamePart::Identifier(ident) => Some(ident.value.to_ascii_lowercase()),
@@ -29,7 +29,7 @@ pub(super) fn called(call: &Function) -> Option<(Option<Mark>, String)> {
     }
 }
 
-/// Whether a call is of row pattern recognition.
+/// Whether a function belongs to row pattern recognition.
 pub(super) fn is_ours(name: &str) -> bool {
     matches!(name, "first" | "last" | "prev" | "next" | "classifier" | "match_number" | "match_rowtime")
 }
@@ -60,10 +60,10 @@ pub(super) fn show(call: &Function) -> String {
     call.to_string().replacen("RUNNING.", "RUNNING ", 1).replacen("FINAL.", "FINAL ", 1)
 }
 
-/// The quote of names that are resolved: nobody can write it.
+/// The quote character of resolved names; users cannot write it.
 pub(super) const RESOLVED: char = '\u{1}';
 
-/// A name that is resolved.
+/// A resolved name.
 pub(super) fn marked(name: &str) -> ast::Expr {
     ast::Expr::Identifier(Ident { value: name.to_owned(), quote_style: Some(RESOLVED), span: ast::Ident::new("").span })
 }
@@ -94,7 +94,7 @@ pub(super) fn resolved(tree: ast::Expr) -> ast::Expr {
     requoted(tree, RESOLVED)
 }
 
-/// All names as the planner takes them.
+/// Gives all names the quotes that the planner takes.
 pub(crate) fn unresolved(tree: ast::Expr) -> ast::Expr {
     requoted(tree, '"')
 }

@@ -1,8 +1,8 @@
-//! Values of a row pattern: what navigation, aggregates, CLASSIFIER and MATCH_NUMBER read of a match and its surroundings.
+//! Values of a row pattern: navigation, aggregates, CLASSIFIER and MATCH_NUMBER, read from a match and the rows around it.
 //!
-//! An expression of `DEFINE` or `MEASURES` reads such a value as a column, so that what is around it is an ordinary expression.
-//! The other way round, what stands inside (`A.price + A.tax` in `FIRST(A.price + A.tax)`) reads one row alone, and is computed
-//! as a column when rows come; then a value is always a cell of a row, or a fold over cells.
+//! An expression of `DEFINE` or `MEASURES` reads such a value as a column, so the surrounding expression is an ordinary one.
+//! Conversely, the expression inside (`A.price + A.tax` in `FIRST(A.price + A.tax)`) reads only one row, and is computed as a
+//! column when rows arrive. So a value is always a cell of a row, or a fold over cells.
 
 use arrow::datatypes::{DataType, Field};
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
@@ -23,12 +23,12 @@ pub(crate) struct RowValue {
     pub(crate) kind: Kind,
 }
 
-/// What a value is.
+/// How a value is computed.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    /// Something about one row: the one found, `offset` rows further in the partition.
+    /// A property of one row: of the row found, or of the one `offset` rows after it in the partition.
     Cell { from: From, is_final: bool, offset: i64, read: Read },
-    /// Something about all rows of a variable.
+    /// A fold over the rows of a set.
     Aggregate { set: Set, is_final: bool, fold: Fold },
     /// The number of the match in its partition, from 1.
     MatchNumber,
@@ -45,29 +45,29 @@ pub(crate) enum From {
     Last { set: Set, n: u64 },
 }
 
-/// What is read of a row.
+/// Which property of a row is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     /// A stored column.
     Column(usize),
-    /// The variable it was matched to.
+    /// The variable that matched it.
     Label,
-    /// Whether there is a row at all.
+    /// Whether the row exists.
     Exists,
 }
 
 /// A fold over rows.
 #[derive(Clone, Debug)]
 pub(crate) enum Fold {
-    /// How many rows.
+    /// The number of rows.
     Rows,
-    /// How many values of a stored column that are not null.
+    /// The number of values of a stored column that are not null.
     Count(usize),
     Sum(usize),
     Average(usize),
     Least(usize),
     Greatest(usize),
-    /// Any aggregate function, over a batch of stored columns and, last, the label.
+    /// Any other aggregate function, over a batch of stored columns and, last, the label.
     Other {
         function: Arc<AggregateFunctionExpr>,
         columns: Vec<usize>,
@@ -75,7 +75,7 @@ pub(crate) enum Fold {
 }
 
 impl Fold {
-    /// The column of a fold that can be kept up to date row by row; the first `None` if it cannot.
+    /// The stored column of a fold that can be updated row by row (`Some(None)` if it needs no column); `None` if it cannot be.
     pub(crate) fn column(&self) -> Option<Option<usize>> {
         match self {
             Self::Rows => Some(None),
@@ -88,7 +88,7 @@ impl Fold {
 }
 
 impl RowValue {
-    /// The column as which expressions read it.
+    /// The column through which expressions read the value.
     pub(crate) fn field(&self) -> Field {
         Field::new(&self.name, self.data_type.clone(), true)
     }

@@ -1,4 +1,4 @@
-//! Rows on their way into partitions: in order of event time, of the end of the input, or of arrival.
+//! Buffers rows before they reach their partitions: until the watermark passes them, until the end of the input, or not at all.
 
 use crate::plan::row_plan::RowPlan;
 use arrow::array::{Array, RecordBatch, UInt32Array, make_comparator};
@@ -8,16 +8,16 @@ use egret_core::TimeOrder;
 use egret_core::batch::micros;
 use std::cmp::Ordering;
 
-/// Rows whose turn has not come.
+/// Buffered rows.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     by_time: TimeOrder,
-    /// Rows that wait for the end of the input, of a stream without event time.
+    /// Rows of a stream without event time, buffered until the end of the input.
     to_the_end: Vec<RecordBatch>,
 }
 
 impl Arrivals {
-    /// Takes rows in; gives back those whose turn it is at once.
+    /// Adds rows; returns them if they need not be buffered.
     pub(crate) fn add(&mut self, plan: &RowPlan, rows: RecordBatch) -> Option<RecordBatch> {
         match plan.input.event_time() {
             Some(time) => self.by_time.add(rows, time),
@@ -43,7 +43,7 @@ impl Arrivals {
         sorted(plan, rows, &same).map(Some)
     }
 
-    /// What waited for the end of the input.
+    /// The rows buffered until the end of the input, in order.
     pub(crate) fn end(&mut self, plan: &RowPlan) -> Result<Option<RecordBatch>> {
         let waiting = std::mem::take(&mut self.to_the_end);
         if waiting.is_empty() {
@@ -54,7 +54,7 @@ impl Arrivals {
         sorted(plan, rows, &[all]).map(Some)
     }
 
-    /// What waits, in no particular order.
+    /// The buffered rows, in no particular order.
     pub(crate) fn rows(&self) -> Result<Vec<RecordBatch>> {
         Ok(self.by_time.rows()?.into_iter().chain(self.to_the_end.iter().cloned()).collect())
     }

@@ -1,18 +1,19 @@
-//! Partitions in which a match may go on in too many ways.
+//! Partitions in which a match could continue in too many ways.
 //!
-//! One of them must not end the job for all. It is put aside, as a key of an event pattern is: what was begun goes, also a match that
-//! more preferred ones might still have taken the place of, and its rows are passed over until WITHIN has passed since the row that was
-//! too many. Without WITHIN it begins afresh with the next row.
+//! One such partition must not end the job for all. It is put aside, like a key of an event pattern: its threads are dropped, and
+//! so is a match that more preferred threads could still have replaced. Its rows are ignored for the length of WITHIN, counted
+//! from the row that made too many threads. Without WITHIN it starts afresh with the next row.
 //!
-//! Which starts are tried depends on which rows have come so far (see `gate`). What is said of them must not: so a start counts only if
-//! some row can end its match, as far as rows tell by themselves, and is waited for until that is known.
+//! Which starts are tried depends on the rows that have arrived so far (see `gate`). Reports of overflow must not depend on that:
+//! so a start counts only if some row can end its match, judged by the parts of definitions that read rows alone, and the
+//! partition waits until that is known.
 
 use super::partition::{Crowded, Partition, Search};
 use egret_core::overflow::Overflowed;
 use egret_core::{Error, EventTime, Result};
 
 impl Partition {
-    /// The row looked at last has led to too many threads.
+    /// Handles too many threads after the last row.
     #[cold]
     pub(super) fn has_too_many_threads(&mut self, search: &mut Search<'_>) -> Result<()> {
         let plan = search.plan;
@@ -38,7 +39,7 @@ impl Partition {
         Ok(())
     }
 
-    /// Looks at a start of which there were too many threads. Says whether the search can go on.
+    /// Decides about a start that had too many threads. Returns whether the search can continue.
     #[cold]
     pub(super) fn is_crowd_decided(&mut self, search: &mut Search<'_>) -> bool {
         let Some(crowded) = self.crowded else { return true };
@@ -52,8 +53,8 @@ impl Partition {
         true
     }
 
-    /// Whether some row can end a match that begins at `origin`, if what depends on the match is taken to hold; `None` if that is not
-    /// known yet.
+    /// Whether some row can end a match that begins at `origin`, with the parts of definitions that depend on the match taken as
+    /// true; `None` if that is not known yet.
     fn may_end(&self, search: &Search<'_>) -> Option<bool> {
         let Search { plan, store, .. } = search;
         let nodes = &plan.automaton.nodes;
@@ -108,7 +109,7 @@ impl Partition {
         self.aside = until;
     }
 
-    /// Passes over the rows of a partition that is put aside. Says whether its time has come.
+    /// Passes over rows of a partition that is put aside. Returns whether its time is over.
     #[cold]
     pub(super) fn is_looked_at_again(&mut self, search: &Search<'_>) -> bool {
         let Some(until) = self.aside else { return true };

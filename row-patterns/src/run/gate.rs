@@ -1,18 +1,19 @@
-//! Which starts are worth trying: a look at all starts at once that leaves out what depends on the match so far.
+//! The gate: tells which starts are worth trying, by following all starts at once without the parts of definitions that depend on
+//! the match.
 //!
-//! Where starts are tried one after the other, most of them come to nothing, and every one would look at the same rows again. So
-//! each row is first looked at once: of every place of the pattern that some start may have come to, the oldest and the newest
-//! such start. Parts of definitions that depend on the match count as true, and of WITHIN only the newest start at a place is
-//! known to keep to it; so this says too much, never too little:
+//! Where starts are tried one after the other, most of them fail, and every one would evaluate the same rows again. So each row
+//! is first evaluated once: for every node, the gate keeps the oldest and the newest start that may have reached it. Parts of
+//! definitions that depend on the match count as true, and only the newest start at a node is known to keep to WITHIN. So the
+//! gate may let a useless start pass, but it never stops one that can match:
 //!
-//! * A start newer than all that have come to the end of the pattern cannot match yet, and need not be tried.
-//! * A start older than all that are open is dead, and is left out untried.
+//! * A start newer than all that may have reached the end of the pattern cannot match yet, and need not be tried.
+//! * A start older than all that are still open is dead, and is skipped without a try.
 
 use crate::kept::history::PartitionRows;
 use crate::kept::store::RowStore;
 use crate::plan::row_plan::RowPlan;
 
-/// A place of the pattern that some starts may have come to.
+/// A node that some starts may have reached.
 #[derive(Clone, Copy, Debug)]
 struct Reached {
     node: u32,
@@ -20,34 +21,34 @@ struct Reached {
     newest: u64,
 }
 
-/// What is known of all starts.
+/// The state of all starts.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// The next row to look at.
+    /// The position of the next row to evaluate.
     position: u64,
     reached: Vec<Reached>,
-    /// The newest start that may have come to the end of the pattern.
+    /// The newest start that may have reached the end of the pattern.
     ended: Option<u64>,
-    /// No start before this keeps to WITHIN any more.
+    /// Starts before this one can no longer keep to WITHIN.
     open_from: u64,
 }
 
-/// Lists that are used again and again.
+/// Buffers that are reused.
 #[derive(Debug, Default)]
 pub(crate) struct GateScratch {
     next: Vec<Reached>,
-    /// Of every node, the last step in which it was reached, and its place in `next`.
+    /// For each node: the last step in which it was reached, and its place in `next`.
     places: Vec<(u64, u32)>,
     step: u64,
 }
 
 impl Gate {
-    /// Looks anew, from a start on.
+    /// Restarts the gate at a start.
     pub(crate) fn start_over(&mut self, origin: u64) {
         *self = Self { position: origin, ..Self::default() };
     }
 
-    /// Looks at all rows there are. Starts before `origin` are done with.
+    /// Evaluates all rows there are. Starts before `origin` are ignored.
     pub(crate) fn advance(
         &mut self,
         plan: &RowPlan,
@@ -90,11 +91,11 @@ impl Gate {
         let ends = self.reached.iter().filter(|reached| plan.automaton.nodes[reached.node as usize].accepts);
         let empty = start.accepts.then_some(position);
         self.ended = self.ended.max(ends.map(|reached| reached.newest).max()).max(empty);
-        // A place that only ends is not open.
+        // A node without continuation is not open.
         self.reached.retain(|reached| plan.automaton.nodes[reached.node as usize].goes_on());
     }
 
-    /// Time has come to `now`: WITHIN closes starts.
+    /// Advances time to `now`: closes the starts that can no longer keep to WITHIN.
     fn close_before(&mut self, now: i64, within: i64, store: &RowStore, rows: &PartitionRows, origin: u64) {
         self.open_from = self.open_from.max(origin);
         while rows.get(self.open_from).is_some_and(|at| now.saturating_sub(store.time(at)) >= within) {
@@ -102,14 +103,15 @@ impl Gate {
         }
     }
 
-    /// Whether the start `origin` may have come to the end of the pattern; `is_last` says that no more rows come.
+    /// Whether the start `origin` may have reached the end of the pattern; `is_last` tells that no more rows come.
     pub(crate) fn may_match(&self, plan: &RowPlan, origin: u64, is_last: bool) -> bool {
         let ends_here = |reached: &Reached| is_last && plan.automaton.nodes[reached.node as usize].accepts_at_end;
         let at_end = self.reached.iter().filter(|reached| ends_here(reached)).map(|reached| reached.newest).max();
         self.ended.max(at_end).is_some_and(|newest| newest >= origin)
     }
 
-    /// The first start from `origin` on that may still match, when none has; rows that come have the time `now` or a later one.
+    /// The first start from `origin` on that may still match, if `origin` itself may not yet; future rows have the time `now` or
+    /// a later one.
     pub(crate) fn first_open(&mut self, plan: &RowPlan, store: &RowStore, rows: &PartitionRows, origin: u64, now: i64) -> u64 {
         // A match that ends with the partition takes no more rows.
         if let (Some(within), false) = (plan.spec.within_us, plan.automaton.has_end_anchor) {
@@ -127,7 +129,7 @@ impl Gate {
 }
 
 impl GateScratch {
-    /// Starts come to a place, if it takes the row.
+    /// Adds starts to a node, if it takes the row.
     fn reach(&mut self, reached: Reached, takes: &impl Fn(u32) -> bool) {
         let (step, place) = &mut self.places[reached.node as usize];
         if *step != self.step {

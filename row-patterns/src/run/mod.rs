@@ -1,4 +1,4 @@
-//! The operator: rows come, wait for their turn, and partitions look for matches in them.
+//! The operator: rows arrive, are buffered until their turn, and partitions search them for matches.
 
 mod arrivals;
 mod aside;

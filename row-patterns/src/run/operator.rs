@@ -1,4 +1,4 @@
-//! The operator: rows in, what matches show out.
+//! The operator: takes rows, gives the output of matches.
 
 use super::state::RowState;
 use crate::plan::row_plan::RowPlan;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The output of late rows.
 const LATE: usize = 1;
 
-/// The output of partitions in which a match may go on in too many ways.
+/// The output of partitions in which a match could continue in too many ways.
 const OVERFLOW: usize = 2;
 
 /// Makes operators.

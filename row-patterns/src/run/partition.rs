@@ -1,14 +1,14 @@
 //! The search in one partition: threads in order of preference.
 //!
-//! A thread is a beginning of a match: the place of the pattern that took the last row, and the path that led there. With every
-//! row each thread becomes those that its place prefers, in order; a thread that has come to the end of the pattern cuts off all
-//! that are less preferred, and is the match once all that are more preferred have died. (Pike's way to run a regular expression
-//! with submatches.) Of threads that have the same future only the first is kept, so no pattern takes exponential time unless its
-//! definitions tell all its paths apart. Then there is a bound: a partition that comes to it is put aside (see `aside`).
+//! A thread is a beginning of a match: the node that took the last row, and the path that led there. With every row each thread
+//! becomes those that its node prefers, in order. A thread that reaches the end of the pattern cuts off all less preferred
+//! threads; its match is final once all more preferred threads have died. (This is Pike's algorithm for regular expressions with
+//! submatches.) Of threads with the same future only the first is kept, so no pattern takes exponential time unless its
+//! definitions tell all its paths apart. For that case there is a limit: a partition that exceeds it is put aside (see `aside`).
 //!
-//! Where no definition reads the match so far and there is no WITHIN, threads of different starts have the same future, too: then
-//! a new start joins with every row, behind all others, and rows are looked at once. Otherwise one start is tried after the other,
-//! when the gate says that it may match (see `gate`).
+//! Where no definition reads the match so far and there is no WITHIN, threads of different starts can have the same future, too:
+//! then every row adds a new start after all other threads, and each row is evaluated once. Otherwise starts are tried one after
+//! the other, as far as the gate lets them pass (see `gate`).
 
 use super::gate::{Gate, GateScratch};
 use crate::kept::evaluate::SoFar;
@@ -22,7 +22,7 @@ use egret_core::{Error, Result};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
 
-/// A beginning of a match.
+/// A beginning of a match that may still continue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Thread {
     pub(super) start: u64,
@@ -30,11 +30,11 @@ pub(super) struct Thread {
     link: u32,
 }
 
-/// A match; preferred to all others but those that threads may still become.
+/// The best match so far: preferred to all others except those that threads may still become.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Best {
     start: u64,
-    /// The position behind its last row.
+    /// The position after its last row.
     end: u64,
     link: u32,
 }
@@ -46,31 +46,31 @@ pub(crate) struct Partition {
     pub(crate) rows: PartitionRows,
     /// The first row at which a match may still start.
     pub(crate) origin: u64,
-    /// The next row to look at.
+    /// The position of the next row to evaluate.
     pub(super) position: u64,
-    /// Whether the start at `origin` is being tried, if one is tried after the other.
+    /// Whether the start at `origin` is being tried, if starts are tried one after the other.
     pub(super) started: bool,
     pub(super) threads: Vec<Thread>,
     pub(super) best: Option<Best>,
     pub(super) history: History,
     gate: Gate,
-    /// Rows before this are shown, or never will be.
+    /// Rows before this position have been output, or never will be.
     pub(crate) shown: u64,
-    /// Rows from the start of the last match to this are part of a match.
+    /// Rows from the start of the last match up to this position belong to the match.
     pub(crate) matched_to: u64,
-    /// How many matches there were.
+    /// How many matches have been found.
     pub(crate) matches: u64,
-    /// Whether rows have come since it was last searched.
+    /// Whether rows have been added since the last search.
     pub(crate) is_touched: bool,
-    /// It had too many threads: rows before this time are passed over.
+    /// If it had too many threads: rows before this time are ignored.
     pub(crate) aside: Option<i64>,
-    /// It is not known whether it is to be put aside.
+    /// Set while it is not known whether the partition is to be put aside.
     pub(super) crowded: Option<Crowded>,
-    /// The positions of bad rows that were said, of those that are kept.
+    /// The positions of those stored rows that were reported as bad rows.
     reported: BTreeSet<u64>,
 }
 
-/// What the search needs beside the partition.
+/// What the search needs besides the partition.
 pub(crate) struct Search<'a> {
     pub(crate) plan: &'a RowPlan,
     pub(crate) store: &'a RowStore,
@@ -79,27 +79,27 @@ pub(crate) struct Search<'a> {
     pub(crate) overflows: &'a mut Overflows,
     /// Whether no more rows come.
     pub(crate) ended: bool,
-    /// Rows that come have this time or a later one.
+    /// Future rows have this time or a later one.
     pub(crate) now: i64,
 }
 
-/// Lists that are used again and again.
+/// Buffers that are reused.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     next: Vec<Thread>,
-    /// Of every node, the last step in which a thread came to it.
+    /// For each node: the last step in which a thread reached it.
     seen: Vec<u64>,
     step: u64,
-    /// Of every node and hash of what is tracked, threads in `next`.
+    /// For each node and hash of the tracked values: the threads in `next`.
     same: HashMap<(u32, u64), Vec<u32>>,
     gate: GateScratch,
 }
 
-/// A start of which there were too many threads.
+/// A start that had too many threads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crowded {
     pub(super) open: u64,
-    /// The start of the oldest, and the row that led to them.
+    /// The oldest start among the threads, and the row that made them too many.
     pub(super) since: u64,
     pub(super) at: u64,
 }
@@ -126,14 +126,14 @@ impl Partition {
         }
     }
 
-    /// The search starts over at `origin`: so a restored partition finds its threads again. What was wrong with its rows was said before.
+    /// Restarts the search at `origin`, so that a restored partition recovers its threads. Its bad rows were reported before.
     pub(crate) fn start_over(&mut self) {
         self.reported = (self.rows.base..self.rows.end()).collect();
         self.position = self.origin;
         self.gate.start_over(self.origin);
     }
 
-    /// Looks at all rows there are.
+    /// Evaluates all rows there are.
     pub(crate) fn search(&mut self, search: &mut Search<'_>) -> Result<()> {
         loop {
             if self.is_apart() && !(self.is_crowd_decided(search) && self.is_looked_at_again(search)) {
@@ -178,19 +178,19 @@ impl Partition {
         self.show_unmatched(search, self.origin)
     }
 
-    /// Whether it is put aside, or may be.
+    /// Whether it is put aside, or may have to be.
     #[inline]
     fn is_apart(&self) -> bool {
         self.aside.is_some() || self.crowded.is_some()
     }
 
-    /// Whether a measure looks further than the rows that have come.
+    /// Whether a measure reads rows that have not arrived yet.
     fn must_wait(&self, search: &Search<'_>, best: Best) -> bool {
         let last = best.end.max(best.start + 1) - 1;
         !search.ended && last + search.plan.measure_ahead >= self.rows.end()
     }
 
-    /// One start has failed: tries the next.
+    /// The start at `origin` has failed: moves on to the next.
     pub(super) fn next_start(&mut self) {
         self.started = false;
         self.origin += 1;
@@ -198,7 +198,7 @@ impl Partition {
         self.history.clear();
     }
 
-    /// Whether the start at `origin` is worth trying; passes over those that are not.
+    /// Whether the start at `origin` is worth trying; skips starts that can no longer match.
     fn may_start(&mut self, search: &mut Search<'_>) -> bool {
         let Search { plan, store, scratch, ended, now, .. } = search;
         self.gate.advance(plan, store, &self.rows, self.origin, &mut scratch.gate);
@@ -218,12 +218,13 @@ impl Partition {
         time(position).saturating_sub(time(self.origin)) >= within
     }
 
-    /// Whether threads can take no more rows, though all were looked at.
+    /// Whether threads can take no more rows, even though all rows have been evaluated.
     fn no_row_helps(&self, search: &Search<'_>) -> bool {
         search.ended || self.deadline(search).is_some_and(|time| time <= search.now)
     }
 
-    /// The time at which WITHIN ends what was begun, or at which it is looked at again. Whether it ends with the partition only its end can say.
+    /// The time at which WITHIN ends the current start, or a partition that is put aside resumes. If matches may have to end with
+    /// the partition, only the partition's end decides.
     pub(crate) fn deadline(&self, search: &Search<'_>) -> Option<i64> {
         if self.aside.is_some() {
             return self.aside;
@@ -232,7 +233,7 @@ impl Partition {
         Some(search.store.time(self.rows.get(self.origin)?).saturating_add(within))
     }
 
-    /// There are no more rows for the threads.
+    /// Ends all threads, as they get no more rows.
     fn end_threads(&mut self, search: &Search<'_>) {
         let ends = |thread: &&Thread| search.ended && search.plan.automaton.nodes[thread.node as usize].accepts_at_end;
         if let Some(thread) = self.threads.iter().find(ends) {
@@ -241,7 +242,7 @@ impl Partition {
         self.threads.clear();
     }
 
-    /// Looks at one row.
+    /// Evaluates one row.
     fn step(&mut self, search: &mut Search<'_>) -> Result<()> {
         let plan = search.plan;
         search.scratch.begin(plan);
@@ -265,7 +266,7 @@ impl Partition {
         Ok(())
     }
 
-    /// Lets threads take the row. Says whether one of them has found a match.
+    /// Lets threads take the row. Returns whether one of them has found a match.
     fn advance(&mut self, search: &mut Search<'_>, threads: &[Thread]) -> Result<bool> {
         for thread in threads {
             for &node in &search.plan.automaton.nodes[thread.node as usize].takes {
@@ -277,7 +278,7 @@ impl Partition {
         Ok(false)
     }
 
-    /// Lets a match begin with the row.
+    /// Starts a match with the row.
     fn begin(&mut self, search: &mut Search<'_>) -> Result<()> {
         let automaton = &search.plan.automaton;
         let start = if self.position == 0 { &automaton.first } else { &automaton.start };
@@ -292,8 +293,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Lets a node take the row, if it meets the definition and no thread with the same future has come there. Says whether
-    /// that is a match.
+    /// Lets a node take the row, if the row meets the definition and no thread with the same future has reached the node. Returns
+    /// whether that makes a match.
     fn take(&mut self, search: &mut Search<'_>, start: u64, previous: u32, node: u32) -> Result<bool> {
         let plan = search.plan;
         if plan.equivalence == Equivalence::Place && search.scratch.comes_again(node) {
@@ -334,7 +335,7 @@ impl Partition {
         Ok(of_node.accepts)
     }
 
-    /// Shows a match, and goes on where the clause says.
+    /// Outputs a match, and continues where the clause says.
     fn matched(&mut self, search: &mut Search<'_>, best: Best) -> Result<()> {
         self.show_unmatched(search, best.start)?;
         self.matches += 1;
@@ -363,7 +364,7 @@ impl Partition {
         nodes
     }
 
-    /// Where the search goes on behind a match.
+    /// Where the search continues after a match.
     fn resume(&self, plan: &RowPlan, best: &Best, nodes: &[u32]) -> Result<u64> {
         if best.end == best.start {
             return Ok(best.start + 1);
@@ -386,7 +387,7 @@ impl Partition {
         }
     }
 
-    /// Shows the rows before `end` that are in no match.
+    /// Outputs the rows before `end` that belong to no match.
     fn show_unmatched(&mut self, search: &mut Search<'_>, end: u64) -> Result<()> {
         if search.plan.shows_unmatched() {
             for position in self.shown.max(self.matched_to)..end {
@@ -399,7 +400,7 @@ impl Partition {
         Ok(())
     }
 
-    /// The rows that nobody needs any more leave.
+    /// Drops the rows that are not needed any more.
     pub(crate) fn forget(&mut self, plan: &RowPlan, store: &mut RowStore) {
         let keep = self.origin.saturating_sub(plan.behind);
         if !self.reported.is_empty() {
@@ -413,18 +414,18 @@ impl Partition {
         }
     }
 
-    /// Whether nothing has to be kept of it.
+    /// Whether the partition has no state left.
     pub(crate) fn is_done(&self, plan: &RowPlan) -> bool {
         self.rows.list.is_empty() && self.aside.is_none() && !plan.remembers
     }
 
-    /// Rows that this partition still shows have this time or a later one, or come later.
+    /// A lower bound on the times of the stored rows that this partition may still output.
     pub(crate) fn held_since(&self, plan: &RowPlan, store: &RowStore) -> Option<i64> {
         let time = |position: u64| self.rows.get(position).map(|at| store.time(at));
         let one_row = plan.spec.rows_per_match == crate::plan::spec::RowsPerMatch::One;
         if one_row && plan.is_shared() && plan.skip == Skip::PastLastRow {
             let best = self.best.and_then(|best| time(best.end.max(best.start + 1) - 1));
-            // A match that ends with the partition may end with the row looked at last.
+            // A match that ends with the partition may end with the last row evaluated.
             let last = self.position.checked_sub(1).filter(|_| plan.automaton.has_end_anchor && !self.threads.is_empty());
             return best.into_iter().chain(time(self.position)).chain(last.and_then(time)).min();
         }
@@ -438,7 +439,7 @@ impl Partition {
 }
 
 impl Scratch {
-    /// A row is looked at.
+    /// Prepares for the next row.
     fn begin(&mut self, plan: &RowPlan) {
         self.step += 1;
         self.next.clear();
@@ -446,12 +447,12 @@ impl Scratch {
         self.seen.resize(plan.automaton.nodes.len(), 0);
     }
 
-    /// Whether a thread has come to a node before, in this step.
+    /// Whether a thread has reached a node before, in this step.
     fn comes_again(&mut self, node: u32) -> bool {
         std::mem::replace(&mut self.seen[node as usize], self.step) == self.step
     }
 
-    /// Whether a thread at this node has the same future; if not, this one is remembered.
+    /// Whether a thread at this node has the same future; if not, remembers this one.
     fn has_same(&mut self, plan: &RowPlan, history: &History, node: u32, link: u32) -> bool {
         let links = self.same.entry((node, history.hash(plan, link))).or_default();
         let found = links.iter().any(|&other| history.same(plan, other, link));

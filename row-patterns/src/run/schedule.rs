@@ -1,8 +1,8 @@
-//! A time for each of many partitions.
+//! A schedule: one time for each of many partitions.
 
 use std::collections::BTreeSet;
 
-/// The times of partitions, the earliest at hand.
+/// The times of partitions, with quick access to the earliest.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     times: BTreeSet<(i64, u32)>,
@@ -10,7 +10,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Gives a partition a time, or none.
+    /// Sets or removes the time of a partition.
     pub(crate) fn set(&mut self, place: u32, time: Option<i64>) {
         let index = place as usize;
         if self.of.len() <= index {

@@ -1,11 +1,11 @@
 //! State as bytes, by key group.
 //!
 //! # Format
-//! One entry a key group: a byte `3`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams of those
-//! columns of the input that are read, by their names: the rows of the partitions, one partition behind the other, and those whose
-//! turn has not come. Nothing that is computed of rows is saved, and neither are the beginnings of matches: the search of a partition
-//! starts over at its first row that may still start a match, and looks at its rows as the plan of then says. Of a pattern without
-//! partition columns the one entry is operator state, which the first instance takes up.
+//! One entry per key group: a byte `3`, the version; then, in postcard, the fields of [`Saved`]. Rows are Arrow IPC streams of
+//! those columns of the input that are read, by name: the stored rows of the partitions, one partition after the other, and the
+//! buffered rows. Computed columns and threads are not saved: after a restore the search of a partition starts over at the first
+//! row at which a match may still start, and evaluates its rows under the new plan. A pattern without partition columns has one
+//! entry, saved as operator state, which the first instance restores.
 
 use super::partition::Partition;
 use super::state::RowState;
@@ -23,13 +23,13 @@ use std::sync::Arc;
 
 const VERSION: u8 = 3;
 
-/// The state of the keys of one group.
+/// The state of a key group.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Saved {
     partitions: Vec<SavedPartition>,
     /// The rows of the partitions.
     rows: Vec<u8>,
-    /// Rows whose turn has not come.
+    /// Buffered rows.
     waiting: Vec<u8>,
 }
 
@@ -37,17 +37,17 @@ struct Saved {
 struct SavedPartition {
     key: Key,
     rows: u32,
-    /// The position of the first row kept.
+    /// The position of the first stored row.
     base: u64,
     origin: u64,
     shown: u64,
     matched_to: u64,
     matches: u64,
-    /// Until when it is put aside.
+    /// The time until which it is put aside.
     aside: Option<i64>,
 }
 
-/// What goes into an entry.
+/// An entry being collected.
 #[derive(Default)]
 struct Group {
     saved: Saved,
@@ -55,7 +55,7 @@ struct Group {
 }
 
 impl RowState {
-    /// Everything that must survive.
+    /// All state that must survive a restart.
     pub(crate) fn snapshot(&self, plan: &RowPlan, max_parallelism: u16) -> Result<Snapshot> {
         let mut groups: BTreeMap<KeyGroup, Group> = BTreeMap::new();
         for place in self.live() {
@@ -91,7 +91,7 @@ impl RowState {
         Ok(snapshot)
     }
 
-    /// Kept rows with the columns of the input that are read.
+    /// Stored rows with the columns of the input that are read.
     fn saved_rows(&self, plan: &RowPlan, rows: &[RowRef]) -> Result<RecordBatch> {
         let places: Vec<Option<RowRef>> = rows.iter().copied().map(Some).collect();
         let columns = plan.saved.iter().map(|(_, stored)| self.store.gather(*stored, &places, None)).collect::<Result<_>>()?;
@@ -117,7 +117,7 @@ impl RowState {
         Ok(parts)
     }
 
-    /// Takes up what instances before had.
+    /// Restores the state that earlier instances saved.
     pub(crate) fn restore(&mut self, plan: &RowPlan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
         for part in parts {
             let operator = part.operator.into_iter().filter(|_| is_first);
@@ -159,7 +159,7 @@ impl RowState {
     }
 }
 
-/// Saved rows with all columns of the input; those that are not read have any value.
+/// Saved rows with all columns of the input; columns that are not read have arbitrary values.
 fn of_input(plan: &RowPlan, rows: &RecordBatch) -> Result<RecordBatch> {
     let read = plan.input_columns();
     let fields = plan.input.arrow().fields().iter().enumerate();

@@ -1,7 +1,7 @@
-//! The state of an operator: the rows that are kept, and the partitions.
+//! The state of an operator: the stored rows, and the partitions.
 //!
-//! A row of which a definition that reads it alone, or an expression within navigation or an aggregate, cannot be computed is left out
-//! before it comes to its partition. A definition that looks back at other rows, or at the match so far, and cannot be computed is
+//! A row is left out before it reaches its partition if a definition that reads the row alone, or an expression inside navigation
+//! or an aggregate, cannot be computed for it. A definition that reads other rows, or the match so far, and cannot be computed is
 //! not met; the row stays.
 
 use super::arrivals::Arrivals;
@@ -19,7 +19,7 @@ use egret_core::overflow::Overflows;
 use egret_core::{Error, Result, StateSize, Uncomputed};
 use hashbrown::HashTable;
 
-/// Everything an operator keeps.
+/// All state of an operator.
 #[derive(Debug)]
 pub(crate) struct RowState {
     pub(crate) arrivals: Arrivals,
@@ -30,11 +30,11 @@ pub(crate) struct RowState {
     scratch: Scratch,
     pub(crate) rendered: Rendered,
     pub(crate) overflows: Overflows,
-    /// When WITHIN ends what partitions have begun.
+    /// When WITHIN ends the current starts of partitions.
     deadlines: Schedule,
-    /// The times since which partitions hold back rows that they may still show.
+    /// The least times of the rows that partitions may still output.
     held: Schedule,
-    /// Rows that come have this time or a later one.
+    /// Future rows have this time or a later one.
     now: i64,
     /// Bytes of memory of partitions.
     bytes: usize,
@@ -59,7 +59,7 @@ impl RowState {
         }
     }
 
-    /// Takes up rows that come behind all those before, and looks for matches.
+    /// Adds rows that come after all earlier ones, and searches for matches.
     pub(crate) fn work_on(&mut self, plan: &RowPlan, rows: &RecordBatch) -> Result<()> {
         let screened = self.screen(plan, rows)?;
         let rows = screened.as_ref().unwrap_or(rows);
@@ -73,7 +73,7 @@ impl RowState {
         self.settle(plan)
     }
 
-    /// Time has come to `now`: what WITHIN ends is decided.
+    /// Advances time to `now`: decides the matches that WITHIN ends.
     pub(crate) fn advance_to(&mut self, plan: &RowPlan, now: i64) -> Result<()> {
         self.now = now;
         for place in self.deadlines.due(now) {
@@ -82,7 +82,7 @@ impl RowState {
         self.settle(plan)
     }
 
-    /// The input has ended: partitions have no more rows.
+    /// Ends the input: partitions get no more rows.
     pub(crate) fn end(&mut self, plan: &RowPlan) -> Result<()> {
         for place in self.live() {
             self.search(plan, place, true)?;
@@ -91,7 +91,7 @@ impl RowState {
         self.settle(plan)
     }
 
-    /// The places of partitions, in order of their first rows.
+    /// The places of the partitions, ascending.
     pub(crate) fn live(&self) -> Vec<u32> {
         (0..self.partitions.len()).filter(|&place| self.partitions[place].is_some()).map(|place| place as u32).collect()
     }
@@ -100,7 +100,7 @@ impl RowState {
         self.partitions[place as usize].as_ref().ok_or_else(|| Error::bug("a partition that is known is there"))
     }
 
-    /// Since when rows are held back that may still be shown.
+    /// The least time of the rows that may still be output.
     pub(crate) fn held_since(&self) -> Option<i64> {
         self.held.first()
     }
@@ -143,7 +143,7 @@ impl RowState {
         self.held.set(place, None);
     }
 
-    /// Gives rows to their partitions. Says which these are.
+    /// Adds rows to their partitions. Returns the places of these.
     fn take_up(&mut self, plan: &RowPlan, rows: &RecordBatch) -> Result<Vec<u32>> {
         let keys = RowKeys::of(rows, &plan.partition)?;
         let segment = self.store.next_segment();
@@ -170,8 +170,8 @@ impl RowState {
         Ok(touched)
     }
 
-    /// Takes up the saved rows of partitions, so many of each, one behind the other. The rows before a start are needed only as those
-    /// that others look back at.
+    /// Adds the saved rows of partitions: the given number of rows for each, one partition after the other. Rows before a start
+    /// are needed only because other rows look back at them.
     pub(crate) fn take_up_saved(
         &mut self,
         plan: &RowPlan,
@@ -198,7 +198,7 @@ impl RowState {
         Ok(places)
     }
 
-    /// The rows that are not left out; none if these are all.
+    /// The rows that are not left out; `None` if all rows stay.
     fn screen(&mut self, plan: &RowPlan, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
         if plan.screens.is_empty() {
             return Ok(None);
@@ -212,7 +212,7 @@ impl RowState {
         computed.good_rows(rows).map(Some)
     }
 
-    /// Computes and stores what is kept of rows; `before` are the rows that each shift looks back at.
+    /// Computes and stores the columns of rows; `before` are the rows that each shift reads.
     fn compute(&mut self, plan: &RowPlan, rows: &RecordBatch, before: &[Vec<Option<RowRef>>], is_restored: bool) -> Result<()> {
         let value = |column: &Expression| compute_or_null(column, rows).map(|(column, _)| column);
         let stored = plan.columns.iter().map(value).collect::<Result<Vec<_>>>()?;
@@ -242,8 +242,8 @@ impl RowState {
         Ok(())
     }
 
-    /// Says of rows what cannot be computed. They are shown with the columns that are read: of rows that waited for a restart there are
-    /// no others.
+    /// Reports rows for which an expression cannot be computed. They are shown with the columns that are read: rows that were
+    /// buffered over a restart have no others.
     fn refuse(&mut self, plan: &RowPlan, faults: &[Fault], expressions: &[&Expression], rows: &RecordBatch) -> Result<()> {
         if faults.is_empty() {
             return Ok(());
@@ -256,7 +256,7 @@ impl RowState {
         Ok(())
     }
 
-    /// Looks for matches in a partition.
+    /// Searches a partition for matches.
     pub(crate) fn search(&mut self, plan: &RowPlan, place: u32, ended: bool) -> Result<()> {
         let Self { partitions, store, scratch, rendered, overflows, now, .. } = self;
         let Some(partition) = partitions[place as usize].as_mut() else { return Ok(()) };
@@ -276,7 +276,7 @@ impl RowState {
         Ok(())
     }
 
-    /// Makes output of what was found, and lets rows go that are not needed any more.
+    /// Makes batches of the output, and drops rows that are not needed any more.
     pub(crate) fn settle(&mut self, plan: &RowPlan) -> Result<()> {
         self.rendered.flush(plan, &self.store)?;
         self.store.drop_empty();
@@ -291,7 +291,7 @@ impl RowState {
     }
 }
 
-/// Where a condition holds.
+/// The rows for which a condition holds.
 fn bits_of(column: &ArrayRef) -> Result<BooleanBuffer> {
     match column.as_boolean_opt() {
         Some(bits) => Ok(match bits.nulls() {

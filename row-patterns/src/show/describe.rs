@@ -7,7 +7,7 @@ use egret_core::Length;
 use egret_core::expr::Expression;
 
 impl RowPlan {
-    /// One fact a line.
+    /// The facts that `explain` prints, one per line.
     pub(crate) fn describe(&self) -> Vec<String> {
         let mut lines = vec![format!("row pattern {}", self.spec.pattern)];
         let by =
@@ -74,7 +74,7 @@ impl RowPlan {
         }
     }
 
-    /// What the user should know.
+    /// Warnings for the user.
     pub(crate) fn find_warnings(&self, unbounded: bool) -> Vec<String> {
         let mut warnings = Vec::new();
         for (define, name) in self.defines.list.iter().zip(&self.variables.names).filter(|(define, _)| define.never) {
@@ -103,7 +103,7 @@ impl RowPlan {
         warnings
     }
 
-    /// Whether a match can begin without a definition that is never true, and end.
+    /// Whether a match can begin and end without a definition that is never true.
     fn can_match(&self) -> bool {
         let automaton = &self.automaton;
         if automaton.first.accepts || automaton.start.accepts {
@@ -124,12 +124,12 @@ impl RowPlan {
         false
     }
 
-    /// Whether some place of the pattern can come again without end.
+    /// Whether some node can be reached again and again without a limit.
     fn may_go_on(&self) -> bool {
         self.endless().is_some()
     }
 
-    /// The first repetition without end.
+    /// The first repetition without an upper limit.
     fn endless(&self) -> Option<String> {
         let mut found = None;
         self.spec.pattern.visit(&mut |node| {

@@ -1,4 +1,4 @@
-//! A match that was found, and where its values are read.
+//! A match that was found, and how its values are read.
 
 use crate::kept::history::{Folded, PartitionRows};
 use crate::kept::store::RowStore;
@@ -12,22 +12,22 @@ pub(crate) struct Matched<'a> {
     pub(crate) plan: &'a RowPlan,
     pub(crate) store: &'a RowStore,
     pub(crate) rows: &'a PartitionRows,
-    /// The position of its first row; of an empty match, of the row it stands before.
+    /// The position of its first row; for an empty match, of the row before which it stands.
     pub(crate) start: u64,
     /// The nodes that took its rows.
     pub(crate) nodes: &'a [u32],
     pub(crate) number: u64,
 }
 
-/// The rows of variables in a match; reused from match to match.
+/// The rows of variables in a match; the buffers are reused for the next match.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    /// By variable: the places in the match of its rows, if they were asked for.
+    /// By variable: the places of its rows in the match, computed when first needed.
     lists: Vec<Option<Vec<u32>>>,
 }
 
 impl Members {
-    /// The next match is looked at.
+    /// Prepares for the next match.
     pub(crate) fn begin(&mut self, plan: &RowPlan) {
         self.lists.clear();
         self.lists.resize(plan.variables.names.len(), None);
@@ -48,12 +48,13 @@ impl Matched<'_> {
         self.plan.automaton.nodes[self.nodes[place] as usize].variable
     }
 
-    /// Whether a row is of a variable.
+    /// Whether the row at a place belongs to a set.
     pub(crate) fn belongs(&self, set: Set, place: usize) -> bool {
         self.plan.variables.contains(set, self.variable(place))
     }
 
-    /// The position of the row at which navigation begins, seen from the row at place `now`; it reads rows up to place `limit`.
+    /// The position of the row at which navigation begins, seen from the row at place `now`; only rows up to place `limit` are
+    /// read.
     pub(crate) fn position(&self, members: &mut Members, from: From, now: usize, limit: usize) -> Option<u64> {
         if self.nodes.is_empty() {
             return None;
@@ -75,13 +76,13 @@ impl Matched<'_> {
         place.map(|place| self.start + place as u64)
     }
 
-    /// The variable of the row so many further than a position, if it is in the match.
+    /// The variable of the row `offset` rows after a position, if that row is in the match.
     pub(crate) fn label(&self, position: u64, offset: i64) -> Option<u16> {
         let place = position.checked_add_signed(offset)?.checked_sub(self.start)? as usize;
         (place < self.nodes.len()).then(|| self.variable(place))
     }
 
-    /// Takes the row at a place into a fold, if it belongs there.
+    /// Adds the row at a place to a fold, if it belongs to the set.
     pub(crate) fn fold(&self, folded: &mut Folded, set: Set, fold: &Fold, place: usize) -> Result<()> {
         if self.belongs(set, place) {
             folded.take(fold, self.store, self.rows, self.start + place as u64)?;
@@ -89,7 +90,7 @@ impl Matched<'_> {
         Ok(())
     }
 
-    /// The positions of a variable's rows up to place `limit`, and their variables.
+    /// The positions of a set's rows up to place `limit`, and their variables.
     pub(crate) fn matched(&self, set: Set, limit: usize) -> (Vec<u64>, Vec<u16>) {
         let places = (0..self.nodes.len().min(limit + 1)).filter(|&place| self.belongs(set, place));
         places.map(|place| (self.start + place as u64, self.variable(place))).unzip()

@@ -1,4 +1,4 @@
-//! What users see of a row pattern: the rows of its matches, and its description.
+//! The user's view of a row pattern: the output of its matches, and its description.
 
 mod describe;
 mod matched;

@@ -1,5 +1,5 @@
-//! What matches show: rows of the output are collected and become columns together. A row of which a measure cannot be computed is a bad
-//! row itself, and left out; the match was found all the same.
+//! The output of matches: output rows are collected and turned into columns together. An output row with a measure that cannot be
+//! computed is itself a bad row, and left out; the match was found all the same.
 
 use super::matched::{Matched, Members};
 use crate::kept::evaluate::aggregate;
@@ -18,31 +18,31 @@ use egret_core::{Batch, Error, Result, Uncomputed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// So many rows become one batch at most.
+/// Collected rows become a batch when there are this many.
 const ROWS_MAX: usize = 8_192;
 
-/// The output that was not sent yet.
+/// Output that has not been sent yet.
 #[derive(Debug, Default)]
 pub(crate) struct Rendered {
-    /// Of every row of the output, the row whose columns it shows.
+    /// For each output row: the row whose columns it shows.
     shown: Vec<RowRef>,
     unmatched: Vec<bool>,
-    /// Of every value of the measures, a column.
+    /// For each value of the measures: its cells.
     values: Vec<Cells>,
     members: Members,
     batches: Vec<Batch>,
     matches: u64,
-    /// By row of the output, a value that cannot be computed.
+    /// By output row: a value that cannot be computed.
     failed: BTreeMap<usize, Uncomputed>,
-    /// What could not be computed of rows.
+    /// The failures of rows.
     wrong: Vec<Uncomputed>,
 }
 
-/// A value for each row of the output.
+/// A value in each output row.
 #[derive(Debug)]
 enum Cells {
     Column(usize, Vec<Option<RowRef>>),
-    /// The least or greatest of some cells: of zeros, zero.
+    /// The least or greatest of some cells; minus zero becomes zero.
     Extreme(usize, Vec<Option<RowRef>>),
     Labels(Vec<Option<u16>>),
     Exists(Vec<bool>),
@@ -76,7 +76,7 @@ impl Cells {
         Ok(())
     }
 
-    /// The column of the values so far, which are forgotten.
+    /// The column of the values so far; clears the values.
     fn take(&mut self, plan: &RowPlan, store: &RowStore) -> Result<ArrayRef> {
         use std::mem::take;
         let label = |label: u16| plan.variables.names[usize::from(label)].as_str();
@@ -93,7 +93,7 @@ impl Cells {
     }
 }
 
-/// What is kept of an aggregate from row to row of a match.
+/// The intermediate result of an aggregate, kept from row to row of a match.
 enum Running {
     No,
     Folded(Folded),
@@ -101,7 +101,7 @@ enum Running {
 }
 
 impl Rendered {
-    /// Shows a match.
+    /// Adds the output of a match.
     pub(crate) fn matched(
         &mut self,
         plan: &RowPlan,
@@ -138,17 +138,17 @@ impl Rendered {
         }
     }
 
-    /// Something cannot be computed of a row.
+    /// Adds the failure of a row.
     pub(crate) fn refuse(&mut self, wrong: Uncomputed) {
         self.wrong.push(wrong);
     }
 
-    /// What could not be computed since this was last asked for.
+    /// The failures since the last call.
     pub(crate) fn take_wrong(&mut self) -> Vec<Uncomputed> {
         std::mem::take(&mut self.wrong)
     }
 
-    /// Shows a row of no match.
+    /// Adds the output of a row that belongs to no match.
     pub(crate) fn unmatched(&mut self, plan: &RowPlan, store: &RowStore, at: RowRef) -> Result<()> {
         if self.values.is_empty() {
             self.values = plan.measures.values.iter().map(Cells::of).collect();
@@ -157,7 +157,7 @@ impl Rendered {
         self.push(plan, store, at, true)
     }
 
-    /// Shows a match at the row at a place of it; or an empty match.
+    /// Adds the output row for the row at a place of a match, or for an empty match.
     fn row(&mut self, found: &Matched<'_>, place: Option<usize>, running: &mut [Running], position: u64) -> Result<()> {
         let Self { values, members, failed, shown, .. } = self;
         for ((cells, value), running) in values.iter_mut().zip(&found.plan.measures.values).zip(running) {
@@ -183,7 +183,7 @@ impl Rendered {
         if self.shown.len() >= ROWS_MAX { self.flush(plan, store) } else { Ok(()) }
     }
 
-    /// Makes a batch of what was collected. Must come before rows leave the store.
+    /// Makes a batch of the collected rows. Must be called before rows leave the store.
     pub(crate) fn flush(&mut self, plan: &RowPlan, store: &RowStore) -> Result<()> {
         if self.shown.is_empty() {
             return Ok(());
@@ -220,14 +220,14 @@ impl Rendered {
         Ok(())
     }
 
-    /// The batches made, and the number of matches, since this was last asked for.
+    /// The batches made, and the number of matches found, since the last call.
     pub(crate) fn take(&mut self) -> (Vec<Batch>, u64) {
         (std::mem::take(&mut self.batches), std::mem::take(&mut self.matches))
     }
 }
 
 impl Matched<'_> {
-    /// Aggregates before the first row.
+    /// The aggregates before the first row.
     fn running(&self) -> Vec<Running> {
         let of = |value: &RowValue| match &value.kind {
             Kind::Aggregate { fold: Fold::Other { .. }, .. } => Running::Other(None),
@@ -237,12 +237,12 @@ impl Matched<'_> {
         self.plan.measures.values.iter().map(of).collect()
     }
 
-    /// Takes all rows into all aggregates.
+    /// Adds all rows to all aggregates.
     fn run_to_end(&self, running: &mut [Running]) -> Result<()> {
         self.plan.measures.values.iter().zip(running).try_for_each(|(value, running)| self.run_all(value, running))
     }
 
-    /// Takes all rows into the final aggregates.
+    /// Adds all rows to the final aggregates.
     fn run_finals(&self, running: &mut [Running]) -> Result<()> {
         let finals = self.plan.measures.values.iter().zip(running);
         let mut finals = finals.filter(|(value, _)| matches!(value.kind, Kind::Aggregate { is_final: true, .. }));
@@ -256,13 +256,13 @@ impl Matched<'_> {
         Ok(())
     }
 
-    /// Takes a row into the running aggregates.
+    /// Adds a row to the running aggregates.
     fn run_one(&self, running: &mut [Running], place: usize) -> Result<()> {
         for (value, running) in self.plan.measures.values.iter().zip(running) {
             let Kind::Aggregate { set, is_final: false, fold } = &value.kind else { continue };
             match running {
                 Running::Folded(folded) => self.fold(folded, *set, fold, place)?,
-                // What was computed holds until another row belongs to it.
+                // The computed value stays valid until another row belongs to its set.
                 Running::Other(known) if self.belongs(*set, place) => *known = None,
                 _ => {}
             }
@@ -270,7 +270,7 @@ impl Matched<'_> {
         Ok(())
     }
 
-    /// Adds the value seen from the row at a place.
+    /// Adds the value, as seen from the row at a place, to its cells.
     fn push(
         &self,
         cells: &mut Cells,

@@ -1,4 +1,4 @@
-//! The conformance cases of row patterns: reads them, runs them, compares.
+//! The conformance cases of row patterns: reads them, runs them, compares the results.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::array::{TimestampMicrosecondArray, UInt64Array};

@@ -1,4 +1,4 @@
-//! Row patterns that are changed between a snapshot and a restore: the rows that are kept are looked at as the new text says.
+//! Row patterns that are changed between a snapshot and a restore: stored rows are evaluated under the new text.
 
 use egret_core::job::Partitioning;
 use egret_core::{EventTime, MAIN, Result};
@@ -23,7 +23,8 @@ fn harness(compiled: &CompiledRowPattern) -> Harness {
     Harness::new(compiled.factory(), vec![Partitioning::Hash(compiled.key_columns())], 2).unwrap()
 }
 
-/// What is shown, without its time, by a job that was stopped with these rows looked at, and these waiting, and goes on with the third.
+/// The output, without its time, of a job that had evaluated the first rows and buffered the second when it was stopped, and then
+/// gets the third.
 fn changed(old: &RowPattern, new: &RowPattern, rows: [&str; 3]) -> Result<Vec<String>> {
     let (old, new) = (compiled(old), compiled(new));
     let mut first = harness(&old);
@@ -49,7 +50,7 @@ fn falling(up: &str) -> RowPattern {
 
 #[test]
 fn definitions_change_and_rows_that_are_open_are_judged_anew() {
-    // What the old text began is what is kept: with more than 10 the first row is no beginning, and gone.
+    // The rows that the old text's beginnings need are stored: with more than 10 the first row is no beginning, and gone.
     for (old, new, expected) in [(10, 10, "1 1 4"), (10, 25, ""), (10, 5, "1 1 4"), (5, 5, "1 0 4"), (5, 10, "1 1 4")] {
         let [old, new] = [old, new].map(|least| falling(&format!("amount > {least}")));
         let shown = changed(&old, &new, ROWS).unwrap().join(", ");

@@ -1,4 +1,4 @@
-//! The shared conformance cases of row patterns, however their rows come.
+//! The shared conformance cases of row patterns, with rows delivered in various ways.
 
 use crate::cases::check;
 use egret_testkit::conformance::{Report, Shape, shared};
@@ -6,7 +6,7 @@ use egret_testkit::conformance::{Report, Shape, shared};
 /// The folder of cases, and how many there are at least.
 const FOLDER: (&str, usize) = ("conformance/match_recognize", 80);
 
-/// Runs all cases; those that are no quirk of their source must go as expected.
+/// Runs all cases; those that are not marked as a quirk of their source must give the expected result.
 fn run(shape: Shape) -> Report {
     let (folder, at_least) = FOLDER;
     let report = Report::of(&[shared().join(folder)], |case| check(case, shape)).unwrap_or_else(|error| panic!("{error}"));
@@ -16,7 +16,7 @@ fn run(shape: Shape) -> Report {
     report
 }
 
-/// Runs all cases with several seeds; the quirks must be what they are in one piece, too.
+/// Runs all cases with several seeds; the quirks must be the same as without cuts.
 fn run_seeds(seeds: std::ops::RangeInclusive<u64>, restores: bool) {
     let plain = run(Shape { seed: None, restores: false });
     for seed in seeds {

@@ -1,5 +1,5 @@
-//! Row pattern recognition by definition: tries everything in the order of preference, and reads values of the rows as the
-//! standard's words have it. Slow, obvious, and no automaton.
+//! Row pattern recognition by definition: tries everything in the order of preference, and reads values from the rows as the
+//! standard words it. Slow, obvious, and without an automaton.
 
 use egret_rows::{PatternExpr, RowSkip, RowsPerMatch};
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ pub(crate) struct Row {
     pub(crate) at: i64,
 }
 
-/// What is read of a row.
+/// The property of a row that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     V,
@@ -25,7 +25,7 @@ pub(crate) enum Read {
 /// Where navigation begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
-    /// A bare name.
+    /// No navigation: a bare name.
     Bare,
     First(usize),
     Last(usize),
@@ -53,7 +53,7 @@ pub(crate) enum Value {
     MatchNumber,
 }
 
-/// What a value is.
+/// The content of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Found {
     Null,
@@ -65,7 +65,7 @@ pub(crate) enum Found {
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
     Kind(Vec<char>),
-    /// Null compares with nothing.
+    /// A comparison with null is unknown.
     Less(Value, Value),
     Equal(Value, Value),
     IsLabel(Value, String),
@@ -97,7 +97,7 @@ struct Matched {
     excluded: bool,
 }
 
-/// From where values are read.
+/// What a value is read from, and from where.
 struct View<'a> {
     clause: &'a Clause,
     rows: &'a [Row],
@@ -108,7 +108,7 @@ struct View<'a> {
 }
 
 impl Clause {
-    /// What the matches in the rows of a partition show; or why a match cannot be skipped: the words of the error.
+    /// The output of the matches in a partition; or, if a match has no row to skip to, the words of the error.
     pub(crate) fn shown(&self, rows: &[Row]) -> Result<Vec<Shown>, &'static str> {
         let (mut shown, mut start, mut number) = (Vec::new(), 0, 0);
         let mut in_match: BTreeSet<usize> = BTreeSet::new();
@@ -168,7 +168,7 @@ impl Clause {
         }
     }
 
-    /// The match that starts at a row and is preferred to all others.
+    /// The match that starts at a row and is preferred to all other matches from there.
     fn preferred(&self, rows: &[Row], start: usize, number: i64) -> Option<Vec<Matched>> {
         let mut found = None;
         let mut search = Search { clause: self, rows, start, number, matched: Vec::new() };
@@ -189,7 +189,7 @@ struct Search<'a> {
     matched: Vec<Matched>,
 }
 
-/// What comes behind; says whether that led to a match.
+/// The continuation of a walk; returns whether it led to a match.
 type Behind<'b> = dyn FnMut(&mut Search<'_>, usize) -> bool + 'b;
 
 impl Search<'_> {
@@ -229,7 +229,7 @@ impl Search<'_> {
         }
     }
 
-    /// `done` iterations lie behind. One beyond those asked for that takes no row ends the repetition.
+    /// `done` iterations have been made. A further one beyond the required count that takes no row ends the repetition.
     fn repeat(&mut self, pattern: &PatternExpr, done: u32, at: usize, excluded: bool, behind: &mut Behind<'_>) -> bool {
         let PatternExpr::Repeat { inner, min, max, reluctant } = pattern else { return false };
         if done < *min {
@@ -265,7 +265,7 @@ impl View<'_> {
         self.truth(condition) == Some(true)
     }
 
-    /// True, false or unknown, as SQL's logic has it.
+    /// True, false or unknown (`None`), by SQL's logic.
     fn truth(&self, condition: &Condition) -> Option<bool> {
         let number = |value: &Value| match self.value(value) {
             Found::Number(number) => Some(number),
@@ -306,7 +306,7 @@ impl View<'_> {
         }
     }
 
-    /// The rows of a set that are seen: up to the current one, or all of them if they are final.
+    /// The rows of a set that are visible: up to the current one, or all of them for a final value.
     fn seen(&self, set: &Option<String>, is_final: bool) -> Vec<&Matched> {
         let Some(current) = self.current else { return Vec::new() };
         let end = if is_final { self.matched.len() } else { current + 1 };

@@ -1,4 +1,4 @@
-//! What a row pattern refuses: the place, the cause and the remedy.
+//! Row patterns that are refused: errors name the place, the cause and the remedy.
 
 use egret_core::{Result, StreamSchema};
 use egret_rows::{CompiledRowPattern, PatternExpr, RowPattern, RowSkip, RowsPerMatch, parse_expression};
@@ -19,7 +19,7 @@ fn compile(spec: &RowPattern) -> Result<CompiledRowPattern> {
     CompiledRowPattern::compile(spec, &schema(), vec![0], vec![(3, false)])
 }
 
-/// The error of a clause must have these words, and a remedy.
+/// The error of a clause must contain these words, and a remedy.
 fn refused(spec: &RowPattern, words: &str) {
     let error = compile(spec).err().unwrap_or_else(|| panic!("accepted: {spec:?}"));
     let text = error.to_string();

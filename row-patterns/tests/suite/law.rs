@@ -138,8 +138,8 @@ fn empty_matches_exclusion_and_anchors() {
     check("permuted", &permuted, &["card"]);
 }
 
-/// What cannot be computed of the rows themselves and of matches is left out and said once. (A definition that looks at the match so far
-/// is said for the rows that are looked at.)
+/// Rows and matches for which an expression cannot be computed are left out and reported once. (A definition that reads the match
+/// so far is reported for the rows for which it is evaluated.)
 #[test]
 fn what_cannot_be_computed_is_said_once() {
     let defines = [("A", "100 / (id % 5) > 20"), ("B", "100 / (id % 7) < 40")];

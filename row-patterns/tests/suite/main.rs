@@ -1,4 +1,5 @@
-//! Row patterns at their boundary: known cases, the law, a slow and obvious twin, what is kept of endless input, and what is refused.
+//! Row patterns at their boundary: known cases, the law, a slow and obvious twin, the state on endless input, and refused
+//! patterns.
 
 #![allow(clippy::unwrap_used)]
 

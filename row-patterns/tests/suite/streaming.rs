@@ -1,4 +1,4 @@
-//! Row patterns on endless and on hostile input: when matches leave, what is kept, and where the bounds are.
+//! Row patterns on endless and on hostile input: when matches are output, what state is kept, and where the limits are.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::job::Partitioning;
@@ -11,7 +11,7 @@ fn schema() -> StreamSchema {
     table("key:int kind:text v:int at:time").schema
 }
 
-/// A clause with those definitions whose variables the pattern has.
+/// A clause with those of the definitions whose variables the pattern has.
 fn spec(pattern: &str, defines: &[(&str, &str)], measures: &[(&str, &str)]) -> RowPattern {
     let mut spec = RowPattern::new(PatternExpr::parse(pattern).unwrap());
     let variables: Vec<String> = spec.pattern.variables().into_iter().map(str::to_owned).collect();
@@ -32,7 +32,7 @@ fn harness(compiled: &CompiledRowPattern) -> Harness {
     Harness::new(compiled.factory(), vec![partitioning], 1).unwrap()
 }
 
-/// Rows of one key, a letter each, one a millisecond; `v` counts them.
+/// Rows of one key, one per letter and millisecond; `v` counts them.
 fn rows(kinds: &str, from: i64) -> RecordBatch {
     let all = || from..from + kinds.len() as i64;
     let columns: Vec<ArrayRef> = vec![
@@ -44,7 +44,7 @@ fn rows(kinds: &str, from: i64) -> RecordBatch {
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
 
-/// What is shown after each row, its watermark right behind it: first and last row of each match.
+/// The output after each row and its watermark: first and last row of each match.
 fn as_they_come(spec: &RowPattern, kinds: &str) -> Vec<String> {
     let compiled = compile(spec, true);
     let mut harness = harness(&compiled);
@@ -132,11 +132,11 @@ fn patterns_that_explode_elsewhere_take_linear_time() {
 fn conditions_over_the_match_are_bounded() {
     let rows = rows(&"a".repeat(3_000), 0);
     let found = |compiled: &CompiledRowPattern| -> Result<usize> { Ok(compiled.match_rows(&rows)?.num_rows()) };
-    // Ways to match that agree in sums are one.
+    // Ways to match that have the same sums are merged.
     let sums =
         spec("(a | x)+ y", &[("A", "COUNT(*) > 0"), ("X", "v > FIRST(v)"), ("Y", "SUM(v) < 0 AND COUNT(*) > 2900")], &ENDS);
     assert_eq!(found(&compile(&RowPattern { within_us: Some(40), ..sums }, false)).unwrap(), 0);
-    // Here all of them differ.
+    // Here all ways differ.
     let labels = spec("(a | x)* y", &[("Y", "LAST(A.v, 1) > LAST(X.v, 2) AND kind = 'b'")], &ENDS);
     let compiled = compile(&labels, false).with_max_ways_per_key(5_000);
     let error = compiled.clone().with_overflow_fails(true).match_rows(&rows_with_end()).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Random row patterns over random small streams: the engine shows what the definition says, in one piece and in pieces.
+//! Random row patterns over random small streams: the engine gives what the definition gives, in one piece and in pieces.
 
 use crate::cases::{feed, value};
 use crate::definition::{Aggregate, Clause, Condition, Found, Place, Read, Row, Shown, Value};
@@ -68,7 +68,7 @@ fn random_pattern(random: &mut Random, depth: usize) -> PatternExpr {
     }
 }
 
-/// How much a definition may read: more of it makes more ways to match differ.
+/// How much a definition may read: the more it reads, the more ways to match differ.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Class {
     Row,
@@ -207,7 +207,7 @@ fn compile(clause: &Clause) -> Result<CompiledRowPattern> {
     CompiledRowPattern::compile(&spec, &schema, vec![], vec![(schema.index_of("at")?, false), (0, false)])
 }
 
-/// Rows of the output; of `ONE ROW` there is no id, so that of the definition is left out, too.
+/// Rows of the output. `ONE ROW` has no id, so that of the definition is left out, too.
 fn shown(compiled: &CompiledRowPattern, rows: &RecordBatch, measures: usize) -> Vec<Shown> {
     let schema = compiled.output_schema();
     let column = |name: &str| schema.arrow().index_of(name).ok().map(|column| rows.column(column));
