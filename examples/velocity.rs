@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 row! {
-    /// A card transaction, as the bundled data has it.
+    /// A card transaction, with the columns of the bundled data.
     #[derive(Clone)]
     struct Txn { id: i64, card: i64, amount: f64, country: String, at: EventTime }
 }
@@ -20,7 +20,7 @@ row! {
     struct Hop { card: i64, from: String, to: String, minutes: f64, txn: i64, at: EventTime }
 }
 
-/// Remembers where each card was used last.
+/// Remembers where each card was last used.
 struct Countries;
 
 /// The slot of the keyed state.
@@ -44,7 +44,7 @@ impl ProcessFunction for Countries {
         Ok(())
     }
 
-    /// After an hour without use nothing is left to remember.
+    /// After an hour without use the state is removed.
     fn on_timer(&mut self, time: EventTime, ctx: &mut ProcessContext<'_, Hop>) -> Result<()> {
         if let Some((_, at)) = LAST.get(ctx)?
             && at + HOUR_US <= time.0

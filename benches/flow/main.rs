@@ -1,9 +1,9 @@
-//! What the dataflow itself costs: `cargo bench --bench flow -- credit` and `cargo bench --bench flow -- watermarks`.
+//! The cost of the dataflow itself: `cargo bench --bench flow -- credit` and `cargo bench --bench flow -- watermarks`.
 //!
-//! `credit`: an operator makes a hundred rows of one and the next one is slow. The peak of memory must not depend on how many
-//! rows there are.
-//! `watermarks`: rows go through an operator that does nothing, over a chain or an exchange, with and without watermarks; the
-//! difference is what ticks and watermarks cost.
+//! `credit`: an operator turns each row into a hundred, and the next operator is slow. The peak of memory must not depend on the
+//! number of rows.
+//! `watermarks`: rows go through an operator that does nothing, along a chain or through an exchange, with and without
+//! watermarks; the difference is the cost of ticks and watermarks.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
@@ -45,7 +45,7 @@ struct Args {
     /// No watermarks
     #[arg(long)]
     no_watermark: bool,
-    /// What cargo passes to benchmarks
+    /// Arguments that cargo passes to benchmarks
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -97,7 +97,7 @@ fn pass(batch: Batch, ctx: &mut Context<'_>) {
     ctx.emit(batch);
 }
 
-/// Copies, not references, so that what is made takes memory.
+/// Copies rows rather than references, so that they take memory.
 fn expand(batch: Batch, ctx: &mut Context<'_>) {
     for _ in 0..100 {
         let copies = batch.rows().columns().iter().map(|column| arrow::compute::concat(&[column.as_ref()]));
@@ -107,7 +107,7 @@ fn expand(batch: Batch, ctx: &mut Context<'_>) {
     }
 }
 
-/// Ten nanoseconds a row, busy.
+/// Spins for ten nanoseconds a row.
 fn slow(batch: Batch, ctx: &mut Context<'_>) {
     let until = Instant::now() + Duration::from_nanos(10 * batch.num_rows() as u64);
     while Instant::now() < until {
@@ -169,7 +169,7 @@ fn job(args: &Args, splits: usize, steps: &[(&str, Step, Partitioning)]) -> Resu
     Ok(job)
 }
 
-/// Numbers from 0, in stripes; event time is the number.
+/// Numbers from 0, one stripe for each split; the event time is the number.
 struct Numbers {
     schema: StreamSchema,
     rows: i64,

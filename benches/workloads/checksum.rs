@@ -1,4 +1,4 @@
-//! Sinks that count rows and add up a hash of each: the order does not matter, so runs can be compared.
+//! Sinks that count rows and add up a hash of each row: the order does not matter, so runs can be compared.
 
 use crate::generator::mix;
 use arrow::array::{ArrayRef, AsArray};
@@ -7,7 +7,7 @@ use egret::core::metrics::Counters;
 use egret::core::{Batch, Committable, Epoch, Result, Sink, SinkContext, SinkWriter, StreamSchema};
 use std::sync::Arc;
 
-/// Which hash a row gets.
+/// The columns that the hash of a row covers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hash {
     /// Three ids.
@@ -98,7 +98,7 @@ fn integers(column: &ArrayRef) -> Vec<u64> {
     } else if let Some(values) = column.as_primitive_opt::<Int32Type>() {
         values.values().iter().map(|value| *value as u64).collect()
     } else {
-        // In milliseconds, as the figures are that this is compared with.
+        // In milliseconds, the unit of the checksums that this is compared with.
         column.as_primitive::<TimestampMicrosecondType>().values().iter().map(|value| (*value / 1_000) as u64).collect()
     }
 }

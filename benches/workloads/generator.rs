@@ -1,4 +1,4 @@
-//! The transactions of the benchmark workloads: a function of the row's number, so any part can be made anywhere.
+//! The transactions of the benchmark workloads, a function of the row's number, so that any part can be generated anywhere.
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
@@ -25,15 +25,15 @@ fn output(seed: u64, n: u64) -> u64 {
     mix(seed.wrapping_add(n.wrapping_add(1).wrapping_mul(GOLDEN)))
 }
 
-/// How many transactions, of how many cards, how close together.
+/// The number of transactions and of cards, and the density in time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Transactions {
     pub(crate) events: u64,
     pub(crate) cards: u64,
-    /// `step / per` milliseconds of event time an event.
+    /// An event advances event time by `step / per` milliseconds.
     pub(crate) step: u64,
     pub(crate) per: u64,
-    /// Whether every card comes once before any comes again.
+    /// Whether every card occurs once before any occurs again.
     pub(crate) each_once: bool,
 }
 
@@ -77,7 +77,7 @@ impl Transactions {
         (if r2 & 3 != 0 { self.card(i) % 50 } else { (r2 >> 32) % 50 }) as i32
     }
 
-    /// The rows `from, from + stride, ...`, `count` of them.
+    /// `count` rows of a column: `from, from + stride, ...`.
     pub(crate) fn column(&self, column: usize, from: u64, stride: u64, count: usize) -> ArrayRef {
         let numbers = (0..count as u64).map(|n| from + n * stride);
         match column {
@@ -89,7 +89,7 @@ impl Transactions {
         }
     }
 
-    /// Event times: shuffled within each second, ascending from second to second.
+    /// Event times: shuffled within each second; seconds ascend.
     fn times(&self, from: u64, stride: u64, count: usize) -> Vec<i64> {
         let block = self.block();
         let mut times = Vec::with_capacity(count);

@@ -1,4 +1,4 @@
-//! Every card once, with a small amount, so that each has one open partial match; then time moves on and all of them expire.
+//! Every card once, with a small amount, so that each has one open partial match. Then time advances and all of them expire.
 
 use crate::generator::Transactions;
 use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -8,9 +8,9 @@ use egret::core::{Error, EventTime, Poll, Result, Source, SourceReader, Split, S
 use std::sync::Arc;
 
 const FIRST_MS: i64 = 1_700_000_040_000;
-/// All cards come within this.
+/// All cards occur within this time.
 const SPAN_MS: i64 = 100_000;
-/// An hour later a few more events come, which match nothing.
+/// An hour later a few more events arrive, which match nothing.
 const LATER_MS: i64 = 3_600_000;
 const LATER_EVENTS: i64 = 10;
 

@@ -1,8 +1,8 @@
-//! Open-loop latency: events come at a fixed rate, whatever the job does, and matches say how long ago their last event was due
-//! and was made.
+//! Open-loop latency: events are due at a fixed rate, whatever the job does, and matches tell how long ago their last event was
+//! due and was made.
 //!
-//! Event i is due `i / rate` after the start. The source gives it as soon as it is due and it is asked, never before; a source
-//! that was held up catches up. Samples of the first five seconds are left out.
+//! Event i is due `i / rate` after the start. The source never returns it earlier, and returns it at the next call after that; a
+//! source that was held up catches up. Samples of the first five seconds are discarded.
 
 use crate::generator::Transactions;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -14,16 +14,16 @@ use egret::core::{
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What is left out at the start.
+/// The samples of this time at the start are discarded.
 const WARM_UP: Duration = Duration::from_secs(5);
 
-/// Microseconds since the process first asked.
+/// Microseconds since the first call in this process.
 fn now_us() -> i64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_micros() as i64
 }
 
-/// Transactions at a rate. Their event time is when they are due on the wall clock.
+/// Transactions at a fixed rate. Their event time is the wall-clock time at which they are due.
 pub(crate) struct PacedSource {
     schema: StreamSchema,
     transactions: Transactions,
@@ -86,7 +86,7 @@ struct Paced {
     rate: u64,
     next: u64,
     stride: u64,
-    /// When the first event was due: since the process began, and on the wall.
+    /// The time at which the first event was due: since the process began, and by the wall clock.
     start: Option<(i64, i64)>,
 }
 
@@ -139,7 +139,7 @@ impl SourceReader for Paced {
     }
 }
 
-/// Microseconds from when events were due and made until their matches came out.
+/// Latencies in microseconds, from when events were due and from when they were made, until their matches left.
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     since_due: Vec<i64>,
@@ -159,7 +159,7 @@ impl Samples {
     }
 }
 
-/// Takes samples: the columns are when the event was due and when it was made.
+/// Collects samples: the columns are the times when the event was due and when it was made.
 pub(crate) struct LatencySink(pub(crate) Arc<Mutex<Samples>>);
 
 impl Sink for LatencySink {

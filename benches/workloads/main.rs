@@ -1,6 +1,6 @@
 //! The benchmark workloads: `cargo bench --bench workloads -- w1 --events 10000000 --workers 1`.
 //!
-//! The last line has the figures; counts and checksums do not depend on workers, processes or how the job is written.
+//! The last line has the results; counts and checksums do not depend on workers, processes or how the job is written.
 
 mod checksum;
 mod generator;
@@ -22,7 +22,7 @@ use workload::{Via, Workload};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs one workload and prints what it cost.
+/// Runs one workload and prints its cost.
 #[derive(Parser)]
 struct Args {
     /// Which workload
@@ -69,7 +69,7 @@ struct Args {
     /// Folder for the files of w7
     #[arg(long, default_value = "target/workloads")]
     folder: PathBuf,
-    /// What cargo passes to benchmarks
+    /// Arguments that cargo passes to benchmarks
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -141,7 +141,7 @@ fn line(workload: Workload, events: u64, report: &JobReport) -> String {
     )
 }
 
-/// What a key costs: as the operators count it, and as the process grew (with everything else that a job needs).
+/// The memory for each key: as the operators count it, and as the process grew (with everything else that a job needs).
 fn memory_of_keys(report: &JobReport, cards: u64, resident: u64) -> String {
     let (peak, after) =
         report.nodes.iter().fold((0, 0), |(peak, after), node| (peak + node.state_peak_bytes, after + node.state.bytes));
@@ -152,7 +152,7 @@ fn memory_of_keys(report: &JobReport, cards: u64, resident: u64) -> String {
     )
 }
 
-/// Memory of this process now.
+/// The memory of this process now, in bytes.
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or_default() * 4_096

@@ -1,4 +1,4 @@
-//! The patterns of w1 and w1b with the Rust API.
+//! The patterns of w1 and w1b in the Rust API.
 
 use egret::cep::{AfterMatch, CompiledPattern, Pattern, measures};
 use egret::core::job::{OutputPort, Parallelism, Partitioning};

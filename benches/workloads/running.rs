@@ -1,4 +1,4 @@
-//! Running statistics of every card: count, mean and variance after Welford (Technometrics, 1962), in keyed state.
+//! Running statistics of every card: count, mean and variance by Welford's method (Technometrics, 1962), in keyed state.
 
 use crate::checksum::{Hash, hash_rows};
 use egret::core::metrics::Counters;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 egret::core::row! {
-    /// What is read of a transaction.
+    /// The columns that are read from a transaction.
     #[derive(Clone, Copy)]
     pub(crate) struct Paid { card_id: i64, amount: f64 }
 }
@@ -40,7 +40,7 @@ impl ProcessFunction for Running {
     }
 }
 
-/// Counts and hashes rows, and measures how long it waits between two batches.
+/// Counts and hashes rows, and measures the time between two batches.
 pub(crate) struct TickSink;
 
 impl Sink for TickSink {

@@ -1,6 +1,6 @@
-//! Many patterns at once: random thresholds over the same ten columns, two steps each, per card.
+//! Many patterns at once: random thresholds over the same ten columns, with two steps each, per card.
 //!
-//! Rows are made once and given again and again, with new numbers and times, so that what is measured is the matching.
+//! Rows are generated once and used again and again, with new numbers and times, so that only the matching is measured.
 
 use crate::generator::mix;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 const FIRST_MS: i64 = 1_700_000_040_000;
 const COLUMNS: usize = 10;
-/// Rows of a batch, and batches that are made.
+/// The number of rows in a batch; below, the number of batches that are generated.
 const ROWS: usize = 8_192;
 const BATCHES: usize = 32;
 
@@ -21,7 +21,7 @@ fn number(of: u64) -> f64 {
     (mix(of) >> 11) as f64 / (1_u64 << 53) as f64 * 1_000.0
 }
 
-/// The statements of so many patterns. A condition is true of the share `rare` of all rows at most, of half of that on average.
+/// The statements of this many patterns. A condition holds for at most the share `rare` of all rows, on average for half of that.
 pub(crate) fn statements(patterns: usize, rare: f64) -> String {
     let columns = (0..COLUMNS).map(|column| format!("c{column} DOUBLE NOT NULL, ")).collect::<String>();
     let mut text = format!(

@@ -1,4 +1,4 @@
-//! The workloads, each in the language and with the Stream API.
+//! The workloads, each in the language and in the Stream API.
 
 use crate::checksum::{ChecksumSink, Hash};
 use crate::generator::{TransactionSource, Transactions};
@@ -60,7 +60,7 @@ pub(crate) enum Via {
 }
 
 impl Workload {
-    /// Event time per event where nothing else is said: 1 ms for patterns, 10 us for windows.
+    /// The default event time for each event: 1 ms for patterns, 10 us for windows.
     pub(crate) fn default_per(self) -> u64 {
         if matches!(self, Self::W2 | Self::W3card | Self::W3country) { 100 } else { 1 }
     }
@@ -77,7 +77,7 @@ impl Workload {
         }
     }
 
-    /// The statements behind the stream's.
+    /// The statements after that of the stream.
     fn statements(self) -> String {
         let select = |columns: &str, big: &str| {
             let names = columns.split(", ").filter_map(|column| column.rsplit(' ').next()).collect::<Vec<_>>().join(", ");
@@ -118,7 +118,7 @@ impl Workload {
                    PATTERN (S1 X1*? S2 X2*? B) WITHIN INTERVAL '10' MINUTE
                    DEFINE S1 AS amount < 10, X1 AS amount >= 10, S2 AS amount < 10, X2 AS amount <= 900, B AS amount > 900);"
                 .into(),
-            // Written by `sets`, and with the Stream API.
+            // Written by `sets`, and in the Stream API.
             Self::Sets | Self::W6 => String::new(),
             Self::W7 => "CREATE PATTERN found ON txn PARTITION BY card_id
                    MATCH small{2} -> big
@@ -187,7 +187,7 @@ impl Workload {
         }
     }
 
-    /// The job over transactions that come at a rate.
+    /// The job over transactions at a fixed rate.
     pub(crate) fn paced_job(
         self,
         transactions: Transactions,

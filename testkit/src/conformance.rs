@@ -1,22 +1,22 @@
-//! Conformance cases: files with known answers, how they are fed, and what became of them.
+//! Conformance cases: files with known answers, how they are run, and the results.
 
 use egret_core::{Error, Result};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Microseconds of a millisecond.
+/// Microseconds in a millisecond.
 pub const MILLI: i64 = 1_000;
 
-/// How the events of a case are fed.
+/// How the events of a case are fed to the operator.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Decides the cuts; `None` is everything at once.
+    /// The seed of random batch boundaries; `None` feeds everything at once.
     pub seed: Option<u64>,
-    /// Whether every event is a batch with a snapshot and a restore behind it.
+    /// Whether every event is a batch of its own, followed by a snapshot and a restore.
     pub restores: bool,
 }
 
-/// A time or a length of time: cases have milliseconds.
+/// A time or a length of time, which cases give in milliseconds.
 pub fn millis(value: &Value) -> Option<i64> {
     value.as_i64().map(|millis| millis * MILLI)
 }
@@ -26,7 +26,7 @@ pub fn shared() -> PathBuf {
     std::env::var_os("EGRET_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from)
 }
 
-/// All case files under a path, in order of their names.
+/// All case files below a path, in order of their names.
 ///
 /// # Errors
 /// The path is not there, or cannot be read.
@@ -60,22 +60,22 @@ fn cases(path: &Path) -> Result<Vec<Value>> {
     Ok(file.as_array().cloned().unwrap_or_default())
 }
 
-/// What became of the cases.
+/// The results of the cases.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many went as expected.
+    /// How many cases passed.
     pub passed: usize,
-    /// Those that did not: the file and the name of each, what was expected and what was found.
+    /// The failed cases: file, name, what was expected and what was found.
     pub failed: Vec<String>,
-    /// Those that did not but are marked as a quirk of their source: the same.
+    /// Failed cases that are marked as a quirk of their origin, in the same form.
     pub quirks: Vec<String>,
 }
 
 impl Report {
-    /// Runs all cases under some paths; `check` says what was expected and what was found where these differ.
+    /// Runs all cases below some paths; `check` returns what was expected and what was found if they differ.
     ///
     /// # Errors
-    /// A path is not there, or a file is none of cases.
+    /// A path does not exist, or a file does not contain cases.
     pub fn of(paths: &[PathBuf], check: impl Fn(&Value) -> std::result::Result<(), String>) -> Result<Self> {
         let mut report = Self::default();
         for path in paths {

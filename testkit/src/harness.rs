@@ -13,16 +13,15 @@ use egret_core::{
 use egret_state::MemoryBackend;
 use std::sync::Arc;
 
-/// The output with what is said of rows for which an operator cannot compute something: such rows are left out, as their owner may
-/// choose.
+/// The output for bad rows, those for which an operator cannot compute something. They are left out, as their owner may choose.
 pub const BAD_ROWS_OUT: usize = 99;
 
-/// An operator under test: instances, their state and what they have sent.
+/// An operator under test: its instances, their state and their output.
 ///
-/// It plays the engine: routes rows to instances by key group, or to the instance of the worker that they come from where they are
-/// forwarded; gives each instance the least watermark of those who send to it; marks rows of a sender that was idle late where they are
-/// behind it; fires processing-time timers. It checks what an operator must keep to: rows it emits are not behind a watermark it has let
-/// pass, unless they are marked late.
+/// It plays the engine: it routes rows to instances by key group, or on edges that forward, to the instance on the sender's
+/// worker; gives each instance the least watermark of its senders; marks rows from a sender that was idle as late if they are
+/// behind the watermark; and fires processing-time timers. It checks the operator's contract: emitted rows are not behind a
+/// watermark that was passed on, unless they are marked late.
 ///
 /// ```
 /// # use egret_core::{Batch, Context, EventTime, Operator, OperatorInfo, OperatorFactory, Result, job::Partitioning, MAIN};
@@ -44,7 +43,7 @@ pub struct Harness {
     factory: Arc<dyn OperatorFactory>,
     inputs: Vec<(Partitioning, Senders)>,
     backend: Arc<dyn StateBackend>,
-    /// How many instances there would be if nothing were gathered.
+    /// The number of instances if no input were gathered.
     workers: usize,
     instances: Vec<Instance>,
     /// The latest event time fed.
@@ -60,24 +59,24 @@ struct Instance {
     info: OperatorInfo,
     operator: Box<dyn Operator>,
     state: Box<dyn KeyedState>,
-    /// What the backend gave since it last gave everything, and at the end of which epoch the last of it.
+    /// The snapshots of the backend since its last full one, and the epoch at whose end the latest was taken.
     given: (Option<Epoch>, Vec<Snapshot>),
     wake_at: Option<i64>,
     heard: Heard,
     passed: EventTime,
 }
 
-/// The snapshots of all instances of an operator: its own, and its keyed state's.
+/// The snapshots of all instances of an operator: the operator's own, and those of its keyed state.
 #[derive(Clone, Debug)]
 pub struct HarnessSnapshot {
-    /// What every instance's operator gave.
+    /// The snapshot of each instance's operator.
     pub operators: Vec<Snapshot>,
-    /// What every instance's keyed state gave: everything, and what has changed since.
+    /// The snapshots of each instance's keyed state: a full one, and the changes since.
     pub states: Vec<Snapshot>,
 }
 
 impl Harness {
-    /// `parallelism` new instances; how rows reach them is said for each input. If an input is gathered there is one instance.
+    /// `parallelism` new instances; `inputs` has the partitioning of each input. If an input is gathered there is one instance.
     ///
     /// # Errors
     /// The operator cannot be made or opened.
@@ -86,8 +85,8 @@ impl Harness {
         Self::build(factory, inputs, parallelism, Arc::new(MemoryBackend), None)
     }
 
-    /// As [`Harness::new`] with another backend for keyed state, and with where each input comes from. What one instance forwards to has
-    /// one instance.
+    /// Like [`Harness::new`] with another backend of keyed state, and with the origin of each input. If a single instance
+    /// forwards an input there is one instance.
     ///
     /// # Errors
     /// As [`Harness::new`].
@@ -146,7 +145,7 @@ impl Harness {
         Ok(Instance { info, operator, state, given: (None, Vec::new()), wake_at: None, heard, passed: EventTime::MIN })
     }
 
-    /// For each input, which of the instances upstream send to this one.
+    /// For each input, which of the upstream instances send to this one.
     fn senders_of(&self, info: &OperatorInfo) -> Vec<Vec<bool>> {
         let of = |input: usize| (0..self.senders(input)).map(|sender| self.sends(input, sender, info)).collect();
         (0..self.inputs.len()).map(of).collect()
@@ -156,12 +155,12 @@ impl Harness {
         self.inputs[input].0 != Partitioning::Forward || sender.min(to.parallelism - 1) == to.instance
     }
 
-    /// How many instances upstream an input comes from.
+    /// The number of upstream instances of an input.
     pub fn senders(&self, input: usize) -> usize {
         if self.inputs[input].1 == Senders::One { 1 } else { self.workers }
     }
 
-    /// How many instances there are.
+    /// The number of instances.
     pub fn parallelism(&self) -> usize {
         self.instances.len()
     }
@@ -171,7 +170,7 @@ impl Harness {
         &self.counters
     }
 
-    /// Keys and bytes of state, all instances together: the operators' own and the backend's.
+    /// Keys and bytes of state of all instances: the operators' own and the backend's.
     pub fn state_size(&self) -> egret_core::StateSize {
         self.instances.iter().fold(egret_core::StateSize::default(), |sum, instance| {
             let (own, kept) = (instance.operator.state_size(), instance.state.size());
@@ -179,10 +178,10 @@ impl Harness {
         })
     }
 
-    /// Rows arrive on an input; of senders that forward them the next one's turn it is.
+    /// Rows arrive on an input; on edges that forward, the senders take turns.
     ///
     /// # Errors
-    /// The operator's, or it broke its contract.
+    /// The operator's error, or the operator broke its contract.
     pub fn feed(&mut self, input: usize, batch: Batch) -> Result<()> {
         self.forwarded += 1;
         self.feed_from(input, self.forwarded % self.senders(input), batch)
@@ -235,7 +234,7 @@ impl Harness {
         (0..self.senders(input)).try_for_each(|sender| self.watermark_from(input, sender, watermark))
     }
 
-    /// One sender of an input has reached a watermark: it tells all instances that it sends to.
+    /// One sender of an input has reached a watermark: all instances that it sends to receive it.
     ///
     /// # Errors
     /// As [`Harness::feed`].
@@ -243,7 +242,7 @@ impl Harness {
         self.signal(input, sender, |heard| heard.watermark(input, sender, watermark))
     }
 
-    /// An input is idle: it does not hold the watermark back until it says something again.
+    /// An input is idle: until it sends something again it does not hold the watermark back.
     ///
     /// # Errors
     /// As [`Harness::feed`].
@@ -278,7 +277,7 @@ impl Harness {
         Ok(())
     }
 
-    /// The clock on the wall moves; timers that are due fire, one after the other.
+    /// Moves the wall clock; timers that are due fire, one after the other.
     ///
     /// # Errors
     /// As [`Harness::feed`].
@@ -295,7 +294,7 @@ impl Harness {
         Ok(())
     }
 
-    /// All inputs end: the last watermark, then `close`.
+    /// Ends all inputs: the last watermark, then `close`.
     ///
     /// # Errors
     /// As [`Harness::feed`].
@@ -306,7 +305,7 @@ impl Harness {
         (0..self.instances.len()).try_for_each(|instance| self.call(instance, |operator, ctx| operator.close(ctx)))
     }
 
-    /// Everything that must survive; the instances go on.
+    /// Takes a snapshot; the instances go on.
     ///
     /// # Errors
     /// The state cannot be encoded.
@@ -328,8 +327,8 @@ impl Harness {
         Ok(HarnessSnapshot { operators, states })
     }
 
-    /// New instances take the place of the old ones, with the state of a snapshot. Watermarks start over, as in a restarted
-    /// job; what was sent and counted before stays.
+    /// Replaces the instances by new ones with the state of a snapshot. Watermarks start over, as in a restarted job; output and
+    /// counts so far remain.
     ///
     /// # Errors
     /// The state does not decode.
@@ -337,7 +336,7 @@ impl Harness {
         self.restore_on(snapshot, parallelism, Arc::clone(&self.backend))
     }
 
-    /// As [`Harness::restore`], with another backend of keyed state.
+    /// Like [`Harness::restore`], with another backend of keyed state.
     ///
     /// # Errors
     /// As [`Harness::restore`].
@@ -350,14 +349,14 @@ impl Harness {
         Ok(())
     }
 
-    /// What was sent to an output since it was asked last.
+    /// Takes the batches sent to an output since the last call.
     pub fn take(&mut self, port: usize) -> Vec<Batch> {
         let (taken, rest) = std::mem::take(&mut self.output).into_iter().partition(|(to, _)| *to == port);
         self.output = rest;
         taken.into_iter().map(|(_, batch)| batch).collect()
     }
 
-    /// What was sent to all outputs since it was asked last, with the output's number.
+    /// Takes the batches sent to all outputs since the last call, with the numbers of the outputs.
     pub fn take_all(&mut self) -> Vec<(usize, Batch)> {
         std::mem::take(&mut self.output)
     }
@@ -384,7 +383,8 @@ impl Harness {
     }
 }
 
-/// Rows on time are not behind the watermark that was let pass; late rows are behind the watermark they carry.
+/// Checks that rows on time are not behind the watermark that was passed on, and that late rows are behind the watermark they
+/// carry.
 fn check_times(port: usize, batch: &Batch, passed: EventTime) -> Result<()> {
     let Some(times) = batch.event_times() else { return Ok(()) };
     let wrong = match batch.late() {
@@ -402,7 +402,7 @@ mod tests {
     use super::*;
     use crate::table::table;
 
-    /// Sends on what it gets, by an output that is its own, and a row for each watermark by another.
+    /// Forwards its input by an output of its own, and sends a row for each watermark by another.
     struct Tells(usize);
 
     impl Operator for Tells {

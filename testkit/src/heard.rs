@@ -1,36 +1,36 @@
-//! What an instance has heard about event time, kept as the engine's driver keeps it.
+//! What an instance knows about event time, tracked as in the engine's driver.
 
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use egret_core::{Batch, EventTime, MinWatermark, Result};
 
-/// Where the rows of an input come from.
+/// The origin of the rows of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Senders {
-    /// As many instances as the job has workers.
+    /// One instance on each worker.
     Every,
-    /// One instance. What it forwards to has one instance, too.
+    /// A single instance. If it forwards the rows, the receiver is a single instance, too.
     One,
 }
 
-/// The least watermark of each input over those who send to this instance, and of all inputs.
+/// The least watermark of each input over the senders of this instance, and over all inputs.
 pub(crate) struct Heard {
     inputs: Vec<MinWatermark>,
     combined: MinWatermark,
     saw_idle: bool,
 }
 
-/// What a signal has moved.
+/// The watermarks that a control event has moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moved {
     /// The watermark of the input.
     pub(crate) input: Option<EventTime>,
-    /// The least over all inputs.
+    /// The least watermark of all inputs.
     pub(crate) combined: Option<EventTime>,
 }
 
 impl Heard {
-    /// `senders`: for each input, which of the instances upstream send to this one.
+    /// `senders`: for each input, which of the upstream instances send to this one.
     pub(crate) fn new(senders: &[Vec<bool>]) -> Self {
         let input = |senders: &Vec<bool>| {
             let mut least = MinWatermark::new(senders.len()).of_parts();
@@ -47,7 +47,7 @@ impl Heard {
         heard
     }
 
-    /// The least watermark over all inputs.
+    /// The least watermark of all inputs.
     pub(crate) fn current(&self) -> EventTime {
         self.combined.current()
     }
@@ -66,8 +66,8 @@ impl Heard {
         Moved { input: moved, combined: by_idling.or(by_update) }
     }
 
-    /// Rows as the operator gets them. A sender that was idle may come back with rows that are behind what the others have reached by
-    /// now: those are late.
+    /// The rows as the operator receives them. A sender that was idle may come back with rows behind the watermark that the
+    /// others have reached: those are late.
     pub(crate) fn parts(&self, batch: Batch) -> Result<Vec<Batch>> {
         let watermark = self.current();
         let behind = |batch: &Batch| batch.event_times().is_some_and(|times| times.iter().any(|&time| time < watermark.0));

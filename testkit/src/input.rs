@@ -1,4 +1,4 @@
-//! The input of a case: splits of rows in order of arrival, which of them are late, and the watermark behind each.
+//! The input of a case: splits of rows in order of arrival, the late rows among them, and the watermark after each row.
 
 use crate::table::Table;
 use arrow::array::RecordBatch;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// One input of an operator: its splits, and how their rows reach the instances.
 ///
-/// Whether a row is late is decided here, row by row in its split, as the contract says; so it does not depend on the cuts.
-/// Watermarks need not be sent, but those that are sent are the ones computed here.
+/// Lateness is decided here, row by row in each split, as the contract says; so it does not depend on batching. Not every
+/// watermark must be sent, but those that are sent are the ones computed here.
 #[derive(Clone)]
 pub struct Input {
     pub(crate) schema: StreamSchema,
@@ -28,25 +28,25 @@ pub(crate) struct InputSplit {
     pub(crate) rows: RecordBatch,
     /// The watermark a row was behind, if it is late.
     pub(crate) late: Vec<Option<EventTime>>,
-    /// The split's watermark behind each row.
+    /// The split's watermark after each row.
     pub(crate) watermark: Vec<EventTime>,
-    /// Whether the split stops holding the watermark back behind its last row, before the input ends.
+    /// Whether the split becomes idle after its last row, before the input ends.
     pub(crate) idle: bool,
 }
 
 impl Input {
-    /// An input without rows yet, gathered in one instance.
+    /// An input without rows, gathered in one instance.
     pub fn new(schema: &StreamSchema) -> Self {
         let (splits, pending) = (Vec::new(), Vec::new());
         Self { schema: schema.clone(), partitioning: Partitioning::Gather, splits, delay_us: 0, pending }
     }
 
-    /// An input with the rows of a table as its one split, gathered in one instance.
+    /// An input with the rows of a table as its only split, gathered in one instance.
     pub fn of(table: &Table) -> Self {
         Self::new(&table.schema).split(table.rows.clone())
     }
 
-    /// Rows go to instances by the key group of these columns.
+    /// Sends rows to instances by the key group of these columns.
     ///
     /// # Panics
     /// There is no such column.
@@ -57,38 +57,38 @@ impl Input {
         self
     }
 
-    /// How rows reach instances.
+    /// Sets the partitioning.
     #[must_use]
     pub fn partitioned(mut self, partitioning: Partitioning) -> Self {
         self.partitioning = partitioning;
         self
     }
 
-    /// How far rows may be out of order without being late; 0 unless said otherwise.
+    /// How far rows may be out of order without being late; the default is 0.
     #[must_use]
     pub fn out_of_order_by(mut self, delay_us: i64) -> Self {
         self.delay_us = delay_us;
         self
     }
 
-    /// One more split: rows in order of arrival.
+    /// Adds a split: rows in order of arrival.
     #[must_use]
     pub fn split(mut self, rows: RecordBatch) -> Self {
         self.pending.push((rows, false));
         self
     }
 
-    /// One more split, which goes idle behind its last row (or has none).
+    /// Adds a split that becomes idle after its last row (or has none).
     #[must_use]
     pub fn idle_split(mut self, rows: RecordBatch) -> Self {
         self.pending.push((rows, true));
         self
     }
 
-    /// One more split with watermarks of its own: rows, and the watermark behind them. A row is late when it is behind the
-    /// watermark before it.
+    /// Adds a split with watermarks of its own: rows, and the watermark after them. A row is late if it is behind the watermark
+    /// before it.
     ///
-    /// # Panics
+    /// The rows do not have the columns of this input.
     /// The rows are not of this input.
     #[must_use]
     pub fn scripted_split(mut self, parts: &[(RecordBatch, i64)]) -> Self {
@@ -105,7 +105,7 @@ impl Input {
         self
     }
 
-    /// The input with all its splits worked out.
+    /// The input, with lateness and watermarks computed for all splits.
     pub(crate) fn finished(&self) -> Self {
         let mut done = self.clone();
         for (rows, idle) in done.pending.drain(..) {
@@ -121,8 +121,7 @@ fn times(schema: &StreamSchema, rows: &RecordBatch) -> Vec<i64> {
 }
 
 impl InputSplit {
-    /// The least watermark for which a row from this one on would be late, or would have become so later; the end of time if there are
-    /// none.
+    /// The least watermark that would make a row from this one on late, now or later; the end of time if there is none.
     pub(crate) fn bound_from(&self, schema: &StreamSchema, row: usize) -> EventTime {
         let times = schema.event_time().map(|_| times(schema, &self.rows)).unwrap_or_default();
         let bounds = times.iter().zip(&self.late).skip(row).map(|(&time, late)| late.unwrap_or(EventTime(time)));

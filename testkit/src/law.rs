@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// The environment variable that repeats one seed.
+/// The environment variable that reruns one seed.
 const SEED_VARIABLE: &str = "EGRET_LAW_SEED";
 
 /// An operator and an input for it.
@@ -34,22 +34,22 @@ impl Case {
         Self { name: name.to_owned(), factory, inputs: Vec::new(), seeds: 40, float_digits: None }
     }
 
-    /// The next input.
+    /// Adds the next input.
     #[must_use]
     pub fn input(mut self, input: Input) -> Self {
         self.inputs.push(input);
         self
     }
 
-    /// How many random runs there are; 40 unless said otherwise.
+    /// Sets the number of random runs; the default is 40.
     #[must_use]
     pub fn seeds(mut self, seeds: u64) -> Self {
         self.seeds = seeds;
         self
     }
 
-    /// Floats are compared in this many significant digits, for operators whose sums depend on the order of rows in their last
-    /// bits. Without it they are compared exactly.
+    /// Compares floats in this many significant digits, for operators whose sums depend on the order of rows in their last bits.
+    /// The default is an exact comparison.
     #[must_use]
     pub fn float_digits(mut self, digits: i32) -> Self {
         self.float_digits = Some(digits);
@@ -57,13 +57,13 @@ impl Case {
     }
 }
 
-/// Holds an operator to the law, and returns what it sends to its main output when it gets everything at once.
+/// Checks that an operator keeps the law, and returns what it sends to its main output when it gets everything at once.
 ///
-/// The plainest run (one instance, every split in one batch, no watermark before the end) gives the expected rows; then come
-/// random runs: other cuts, splits interleaved in other ways, one to three instances that get their rows from as many senders or from
-/// one, senders with several splits (of which some are idle for a while) or none, watermarks after every row or rarely, snapshots and
-/// restores at any point, at another parallelism and with another backend of keyed state. Each must send the same rows to each output, in whatever
-/// order, and count the same number of late rows.
+/// The plainest run (one instance, every split in one batch, no watermark before the end) gives the expected rows. Random runs
+/// follow: other batch boundaries, other interleavings of splits, one to three instances with as many senders or one, senders
+/// with several splits (some of which are idle for a while) or none, watermarks after every row or rarely, snapshots and restores
+/// at any point, at another parallelism and with another backend of keyed state. Each run must send the same rows to each output,
+/// in any order, and count the same number of late rows.
 ///
 /// # Panics
 /// A run differs or fails; the message names the case, the seed, the run and the first difference.
@@ -85,7 +85,7 @@ pub fn check_law(case: &Case) -> Vec<Batch> {
     plain.output.into_iter().filter(|(port, _)| *port == egret_core::MAIN).map(|(_, batch)| batch).collect()
 }
 
-/// What an operator sends when it gets everything at once: the rows of every output, as sorted texts.
+/// The output of an operator that gets everything at once: the rows of every output, as sorted texts.
 ///
 /// # Panics
 /// The run fails.
@@ -94,7 +94,7 @@ pub fn plain_run(case: &Case) -> BTreeMap<usize, Vec<String>> {
     texts(case, &run(case, &inputs, 0, &Shape::plain()).output)
 }
 
-/// How a run differs from the plainest one.
+/// How a run differs from the plainest run.
 #[derive(Clone, Debug)]
 struct Shape {
     parallelism_max: usize,
@@ -102,10 +102,10 @@ struct Shape {
     interleaved: bool,
     watermark_percent: usize,
     snapshot_percent: usize,
-    /// How often an input comes from one instance, and how often one of several splits of a sender is idle for a while.
+    /// How often an input comes from one instance, and how often one of a sender's splits is idle for a while, in percent.
     one_sender_percent: usize,
     pause_percent: usize,
-    /// How often keyed state is kept in order, and not as it usually is.
+    /// How often the ordered backend keeps the keyed state rather than the default one, in percent.
     ordered_percent: usize,
 }
 
@@ -170,7 +170,7 @@ struct Run<'a> {
     inputs: &'a [Input],
     shape: &'a Shape,
     random: Random,
-    /// Of every input and split, how many rows were fed.
+    /// For every input and split, how many rows were fed.
     fed: Vec<Vec<usize>>,
 }
 
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A sender that has no splits has come to its end at once.
+    /// Ends senders without splits at once.
     fn end_senders_without_splits(&mut self) -> Result<()> {
         for (input, of) in self.inputs.iter().enumerate().filter(|(_, of)| !of.splits.is_empty()) {
             for sender in of.splits.len()..self.harness.senders(input) {
@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Each sender of an input says its watermark: the least over its splits.
+    /// Sends the watermark of each sender of an input: the least of its splits.
     fn send_watermark(&mut self, input: usize) -> Result<()> {
         let (senders, splits) = (self.harness.senders(input), self.inputs[input].splits.len());
         for sender in 0..senders.min(splits) {
@@ -261,7 +261,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The watermark of a split; none if it is idle.
+    /// The watermark of a split; `None` if it is idle.
     fn split_watermark(&mut self, input: usize, split: usize) -> Option<EventTime> {
         let (rows, fed) = (&self.inputs[input].splits[split], self.fed[input][split]);
         let ended = fed == rows.rows.num_rows();
@@ -273,8 +273,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The least watermark of a sender if one of its splits, the one furthest behind, is idle for a while. What that split still has must
-    /// not be late for it: how long an input is idle is not for the law.
+    /// The least watermark of a sender if the split furthest behind is idle for a while. The remaining rows of that split must
+    /// not become late by this, because the law does not cover how long an input is idle.
     fn without_one(&mut self, input: usize, mine: &[usize], marks: &[Option<EventTime>]) -> Option<EventTime> {
         let (slowest, _) =
             marks.iter().enumerate().filter_map(|(at, mark)| Some((at, (*mark)?))).min_by_key(|(_, mark)| *mark)?;
@@ -296,8 +296,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Rows as the engine sends them: those on time first, then the late ones by the watermark they were behind; or, as stricter
-/// engines would, in order of arrival.
+/// Rows as the engine sends them: those on time first, then the late ones by the watermark they were behind; or in order of
+/// arrival, as other engines might.
 fn batches(split: &InputSplit, event_time: Option<usize>, range: std::ops::Range<usize>, in_order: bool) -> Vec<Batch> {
     let mut rows: Vec<usize> = range.collect();
     if !in_order {
@@ -312,7 +312,7 @@ fn batches(split: &InputSplit, event_time: Option<usize>, range: std::ops::Range
         .collect()
 }
 
-/// Every output's rows as sorted texts.
+/// The rows of every output as sorted texts.
 fn texts(case: &Case, output: &[(usize, Batch)]) -> BTreeMap<usize, Vec<String>> {
     let mut ports: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for (port, batch) in output {
@@ -365,7 +365,7 @@ fn first_difference(expected: &BTreeMap<usize, Vec<String>>, got: &BTreeMap<usiz
     })
 }
 
-/// The rows of a sorted list that are not in another one, as multisets.
+/// The rows of a sorted list without those of another, as multisets.
 fn without(rows: &[String], other: &[String]) -> Vec<String> {
     let mut other = other.iter().peekable();
     let mut left = Vec::new();
@@ -390,7 +390,7 @@ mod tests {
         Case::new("test", Arc::new(factory)).input(Input::of(&txn).keyed_by(&["card"]).out_of_order_by(3))
     }
 
-    /// Sends one row of every batch: depends on the cuts.
+    /// Sends one row of every batch, so its output depends on batching.
     struct FirstOfBatch;
     impl Operator for FirstOfBatch {
         fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
@@ -405,7 +405,7 @@ mod tests {
         check_law(&case(|| Box::new(FirstOfBatch)));
     }
 
-    /// Holds rows until the watermark and forgets them when it is restarted.
+    /// Holds rows until the watermark, and forgets them in a restart.
     #[derive(Default)]
     struct Forgetful(Vec<Batch>);
     impl Operator for Forgetful {
@@ -430,7 +430,7 @@ mod tests {
         check_law(&case(|| Box::<Forgetful>::default()));
     }
 
-    /// Sends rows behind the watermark it let pass.
+    /// Sends rows behind the watermark that it passed on.
     #[derive(Default)]
     struct TooLate(Option<Batch>);
     impl Operator for TooLate {

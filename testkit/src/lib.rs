@@ -1,7 +1,7 @@
 //! Test tools: tables as text, a harness that runs one operator alone, and the suite that holds every operator to the law.
 //!
-//! The law is *same input, same output*: however the rows were cut into batches, at whatever parallelism, with a snapshot
-//! and restore anywhere, even at another parallelism. To hold an operator to it takes a factory and some rows:
+//! The law is *same input, same output*: for all batch boundaries and any parallelism, with a snapshot and restore anywhere, even
+//! at another parallelism. To check an operator takes a factory and some rows:
 //!
 //! ```
 //! use egret_core::{Batch, Context, Operator, OperatorFactory, OperatorInfo, Result};
@@ -23,7 +23,7 @@
 //! assert_eq!(show(&out), "card amount at\n1    2.5    10\n2    null   20\n");
 //! ```
 //!
-//! This crate is for tests only: what is wrong with a test panics, with a message that says what.
+//! This crate is for tests only: errors in a test panic, with a message that says what is wrong.
 
 pub mod conformance;
 mod harness;

@@ -1,4 +1,4 @@
-//! Random numbers that are the same everywhere: splitmix64.
+//! Random numbers that are the same on every machine: splitmix64.
 
 /// A generator of random numbers; equal seeds give equal numbers.
 ///
@@ -40,12 +40,12 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Whether something happens that does so in `percent` of all cases.
+    /// True in `percent` of all cases.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// Puts items in random order.
+    /// Shuffles items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

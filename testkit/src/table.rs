@@ -1,4 +1,4 @@
-//! Rows as a small text, and back.
+//! Rows from a small text, and back to text.
 
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -32,10 +32,10 @@ impl Table {
     }
 }
 
-/// Reads a table: a header of `name:type`, then one row a line, values apart by spaces.
+/// Reads a table: a header of `name:type`, then one row on each line, with values separated by spaces.
 ///
 /// Types: `int` (64 bit), `int32`, `float`, `text`, `bool`, `timestamp`, and `time`: a timestamp in microseconds without nulls,
-/// the first of which is event time. `null` is null; a text with spaces is put in single quotes.
+/// the first of which is event time. `null` is null; a text with spaces stands in single quotes.
 ///
 /// ```
 /// let table = egret_testkit::table("card:int country:text at:time
@@ -66,7 +66,7 @@ pub fn rows(text: &str) -> RecordBatch {
     table(text).rows
 }
 
-/// Prints batches of one schema as a text table, in order. Event times are microseconds; a late row says so at its end.
+/// Prints batches of one schema as a text table, in order. Event times are in microseconds; a late row is marked at its end.
 ///
 /// # Panics
 /// The batches differ in their columns.
@@ -74,7 +74,7 @@ pub fn show(batches: &[Batch]) -> String {
     render(batches, false)
 }
 
-/// As [`show`], the rows sorted as text: for operators that are free in the order of keys.
+/// Like [`show`], with the rows sorted as text: for operators whose order among keys is free.
 ///
 /// # Panics
 /// As [`show`].
@@ -82,7 +82,7 @@ pub fn show_sorted(batches: &[Batch]) -> String {
     render(batches, true)
 }
 
-/// Every row as the texts of its values, with a last one that says how late it is, if it is.
+/// The values of every row as texts, followed by the watermark that it is behind if it is late.
 ///
 /// # Panics
 /// A column's type cannot be printed.
@@ -128,7 +128,7 @@ fn render(batches: &[Batch], sorted: bool) -> String {
     text
 }
 
-/// The words of a line; one in single quotes may hold spaces.
+/// The words of a line; a word in single quotes may contain spaces.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();

@@ -1,4 +1,4 @@
-//! One run of a job, and what is done to it.
+//! One run of a job, and how it is disturbed.
 
 use crate::coverage::Coverage;
 use crate::watchdog::Watchdog;
@@ -9,20 +9,21 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// What a process says when it dies at a fail point, up to the point's name.
+/// The line that a process prints when it dies at a fail point, up to the point's name.
 const DIES: &str = "EGRET_FAIL_POINT: the process dies at '";
 
-/// How often a supervisor starts a job again at most: more often than the job is told to die.
+/// The greatest number of restarts by a supervisor: more than the job is told to die.
 const RESTARTS_MAX: usize = 8;
-/// So much of what a job said last is shown.
+/// How many of the last characters of a job's output are shown.
 const SHOWN_MAX: usize = 2_000;
 
 /// What ends a run.
 #[derive(Clone, Debug)]
 enum End {
-    /// Its own end.
+    /// The end of its input.
     Own,
-    /// Steps of the protocol, each for the so-manieth time; all but the first of processes that a supervisor has started again.
+    /// Fail points, each with the number of the visit at which a process dies; all but the first are for processes that a
+    /// supervisor has restarted.
     Deaths(Vec<(&'static str, usize)>),
     /// A signal, after some time.
     Signal(&'static str, Duration),
@@ -30,42 +31,42 @@ enum End {
 
 /// How a run ended.
 pub(crate) enum Ended {
-    /// As it may; with what it said.
+    /// In an allowed way; with its output.
     Somehow(String),
-    /// It did not begin: the only entry of the log that may have been a checkpoint was torn when it was written, and somebody has to
-    /// decide. With what it said.
+    /// It did not start: the only entry of the log that may have been a checkpoint was torn when it was written, and a person has
+    /// to decide. With its output.
     Undecided(String),
 }
 
-/// How a job is treated from its start to its end.
+/// How a job is disturbed from its start to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// Anything may happen.
+    /// By anything.
     Any,
-    /// It dies at a step of its first or second checkpoint, again and again.
+    /// By deaths at a step of its first or second checkpoint, again and again.
     EarlyDeaths,
 }
 
-/// The steps between the first part of a checkpoint that is prepared and its manifest, mostly those at which all are; and those from then
-/// on until the next begins.
+/// The steps between the first prepared part of a checkpoint and its manifest, mostly those at which all parts are prepared; and
+/// the steps from there until the next checkpoint begins.
 const BEFORE_MANIFEST: [&str; 8] = ["give", "part", "part written", "ack", "ack", "manifest", "manifest", "manifest"];
 const BEHIND_MANIFEST: [&str; 5] = ["manifest written", "committed", "publish", "published", "trigger"];
 
-/// What is done to a job while it runs.
+/// The disturbances of a job while it runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Disturbance {
     workers: usize,
     processes: usize,
     interval_ms: usize,
     end: End,
-    /// The seed of a store's faults, and how many of a thousand requests have one.
+    /// The seed of a store's faults, and the number of faults per thousand requests.
     faults: Option<(u64, usize)>,
-    /// How often it is started again by its supervisor.
+    /// How often its supervisor restarts it.
     restarts: usize,
 }
 
 impl Disturbance {
-    /// None at all.
+    /// No disturbance.
     pub(crate) fn none(random: &mut Random, workers_max: usize) -> Self {
         let workers = 1 + random.below(workers_max);
         Self { workers, processes: 1, interval_ms: 5, end: End::Own, faults: None, restarts: 0 }
@@ -95,7 +96,7 @@ impl Disturbance {
         }
     }
 
-    /// The same with other faults: a store does not fail twice in the same way.
+    /// The same with another seed of faults: a store does not fail twice in the same way.
     pub(crate) fn with_other_faults(&self) -> Self {
         Self { faults: self.faults.map(|(seed, per_mille)| (seed.wrapping_add(1), per_mille)), ..self.clone() }
     }
@@ -103,13 +104,13 @@ impl Disturbance {
     /// Runs the job of a folder.
     ///
     /// # Errors
-    /// It ended as it should not have.
+    /// It ended in a way that is not allowed.
     pub(crate) fn run(&self, folder: &Path, watchdog: &Watchdog, coverage: &Coverage) -> Result<Ended, String> {
         let mut child = self.command(folder).spawn().unwrap();
         let pid = child.id();
         watchdog.watch(pid);
         let signalled = self.signal(&mut child);
-        // Until every process that has it open is gone, those of a supervisor too.
+        // Read until every process that has the pipe open is gone, including those of a supervisor.
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         let in_time = watchdog.release(pid);
@@ -139,7 +140,7 @@ impl Disturbance {
         command
     }
 
-    /// Sends the signal, if there is one, unless the job has ended before. Says whether it did.
+    /// Sends the signal, if there is one, unless the job has ended before. Returns whether it was sent.
     fn signal(&self, child: &mut Child) -> bool {
         let End::Signal(name, after) = self.end else { return false };
         std::thread::sleep(after);
@@ -155,7 +156,7 @@ impl Disturbance {
         let may_fail = self.faults.is_some() || (self.processes > 1 && !is_supervised && !matches!(self.end, End::Own));
         let may_be_killed = match self.end {
             End::Own => false,
-            // Its supervisor starts it again.
+            // Its supervisor restarts it.
             End::Deaths(_) => !is_supervised && self.processes == 1,
             End::Signal(..) => true,
         };
@@ -169,7 +170,7 @@ impl Disturbance {
         }
     }
 
-    /// Notes what came about.
+    /// Counts what happened in the run.
     fn note(&self, status: ExitStatus, said: &str, signalled: bool, coverage: &Coverage) {
         deaths(said).for_each(|point| coverage.add(format!("a death at '{point}'")));
         match (&self.end, status.code()) {
@@ -193,17 +194,17 @@ fn any_of(points: &[&'static str], random: &mut Random) -> &'static str {
     points[random.below(points.len())]
 }
 
-/// With the first checkpoint prepared or with just one that is complete, mostly.
+/// A death, mostly when the first checkpoint is prepared or exactly one is complete.
 fn early_death(random: &mut Random) -> (&'static str, usize) {
     match random.below(10) {
         0..5 => match any_of(&BEFORE_MANIFEST, random) {
-            // Every instance comes here.
+            // Every instance visits this point.
             "give" => ("give", 1 + random.below(20)),
             point => (point, 1),
         },
         5..9 => match any_of(&BEHIND_MANIFEST, random) {
             "trigger" => ("trigger", 2),
-            // Every sink comes here.
+            // Every sink visits this point.
             point @ ("publish" | "published") => (point, 1 + random.below(8)),
             point => (point, 1),
         },

@@ -1,14 +1,14 @@
-//! What came about in all runs together: a step or an ending that none of many runs came to is not tested.
+//! What happened in all runs together: a step or an ending that none of many runs reaches is not tested.
 
 use egret::engine::FAIL_POINTS;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 
-/// So many seeds come to everything.
+/// This many seeds reach everything.
 const ENOUGH: u64 = 1_000;
 
-/// What must have come about, besides a death at every step.
+/// What must have happened, besides a death at every step.
 const EXPECTED: [&str; 9] = [
     "a job that came to its own end",
     "a job that was interrupted",
@@ -25,7 +25,7 @@ pub(crate) const ONE_AND_NONE: &str = "a run that completed one checkpoint, then
 pub(crate) const TWICE_NONE: &str = "two runs in a row that died with a checkpoint prepared";
 pub(crate) const MANY_DEATHS: &str = "several deaths under one supervisor";
 
-/// How often each thing came about.
+/// How often each thing happened.
 #[derive(Default)]
 pub(crate) struct Coverage(Mutex<BTreeMap<String, usize>>);
 
@@ -35,7 +35,7 @@ impl Coverage {
     }
 
     /// # Errors
-    /// So many seeds should have come to more; says to what.
+    /// This many seeds should have reached more; the error says what is missing.
     pub(crate) fn check(&self, seeds: u64) -> Result<(), String> {
         let found = self.0.lock().unwrap();
         let expected = FAIL_POINTS.iter().map(|point| format!("a death at '{point}'"));

@@ -1,4 +1,4 @@
-//! What happens to one job, from its first start to its end.
+//! The runs of one job, from its first start to its end.
 
 use crate::attempt::{Disturbance, Ended, Treatment, deaths};
 use crate::coverage::{Coverage, MANY_DEATHS, ONE_AND_NONE, TWICE_NONE};
@@ -9,12 +9,12 @@ use egret::state::checkpoint::Checkpoints;
 use egret_testkit::Random;
 use tempfile::TempDir;
 
-/// How often a job may ask somebody to decide before it runs at all.
+/// How often a job may need a person's decision before it runs at all.
 const DECISIONS_MAX: usize = 20;
-/// Steps at which a checkpoint is prepared everywhere and not yet one.
+/// Steps at which all parts of a checkpoint are prepared and it is not yet complete.
 const PREPARED: [&str; 2] = ["ack", "manifest"];
 
-/// A job that is disturbed until it has had enough.
+/// A job, and how it was disturbed so far.
 pub(crate) struct History<'a> {
     job: &'a Job,
     folder: TempDir,
@@ -25,7 +25,7 @@ pub(crate) struct History<'a> {
     disturbances: Vec<Disturbance>,
     /// The number of the last checkpoint.
     last: u64,
-    /// How many the last run completed, and whether it died with another one prepared.
+    /// How many checkpoints the last run completed, and whether it died with another one prepared.
     before: (usize, bool),
 }
 
@@ -38,10 +38,10 @@ impl<'a> History<'a> {
         Self { job, folder, random, treatment, watchdog, coverage, disturbances, last, before }
     }
 
-    /// Disturbs the job some times, lets it end, and looks at what it wrote.
+    /// Disturbs the job some times, lets it run to its end, and checks its output.
     ///
     /// # Errors
-    /// Something is not as it would be undisturbed; says what, and what was done.
+    /// The output differs from that of an undisturbed run; says how, and what was done.
     pub(crate) fn run(mut self) -> Result<(), String> {
         self.run_all().map_err(|why| {
             let done: Vec<String> = self.disturbances.iter().map(|disturbance| format!("{disturbance:?}")).collect();
@@ -63,8 +63,8 @@ impl<'a> History<'a> {
         self.job.expected.compare(&Output::read(self.folder.path())?)
     }
 
-    /// Runs the job, and gives what it said. Where it asks somebody to decide whether to start without state that is rightly so if
-    /// nothing was ever published; then it starts afresh.
+    /// Runs the job, and returns its output. If it asks whether to start without state, that must be because nothing was ever
+    /// published; then it starts afresh.
     fn run_once(&mut self, mut disturbance: Disturbance) -> Result<String, String> {
         self.disturbances.push(disturbance.clone());
         for _ in 0..DECISIONS_MAX {
@@ -74,7 +74,8 @@ impl<'a> History<'a> {
                     return Err(format!("a checkpoint is lost: {said}"));
                 }
                 Ended::Undecided(_) => {
-                    // Nothing of that beginning is left: a job with another folder of checkpoints leaves alone what is not its own.
+                    // Nothing may remain of that first start: a job with another folder of checkpoints does not touch files that
+                    // are not its own.
                     std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
                     std::fs::remove_dir_all(self.folder.path().join("out")).or_else(unless_missing).unwrap();
                     self.last = 0;
@@ -85,13 +86,13 @@ impl<'a> History<'a> {
         Err(format!("it never begins, whatever the faults of its store: somebody was asked {DECISIONS_MAX} times"))
     }
 
-    /// Every checkpoint that is said to be there can be read, every byte of it.
+    /// Checks that every checkpoint that is listed can be read to the last byte.
     fn check_checkpoints(&mut self, said: &str) -> Result<(), String> {
         let state = self.folder.path().join("state");
         if !state.join("job.json").exists() {
             return Ok(());
         }
-        // What a process was writing when it was killed is no checkpoint yet.
+        // A file that a killed process was writing is not a checkpoint yet.
         let Ok(checkpoints) = Checkpoints::read_local(&state) else { return Ok(()) };
         let (listed, _) = checkpoints.list().map_err(|error| error.to_string())?;
         for listed in &listed {
@@ -107,7 +108,7 @@ impl<'a> History<'a> {
         Ok(())
     }
 
-    /// Notes what came about, by the checkpoints there are.
+    /// Counts what happened, judged by the checkpoints that exist.
     fn note(&mut self, numbers: &[u64], said: &str) {
         let completed = numbers.iter().filter(|number| **number > self.last).count();
         let died_prepared = completed == 0 && deaths(said).any(|point| PREPARED.contains(&point));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// One worker, rows whose order is known, and a file sink of every form.
+/// One worker, rows in a known order, and every kind of file sink.
 const FILES: &str = "
 CREATE STREAM made (id BIGINT, card BIGINT, at TIMESTAMP, WATERMARK FOR at AS at)
   WITH (connector = 'generator', kind = 'sequence', rows = 600, rate = 10000, step = '10 ms', cycle = 'card:7');
@@ -34,7 +34,7 @@ INSERT INTO columns SELECT id, card FROM made;
 INSERT INTO one_parquet SELECT id, card FROM made WHERE card <> 3;
 ";
 
-/// Patterns and windows over three files that are out of order, with rows that do not read.
+/// Patterns and windows over three files that are out of order, with some unreadable rows.
 const PATTERNS: &str = "
 CREATE STREAM txn (id BIGINT, card BIGINT, amount DOUBLE, at TIMESTAMP, WATERMARK FOR at AS at - INTERVAL '2' SECOND)
   WITH (connector = 'file', path = 'in-*.csv', header = false, bad_rows = 'dead_letter', dead_letter_path = 'out/bad');
@@ -62,7 +62,7 @@ INSERT INTO all_cards SELECT window_start, count(*) AS n, max(amount) AS most
   FROM TUMBLE(txn, at, INTERVAL '10' SECOND) GROUP BY window_start, window_end;
 ";
 
-/// Rows of the input that do not read: one in so many.
+/// One row in this many is unreadable.
 const BAD_EVERY: i64 = 97;
 
 /// A job.
@@ -76,15 +76,15 @@ pub(crate) enum Kind {
     Fraud,
 }
 
-/// A job, its input and what it writes if nothing happens to it.
+/// A job, its input and its output if it is not disturbed.
 pub(crate) struct Job {
     pub(crate) kind: Kind,
-    /// Where it ran undisturbed; the input is there.
+    /// The folder of the undisturbed run, which has the input.
     home: TempDir,
     pub(crate) expected: Output,
 }
 
-/// A folder in memory, where there is one: what is written there needs no disk, and to sync it costs nothing.
+/// A folder in memory if there is one: it needs no disk, and syncing it costs nothing.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let builder = tempfile::Builder::new();
@@ -141,23 +141,23 @@ impl Kind {
         }
     }
 
-    /// On how many workers it runs at most.
+    /// The greatest number of workers.
     pub(crate) fn workers_max(self) -> usize {
         if self == Self::Files { 1 } else { 3 }
     }
 
-    /// So many rows of an output are few.
+    /// The least number of rows of an output that make the test meaningful.
     fn rows_min(self, name: &str) -> usize {
         match self {
             Self::Fraud if name == "bad_rows.jsonl" => 1,
-            // Nothing is computed there that cannot be.
+            // This job has no expression that can fail.
             Self::Fraud if name == "txn.computed.bad" => 0,
             Self::Fraud => 5,
             _ => 30,
         }
     }
 
-    /// What its outputs look like: all there are.
+    /// The forms of all its outputs.
     fn forms(self) -> Vec<Form> {
         let (free, ordered) = (Rows::InAnyOrder, Rows::InOrder);
         match self {
@@ -183,7 +183,7 @@ impl Kind {
                 Form::file("bad/in-0.csv.bad", ordered).at_once(),
                 Form::file("bad/in-1.csv.bad", ordered).at_once(),
                 Form::file("bad/in-2.csv.bad", ordered).at_once(),
-                // Of a division by zero.
+                // Bad rows of a division by zero.
                 Form::file("txn.computed.bad", free),
             ],
             Self::Fraud => {
@@ -194,7 +194,7 @@ impl Kind {
     }
 }
 
-/// Rows of one file, some of which do not read.
+/// Rows of one file, some of which are unreadable.
 fn write_rows(folder: &Path, rows: i64) {
     let mut random = Random::new(7);
     let mut text = String::new();
@@ -205,7 +205,7 @@ fn write_rows(folder: &Path, rows: i64) {
     std::fs::write(folder.join("in-0.csv"), text).unwrap();
 }
 
-/// Rows in three files, each a little out of order; some do not read.
+/// Rows in three files, each a little out of order; some are unreadable.
 fn write_transactions(folder: &Path, rows: i64) {
     let mut random = Random::new(11);
     let mut files = vec![String::new(); 3];

@@ -1,11 +1,11 @@
-//! Chaos: jobs that are killed, interrupted and given a faulty store, again and again, on a number of workers that changes, write
-//! what they would have written undisturbed: every byte where the order of rows is known, and otherwise every row; and no file besides.
-//! On the way they show nothing else, and every checkpoint that is there can be restored.
+//! Chaos: jobs that are killed, interrupted and given a faulty store, again and again, with a changing number of workers, write
+//! what they would have written undisturbed: the same bytes if the order of rows is known, otherwise the same rows, and no other
+//! files. Meanwhile they show nothing else, and every existing checkpoint can be restored.
 //!
-//! `EGRET_CHAOS_SEEDS=1000 cargo test --release --test chaos` runs so many seeds; `EGRET_CHAOS_FIRST_SEED` says where to begin, so one
-//! alone is run with `EGRET_CHAOS_SEEDS=1`. A seed decides everything but what the clock on the wall decides: what was written when
-//! a process is killed from outside, and how many checkpoints a job makes while it reads. With many seeds every step of the protocol and
-//! every ending must have come about.
+//! `EGRET_CHAOS_SEEDS=1000 cargo test --release --test chaos` runs this many seeds. `EGRET_CHAOS_FIRST_SEED` sets the first one,
+//! so with `EGRET_CHAOS_SEEDS=1` a single seed runs. A seed decides everything except what depends on the wall clock: what was
+//! written when a process is killed from outside, and how many checkpoints a job makes while it reads. With many seeds every step
+//! of the protocol and every ending must have happened.
 #![allow(clippy::unwrap_used)]
 
 mod attempt;
@@ -22,11 +22,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use watchdog::Watchdog;
 
-/// Seeds that are run unless said otherwise.
+/// The default number of seeds.
 const SEEDS: u64 = 24;
-/// Seeds that run at a time: most of a run is waiting.
+/// How many seeds run at a time: most of a run is waiting.
 const THREADS: usize = 6;
-/// Which job a seed is of, by turns.
+/// The job of each seed, in turns.
 const TURNS: [Kind; 16] = {
     let mut turns = [Kind::Files; 16];
     let mut turn = 0;

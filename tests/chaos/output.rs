@@ -1,4 +1,4 @@
-//! What a job wrote, file by file and row by row.
+//! The output of a job, by file and row.
 
 use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
@@ -8,16 +8,16 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// Whether the rows of an output have one order.
+/// Whether the rows of an output have a fixed order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// They have: every byte is where it was.
+    /// Yes: every byte must be the same.
     InOrder,
-    /// Any will do.
+    /// No: any order is right.
     InAnyOrder,
 }
 
-/// What an output looks like.
+/// The form of an output.
 #[derive(Clone, Debug)]
 pub(crate) struct Form {
     /// Its path below `out`.
@@ -25,9 +25,9 @@ pub(crate) struct Form {
     is_folder: bool,
     rows: Rows,
     header: Option<&'static str>,
-    /// How many rows a part has at most.
+    /// The greatest number of rows in a part.
     most: usize,
-    /// Whether rows are shown as soon as they are read, whatever becomes of the checkpoint they are in.
+    /// Whether rows are visible as soon as they are read, whether or not their checkpoint completes.
     at_once: bool,
 }
 
@@ -42,36 +42,36 @@ impl Form {
         Self { is_folder: true, ..Self::file(name, rows) }
     }
 
-    /// Each file begins with this line.
+    /// Sets the line with which each file begins.
     pub(crate) fn headed(mut self, header: &'static str) -> Self {
         self.header = Some(header);
         self
     }
 
-    /// No part has more rows.
+    /// Limits the rows of a part.
     pub(crate) fn at_most(mut self, most: usize) -> Self {
         self.most = most;
         self
     }
 
-    /// Rows do not wait for a checkpoint.
+    /// Makes rows visible without a checkpoint.
     pub(crate) fn at_once(mut self) -> Self {
         self.at_once = true;
         self
     }
 }
 
-/// The lines of a file with their ends, header and all; of a Parquet file its rows as JSON.
+/// The lines of a file with their line ends, including the header; for a Parquet file its rows as JSON.
 type Lines = Vec<String>;
 
-/// All files there are, by their paths below `out`.
+/// All files, by their paths below `out`.
 pub(crate) struct Output {
     files: BTreeMap<String, Lines>,
     forms: Vec<Form>,
 }
 
 impl Output {
-    /// Reads what a job has written that has come to its end.
+    /// Reads the output of a job that has run to its end.
     ///
     /// # Errors
     /// A file cannot be decoded.
@@ -79,7 +79,8 @@ impl Output {
         Self::read_if(folder, |_| false)
     }
 
-    /// Reads what a job has written that has not come to its end: a packed file may be cut off, if it died as it was adding to it.
+    /// Reads the output of a job that has not run to its end: a compressed file may be cut off if the job died while appending to
+    /// it.
     ///
     /// # Errors
     /// A file cannot be decoded.
@@ -105,10 +106,10 @@ impl Output {
         sizes.into_iter()
     }
 
-    /// The output of an undisturbed job, which has these forms and nothing else.
+    /// Checks that the output of an undisturbed job has these forms and nothing else.
     ///
     /// # Errors
-    /// It does not.
+    /// It does not have them.
     pub(crate) fn in_forms(mut self, forms: &[Form]) -> Result<Self, String> {
         forms.iter().try_for_each(|form| self.rows(form).map(|_| ()))?;
         self.forms = forms.to_vec();
@@ -123,7 +124,7 @@ impl Output {
     }
 
     /// # Errors
-    /// The output of a job that has come to its end is another than this; says how.
+    /// The output of a job that has run to its end differs from this one; says how.
     pub(crate) fn compare(&self, found: &Self) -> Result<(), String> {
         self.check_names(found)?;
         for form in &self.forms {
@@ -140,11 +141,11 @@ impl Output {
     }
 
     /// # Errors
-    /// A job that has not come to its end shows something that is not in this output, or has it twice, or out of order.
+    /// A job that has not run to its end shows something that is not in this output, or twice, or out of order.
     pub(crate) fn check_begun(&self, found: &Self) -> Result<(), String> {
         for form in &self.forms {
             let (mut expected, mut rows) = (self.rows(form)?, found.rows(form)?);
-            // The job may have died as it was adding a line.
+            // The job may have died while appending a line.
             if rows.last().is_some_and(|last| !last.ends_with('\n')) {
                 rows.pop();
             }
@@ -162,7 +163,7 @@ impl Output {
         Ok(())
     }
 
-    /// Nothing is missing, and nothing is there that nobody asked for.
+    /// Checks that no file is missing and that there are no others.
     fn check_names(&self, found: &Self) -> Result<(), String> {
         for path in found.files.keys() {
             let is_expected = self.forms.iter().any(|form| match path.strip_prefix(form.name) {
@@ -181,7 +182,7 @@ impl Output {
         }
     }
 
-    /// The files of an output, those of a folder in the order in which they were written.
+    /// The files of an output; those of a folder in the order in which they were written.
     fn files_of(&self, form: &Form) -> impl Iterator<Item = (&str, &Lines)> {
         let mut files: Vec<_> = match form.is_folder {
             false => self.files.get_key_value(form.name).into_iter().collect(),
@@ -191,7 +192,7 @@ impl Output {
         files.into_iter().map(|(path, lines)| (path.as_str(), lines))
     }
 
-    /// The rows of an output, without headers, which have to be where they belong.
+    /// The rows of an output, without headers; fails if one stands where it does not belong.
     fn rows(&self, form: &Form) -> Result<Lines, String> {
         let mut all = Vec::new();
         for (path, lines) in self.files_of(form) {
@@ -214,7 +215,7 @@ impl Output {
     }
 }
 
-/// Reads a folder and what is below it. Hidden files are noted, not read.
+/// Reads a folder and its subfolders. Hidden files are listed, not read.
 fn visit(
     folder: &Path,
     prefix: &str,
@@ -243,7 +244,7 @@ fn is_part(rest: &str) -> bool {
     rest.starts_with("/part-") && numbers(rest).is_some()
 }
 
-/// `/.part-1.published`, which says what was published.
+/// `/.part-1.published`, the record of what was published.
 fn is_record(rest: &str) -> bool {
     let worker = rest.strip_prefix("/.part-").and_then(|rest| rest.strip_suffix(".published"));
     worker.is_some_and(|worker| worker.parse::<usize>().is_ok())

@@ -1,14 +1,14 @@
-//! Ends what does not end by itself.
+//! Ends processes that do not end by themselves.
 
 use std::collections::HashMap;
 use std::process::Command;
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// A run takes no longer than this, whatever is done to it.
+/// The longest time that a run may take, whatever is done to it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The runs that are under way. One thread looks after all of them, so that those who wait for one can wait without looking.
+/// The running processes. One thread watches all of them, so that waiting for one needs no polling.
 #[derive(Default)]
 pub(crate) struct Watchdog {
     state: Mutex<State>,
@@ -17,29 +17,29 @@ pub(crate) struct Watchdog {
 
 #[derive(Default)]
 struct State {
-    /// Until when each process may run; none: it was ended.
+    /// The deadline of each process; `None` if it was ended.
     running: HashMap<u32, Option<Instant>>,
     is_over: bool,
 }
 
 impl Watchdog {
-    /// A process has begun. Nobody waits for it before it is released: its number stays its own.
+    /// Registers a process. It must not be waited for before it is released, so that its pid stays its own.
     pub(crate) fn watch(&self, pid: u32) {
         self.state.lock().unwrap().running.insert(pid, Some(Instant::now() + PATIENCE));
     }
 
-    /// A process has ended. Says whether by itself.
+    /// Removes a process that has ended. Returns whether it ended by itself.
     pub(crate) fn release(&self, pid: u32) -> bool {
         self.state.lock().unwrap().running.remove(&pid).flatten().is_some()
     }
 
-    /// There will be no more.
+    /// Tells the watchdog that no more processes will come.
     pub(crate) fn end(&self) {
         self.state.lock().unwrap().is_over = true;
         self.over.notify_all();
     }
 
-    /// Ends what takes too long, until there will be no more.
+    /// Ends processes that exceed their deadline, until no more will come.
     pub(crate) fn run(&self) {
         let mut state = self.state.lock().unwrap();
         while !state.is_over {

@@ -1,11 +1,11 @@
-//! Crates depend downward only: the table of ARCHITECTURE.md, held against `cargo metadata`.
+//! Dependencies between crates point downward only: compares the table in ARCHITECTURE.md with `cargo metadata`.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// Who may use whom. A new arrow is a design decision: draw it in ARCHITECTURE.md too.
+/// The crates that each crate may use. A new arrow is a design decision: draw it in ARCHITECTURE.md, too.
 const ARROWS: [(&str, &[&str]); 12] = [
     ("egret-words", &[]),
     ("egret-core", &["egret-words"]),
@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("egret-testkit", &["egret-core", "egret-state"]),
 ];
 
-/// Crates of others that only one of ours may use, and the folder of it that imports them.
+/// Third-party crates that only one of our crates may use, and the folder of it that may import them.
 const GUESTS: [(&str, &str, &str); 1] = [("timely", "egret-engine", "runtime/engine/src/flow")];
 
 fn metadata() -> Value {
@@ -34,7 +34,7 @@ fn metadata() -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Every crate of the workspace with what it depends on (not for tests).
+/// Every crate of the workspace with its dependencies, without those for tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
@@ -84,7 +84,7 @@ fn guests_stay_in_their_rooms() {
     assert!(imports.contains("timely"), "the sources that were read import {imports:?}");
 }
 
-/// Shows every source file below a folder.
+/// Passes every source file below a folder to `show`.
 fn visit(folder: &Path, show: &mut dyn FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,4 @@
-//! Bad input through the program `egret`: a clear error or the documented policy, nothing lost, no panic.
+//! Bad input, through the program `egret`: a clear error or the documented policy, no data lost, no panic.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A job that is killed and started again writes what it would have written undisturbed.
+//! A job that is killed and restarted writes what it would have written undisturbed.
 
 use egret::engine::FAIL_POINTS;
 use egret::state::checkpoint::Checkpoints;
@@ -54,7 +54,7 @@ fn run(folder: &Path, workers: usize, more: &[&str], fail_at: &str) -> Output {
 
 const OFTEN: [&str; 6] = ["--checkpoints", "state", "--checkpoint-interval", "1ms", "--restart", "none"];
 
-/// The lines of each output, sorted; parts of one sink together.
+/// The lines of each output, sorted; the parts of one sink together.
 fn output(folder: &Path) -> BTreeMap<String, Vec<String>> {
     let lines = |path: &Path| -> Vec<String> { std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect() };
     let visible = |path: &Path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'));
@@ -86,7 +86,7 @@ fn what_is_killed_at_any_step_goes_on_as_if_nothing_had_been() {
     for (number, point) in FAIL_POINTS.into_iter().enumerate() {
         let folder = folder(60_000);
         let (mut attempt, mut deaths) = (0, 0);
-        // First there is something to go on from; then three die, the second one later than the others.
+        // First there is a checkpoint to resume from; then three attempts die, the second one later than the others.
         let plan = ["committed@1".to_owned(), format!("{point}@1"), format!("{point}@2"), format!("{point}@1"), String::new()];
         loop {
             let workers = [1, 2, 3, 1][(number + attempt) % 4];
@@ -102,14 +102,14 @@ fn what_is_killed_at_any_step_goes_on_as_if_nothing_had_been() {
         }
         assert!(deaths > 0, "nobody died at '{point}'");
         check_same(&output(folder.path()), &expected, &format!("killed at {point}, {attempt} attempts"));
-        // A job that has run to its end stays as it is.
+        // Another start of a job that has run to its end changes nothing.
         let again = run(folder.path(), 2, &OFTEN, "");
         assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("has run to its end before"));
         check_same(&output(folder.path()), &expected, &format!("killed at {point}, run again"));
     }
 }
 
-/// A process that is ended when the test is over.
+/// A process that is killed at the end of the test.
 struct Running(std::process::Child);
 
 impl Drop for Running {
@@ -119,7 +119,7 @@ impl Drop for Running {
     }
 }
 
-/// The checkpoints there are: the position in the log, and the number of each.
+/// The existing checkpoints: the position in the log, and the number of each.
 fn checkpoints(folder: &Path) -> Vec<(u64, u64)> {
     let Ok(checkpoints) = Checkpoints::read_local(folder.join("state")) else { return Vec::new() };
     checkpoints.list().unwrap().0.iter().map(|listed| (listed.position, listed.manifest.checkpoint)).collect()
@@ -156,7 +156,7 @@ fn a_job_that_is_stopped_goes_on_where_it_was() {
         assert!(running.0.wait().unwrap().success());
         assert!(checkpoints(folder.path()).len() <= 3 + 1, "old ones are deleted");
     }
-    // The same input in one piece, read to its end.
+    // The same input in one file, read to its end.
     std::fs::write(folder.path().join("job.egret"), JOB).unwrap();
     assert!(run(folder.path(), 2, &OFTEN, "").status.success());
     let interrupted = output(folder.path());
@@ -187,7 +187,7 @@ fn a_job_that_is_lost_is_started_again() {
     let again = run(lost.path(), 2, &supervised("exponential"), "");
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(again.status.success() && said.contains("the job has run to its end before"), "{said}");
-    // What another start does not mend ends the job at once.
+    // An error that a restart cannot fix ends the job at once.
     let mut rows = std::fs::read_to_string(undisturbed.path().join("in-0.csv")).unwrap();
     rows += "1,one,1,1\n";
     std::fs::write(undisturbed.path().join("in-0.csv"), rows).unwrap();
@@ -240,7 +240,7 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
         let (status, shown) = said(&OFTEN);
         assert!(status == Some(1) && shown.contains(expected), "{from} -> {to}: {expected} is missing in:\n{shown}");
     }
-    // A pattern is taken away: that is refused, unless its state may be dropped.
+    // A pattern is removed: that is refused, unless its state may be dropped.
     let fewer = job.replace("CREATE PATTERN quiet", "CREATE PATTERN calm").replace("FROM quiet", "FROM calm");
     std::fs::write(folder.path().join("job.egret"), &fewer).unwrap();
     let (status, shown) = said(&OFTEN);
@@ -276,7 +276,7 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
     assert!(status == Some(2) && shown.contains("write 500ms, 10s or 2m"), "{shown}");
 }
 
-/// Killed behind a checkpoint, changed, and started again: a comment, a pattern that joins another, another order of patterns.
+/// Killed after a checkpoint, changed, and restarted: a comment, an added pattern, another order of patterns.
 #[test]
 fn patterns_that_join_leave_the_state_of_others_alone() {
     let undisturbed = folder(60_000);

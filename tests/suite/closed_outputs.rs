@@ -1,4 +1,4 @@
-//! Commands whose output cannot be written, because the disk is full or whoever read it has gone: no panic, and a fitting status.
+//! Commands whose output cannot be written, because the disk is full or the reader has gone: no panic, and a fitting exit status.
 
 use std::fs::File;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn egret(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// The end of a pipe that nobody reads.
+/// The write end of a pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

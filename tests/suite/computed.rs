@@ -1,5 +1,5 @@
-//! Rows for which something cannot be computed: a table of places where expressions are computed, the policies of their stream, and
-//! laws.
+//! Rows for which something cannot be computed: a table of the places where expressions are computed, the policies of their
+//! stream, and the law.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ fn egret(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_egret")).args(args).current_dir(folder).output().unwrap()
 }
 
-/// What a job said and wrote.
+/// The output of a job.
 struct Ran {
     status: i32,
     said: String,
@@ -42,7 +42,7 @@ fn stream(policy: &str) -> String {
     )
 }
 
-/// Rows 2 and 4 have what cannot be computed; all are of one key.
+/// Rows 2 and 4 have values that cannot be computed with; all rows have one key.
 const INPUT: &str = "id,k,s,n,b,x,w,at
 1,7,3,2,10,1.5,12,2024-01-01T00:00:01Z
 2,7,32767,2147483647,9223372036854775807,1e30,n/a,2024-01-01T00:00:02Z
@@ -51,7 +51,7 @@ const INPUT: &str = "id,k,s,n,b,x,w,at
 5,7,3,2,30,3.5,14,2024-01-01T00:00:05Z
 ";
 
-/// What fails of row 2, with a part of the reason that is given.
+/// Expressions that fail for row 2, with a part of the reason.
 const FAILS: [(&str, &str); 9] = [
     ("s + s", "32767 + 32767 is out of the range of SMALLINT"),
     ("n + n", "2147483647 + 2147483647 is out of the range of INT"),
@@ -64,7 +64,7 @@ const FAILS: [(&str, &str); 9] = [
     ("CAST(w AS INT)", "'n/a'"),
 ];
 
-/// Where it stands: `{}` is a number that cannot be computed of row 2.
+/// Where an expression stands: `{}` is a number that cannot be computed for row 2.
 const PLACES: [(&str, &str, &str); 7] = [
     ("projection", "INSERT INTO o SELECT id, {} AS y FROM t WHERE id <> 4;", "INSERT INTO o"),
     ("filter", "INSERT INTO o SELECT id FROM t WHERE id <> 4 AND {} IS NOT NULL;", "INSERT INTO o"),
@@ -117,7 +117,7 @@ fn what_cannot_be_computed_is_a_bad_row_wherever_it_stands() {
     }
 }
 
-/// The columns of an expression as those of an event.
+/// The expression with its columns read from an event.
 fn of_event(expression: &str, event: &str) -> String {
     let mut text = String::new();
     let mut word = String::new();
@@ -135,8 +135,8 @@ fn of_event(expression: &str, event: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// Places in patterns and row patterns: `{}` is a number that cannot be computed of row 2, `{a}` the same of an event `a`; how many
-/// rows come out when it is left out.
+/// Places in patterns and row patterns: `{}` is a number that cannot be computed for row 2, `{a}` the same for an event `a`; and
+/// the number of rows that come out when it is left out.
 const PATTERN_PLACES: [(&str, &str, usize); 9] = [
     (
         "condition on one event",
@@ -220,7 +220,7 @@ fn patterns_leave_out_what_cannot_be_computed() {
     }
 }
 
-/// What a partial match has added up may be too much for its type, and then the condition is not met.
+/// If a sum over a partial match overflows, the condition is not met.
 #[test]
 fn sums_of_whole_numbers_stay_in_their_range() {
     let input = "id,k,s,n,b,x,w,at
@@ -248,7 +248,7 @@ fn sums_of_whole_numbers_stay_in_their_range() {
         assert_eq!((skipped.status, skipped.rows.len()), (0, 0), "{statement}: {}", skipped.said);
         assert!(skipped.said.contains("1 rows that could not be computed"), "{statement}: {}", skipped.said);
     }
-    // In between, sums may be larger than the type.
+    // Intermediate sums may exceed the type.
     let within = input.replace("4,7,1,1,5,", "4,7,1,1,-9223372036854775807,");
     for statement in [window.to_owned(), pattern("sum(a.b)"), rows("sum(b)")] {
         let ran = run(&within, &format!("{}{SINK}{statement}", stream("")), &[]);
@@ -261,7 +261,7 @@ fn sums_of_whole_numbers_stay_in_their_range() {
     }
 }
 
-/// So do those of lengths of time and of decimals; in between they may be larger, and averages are right.
+/// The same for sums of durations and decimals: intermediate sums may be larger, and averages are right.
 #[test]
 fn totals_of_lengths_and_decimals_stay_in_their_range() {
     let input = "id,k,s,n,b,x,w,at
@@ -316,7 +316,7 @@ fn totals_of_lengths_and_decimals_stay_in_their_range() {
     }
 }
 
-/// Averages of integers and sums and averages of floats are those of the exact sum, rounded once, in every place.
+/// Averages of integers, and sums and averages of floats, are those of the exact sum, rounded once, in every place.
 #[test]
 fn sums_and_averages_are_exact_everywhere() {
     let input = "id,k,s,n,b,x,w,at
@@ -341,7 +341,7 @@ fn sums_and_averages_are_exact_everywhere() {
             all("")
         ),
     ];
-    // The sum that was rounded, divided by six, would be 0.05000000000000001.
+    // The rounded sum divided by six would be 0.05000000000000001.
     let expected = r#"{"sx":0.30000000000000004,"ax":0.05,"ab":9007199254740994.0,"an":1.6666666666666667}"#;
     for statement in statements {
         let ran = run(input, &format!("{}{SINK}{statement}", stream("")), &["--workers", "2"]);
@@ -381,7 +381,7 @@ fn dead_letters_say_what_could_not_be_computed() {
     assert_eq!((ran.status, ran.letters.len()), (0, 0), "{}", ran.said);
 }
 
-/// Row patterns write dead letters as well, whichever engine runs them: of rows that are left out and of rows that are shown.
+/// Row patterns write dead letters as well, with either engine: for rows that are left out and for rows that are shown.
 #[test]
 fn row_patterns_write_dead_letters() {
     let matched = |measure: &str, pattern: &str, define: &str| {
@@ -408,7 +408,7 @@ fn row_patterns_write_dead_letters() {
     }
 }
 
-/// Calls that become columns of their own are shown as they were written.
+/// Calls that become columns are shown as they were written.
 #[test]
 fn what_could_not_be_computed_is_shown_as_it_was_written() {
     let having = "INSERT INTO o SELECT k, count(*) AS c FROM TUMBLE(t, INTERVAL '1' SECOND) GROUP BY k, window_start
@@ -434,7 +434,7 @@ fn what_could_not_be_computed_is_shown_as_it_was_written() {
     }
 }
 
-/// Of several streams the strictest policy counts, and what a derived stream does is what its source does.
+/// Of several streams the strictest policy applies, and a derived stream has the policy of its source.
 #[test]
 fn policies_are_inherited() {
     let program = |first: &str, second: &str| {
@@ -461,7 +461,7 @@ fn policies_are_inherited() {
     assert_eq!((ran.status, ran.rows.len()), (0, 90), "{}", ran.said);
 }
 
-/// A hostile input, most of whose rows are bad, takes its time and no more.
+/// A hostile input, most of whose rows are bad, does not take disproportionately long.
 #[test]
 fn many_bad_rows_are_left_out_whatever_the_workers() {
     let lines: String = (0..30_000).map(|id| format!("{id},7,3,{},5,1.5,x,2024-01-01T00:00:01Z\n", id % 3)).collect();

@@ -1,13 +1,14 @@
-//! Random expressions over random rows have the values that DuckDB computed for them, in all places where an expression can stand.
+//! Random expressions over random rows have the values that DuckDB computed, in all places where an expression can stand.
 //!
 //! The values are in `tests/differential/fixture.jsonl`, written by `tests/differential/generate.py`; EGRET_DIFFERENTIAL names
-//! another such file. What differs on purpose is written out there for DuckDB as it is promised here.
+//! another such file. Where Egret differs on purpose, the generator writes the expression for DuckDB so that it computes what
+//! Egret promises.
 
 use super::places::{KEPT, Outcome, Rows, SHOWN, column};
 use serde_json::Value;
 use std::path::Path;
 
-/// Expressions that are compared in one program.
+/// The number of expressions compared in one program.
 const TOGETHER: usize = 12;
 
 struct Case {
@@ -54,7 +55,7 @@ fn expressions_have_the_values_that_another_engine_computed() {
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Compares expressions over some rows: each in one place that shows values, and in one that keeps rows.
+/// Compares expressions over some rows, each in one place that shows values and in one that keeps rows.
 fn check(rows: &Rows, cases: &[Case], wrong: &mut Vec<String>) -> usize {
     let (sound, failing): (Vec<&Case>, Vec<&Case>) =
         cases.iter().partition(|case| case.values.iter().all(|value| !value.is_array()));
@@ -86,7 +87,7 @@ fn check(rows: &Rows, cases: &[Case], wrong: &mut Vec<String>) -> usize {
     cases.len()
 }
 
-/// Whether all of an expression is computed for every row: neither engine computes more than it needs.
+/// Whether every part of an expression is computed for every row: neither engine computes more than it needs.
 fn computes_all(case: &Case) -> bool {
     const LAZY: [&str; 9] = [" AND ", " OR ", " IN ", "CASE", "BETWEEN", "coalesce", "nullif", "IS ", "TRY_CAST"];
     case.data_type != "BOOLEAN" && !LAZY.iter().any(|word| case.expression.contains(word))
@@ -124,7 +125,7 @@ fn compare(rows: &Rows, numbers: &[usize], cases: &[&Case], number: usize, wrong
     }
 }
 
-/// Compares an aggregate by group: in a window, and where it can stand there in a row pattern.
+/// Compares an aggregate by group: in a window, and if it can stand there in a row pattern.
 fn check_call(rows: &Rows, call: &str, data_type: &str, values: &Value, wrong: &mut Vec<String>) {
     let window = format!("INSERT INTO o SELECT g, {call} AS v FROM TUMBLE(t, INTERVAL '1' HOUR) GROUP BY g;");
     compare_groups("a window", call, data_type, values, &rows.query(&window), wrong);
@@ -150,7 +151,7 @@ fn compare_groups(place: &str, call: &str, data_type: &str, values: &Value, outc
     }
 }
 
-/// Whether a value is the one that was computed: floats in their one order, times whatever digits they are written with.
+/// Whether a value equals the expected one: floats in their one order, times with any number of digits.
 fn same(data_type: &str, expected: &Value, found: &str, tolerance: f64) -> bool {
     let Some(expected) = expected.as_str() else { return found == "null" };
     match data_type {

@@ -1,4 +1,5 @@
-//! Event times through the program `egret`: parts that fall silent together and come back, the ends of the range, a row from the future.
+//! Event times, through the program `egret`: splits that become idle together and come back, the ends of the range, a row from
+//! the future.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -30,7 +31,7 @@ fn said(output: &Output) -> (Option<i32>, String, Vec<String>) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), rows)
 }
 
-/// A job without end whose rows are read as they come.
+/// A job without end that reads rows as they arrive.
 struct Running {
     child: Child,
     rows: Receiver<String>,
@@ -53,7 +54,7 @@ impl Running {
         self.rows.recv_timeout(PATIENCE).expect("a row comes")
     }
 
-    /// Stops it; what it said.
+    /// Stops it; returns its output.
     fn stop(mut self) -> String {
         assert!(Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap().success());
         let mut text = String::new();
@@ -81,7 +82,7 @@ fn parts_that_fall_silent_together_let_time_go_on_and_come_back_late() {
         "{\"id\":1,\"at\":\"2024-05-01 00:00:01\"}\n{\"id\":2,\"at\":\"2024-05-01 00:00:25\"}\n",
         "{\"id\":3,\"at\":\"2024-05-01 00:00:02\"}\n",
     );
-    // The quiet one may be the first by name, or the last.
+    // The idle one may be the first by name, or the last.
     for (first, last) in [(a, b), (b, a)] {
         for workers in ["1", "2", "3"] {
             let folder = folder(&[("job.egret", QUIET), ("g/a.jsonl", first), ("g/b.jsonl", last)]);
@@ -106,7 +107,7 @@ fn windows(options: &str) -> String {
     )
 }
 
-/// Milliseconds in windows of a minute; those of the years 0 and 10000, and the first and last that text can say, in between.
+/// Milliseconds in windows of a minute; in between the years 0 and 10000, and the first and last times that text can express.
 const TIMES: &str = "id,at\n1,1700000000000\n2,8640000000000000\n3,8639999999999999\n4,253402300800000\n5,1700000090000\n\
                      6,-8640000000000000\n7,-62135596800001\n8,1700000120000\n";
 const GOOD: [&str; 3] = [

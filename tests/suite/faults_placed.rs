@@ -1,4 +1,4 @@
-//! Where errors point: at the part of the statement that they are about, however names and messages are spelled.
+//! Errors point at the part of the statement that they are about, however names are spelled and messages worded.
 
 use egret::prelude::*;
 use std::path::Path;
@@ -7,7 +7,7 @@ const STREAM: &str =
     "CREATE STREAM ev (id BIGINT, kind STRING, amount DOUBLE, flag BOOLEAN, at TIMESTAMP, WATERMARK FOR at AS at)
     WITH (connector = 'file', path = 'none.csv'); CREATE SINK o WITH (connector = 'stdout');\n";
 
-/// The first error of a program: what is said, and the text that it points at.
+/// The first error of a program: its message, and the text that it points at.
 fn first(statements: &str) -> (String, String) {
     let text = format!("{STREAM}{statements}");
     let program = Program::new("job.egret", &text);
@@ -17,7 +17,7 @@ fn first(statements: &str) -> (String, String) {
     (wrong.message.clone(), text[span.start..span.end].to_owned())
 }
 
-/// Checks cases: statements, a part of what is said of them, and the text that it points at.
+/// Checks cases: statements, a part of the message, and the text that it points at.
 fn check(cases: impl IntoIterator<Item = (String, &'static str, &'static str)>) {
     let wrong: Vec<String> = cases
         .into_iter()
@@ -34,18 +34,18 @@ fn check(cases: impl IntoIterator<Item = (String, &'static str, &'static str)>) 
 fn errors_of_patterns_point_at_what_they_are_about() {
     let of = |pattern: &str| format!("CREATE PATTERN p ON ev MATCH {pattern}; INSERT INTO o SELECT * FROM p;");
     let cases = [
-        // Of the condition that reads, not of the variable that is read.
+        // The condition that reads, not the variable that is read.
         ("a -> b DEFINE a AS a.amount > b.amount, b AS amount > 1 SELECT a.id AS a", "is read before 'b'", "a.amount > b.amount"),
         ("a -> !b -> c DEFINE b AS amount > 1, c AS amount > b.amount SELECT a.id AS a", "'b' is negated", "amount > b.amount"),
         ("a -> b DEFINE a AS amount > 1, b AS amount + 1 SELECT a.id AS a", "not a condition", "amount + 1"),
-        // Of the end of a repetition, though the variable has a condition of its own.
+        // The end of a repetition, although the variable has a condition of its own.
         ("a+ UNTIL (amount + 2) -> b DEFINE a AS amount > 1 SELECT b.id AS a", "not a condition", "amount + 2"),
         ("(a -> b)+ UNTIL (amount + 3) -> c DEFINE a AS amount > 1 SELECT c.id AS a", "not a condition", "amount + 3"),
-        // Of the selected column, whatever its name is; unnamed ones have none.
+        // The selected column, whatever its name is; unnamed ones have none.
         ("a -> b DEFINE a AS amount > 1 SELECT a.id AS b, sum(b.kind) AS a", "the measure 'a'", "sum(b.kind)"),
         ("a -> b SELECT a.id + 1, first(b) + 1", "the measure 'column_2'", "first(b) + 1"),
         ("a -> b SELECT a.id, b.id", "two columns of a match are named `id`", "id"),
-        // Where the variable stands, not its condition.
+        // The variable in the pattern, not its condition.
         ("a{20000} -> b DEFINE a AS amount > 1 SELECT b.id AS a", "the most is", "a"),
         ("a -> (b -> c){20000} DEFINE b AS amount > 1 SELECT a.id AS a", "the most is", "b"),
         (
@@ -61,7 +61,7 @@ fn errors_of_patterns_point_at_what_they_are_about() {
 fn errors_of_row_patterns_point_at_what_they_are_about() {
     let of = |clause: &str| format!("INSERT INTO o SELECT * FROM ev MATCH_RECOGNIZE (PARTITION BY kind ORDER BY at {clause});");
     let cases = [
-        // Named as the variables are.
+        // Options named like the variables.
         (
             "MEASURES a.id AS b, a.kind + 1 AS a PATTERN (a b) DEFINE a AS amount > 1, b AS amount < 1",
             "the measure 'a'",
@@ -83,7 +83,7 @@ fn errors_of_models_point_at_what_they_are_about() {
         )
     };
     check([
-        // A model that is called as one of its arguments.
+        // A model that is named like one of its arguments.
         (of("l2", "amount", "flag", "l2 => 0.1, learning_rate => -1", ""), "option 'learning_rate'", "learning_rate => -1"),
         (of("m", "amount", "flag", "optimiser => 'sgd'", ""), "there is no option 'optimiser'", "optimiser => 'sgd'"),
         (of("m", "amount", "flag", "optimizer => 'sdg'", ""), "there is no optimizer", "optimizer => 'sdg'"),
@@ -118,7 +118,7 @@ fn errors_of_models_of_classes_point_at_what_they_are_about() {
 fn two_outputs_to_one_file_point_at_the_first() {
     let sink = |name: &str, path: &str| format!("CREATE SINK {name} WITH (connector = 'file', path = '{path}');");
     let insert = |name: &str| format!("INSERT INTO {name} SELECT id FROM ev;");
-    // One called as a part of the other's name.
+    // One named like a part of another's name.
     let names = ["z", "y", "x"];
     let sinks: String = names.iter().map(|name| sink(name, if *name == "x" { "c.csv" } else { "d.csv" })).collect();
     let inserts: String = names.iter().map(|name| insert(name)).collect();
@@ -127,7 +127,7 @@ fn two_outputs_to_one_file_point_at_the_first() {
     assert_eq!(at, "y", "{said}");
 }
 
-/// Every file of the planner, and what lies above it.
+/// Every file of the planner below a folder.
 fn planner_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the planner's folder") {
         let path = entry.expect("an entry").path();
@@ -138,7 +138,7 @@ fn planner_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// A message may be worded anew: no place, and nothing else, depends on what one says.
+/// Messages may be reworded: no place, and nothing else, depends on the text of one.
 #[test]
 fn the_planner_does_not_look_into_messages() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

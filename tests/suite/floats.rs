@@ -1,4 +1,4 @@
-//! Minus zero is zero and NaN is one value, above all others: in conditions, keys, groups, counts, extremes and vertices alike.
+//! Minus zero is zero and NaN is one value, above all others: in conditions, keys, groups, counts, extremes and vertices.
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 const VALUES: [Option<f64>; 8] =
     [Some(-0.0), Some(0.0), Some(f64::NAN), Some(-f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY), Some(7.5), None];
 
-/// The rows of a program over the values, numbered from 1 and a second apart; the same at one and two workers.
+/// The rows that a program makes of the values, numbered from 1 and a second apart; the same on one and two workers.
 fn rows_of(statements: &str) -> Vec<String> {
     let text = format!(
         "CREATE STREAM t (id BIGINT, x DOUBLE, at TIMESTAMP, WATERMARK FOR at AS at) WITH (connector = 'memory');
@@ -40,7 +40,7 @@ fn rows_of(statements: &str) -> Vec<String> {
     lines
 }
 
-/// The ids for which a condition holds, wherever it stands.
+/// The ids for which a condition holds, in every place where it can stand.
 fn holds(condition: &str) -> Vec<i64> {
     let ids = |lines: Vec<String>| lines.iter().map(|line| line.replace("id=", "").parse().unwrap()).collect::<Vec<i64>>();
     let found = ids(rows_of(&format!("INSERT INTO o SELECT id FROM t WHERE {condition};")));
@@ -125,7 +125,7 @@ fn conditions_agree_everywhere() {
 
 #[test]
 fn values_of_two_rows_compare_alike() {
-    // The places of the values in their order; the last is null.
+    // The ranks of the values; the last is null.
     const RANKS: [Option<i32>; 8] = [Some(1), Some(1), Some(4), Some(4), Some(3), Some(0), Some(2), None];
     for op in ["=", "<>", "<", "<=", ">", ">="] {
         let holds = |b: usize, a: usize| match (RANKS[b], RANKS[a]) {
@@ -183,7 +183,7 @@ fn equal_floats_are_one_key_one_group_one_vertex() {
     assert!(!extremes.is_empty());
 }
 
-/// The first of the zeros is -0.0, which a key and an extreme are not.
+/// The first of the zeros is -0.0, which a key and an extreme never are.
 #[test]
 fn keys_and_extremes_show_zero_without_a_sign_in_every_place() {
     for query in [

@@ -1,4 +1,4 @@
-//! Programs in the language give the rows they should, at any number of workers.
+//! Programs in the language give the expected rows, with any number of workers.
 
 use egret::prelude::*;
 use std::io::Write;
@@ -19,7 +19,7 @@ const STREAM: &str =
     WATERMARK FOR at AS at - INTERVAL '5' SECOND) WITH (connector = 'file', path = '{path}', format = 'json');
     CREATE SINK out WITH (connector = 'stdout');\n";
 
-/// The rows of a program over the transactions, the same at one, two and three workers.
+/// The rows of a program over the transactions, the same on one, two and three workers.
 fn rows_of(statements: &str) -> Vec<String> {
     let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile().unwrap();
     file.write_all(TRANSACTIONS.trim_start().as_bytes()).unwrap();
@@ -98,7 +98,8 @@ fn a_graph_answers_as_of_the_step_before() {
 #[test]
 fn ends_of_one_kind_make_chains() {
     let transfers = "CREATE STREAM pay AS SELECT id, card AS payer, id AS payee, at FROM txn WHERE id IN (2, 4);";
-    // 1 -> 2 and 1 -> 4, seen twenty minutes later: as one kind of vertex 1, 2 and 4; as two kinds no payee is a payer.
+    // 1 -> 2 and 1 -> 4, read twenty minutes later. With one kind of vertex these are 1, 2 and 4; with two kinds no payee is a
+    // payer.
     let sizes = |edge: &str| {
         rows_of(&format!(
             "{transfers} CREATE GRAPH g ON pay EDGE {edge} COMPUTE components;
@@ -131,7 +132,7 @@ fn a_model_of_several_classes_gives_the_class_and_probabilities() {
         "{model} INSERT INTO out SELECT id, place.class(txn) AS class, round(place.probability(txn, 'FR'), 3) AS fr,
            place.probability(txn, 'FR') + place.probability(txn, 'DE') AS both, place.probability(txn, 'XX') AS xx FROM txn;"
     ));
-    // Nothing is known of the first row; of the second only that the first was in DE.
+    // Nothing is known for the first row; for the second only that the first was in DE.
     assert_eq!(
         rows[..3],
         [
@@ -312,7 +313,7 @@ fn a_pattern_says_why() {
     let asked = rows_of(&format!("{pattern}, why() AS reason; INSERT INTO out SELECT * FROM testing;"));
     assert_eq!(asked.len(), 1);
     assert!(asked[0].contains(" reason={\"events\":[") && asked[0].contains(because), "{asked:?}");
-    // The column `_why` is there for those who name it, and is none of those that * stands for.
+    // The column `_why` exists for queries that name it, and `*` does not include it.
     let named = rows_of(&format!(
         "{pattern}; INSERT INTO out SELECT *, length(_why) > 100 AS long, _why FROM testing WHERE _why LIKE '%big%';"
     ));

@@ -1,4 +1,4 @@
-//! Lengths of time, days and months: in every place where they are computed and compared they are what they say, or refused.
+//! Lengths of time, days and months have the right value wherever they are computed and compared, or are refused.
 
 use egret::prelude::*;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn program(folder: &Path, statements: &str) -> Program {
     Program::new("test", &text)
 }
 
-/// The rows of a program, the same at one and two workers.
+/// The rows of a program, the same on one and two workers.
 fn rows_of(statements: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let run_at = |workers: usize| {
@@ -46,7 +46,7 @@ fn refusal(statements: &str) -> String {
     }
 }
 
-/// The ids for which a condition holds, which must be the same in WHERE, in a pattern, in a row pattern and behind CASE.
+/// The ids for which a condition holds, which must be the same in WHERE, in a pattern, in a row pattern and in CASE.
 fn holds(condition: &str) -> Vec<String> {
     let lines = rows_of(&format!("INSERT INTO o SELECT id FROM ev WHERE {condition};"));
     for (place, statements) in [
@@ -230,7 +230,7 @@ fn sinks_write_lengths() {
         text("out.jsonl"),
         "{\"id\":2,\"len\":\"PT43200S\"}\n{\"id\":3,\"len\":\"-PT86400.6S\"}\n{\"id\":4,\"len\":\"PT1728000S\"}\n"
     );
-    // Parquet knows no lengths: a program that knows Arrow's reads them as such, any other as whole numbers.
+    // Parquet has no durations: a reader that knows Arrow reads them as such, any other as integers.
     let file = std::fs::File::open(folder.path().join("out.parquet")).unwrap();
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
     assert!(matches!(reader.schema().field(1).data_type(), arrow::datatypes::DataType::Duration(_)));

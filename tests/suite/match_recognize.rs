@@ -1,4 +1,4 @@
-//! MATCH_RECOGNIZE from text: rows at any number of workers, against a slow twin, and errors.
+//! MATCH_RECOGNIZE in programs: rows with any number of workers, compared with a slow twin, and errors.
 
 use egret::prelude::*;
 use std::io::Write as _;
@@ -28,14 +28,14 @@ pub(super) const STREAM: &str =
       WITH (connector = 'file', path = '{path}', format = 'csv');
     CREATE SINK out WITH (connector = 'stdout');\n";
 
-/// A file that is gone when the test ends.
+/// A file that is removed at the end of the test.
 pub(super) fn csv(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file
 }
 
-/// The rows of a program, the same at one, two and three workers.
+/// The rows of a program, the same on one, two and three workers.
 fn rows_of(statements: &str) -> Vec<String> {
     let file = csv(PRICES);
     let text = STREAM.replace("{path}", file.path().to_str().unwrap()) + statements;
@@ -58,7 +58,7 @@ pub(super) fn run_program(program: Program, workers: usize) -> Vec<String> {
     sink.sorted_lines()
 }
 
-/// What is wrong with a program, as a terminal shows it.
+/// The errors of a program, as a terminal shows them.
 fn wrong(statements: &str) -> String {
     let text = STREAM.replace("{path}", "none.csv") + statements;
     Program::new("job.egret", &text).plan().err().map_or_else(|| panic!("accepted: {statements}"), |errors| errors.to_string())
@@ -66,7 +66,7 @@ fn wrong(statements: &str) -> String {
 
 #[test]
 fn keys_with_too_many_partial_matches_are_a_stream() {
-    // One that is run as an event pattern, and one that is not.
+    // One that runs as an event pattern, and one that does not.
     for (pattern, low) in [("low x*? high", "price <= 20"), ("low+ x* high", "price < PREV(price)")] {
         let told = rows_of(&format!(
             "CREATE STREAM found AS SELECT * FROM prices MATCH_RECOGNIZE (

@@ -1,10 +1,10 @@
-//! Event time to the microsecond, wherever order and time count: rows less than a millisecond apart are not rows of one time.
+//! Event time has microseconds wherever order and time count: rows less than a millisecond apart do not have the same time.
 
 use egret::prelude::*;
 use std::io::Write as _;
 use std::sync::Arc;
 
-/// Rows of one millisecond, in an order of arrival and of ids that is not that of their times.
+/// Rows of one millisecond; neither the order of arrival nor that of ids is the order of their times.
 const ROWS: &str = "\
 id,kind,device,at
 1,b,x,2024-05-01T00:00:00.000900Z
@@ -21,7 +21,7 @@ fn file(suffix: &str, text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// The rows that a program gives, the same however many workers there are and however its input is cut.
+/// The rows that a program gives, the same for any number of workers and any batching.
 fn rows_of(input: &str, program: &str) -> Vec<String> {
     let input = file(".csv", input);
     let text = format!(
@@ -54,10 +54,10 @@ fn patterns_order_rows_by_their_microseconds() {
             defines.collect::<Vec<_>>().join(", ")
         )
     };
-    // `c` comes a microsecond after `b`, which came before all others and has the least id.
+    // `c` comes a microsecond after `b`, which arrived before all others and has the least id.
     let found = rows_of(ROWS, &pattern("a b c", "'1' SECOND"));
     assert_eq!(found, ["a=2 at=2024-05-01T00:00:00.000901"]);
-    // 800 us from the first to the last: a window of just that does not hold it.
+    // From the first to the last it is 800 us: a window of exactly that does not contain it.
     let within = |us: u32| rows_of(ROWS, &pattern("a b", &format!("'{us}' MICROSECOND")));
     assert_eq!(within(800), ["a=4 at=2024-05-01T00:00:01"]);
     assert_eq!(within(801), ["a=2 at=2024-05-01T00:00:00.000900", "a=4 at=2024-05-01T00:00:01"]);
@@ -105,7 +105,7 @@ fn windows_end_at_their_microsecond() {
             "n=2 start=2024-05-01T00:00:00.000500",
         ]
     );
-    // A gap of 500 us holds rows 499 us apart together, and not those 500 us apart.
+    // A gap of 500 us joins rows 499 us apart, but not those 500 us apart.
     let sessions = windows("SESSION(t, INTERVAL '500' MICROSECOND)", "window_end AS ends, window_time AS time");
     assert_eq!(
         rows_of(ROWS, &sessions),
@@ -143,7 +143,7 @@ fn knowledge_has_versions_of_microseconds() {
     let program = "CREATE GRAPH ring ON t EDGE kind TO device EXPIRE AFTER INTERVAL '800' MICROSECOND COMPUTE components
           VERSION EVERY INTERVAL '1' MICROSECOND;
         INSERT INTO out SELECT id, ring.size(device) AS size FROM t;";
-    // A row sees the edges of all rows before it that are younger than 800 us.
+    // A row sees the edges of all earlier rows that are younger than 800 us.
     let rows = rows_of(ROWS, program);
     let expected = ["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=1", "id=5 size=2", "id=6 size=3"];
     assert_eq!(rows, expected);
@@ -156,7 +156,7 @@ fn what_is_finer_is_cut_toward_the_past() {
     assert_eq!(found, ["id=1 at=1969-12-31T23:59:59.999999", "id=2 at=1970-01-01T00:00:00.000001"]);
 }
 
-/// Rows with times of microseconds are the same behind every format, and in every unit that has them.
+/// Rows with times in microseconds are the same in every format, and in every unit that has microseconds.
 #[test]
 fn every_format_keeps_microseconds() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Statements that run as one instance, with parallel ones before and behind them: checkpoints complete while they run, and what is
-//! written is what one worker writes undisturbed.
+//! Statements that run as one instance, with parallel ones before and after them: checkpoints complete while they run, and the
+//! output is that of one undisturbed worker.
 
 use egret::state::checkpoint::Checkpoints;
 use std::path::Path;
@@ -20,7 +20,7 @@ const GRAPH: &str = "CREATE GRAPH ring ON txn EDGE card TO id EXPIRE AFTER INTER
 const MODEL: &str = "CREATE MODEL risk ON txn FEATURES card, id % 5 AS five LABEL amount > 50 DELAYED BY INTERVAL '1' SECOND
   USING logistic_regression(learning_rate => 0.05) EVALUATE roc_auc EVERY 500;";
 
-/// What each program says of itself, what it makes, and what it writes.
+/// Each program: its name, its statements, and its sinks.
 const PROGRAMS: [(&str, &str, &str); 9] = [
     (
         "a window without a key",
@@ -53,7 +53,7 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// So many rows in three files, each a little out of order.
+/// This many rows in three files, each a little out of order.
 fn folder(makes: &str, writes: &str, rows: i64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let makes = if makes.is_empty() && writes.contains("ring.") { [GRAPH, PATTERN].concat() } else { makes.to_owned() };
@@ -71,7 +71,7 @@ fn folder(makes: &str, writes: &str, rows: i64) -> tempfile::TempDir {
     folder
 }
 
-/// Runs the job; one that does not end is ended and fails the test.
+/// Runs the job; one that does not end is killed and fails the test.
 fn run(folder: &Path, args: &[&str], what: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
     let errors = std::fs::File::create(folder.join("stderr")).unwrap();
@@ -109,7 +109,7 @@ fn output(folder: &Path) -> Vec<String> {
     all
 }
 
-/// Runs the program so many ways and compares what is written; returns those that came to their end without a checkpoint.
+/// Runs the program in these ways and compares the output; returns the ways that ended without a checkpoint.
 fn without_a_checkpoint<'a>(program: (&str, &str, &str), rows: i64, ways: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let (name, makes, writes) = program;
     let undisturbed = folder(makes, writes, rows);
@@ -122,7 +122,7 @@ fn without_a_checkpoint<'a>(program: (&str, &str, &str), rows: i64, ways: &[(&'a
         let often = ["--checkpoints", "state", "--checkpoint-interval", "5ms", "--restart", "none"];
         run(folder.path(), &[&["--workers", workers, "--processes", processes], &often[..]].concat(), &what);
         assert!(output(folder.path()) == expected, "{what}: the output differs");
-        // The last one is made at the end of the input, of sinks alone.
+        // The last one is made at the end of the input, for sinks alone.
         checkpoints(folder.path()) <= 1
     };
     ways.iter().copied().filter(had_none).collect()
@@ -132,8 +132,8 @@ fn without_a_checkpoint<'a>(program: (&str, &str, &str), rows: i64, ways: &[(&'a
 fn checkpoints_complete_and_nothing_changes() {
     for program in PROGRAMS {
         let mut ways = vec![("1", "1"), ("2", "1"), ("3", "1"), ("1", "2"), ("2", "2")];
-        // How many rows are read before a checkpoint is on the disk depends on the disk; a checkpoint that waits for ever has none of
-        // any number.
+        // The number of rows that are read before a checkpoint is on disk depends on the disk; a checkpoint that waits for ever
+        // does so with any number of rows.
         for rows in [30_000, 100_000, 400_000, 1_600_000] {
             ways = without_a_checkpoint(program, rows, &ways);
             if ways.is_empty() {

@@ -1,4 +1,4 @@
-//! What a job writes is never torn, lost or written over by itself.
+//! A job never tears, loses or overwrites its own output.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -19,8 +19,8 @@ fn folder(job: &str) -> tempfile::TempDir {
     folder
 }
 
-/// Every way in which a job's paths come in each other's way is refused by `check` and by `run`, which names both sides and leaves
-/// everything as it was.
+/// Every way in which a job's paths conflict is refused by `check` and by `run`, which name both sides and leave everything as it
+/// was.
 #[test]
 fn paths_that_come_in_each_others_way_are_refused() {
     let stream = "CREATE STREAM t (id BIGINT, x STRING) WITH (connector = 'file', path = 'e.csv');";
@@ -82,7 +82,7 @@ fn nothing_else_is_in_the_folder_of_checkpoints() {
     assert!(egret(folder.path(), &["run", "job.egret", "--checkpoints", "other"]).status.success());
 }
 
-/// Files of one name in two folders: each has its bad rows in a file of its own.
+/// Files with the same name in two folders: each has its bad rows in a file of its own.
 #[test]
 fn bad_rows_of_files_of_one_name_are_kept_apart() {
     let stream = |name: &str| {
@@ -107,7 +107,7 @@ fn bad_rows_of_files_of_one_name_are_kept_apart() {
     }
 }
 
-/// What will not pass by itself is not tried again: a reader that has gone, a folder where a file should be.
+/// Errors that will not pass by themselves are not retried: a reader that has gone, a folder in the place of a file.
 #[test]
 fn errors_that_last_end_the_job_at_once() {
     let stream = "CREATE STREAM m (id BIGINT) WITH (connector = 'generator', kind = 'sequence', rows = 10000000, rate = 10000);";

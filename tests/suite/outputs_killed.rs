@@ -1,5 +1,5 @@
-//! What a job with checkpoints has published stays, each row once, however often it is killed and whatever is done to its output
-//! meanwhile.
+//! What a job with checkpoints has published stays, with each row once, however often it is killed and whatever is done to its
+//! output meanwhile.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,8 +35,8 @@ fn run(folder: &Path, workers: usize, more: &[&str], fail_at: &str) -> Output {
     command.output().unwrap()
 }
 
-/// A folder whose job was killed at the last moment of a kind that comes on this machine, of the first `most`: how many checkpoints a
-/// job has before its input ends depends on how fast the disk is.
+/// A folder whose job was killed at the last visit of a fail point that is reached on this machine, of the first `most`: how many
+/// checkpoints a job has before its input ends depends on the speed of the disk.
 fn killed_at(point: &str, most: usize) -> tempfile::TempDir {
     for number in (1..=most).rev() {
         let folder = folder();
@@ -59,7 +59,7 @@ fn names(folder: &Path) -> Vec<String> {
     entries.into_iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// The rows of a CSV file, which has a header.
+/// The rows of a CSV file without its header.
 fn csv(path: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines().map(str::to_owned);
@@ -67,7 +67,7 @@ fn csv(path: &Path) -> Vec<String> {
     lines.collect()
 }
 
-/// What is visible of each output; the parts of one together.
+/// The visible rows of each output; the parts of an output together.
 fn visible(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
     let out = folder.join("out");
     let mut all = BTreeMap::new();
@@ -87,7 +87,7 @@ fn visible(folder: &Path) -> BTreeMap<&'static str, Vec<String>> {
     all
 }
 
-/// What all runs together have to give.
+/// The rows that all runs together must give.
 fn expected() -> BTreeMap<&'static str, Vec<String>> {
     let undisturbed = folder();
     let output = Command::new(env!("CARGO_BIN_EXE_egret"))
@@ -111,7 +111,7 @@ fn check(mut found: BTreeMap<&'static str, Vec<String>>, expected: &BTreeMap<&'s
     }
 }
 
-/// Deaths in a row, between all steps: of what the dead had prepared nothing is taken for what was published.
+/// Deaths in a row, between all steps: nothing that the dead attempts had prepared is mistaken for published output.
 #[test]
 fn several_deaths_in_a_row_lose_and_repeat_nothing() {
     let expected = expected();
@@ -142,12 +142,12 @@ fn several_deaths_in_a_row_lose_and_repeat_nothing() {
             assert!(left.is_empty(), "{points:?}: {left:?} are left");
         }
     }
-    // Each first death comes at the first moment of its kind, or with a checkpoint that only a slow disk does without.
+    // Each first death happens at the first visit of its fail point, or at a checkpoint that is missing only on a slow disk.
     assert!(kills > 16, "only {kills} were killed");
 }
 
-/// Whoever reads the output takes it away, bad rows too: the job goes on, and what was taken and what comes is all there is. No name
-/// is given twice.
+/// A reader takes the output away, including bad rows: the job goes on, and what was taken and what follows is everything. No
+/// file name is used twice.
 #[test]
 fn what_is_published_may_be_taken_away() {
     let expected = expected();
@@ -159,7 +159,7 @@ fn what_is_published_may_be_taken_away() {
         let is_well = ended.status.success() || (ended.status.code().is_none() && !point.is_empty());
         assert!(is_well, "{point}: {}", said(&ended));
         let now = visible(folder.path());
-        // Bad rows are written when they are read: those behind the last checkpoint come again.
+        // Bad rows are written when they are read: those after the last checkpoint come again.
         now.into_iter()
             .filter(|(name, _)| *name != "bad rows")
             .for_each(|(name, rows)| found.entry(name).or_default().extend(rows));
@@ -205,13 +205,13 @@ fn going_back_to_an_older_checkpoint_repeats_nothing_unasked() {
         let parts = found.insert("parts", expected["parts"].clone()).unwrap();
         check(found, &expected, "a file goes back, too");
         assert!(parts.len() > expected["parts"].len(), "parts are there twice");
-        // Without the whole folder the job starts afresh, which is what that is for.
+        // Without the folder of checkpoints the job starts afresh, as intended.
         std::fs::remove_dir_all(folder.path().join("state")).unwrap();
         assert!(run(folder.path(), 1, &[], "").status.success());
     }
 }
 
-/// A damaged `job.json` may be deleted, as its message says: what was taken away is not missed after that.
+/// A damaged `job.json` may be deleted, as its message says: output that was taken away is not missed afterwards.
 #[test]
 fn without_job_json_the_job_still_knows_what_it_has_published() {
     let (expected, folder) = (expected(), killed_at("published", 4));
@@ -237,7 +237,7 @@ fn without_job_json_the_job_still_knows_what_it_has_published() {
     check(found, &expected, "job.json was deleted");
 }
 
-/// A single Parquet file appears at the end, with every row once, wherever the job is killed before.
+/// A single Parquet file appears at the end, with every row once, wherever the job was killed before.
 #[test]
 fn a_parquet_file_is_made_of_what_all_attempts_kept() {
     let job = "CREATE STREAM t (id BIGINT, amount DOUBLE) WITH (connector = 'file', path = 'in.csv', bad_rows = 'skip');
@@ -260,7 +260,7 @@ fn a_parquet_file_is_made_of_what_all_attempts_kept() {
             assert!(ended.status.success() || ended.status.code().is_none(), "{points:?}: {}", said(&ended));
             kills += usize::from(ended.status.code().is_none());
             let is_there = folder.path().join("out/one.parquet").exists();
-            // Who dies while the end is published, or just behind it, may have shown it.
+            // A job that dies while the end is published, or just after it, may have shown it.
             let at_the_end = ["publish", "committed", "finish"].iter().any(|step| point.starts_with(step));
             assert!(is_there || !ended.status.success(), "{points:?}: it ended and shows nothing");
             let may_be_there = ended.status.success() || was_there || at_the_end;

@@ -1,4 +1,4 @@
-//! What is said where a pattern has something that other notations have.
+//! Messages about patterns in the notations of other systems.
 
 use egret::prelude::*;
 use egret::testing::TestOutcome;
@@ -6,7 +6,7 @@ use egret::testing::TestOutcome;
 const STREAM: &str = "CREATE STREAM ev (id BIGINT, kind STRING, amount DOUBLE, at TIMESTAMP, WATERMARK FOR at AS at)
     WITH (connector = 'file', path = 'none.csv'); CREATE SINK o WITH (connector = 'stdout');\n";
 
-/// Everything that is said of a program, warnings included.
+/// All messages about a program, including warnings.
 fn said(statements: &str) -> String {
     match Program::new("job.egret", &format!("{STREAM}{statements}")).plan() {
         Ok(plan) => plan
@@ -82,7 +82,7 @@ fn words_between_steps_are_pointed_to() {
     assert!(!of_steps("a followed b DEFINE followed AS kind = 'f'").contains("any event can be: it has no condition"));
 }
 
-/// What is wrong is pointed at, not the pattern as a whole.
+/// Errors point at the wrong part, not at the pattern as a whole.
 #[test]
 fn the_part_that_is_wrong_is_pointed_at() {
     let pointed = |statement: &str| {

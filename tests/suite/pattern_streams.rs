@@ -1,5 +1,5 @@
-//! Patterns over several streams: against the same pattern over a union made by hand, against a plain loop, and what is said of
-//! them and shown.
+//! Patterns over several streams, compared with the same pattern over a union made by hand and with a plain loop; their errors,
+//! and what they show.
 
 use egret::prelude::*;
 use egret_testkit::Random;
@@ -17,7 +17,7 @@ CREATE STREAM resets (why STRING, paid BIGINT, card BIGINT, at TIMESTAMP, WATERM
   WITH (connector = 'file', path = '{folder}/resets.csv');
 ";
 
-/// What a user would write without patterns over several streams.
+/// The union that a user would write without patterns over several streams.
 const BY_HAND: &str = "CREATE STREAM every AS
   SELECT 0 AS kind, card, at, device AS l_device, ok AS l_ok, CAST(NULL AS BIGINT) AS p_id, CAST(NULL AS BIGINT) AS p_device,
     CAST(NULL AS DOUBLE) AS p_amount, CAST(NULL AS STRING) AS r_why, CAST(NULL AS BIGINT) AS r_paid FROM logins
@@ -31,7 +31,7 @@ const BY_HAND: &str = "CREATE STREAM every AS
 
 const INSERTS: &str = "INSERT INTO found SELECT * FROM p; INSERT INTO timeouts SELECT * FROM p.timed_out;";
 
-/// A variable: its stream, its condition, and the condition over the union made by hand.
+/// The variables: stream, condition, and condition over the union made by hand.
 const VARIABLES: [(&str, &str, &str, &str); 5] = [
     ("fail", "logins", "NOT ok", "kind = 0 AND NOT l_ok"),
     ("good", "logins", "ok", "kind = 0 AND l_ok"),
@@ -45,7 +45,7 @@ const VARIABLES: [(&str, &str, &str, &str); 5] = [
     ("reset", "resets", "why = 'lost' OR paid > 2", "kind = 2 AND (r_why = 'lost' OR r_paid > 2)"),
 ];
 
-/// Patterns, and what to select of them.
+/// The patterns, and the columns to select from them.
 const PATTERNS: [(&str, &str); 13] = [
     ("fail{2,} -> pay", "fail, pay"),
     ("fail pay", "fail, pay"),
@@ -152,7 +152,7 @@ fn write(folder: &Path, rows: &[(i64, i64, Row)]) {
     }
 }
 
-/// What goes into the sinks `found`, `timeouts` and `late`.
+/// The rows written to the sinks `found`, `timeouts` and `late`.
 fn run_program(folder: &Path, statements: &str, workers: usize) -> [Vec<String>; 3] {
     let sinks = ["found", "timeouts", "late"].map(|name| (name, MemorySink::new()));
     let is_used = |name: &str| statements.contains(&format!("INSERT INTO {name} "));
@@ -222,7 +222,7 @@ fn a_pattern_over_streams_finds_what_a_loop_finds() {
     let folder = tempfile::tempdir().unwrap();
     let mut found = 0;
     for seed in 100..130 {
-        // Nothing is late here: the loop knows no watermarks.
+        // No row is late here: the loop knows no watermarks.
         let mut rows = random_rows(&mut Random::new(seed));
         rows.sort_by_key(|(_, second, _)| *second);
         write(folder.path(), &rows);
@@ -289,7 +289,7 @@ fn diagnostics(statements: &str) -> String {
     }
 }
 
-/// A pattern over logins and payments: these definitions and these columns.
+/// The errors of a pattern over logins and payments with these definitions and columns.
 fn wrong(define: &str, select: &str) -> String {
     diagnostics(&format!(
         "CREATE PATTERN p ON logins, payments PARTITION BY card MATCH fail -> pay DEFINE {define} WITHIN INTERVAL '1' MINUTE SELECT {select};"

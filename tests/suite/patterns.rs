@@ -1,10 +1,10 @@
-//! What a pattern in the language can say, run on a handful of rows.
+//! Patterns in the language, run on a handful of rows.
 
 use egret::prelude::*;
 use std::io::Write;
 use std::sync::Arc;
 
-/// One user: what happened at which second, and an amount.
+/// The events of one user: kind, second, and an amount.
 const EVENTS: [(&str, i64, f64); 9] = [
     ("login", 0, 0.0),
     ("device", 1, 0.0),
@@ -39,7 +39,7 @@ fn run_program(statements: &str, workers: usize) -> Result<Vec<String>> {
     Ok(sink.sorted_lines())
 }
 
-/// The rows of a pattern with these clauses: `MATCH ... [WITHIN ...]`; every variable is the kind of event it is called after.
+/// The matches of a pattern with these clauses: `MATCH ... [WITHIN ...]`; every variable takes the events whose kind is its name.
 fn matches_of(clauses: &str, select: &str, with: &str) -> Vec<String> {
     let named = ["login", "device", "view", "country", "pay", "logout"];
     let is_used = |kind: &&&str| clauses.split(|c: char| !c.is_alphanumeric()).any(|word| word == **kind);
@@ -86,7 +86,7 @@ fn windows_in_events_and_between_events() {
     assert_eq!(matches_of("login -> pay \nWITHIN 4 EVENTS", "pay.id AS p", ""), Vec::<String>::new());
     assert_eq!(matches_of("login -> pay \nWITHIN 5 EVENTS", "pay.id AS p", ""), ["p=4"]);
     assert_eq!(matches_of("login ->> pay \nWITHIN 6 EVENTS AND INTERVAL '5' SECOND", "pay.id AS p", ""), ["p=4"]);
-    // An absence is proved by the last event of the window.
+    // The last event of the window proves the absence.
     assert_eq!(
         matches_of("pay -> !logout \nWITHIN 2 EVENTS", "pay.id AS p, match_time AS t", ""),
         ["p=4 t=2024-03-01T10:00:05", "p=5 t=2024-03-01T10:00:20"]

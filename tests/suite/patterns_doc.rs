@@ -1,9 +1,9 @@
-//! `docs/patterns.md` says what the engine says: its examples are run, and what they find is compared with what stands there.
-//! `EGRET_BLESS=1` writes what they find into the file.
+//! `docs/patterns.md` agrees with the engine: its examples are run, and the results are compared with those on the page.
+//! `EGRET_BLESS=1` writes the results into the file.
 //!
 //! An example is a block that begins with `events`, or with `timeouts` to show the partial matches that timed out as well, and
-//! the events: `a1` has the kind a and the time 1 s, `b4=7` also the value 7. Each other line is what stands behind `MATCH` in a
-//! pattern, ` => ` and what is found. A variable of one letter takes the events of its kind unless the line says otherwise.
+//! the events: `a1` has the kind a and the time 1 s, `b4=7` also the value 7. Each other line is the text after `MATCH` in a
+//! pattern, ` => ` and the result. A variable of one letter takes the events of its kind unless the line defines it otherwise.
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type, TimestampMicrosecondType};
@@ -47,7 +47,7 @@ fn the_examples_find_what_the_page_says() {
     assert_eq!(page, now);
 }
 
-/// A block with what its examples find.
+/// A block with the results of its examples.
 fn example(block: &str) -> String {
     let mut lines = block.lines();
     let head = lines.next().expect("a block has lines");
@@ -90,9 +90,9 @@ impl Event {
 const STREAM: &str = "CREATE STREAM t (kind STRING, v DOUBLE, at TIMESTAMP, WATERMARK FOR at AS at) WITH (connector = 'memory');
     CREATE SINK found WITH (connector = 'memory'); CREATE SINK timeouts WITH (connector = 'memory');";
 
-/// What a pattern finds, in words.
+/// The result of a pattern, in words.
 fn find(pattern: &str, events: &[Event], timeouts: bool) -> String {
-    // Options stand behind SELECT.
+    // Options stand after SELECT.
     let (pattern, options) = pattern.split_at(pattern.find(" WITH (").unwrap_or(pattern.len()));
     let (clauses, variables) = completed(pattern);
     let columns: Vec<String> = variables.iter().map(|name| format!("array_agg({name}.at) AS {name}")).collect();
@@ -153,7 +153,7 @@ fn taking(node: &PatternNode) -> Vec<String> {
     }
 }
 
-/// The matches, in the order in which they were decided, with the time if it is not that of the last event.
+/// The matches in the order in which they were decided, with the time if it is not that of the last event.
 fn show(sink: &MemorySink, events: &[Event], none: &str) -> String {
     let mut matches: Vec<(i64, Vec<i64>)> = Vec::new();
     for batch in sink.batches() {

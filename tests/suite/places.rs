@@ -1,4 +1,4 @@
-//! Every place in which an expression can stand, for tests that ask for the same value in all of them.
+//! Every place in which an expression can stand, for tests that compute the same value in all of them.
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field};
@@ -9,7 +9,7 @@ use egret::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Places that show values: each a name, and how it is written.
+/// Places that show values: the name of each, and its text.
 pub(super) const SHOWN: [&str; 6] =
     ["SELECT", "CASE", "a derived table", "a measure", "a measure of a row pattern", "an aggregate"];
 
@@ -17,13 +17,13 @@ pub(super) const SHOWN: [&str; 6] =
 pub(super) const KEPT: [&str; 7] =
     ["WHERE", "HAVING", "FILTER", "a condition", "a condition on the match", "several patterns", "DEFINE of a row pattern"];
 
-/// Rows of columns, numbered by a column `id` and a second apart in a column `at` unless they have one.
+/// Rows of columns. A column `id` numbers them and a column `at` sets them a second apart, unless they have these columns.
 pub(super) struct Rows {
     schema: StreamSchema,
     batch: RecordBatch,
 }
 
-/// What came of a program: the values by the number of the row; or why it was refused, or why it ended.
+/// The outcome of a program: the values by the number of the row; or why it was refused, or why it ended.
 pub(super) type Outcome = Result<BTreeMap<i64, Vec<String>>, String>;
 
 impl Rows {
@@ -83,7 +83,7 @@ impl Rows {
         self.run("*", &statements)
     }
 
-    /// The rows for which expressions have the values in a place of [`KEPT`] that they have in `SELECT`.
+    /// The rows for which expressions have the same values in a place of [`KEPT`] as in `SELECT`.
     pub(super) fn agree(&self, place: &str, expressions: &[&str]) -> Outcome {
         let items = expressions.iter().enumerate().map(|(index, of)| format!(", {of} AS v{index}"));
         let conditions = expressions.iter().enumerate().map(|(index, of)| format!("(({of}) IS NOT DISTINCT FROM v{index})"));
@@ -163,7 +163,7 @@ impl Rows {
         Ok(rows)
     }
 
-    /// The columns as a stream declares them.
+    /// The columns, as a stream declares them.
     pub(super) fn declared(&self) -> String {
         let name = |of: &DataType| match of {
             DataType::Int8 => "TINYINT",
@@ -191,7 +191,7 @@ impl Rows {
         self.columns(expression, |column| if column == "id" { column.to_owned() } else { format!("{function}({column})") })
     }
 
-    /// Rewrites the names of columns; keywords and functions stand in capitals or before a bracket, or are no columns.
+    /// Rewrites the names of columns; keywords and functions are in capitals or before a bracket, or are not columns.
     fn columns(&self, expression: &str, write: impl Fn(&str) -> String) -> String {
         let mut out = String::new();
         let mut rest = expression;
@@ -216,7 +216,7 @@ impl Rows {
     }
 }
 
-/// Whether this is the column of a value that is compared.
+/// Whether a token is the column of a value that is compared.
 fn is_value(token: &str) -> bool {
     token.strip_prefix('v').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -228,7 +228,7 @@ pub(super) fn texts(column: &ArrayRef) -> Vec<String> {
     (0..column.len()).map(|row| formatter.value(row).to_string()).collect()
 }
 
-/// A column of the type that a name of the language stands for, of texts.
+/// A column of this type of the language, from texts.
 pub(super) fn column(type_name: &str, values: &[Option<&str>]) -> ArrayRef {
     let data_type = match type_name {
         "TINYINT" => DataType::Int8,

@@ -1,4 +1,4 @@
-//! Row patterns that run as event patterns find what SQL prefers, and no text makes the planner of either panic.
+//! Row patterns that run as event patterns find the matches that SQL prefers, and no text makes a planner panic.
 
 use super::match_recognize::{STREAM, csv, run_program};
 use egret::prelude::*;
@@ -29,7 +29,7 @@ struct Row {
     at: i64,
 }
 
-/// A condition as text and as a function of the row and of those of the first variable.
+/// A condition as text, and as a function of the row and the rows of the first variable.
 type Condition = (&'static str, fn(&Row, &[Row]) -> bool);
 
 const CONDITIONS: [Condition; 13] = [
@@ -81,7 +81,7 @@ fn random_pattern(random: &mut Random) -> Pattern {
         let chosen = random.below(if index == 0 { 9 } else { 16 }) as usize;
         let usable = &CONDITIONS[..if index == 0 { 8 } else { 13 }];
         let condition = usable.get(chosen).copied().unwrap_or(ANY);
-        // Until the first gap rows may stand side by side.
+        // Rows may be consecutive up to the first gap.
         let beside = index == 0 || (!text.contains('?') && random.below(3) == 0);
         if !beside {
             let gap = OPPOSITES.get(chosen).copied().filter(|_| random.below(2) == 0);
@@ -121,7 +121,7 @@ fn random_rows(random: &mut Random) -> Vec<Row> {
         .collect()
 }
 
-/// The matches that SQL prefers, by trying everything in the order of preference: the ids of the rows that are no gaps.
+/// The matches that SQL prefers, found by trying everything in the order of preference: the ids of the rows that are not in gaps.
 fn slow_matches(pattern: &Pattern, rows: &[Row]) -> Vec<Vec<u64>> {
     fn search(rows: &[Row], start: usize, at: usize, positions: &[Position], pattern: &Pattern) -> Option<(Vec<u64>, usize)> {
         let Some((position, behind)) = positions.split_first() else {
@@ -131,7 +131,7 @@ fn slow_matches(pattern: &Pattern, rows: &[Row]) -> Vec<Vec<u64>> {
         let first = &rows[start..rows.len().min(start + pattern.counts[0])];
         let fits = rows.get(at).is_some_and(|row| position.condition.1(row, first));
         if position.gap {
-            // Reluctant: no row before one more.
+            // Reluctant: no row is tried before one more.
             return search(rows, start, at, behind, pattern)
                 .or_else(|| fits.then(|| search(rows, start, at + 1, positions, pattern)).flatten());
         }

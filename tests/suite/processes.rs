@@ -1,4 +1,4 @@
-//! The fraud example, through the program: the same alerts at any number of workers and processes; a lost process ends the job.
+//! The fraud example, through the program: the same alerts with any number of workers and processes; a lost process ends the job.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

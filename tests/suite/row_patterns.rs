@@ -1,4 +1,4 @@
-//! Row patterns that only their own engine can find, from text: the conformance cases of SQL engines, and what a match shows.
+//! Row patterns that only their own engine can find, in programs: the conformance cases of SQL engines, and what a match shows.
 
 use egret::prelude::*;
 use serde_json::Value;
@@ -45,7 +45,7 @@ fn run_text(text: &str, workers: usize, batch_rows: usize) -> Result<Vec<String>
     Ok(sink.sorted_lines())
 }
 
-/// The rows of a query, the same at one, two and three workers and however they are cut.
+/// The rows of a query, the same on one, two and three workers and for any batching.
 fn same_rows(text: &str) -> Result<Vec<String>, String> {
     let rows = run_text(text, 1, 1_000)?;
     for (workers, batch_rows) in [(1, 1), (2, 3), (3, 2)] {
@@ -247,7 +247,7 @@ fn texts(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// The first column of a case's order, or the place of arrival, is the event time.
+/// The first column of a case's order, or the position of arrival, is the event time.
 const PLACE: &str = "CREATE STREAM t ({columns}, place TIMESTAMP, WATERMARK FOR place AS place - INTERVAL '1' HOUR)
       WITH (connector = 'file', path = '{path}');\n";
 
@@ -276,7 +276,7 @@ fn program(case: &Value) -> (String, String) {
     (PLACE.replace("{columns}", &columns.join(", ")) + &query, lines)
 }
 
-/// The clause of a case as a user writes it.
+/// The clause of a case, as a user would write it.
 fn clause(sql: &Value, order: &[&str]) -> String {
     let list =
         |words: &str, items: Vec<String>| if items.is_empty() { String::new() } else { format!("{words} {} ", items.join(", ")) };
@@ -303,7 +303,7 @@ fn clause(sql: &Value, order: &[&str]) -> String {
         list("PARTITION BY", owned(&sql["partition_by"])),
         list("ORDER BY", order),
         list("MEASURES", measures),
-        // In a program `$A$` opens a quoted text, as in PostgreSQL.
+        // In a program, `$A$` begins a quoted text, as in PostgreSQL.
         sql["pattern"].as_str().unwrap().replace("$A$", "$ A $"),
         list("SUBSET", subsets.map(|(name, of)| format!("{name} = ({})", texts(of).join(", "))).collect()),
         list("DEFINE", defines.map(|(name, when)| format!("{} AS {}", quoted(name), when.as_str().unwrap())).collect()),
@@ -318,7 +318,7 @@ fn the_cases_of_other_engines_hold_from_text() {
     let mut failed = String::new();
     for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "json")) {
         let cases: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        // A case with a dialect is not about SQL's standard.
+        // A case with a dialect does not test SQL's standard.
         for case in cases.as_array().unwrap().iter().filter(|case| case.get("dialect").is_none()) {
             let (text, lines) = program(case);
             let input = file(".jsonl", &lines);

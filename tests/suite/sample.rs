@@ -1,4 +1,4 @@
-//! `--sample`: what patterns keep of some of the input.
+//! `--sample`: what patterns keep for a sample of the input.
 
 use std::path::Path;
 use std::process::Command;

@@ -9,7 +9,7 @@ fn page() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/semantics.md")).unwrap()
 }
 
-/// The cells of the lines of tables whose header is this.
+/// The cells of the rows of tables with this header.
 fn table(page: &str, header: &str) -> Vec<Vec<String>> {
     let mut lines = Vec::new();
     let mut inside = false;
@@ -73,7 +73,7 @@ fn every_line_of_the_page_holds_in_every_place() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The language and the Rust API read expressions each with a dialect of its own.
+/// The language and the Rust API each parse expressions with a dialect of its own.
 #[test]
 fn both_dialects_read_every_line_alike() {
     let page = page();
@@ -94,7 +94,7 @@ fn both_dialects_read_every_line_alike() {
     }
 }
 
-/// Floats by their bits, others by their text.
+/// Whether two values are equal: floats by their bits, others by their text.
 fn same(expected: &str, found: &str) -> bool {
     let bits = |text: &str| text.parse::<f64>().map(|value| if value.is_nan() { u64::MAX } else { value.to_bits() });
     expected == found

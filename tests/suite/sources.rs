@@ -1,4 +1,4 @@
-//! Files that are read, over several runs of a job: rotated, replaced, missing; many at a time.
+//! Files that are read over several runs of a job: rotated, replaced, missing, or many at a time.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -34,7 +34,7 @@ fn log(ids: std::ops::Range<u32>) -> String {
     ids.map(|id| format!("{{\"id\":{id},\"what\":\"row {id} of the log\"}}\n")).collect()
 }
 
-/// A job that is stopped with a checkpoint when its output says that it has read enough.
+/// A job that is stopped, with a checkpoint, when its output shows that it has read enough.
 struct Running(Child);
 
 impl Running {
@@ -54,7 +54,7 @@ impl Running {
         Self(egret(folder, &args).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Waits until the output has a row, and stops.
+    /// Waits until the output has a row, then stops the job.
     fn stop_after(mut self, folder: &Path, row: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !rows(folder).iter().any(|line| line == row) {
@@ -92,7 +92,7 @@ fn a_log_that_is_rotated_while_the_job_is_down_loses_nothing() {
     std::fs::rename(at("live.jsonl"), at("live.jsonl.1")).unwrap();
     std::fs::write(at("live.jsonl"), log(120..300)).unwrap();
     Running::start(folder.path()).stop_after(folder.path(), "299");
-    // Copied and cut, while it is down.
+    // Copied and truncated, while the job is down.
     std::fs::copy(at("live.jsonl"), at("live.jsonl.0")).unwrap();
     std::fs::write(at("live.jsonl"), log(300..700)).unwrap();
     Running::start(folder.path()).stop_after(folder.path(), "699");
@@ -188,7 +188,7 @@ fn a_source_that_became_another_is_refused_with_what_differs() {
         let second = run(folder.path(), &["--checkpoints", "state"]);
         assert!(!second.status.success() && said(&second).contains(expected), "{expected}: {}", said(&second));
     }
-    // What it may read more or fewer of does not matter.
+    // It may read a few rows more or fewer.
     let folder = tempfile::tempdir().unwrap();
     let job = |more: &str| {
         format!(

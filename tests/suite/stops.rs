@@ -1,4 +1,4 @@
-//! How a job ends when it is told to, and when something lasts that is in its way.
+//! How a job ends when it is told to, and when a lasting error is in its way.
 
 use egret::state::checkpoint::Checkpoints;
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Rows for ever, counted in windows.
+/// Endless rows, counted in windows.
 const ENDLESS: &str = "
 CREATE STREAM t (id BIGINT, card BIGINT, at TIMESTAMP, WATERMARK FOR at AS at)
   WITH (connector = 'generator', kind = 'sequence', rate = 2000, step = '10 ms', cycle = 'card:10', splits = 2);
@@ -44,7 +44,7 @@ impl Run {
         assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
     }
 
-    /// The status, and what it said; it has so long to end.
+    /// The exit status and the output; it must end within `patience`.
     fn wait(mut self, patience: Duration) -> (Option<i32>, String) {
         let begun = Instant::now();
         let status = loop {
@@ -123,7 +123,7 @@ fn a_second_signal_ends_the_job_at_once() {
         let (run, _unread) = stuck(folder.path(), how);
         run.signal("-TERM");
         run.signal("-HUP");
-        // What comes before the first was taken counts as one with it.
+        // A signal that arrives before the first one was handled counts as one with it.
         let begun = Instant::now();
         let mut run = run;
         while run.0.try_wait().unwrap().is_none() {
@@ -172,7 +172,7 @@ fn what_lasts_is_not_tried_again() {
     std::fs::write(&owner, damaged).unwrap();
     lasts(folder.path(), &["job.json", "is damaged", "delete it if the checkpoints beside it are this job's"]);
     std::fs::write(&owner, whole).unwrap();
-    // Where a folder should be there is a file: nothing can be written.
+    // A file stands in the place of a folder: nothing can be written.
     std::fs::remove_dir_all(folder.path().join("state/staging")).unwrap();
     std::fs::write(folder.path().join("state/staging"), "").unwrap();
     lasts(folder.path(), &["state/staging", "cannot be written"]);

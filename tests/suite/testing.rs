@@ -1,4 +1,4 @@
-//! `TEST` statements: what passes, what fails and how it is shown, which steps are reached.
+//! `TEST` statements: which pass, which fail and how that is shown, which steps are reached.
 
 use egret::Program;
 use egret::testing::{Finding, Reached, TestOutcome, TestReport};
@@ -85,7 +85,7 @@ fn what_differs_is_shown_by_column() {
 
 #[test]
 fn expectations_and_matches_are_paired_as_well_as_possible() {
-    // Both matches fit the first expectation; only one fits the second.
+    // Both matches satisfy the first expectation; only one satisfies the second.
     let rows = "TEST 't' FOR quiet GIVEN (id, card, amount) (1, 7, 5), (2, 8, 5)";
     passes(&format!("{rows} EXPECT MATCH EXPECT MATCH (a = 1);"));
     passes(&format!("{rows} EXPECT MATCH (a = 1) EXPECT MATCH;"));
@@ -105,7 +105,7 @@ fn rows_can_be_those_of_a_query_or_of_what_it_reads() {
     passes("TEST 't' FOR doubled GIVEN (card, amount) (7, 8.0), (7, 9.0) EXPECT MATCH (amount = 9.0);");
     passes("TEST 't' FOR doubled GIVEN txn (card, amount) (7, 4.0), (7, 4.5) EXPECT MATCH (amount = 9.0);");
     passes("TEST 't' FOR euros GIVEN (card, amount) (7, 4.0) EXPECT MATCH (amount = 8.0);");
-    // Rows of a stream come in the order written, with its watermark; those of a query are put in order of time.
+    // Rows of a stream arrive in the order written, with its watermark; rows of a query are put in order of time.
     let late = "GIVEN txn (card, amount, at) (7, 4.5, START), (7, 4.0, '2023-12-31') EXPECT MATCH (amount = 9.0);";
     let outcome = one(&format!("TEST 't' FOR doubled {late}"));
     assert_eq!(outcome.notes, ["1 row came too late to be looked at: it is behind the watermark"]);

@@ -1,4 +1,4 @@
-//! Streams of changes: rows with a weight, which only those read who know that a row can be taken back.
+//! Streams of changes: rows with a weight, which only nodes that know that rows can be taken back may read.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
@@ -34,7 +34,7 @@ fn lines(stream: &Stream) -> Result<Vec<String>> {
     Ok(output.sorted_lines())
 }
 
-/// What a job is refused with.
+/// The error with which a job is refused.
 fn refusal(stream: &Stream) -> Error {
     lines(stream).expect_err("it does not know weights")
 }

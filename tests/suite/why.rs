@@ -1,4 +1,4 @@
-//! `egret why`: what a pattern made of a key's events, read again from the job's input.
+//! `egret why`: what a pattern did with a key's events, replayed from the job's input.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -88,7 +88,7 @@ candidate 3: timed out at 10:40:00.000
                       holds  big.country 'DE' <> last(probe.country) 'FR'
 ";
 
-/// Also of a file that is followed: what is there is read.
+/// Also for a file that is followed: it is read to its current end.
 #[test]
 fn every_candidate_says_how_far_it_came_and_what_stopped_it() {
     let folder = job(&format!("{STREAM}{TESTING}"), EVENTS);
@@ -191,7 +191,7 @@ fn what_cannot_be_traced_is_said_with_what_there_is() {
     assert!(shown.ends_with("the nearest:\n     1  10:00:40.000  fails  probe.amount 60 < 10\n"), "{shown}");
 }
 
-/// The bundled job: what graphs and models say is read as the job reads it, and every alert's match is traced.
+/// The bundled job: answers of graphs and models are read as the job reads them, and every alert's match is traced.
 #[test]
 fn the_alerts_of_the_example_are_explained() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,11 +225,11 @@ fn the_alerts_of_the_example_are_explained() {
         assert!(words(0).starts_with("big.amount ") && words(0).contains(" > 10 * avg(probe.amount) "), "{because:?}");
         assert!(words(2).starts_with("ring.size(big.card) ") && words(3).starts_with("risk(big) 0."), "{because:?}");
     }
-    // Looking writes nothing.
+    // Tracing writes nothing.
     assert!(!folder.path().join("out").exists());
 }
 
-/// The tracer knows no bound; what the job made of a key with too many partial matches is said before all else.
+/// The tracer knows no limit; what the job did with a key with too many partial matches is shown first.
 #[test]
 fn a_key_that_was_put_aside_is_said_to_be() {
     let many: String = (0..9).map(|id| format!("{id},7,a,5.0,DE,2024-03-01T10:00:0{id}Z\n")).collect();

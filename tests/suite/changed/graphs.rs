@@ -1,8 +1,8 @@
-//! Graphs, and what is asked of them.
+//! Graphs, and lookups in them.
 
 use super::support::{Change, Expected, Txn, check};
 
-/// Cards 7 and 8 share a device before the stop; 9 joins them behind it.
+/// Cards 7 and 8 share a device before the stop; 9 joins them after it.
 const FIRST: &[Txn] = &[(1, 7, 1.0, "a", 0), (2, 8, 2.0, "a", 10)];
 const THEN: &[Txn] = &[(3, 9, 3.0, "a", 20), (4, 7, 4.0, "z", 30)];
 
@@ -98,7 +98,7 @@ fn what_edges_are_may_not_change_and_how_long_they_live_may() {
             ring("card TO device", "EXPIRE AFTER INTERVAL '5' SECOND"),
             Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=3"]),
         ),
-        // The edges of 0 and 10 s are over at 5 and 15 s, that of 20 s never is.
+        // The edges of 0 s and 10 s expire at 5 s and 15 s, that of 20 s never does.
         Change {
             then: &[(3, 9, 3.0, "a", 20), (4, 9, 4.0, "z", 30)],
             ..changed(

@@ -1,4 +1,4 @@
-//! Late rows: what is late is so by all rows before, also by those before the stop.
+//! Late rows: all earlier rows decide whether a row is late, including those before the stop.
 
 use super::support::{Change, Expected, check};
 
@@ -16,7 +16,7 @@ fn late_rows_are_counted_in_windows_that_were_open_for_them() {
         name,
         before: sums(""),
         after,
-        // The watermark is at 70: the first minute is over, the second is not.
+        // The watermark is at 70: the first minute has ended, the second has not.
         first: &[(1, 7, 10.0, "a", 0), (2, 7, 20.0, "a", 70), (3, 7, 5.0, "a", 30), (4, 7, 7.0, "a", 65)],
         then: &[(5, 7, 1.0, "a", 66), (6, 7, 2.0, "a", 50), (7, 7, 4.0, "a", 130)],
         may_drop: false,
@@ -28,7 +28,7 @@ fn late_rows_are_counted_in_windows_that_were_open_for_them() {
     ]);
 }
 
-/// The fourth row is late: its edge waits in the graph at the stop, to come in at the watermark it was behind.
+/// The fourth row is late: at the stop its edge waits in the graph, to be added at the watermark it was behind.
 #[test]
 fn late_edges_that_are_held_at_the_stop_come_in() {
     let ring = |expire: &str| {
@@ -45,7 +45,7 @@ fn late_edges_that_are_held_at_the_stop_come_in() {
         first: &[(1, 7, 1.0, "a", 0), (2, 8, 2.0, "a", 10), (3, 9, 3.0, "z", 20), (4, 7, 4.0, "b", 5)],
         then: &[(5, 7, 5.0, "q", 30)],
         may_drop: false,
-        // Row 4 asks as of 20 s: 7, 8 and a. Row 5 asks as of 30 s: b is there as well.
+        // Row 4 reads the graph as of 20 s: 7, 8 and a. Row 5 reads it as of 30 s: with b.
         expected: Expected::Rows(&["id=1 size=1", "id=2 size=1", "id=3 size=1", "id=4 size=3", "id=5 size=4"]),
     };
     check(&[
@@ -54,7 +54,7 @@ fn late_edges_that_are_held_at_the_stop_come_in() {
     ]);
 }
 
-/// Labels come after a minute: those of both rows before the stop wait at it, and are learned as they were.
+/// Labels arrive after a minute. Those of both rows before the stop are pending at the stop, and are learned unchanged.
 #[test]
 fn labels_that_wait_at_the_stop_are_learned() {
     let risk = |rate: &str, delay: u32| {
@@ -73,7 +73,7 @@ fn labels_that_wait_at_the_stop_are_learned() {
         first: &[(1, 1, 1.0, "a", 0), (2, 0, 1.0, "b", 19), (3, 0, 1.0, "b", 20)],
         then: &[(4, 1, 1.0, "a", 40), (5, 1, 1.0, "a", 70), (6, 1, 1.0, "b", 90)],
         may_drop: false,
-        // At 40 s nothing is known; at 70 s that a is fraud; at 90 s that b, twice, is not.
+        // At 40 s nothing is known; at 70 s that a is fraud; at 90 s that b, seen twice, is not.
         expected: Expected::Rows(&[
             "id=1 risky=false unknown=true",
             "id=2 risky=false unknown=true",

@@ -1,6 +1,6 @@
-//! Change and go on: a job is stopped, its text is changed, and it goes on from its checkpoint. Events before the stop were judged by
-//! the old text, later ones are judged by the new; where state cannot mean the same under the new text, the change is refused. The
-//! right rows of each case follow from that rule, worked out by hand.
+//! Change and resume: a job is stopped, its text is changed, and it resumes from its checkpoint. The old text judged events
+//! before the stop, the new text judges later ones; if state cannot mean the same under the new text, the change is refused. The
+//! expected rows of each case follow from that rule, worked out by hand.
 
 mod fuzz;
 mod graphs;

@@ -5,7 +5,8 @@ use super::support::{Change, Expected, Txn, check};
 const FIRST: &[Txn] = &[(1, 1, 1.0, "a", 0), (2, 0, 2.0, "b", 10), (3, 1, 3.0, "a", 20)];
 const THEN: &[Txn] = &[(4, 0, 4.0, "b", 30), (5, 1, 5.0, "a", 40)];
 
-/// Labels follow the device, so that after a row of each the scores lie on the right side of a half, whatever the digits of the weights.
+/// Labels follow the device, so that after a row of each device the scores are on the right side of a half, whatever the weights
+/// are.
 const RISK: &str = "CREATE STREAM t AS SELECT id, card = 1 AS fraud, amount, device, at FROM txn;
 CREATE MODEL risk ON t FEATURES device LABEL fraud DELAYED BY INTERVAL '0' SECOND
   USING logistic_regression(learning_rate => 0.5);
@@ -65,7 +66,7 @@ fn a_model_goes_on_where_what_it_has_learned_means_the_same() {
     ]);
 }
 
-/// The statements with another model: its features, what its labels wait for, how it learns, and more.
+/// The statements with another model: its features, the delay of its labels, its learner, and more options.
 fn model(features: &str, delay: &str, learner: &str, more: &str) -> &'static str {
     format!(
         "CREATE STREAM t AS SELECT id, card = 1 AS fraud, amount, device, at FROM txn;
@@ -140,7 +141,7 @@ fn a_model_may_learn_faster_later_and_under_another_name() {
     let goes_on = |name, after, rows| change(name, after, Expected::Rows(rows));
     check(&[
         goes_on("penalties", model("device", "0", "learning_rate => 0.5, l2 => 0.001", ""), SAME),
-        // Rows before the stop are learned when the old text said; the new ones are not by the end.
+        // Rows before the stop are learned at the time that the old text gave; the new rows are not learned before the end.
         goes_on("a longer delay", model("device", "3600", "learning_rate => 0.5", ""), SAME),
         goes_on("comments and white space", RISK.replace("FEATURES device", "-- where\n features  device").leak(), SAME),
         goes_on(
@@ -153,7 +154,8 @@ fn a_model_may_learn_faster_later_and_under_another_name() {
         ),
         goes_on(
             "a second model, that has learned nothing of what came before",
-            // A device's first row is scored by what the other device taught: 4 by nothing, 5 by a row of b that is no fraud.
+            // The scores of a device's first row follow from the other device: 4 from nothing, 5 from a row of b that is not
+            // fraud.
             format!(
                 "{} CREATE SINK more WITH (connector = 'memory');
                  CREATE MODEL danger ON t FEATURES device LABEL fraud DELAYED BY INTERVAL '0' SECOND
@@ -175,7 +177,8 @@ fn a_model_may_learn_faster_later_and_under_another_name() {
     ]);
 }
 
-/// Scores of 1 (a half), 2, 3 and 5 count as fraud, which 1, 3 and 5 are: of the first four rows three are right, of five four.
+/// Scores of 1 (a half), 2, 3 and 5 count as fraud, and 1, 3 and 5 are fraud: three of the first four rows are right, four of
+/// five.
 #[test]
 fn what_is_measured_may_be_asked_more_often_and_of_what_was_counted() {
     let measured = |metric: &str, every: u64| {

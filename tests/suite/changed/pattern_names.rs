@@ -1,4 +1,4 @@
-//! Patterns that are added, taken away, renamed and put elsewhere: each has its own state, under its own uid.
+//! Patterns that are added, removed, renamed and moved: each has its own state, under its own uid.
 
 use super::support::{Change, Expected, Txn, check, pairs};
 
@@ -10,7 +10,7 @@ const P: &str = "CREATE PATTERN p ON txn PARTITION BY card MATCH a -> b DEFINE a
 INSERT INTO out SELECT card, a, b FROM p;";
 const SAME: &str = "1-5 2-5 3-5 6-7";
 
-/// Of these 1, 2, 3 and 6 begin a match, and 7 completes all.
+/// Rows 1, 2, 3 and 6 begin a match of this pattern, and 7 completes all of them.
 const Q: &str = "CREATE SINK more WITH (connector = 'memory');
 CREATE PATTERN q ON txn PARTITION BY card MATCH c -> d DEFINE c AS amount < 10, d AS amount > 92 SELECT card, c.id AS c, d.id AS d;
 INSERT INTO more SELECT c, d FROM q;";
@@ -23,7 +23,7 @@ fn both(first: &str, second: &str) -> &'static str {
     format!("{first}\n{second}").leak()
 }
 
-/// What p finds, and these of q.
+/// The matches of p, and these of q.
 fn with_q(of_q: &'static [&'static str]) -> Expected {
     let Expected::Rows(of_p) = pairs(SAME) else { unreachable!("pairs are rows") };
     Expected::Rows([of_p, of_q].concat().leak())
@@ -34,7 +34,7 @@ const ALL_OF_Q: &[&str] = &["more c=1 d=7", "more c=2 d=7", "more c=3 d=7", "mor
 #[test]
 fn patterns_come_and_go_and_leave_the_state_of_others_alone() {
     check(&[
-        // What came before the stop, also the row that waits for p, is not for q.
+        // Rows before the stop, including the one that waits for p, are not for q.
         change("a second one", P, both(P, Q), with_q(&["more c=6 d=7"])),
         change("a second one in front", P, both(Q, P), with_q(&["more c=6 d=7"])),
         change("their order", both(P, Q), both(Q, P), with_q(ALL_OF_Q)),
@@ -71,7 +71,7 @@ fn a_pattern_is_known_by_its_uid() {
     );
     let swapped =
         swapped.replace("SELECT c, d", "SELECT 7 AS card, c AS a, d AS b").replace("SELECT card, a, b", "SELECT a AS c, b AS d");
-    // The sinks stand where they are used first.
+    // The sinks stand before their first use.
     let swapped = format!(
         "CREATE SINK more WITH (connector = 'memory'); {}",
         swapped.replacen("CREATE SINK more WITH (connector = 'memory');", "", 1)
@@ -88,7 +88,7 @@ fn a_pattern_is_known_by_its_uid() {
             both(P, &Q.replace("AS d;", "AS d WITH (uid = 'p');")),
             Expected::Refused(&["two statements have the id `p`"]),
         ),
-        // p looks for more than 92 now, within a minute, and q for more than 80: their partial matches stay with the names.
+        // p now looks for more than 92 within a minute, and q for more than 80: partial matches stay with the names.
         change(
             "two that swap their thresholds and their sinks",
             both(P, Q),
@@ -130,7 +130,7 @@ fn comments_and_white_space_are_nothing() {
     ]);
 }
 
-/// Rows of 5 s and 15 s are late: the watermark is at 20.
+/// Rows at 5 s and 15 s are late: the watermark is at 20.
 #[test]
 fn rows_that_are_late_are_so_on_both_sides_of_the_stop() {
     let text = "CREATE SINK more WITH (connector = 'memory');

@@ -1,17 +1,17 @@
 //! Patterns: conditions, windows, strategies, columns, keys and steps.
 //!
-//! A partial match stands where the old text took it, and goes on as the new one says. The last row before the stop waits for the
-//! watermark, so the new text judges it.
+//! A partial match stays where the old text put it, and continues as the new text says. The last row before the stop waits for
+//! the watermark, so the new text judges it.
 
 use super::support::{Change, Expected, Txn, check, pairs};
 
-/// Three small amounts before the stop, the last of which waits.
+/// Three small amounts before the stop; the last of them waits.
 const FIRST: &[Txn] = &[(1, 7, 5.0, "x", 0), (2, 7, 8.0, "x", 10), (3, 7, 9.0, "x", 20)];
 const THEN: &[Txn] = &[(4, 7, 70.0, "y", 30), (5, 7, 90.0, "x", 40), (6, 7, 4.0, "y", 50), (7, 7, 95.0, "y", 90)];
 
 const BASE: &str = "MATCH a -> b DEFINE a AS amount < 10, b AS amount > 80 WITHIN INTERVAL '1' MINUTE
   SELECT card, a.id AS a, b.id AS b, a.amount AS spent";
-/// What it finds.
+/// The matches without a change.
 const SAME: &str = "1-5 2-5 3-5 6-7";
 
 /// A program of one pattern by card.
@@ -27,7 +27,7 @@ fn change(name: &'static str, before: &'static str, after: &'static str, expecte
     Change { name, before, after, first: FIRST, then: THEN, may_drop: false, expected }
 }
 
-/// The clauses before, those after, and the events of a and b that are found.
+/// A change of the clauses, and the events of a and b in the expected matches.
 fn goes_on(name: &'static str, before: &str, after: &str, found: &str) -> Change {
     change(name, by_card(before), by_card(after), pairs(found))
 }
@@ -36,7 +36,7 @@ fn refused(name: &'static str, before: &str, after: &str, said: &'static [&'stat
     change(name, by_card(before), by_card(after), Expected::Refused(said))
 }
 
-/// The base with some words in place of others.
+/// The base with some words replaced.
 fn with(old: &str, new: &str) -> String {
     assert!(BASE.contains(old), "'{old}' is not in the text");
     BASE.replace(old, new)
@@ -47,7 +47,7 @@ fn conditions_hold_from_the_stop_on() {
     check(&[
         goes_on("nothing", BASE, BASE, SAME),
         goes_on("the last step's threshold", BASE, &with("> 80", "> 60"), "1-4 2-4 3-4 6-7"),
-        // 1 and 2 were taken by the old text. 3 waited, and 4 is no event of a any more, nor is 6.
+        // The old text took 1 and 2. 3 waited; now 3, 4 and 6 are not events of a.
         goes_on("the first step's threshold", BASE, &with("< 10", "< 3"), "1-5 2-5"),
         // 70 begins a match that 90 completes.
         goes_on("a first step that takes more", BASE, &with("< 10", "< 75"), "1-5 2-5 3-5 4-5 6-7"),
@@ -64,7 +64,7 @@ fn conditions_hold_from_the_stop_on() {
     ]);
 }
 
-/// Forty small amounts that are open, and one row that lets them be looked at.
+/// Forty small amounts that are open, and one row that makes the watermark pass them.
 const MANY: [Txn; 41] = {
     let mut rows = [(99, 7, 50.0, "x", 50); 41];
     let mut row = 0;
@@ -83,9 +83,9 @@ fn partial_matches_that_are_kept_as_sets_are_told_apart() {
         ..goes_on(name, BASE, after, found)
     };
     let all: Vec<String> = (0..40).map(|id| format!("{id}-50")).collect();
-    // Those of 1 to 39 s: at 60 s the one of 0 s is over.
+    // Those of 1 to 39 s: at 60 s the one of 0 s has ended.
     let within = all[1..].join(" ");
-    // 81 is above 30 times what was spent: up to 2.6, which is that of 26.
+    // 81 exceeds 30 times the amount for amounts up to 2.6, which is row 26.
     let dearer = all[1..=26].join(" ");
     check(&[
         many("nothing", BASE, &within),
@@ -103,14 +103,14 @@ fn windows_hold_from_the_stop_on_also_for_what_is_open() {
     let window = |window: &str| late.replace("WITHIN INTERVAL '1' MINUTE", window);
     let events = |window: &str| with("INTERVAL '1' MINUTE", window);
     check(&[
-        // Of 1, 2 and 3 the window ends at 35, 45 and 55, of 6 at 85.
+        // The windows of 1, 2 and 3 end at 35, 45 and 55, that of 6 at 85.
         goes_on("shorter", BASE, &with("'1' MINUTE", "'35' SECOND"), "2-5 3-5"),
         goes_on("longer", &late, &window("WITHIN INTERVAL '75' SECOND"), "3-7 6-7"),
-        // 1 was over at 15, before the stop.
+        // 1 ended at 15, before the stop.
         goes_on("longer, after some are over", &with("'1' MINUTE", "'15' SECOND"), BASE, "2-5 3-5 6-7"),
         goes_on("gone", &late, &window(""), "1-7 2-7 3-7 6-7"),
         goes_on("new", &window(""), &window("WITHIN INTERVAL '75' SECOND"), "3-7 6-7"),
-        // From 1 to 5 there are five events, from 2 and 3 fewer.
+        // From 1 to 5 there are five events, from 2 and from 3 fewer.
         goes_on("fewer events", &events("10 EVENTS"), &events("4 EVENTS"), "2-5 3-5 6-7"),
         goes_on("more events", &events("4 EVENTS"), &events("5 EVENTS"), SAME),
         goes_on("three events, as it was", &events("3 EVENTS"), &events("3 EVENTS"), "3-5 6-7"),
@@ -123,7 +123,7 @@ fn windows_hold_from_the_stop_on_also_for_what_is_open() {
             &with("a -> b", "a -> b WITHIN INTERVAL '35' SECOND OF PREVIOUS"),
             "2-5 3-5",
         ),
-        // 1 ends at 35 and 6 at 85; nobody asked before.
+        // 1 times out at 35 and 6 at 85; the old text had no reader of time-outs.
         change(
             "time-outs are asked for",
             by_card(BASE),
@@ -158,10 +158,10 @@ fn matches_that_wait_for_others_are_shown_when_nothing_is_skipped_any_more() {
     let change =
         |name, after: &str, found: &str| Change { first, then: &[(5, 7, 12.5, "x", 40)], ..goes_on(name, text, after, found) };
     check(&[
-        // 1-5 is complete at last, comes first, and ends 2, which began before 5.
+        // 1-5 is complete at last and comes first. It removes 2, which began before 5.
         change("nothing", text, "1-5"),
         change("no strategy", &text.replace("AFTER MATCH SKIP PAST LAST EVENT", ""), "1-5 2-3"),
-        // At the stop the one of 1 is over.
+        // At the stop, that of 1 has ended.
         change("a window", &text.replace("AFTER MATCH", "WITHIN INTERVAL '25' SECOND AFTER MATCH"), "2-3"),
     ]);
 }
@@ -264,11 +264,11 @@ fn negations_are_judged_by_the_new_text() {
         )
     };
     check(&[
-        // 70 ends all that are open.
+        // 70 removes all that are open.
         goes_on("nothing", &between("amount > 60 AND amount < 80"), &between("amount > 60 AND amount < 80"), "6-7"),
         goes_on("nothing is forbidden", &between("amount > 60 AND amount < 80"), &between("amount < 0"), SAME),
         goes_on("something is", &between("amount < 0"), &between("amount = 70 AND a.amount > 6"), "1-5 6-7"),
-        // The ends are at 25, 35, 45 and 75; 70 comes at 30 and 90 at 40.
+        // The silences end at 25, 35, 45 and 75; 70 arrives at 30 and 90 at 40.
         goes_on("silence, as it was", &silence(60), &silence(60), "1-1 6-6"),
         goes_on("silence, of fewer", &silence(60), &silence(80), "1-1 2-2 6-6"),
         goes_on("silence, of more", &silence(80), &silence(60), "1-1 6-6"),
@@ -290,11 +290,11 @@ fn repetitions_and_groups_go_on() {
         )
     };
     check(&[
-        // Of 1 and 2, of 2 and 3, both with 4; of 3 and 6 with 7.
+        // 1 and 2, and 2 and 3, both with 4; 3 and 6 with 7.
         goes_on("exactly two", &counted(80, "{2}"), &counted(60, "{2}"), "1-204 2-204 3-207"),
         // All three, the first two and the last two.
         Change { then: &THEN[..1], ..goes_on("two and more", &counted(80, "{2,}"), &counted(60, "{2,}"), "1-204 1-304 2-204") },
-        // 1 and 2 have 3 as their c, which waited; 3 has 4. 90 completes all.
+        // For 1 and 2, c is 3, which waited; for 3 it is 4. 90 completes all.
         goes_on("a group", &group(92), &group(80), "1-5 2-5 3-5"),
     ]);
 }

@@ -1,4 +1,4 @@
-//! Patterns that run with others after the change than before it.
+//! Patterns that run together with different patterns before and after the change.
 
 use super::support::{Change, Expected, Txn, check};
 

@@ -1,4 +1,4 @@
-//! Row patterns of SQL. Rows are kept from the first on at which a match was open, and looked at again as the new text says.
+//! SQL's row patterns. The rows since the first open start are kept, and the new text evaluates them again.
 
 use super::support::{Change, Expected, Txn, check, pairs};
 
@@ -38,13 +38,13 @@ fn rows_that_are_open_are_looked_at_as_the_new_text_says() {
     check(&[
         goes_on("nothing", BASE, "1-4"),
         goes_on("the last condition", &with("> 80", "> 60"), "1-4 5-6"),
-        // 8 and 9 are no s any more, so 1 and 5 have none behind them.
+        // 8 and 9 are not s any more, so no s follows 1 and 5.
         goes_on("the first condition", &with("< 10", "< 6"), ""),
         goes_on("both conditions", &with("s AS amount < 10, b AS amount > 80", "s AS amount < 6, b AS amount > 60"), "5-6"),
         goes_on("PATTERN", &with("s+ b", "s{1} s b").replace("FIRST(s.id)", "LAST(s.id)"), "3-4"),
         goes_on("PATTERN, of other variables", &with("s+ b", "s t+ b"), "1-4"),
         goes_on("MEASURES", &with("FIRST(s.id)", "LAST(s.id)"), "3-4"),
-        // From 1 on it is 30 seconds to 4, from 2 on 20.
+        // From 1 to 4 it is 30 seconds, from 2 to 4 it is 20.
         goes_on("WITHIN", &with("(s+ b)", "(s+ b) WITHIN INTERVAL '25' SECOND"), "2-4"),
         goes_on("AFTER MATCH", &with("SKIP PAST LAST ROW", "SKIP TO NEXT ROW"), "1-4 2-4 3-4"),
         goes_on("SUBSET", &with("(s+ b)", "(s+ b) SUBSET u = (s, b)").replace("b.id", "LAST(u.id)"), "1-4"),
@@ -116,7 +116,7 @@ fn two_that_swap_places_keep_their_state() {
     )]);
 }
 
-/// This one is found as an event pattern: partial matches stand as the old text took them, as those of `CREATE PATTERN`.
+/// This one runs as an event pattern: partial matches stay where the old text put them, as for `CREATE PATTERN`.
 #[test]
 fn one_that_runs_as_an_event_pattern_goes_on_as_one() {
     const SIMPLE: &str = "SELECT * FROM txn MATCH_RECOGNIZE (PARTITION BY card ORDER BY at MEASURES s.id AS a, b.id AS b

@@ -1,4 +1,4 @@
-//! Sinks, and queries within queries.
+//! Sinks and subqueries.
 
 use super::support::{Change, Expected, Txn, check};
 
@@ -21,7 +21,7 @@ fn a_sink_is_known_by_its_uid_and_has_its_columns() {
         .leak() as &'static str
     };
     let renamed = Expected::Rows(&["others card=7 n=2", "others card=8 n=1", "others card=8 n=1"]);
-    // What came before the stop is gone.
+    // State from before the stop is dropped.
     let anew = Expected::Rows(&["others card=7 n=1", "others card=8 n=1"]);
     let refused = Expected::Refused(&["'insert into more: select card, count", "'more' is not in the job"]);
     let columns = |name, after| change(name, PLAIN, after, Expected::Refused(&["'out': columns was 'id Int64, amount Float64'"]));
@@ -89,7 +89,7 @@ fn unions_of_what_has_no_state_may_change_and_others_keep_their_branches() {
              INSERT INTO out SELECT id FROM both;",
             Expected::Rows(&["id=1", "id=13", "id=14", "id=2", "id=3", "id=4"]),
         ),
-        // Of 7 there are two; of 8 the ids come, times ten behind the stop.
+        // Of card 7 there are two rows; the ids of card 8 are selected, after the stop times ten.
         change(
             "the other branch",
             COUNTS,

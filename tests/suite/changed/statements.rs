@@ -1,4 +1,4 @@
-//! Statements: added, taken away, renamed, in another order.
+//! Statements that are added, removed, renamed and reordered.
 
 use super::support::{Change, Expected, Txn, check};
 

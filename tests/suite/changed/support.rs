@@ -1,4 +1,4 @@
-//! Runs a job as far as some of its input, changes its text, and goes on.
+//! Runs a job over a part of its input, changes its text, and resumes it.
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
@@ -13,15 +13,15 @@ use std::time::Duration;
 /// A row of `txn`: id, card, amount, device, seconds.
 pub(super) type Txn = (i64, i64, f64, &'static str, i64);
 
-/// What a job does that was changed.
+/// What a changed job does.
 pub(super) enum Expected {
     /// It writes these rows, before and after the stop together, sorted.
     Rows(&'static [&'static str]),
-    /// It does not begin; the message says this.
+    /// It does not start; the message contains this.
     Refused(&'static [&'static str]),
 }
 
-/// Rows of card 7 with the columns a and b: `1-5 2-5` are two.
+/// Rows of card 7 with the columns a and b: `1-5 2-5` stands for two rows.
 pub(super) fn pairs(found: &str) -> Expected {
     let line = |pair: &str| -> &'static str {
         let (a, b) = pair.split_once('-').expect("a and b");
@@ -36,27 +36,27 @@ pub(super) fn pairs(found: &str) -> Expected {
 pub(super) struct Change {
     /// What is changed.
     pub(super) name: &'static str,
-    /// The statements before, behind the stream `txn`; they write to the sink `out`, and to `more` or `others` if they like.
+    /// The old statements, which follow the stream `txn`; they write to the sink `out`, and may write to `more` or `others`.
     pub(super) before: &'static str,
-    /// The statements after.
+    /// The new statements.
     pub(super) after: &'static str,
     /// The rows before the stop.
     pub(super) first: &'static [Txn],
-    /// The rows behind it.
+    /// The rows after it.
     pub(super) then: &'static [Txn],
-    /// Whether state that the job has no use for any more may go.
+    /// Whether state that the job no longer uses may be dropped.
     pub(super) may_drop: bool,
     pub(super) expected: Expected,
 }
 
-/// What stands in front of every program.
+/// The start of every program.
 pub(super) const TXN: &str =
     "CREATE STREAM txn (id BIGINT, card BIGINT, amount DOUBLE, device STRING, at TIMESTAMP, WATERMARK FOR at AS at)
   WITH (connector = 'memory');
 CREATE SINK out WITH (connector = 'memory');
 ";
 
-/// Runs all changes, on one worker and on others than before.
+/// Runs all changes, on one worker and with a changing number of workers.
 pub(super) fn check(changes: &[Change]) {
     let mut wrong = Vec::new();
     for change in changes {
@@ -92,10 +92,10 @@ fn check_one(change: &Change, workers: (usize, usize)) -> std::result::Result<()
     }
 }
 
-/// Runs a program over some rows; with a place to stop, it reads to there and makes a checkpoint.
+/// Runs a program over some rows; with a place to stop, it reads up to there and makes a checkpoint.
 ///
 /// # Errors
-/// What the job ended with.
+/// The error that ended the job.
 pub(super) fn run_until(
     text: &str,
     rows: &[Txn],
@@ -149,7 +149,7 @@ fn batch(rows: &[Txn]) -> RecordBatch {
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns).unwrap()
 }
 
-/// Rows in memory that asks the job to stop at some place, and has nothing more until it has.
+/// Rows in memory; the source asks the job to stop at some row, and returns nothing more until it does.
 struct Halting {
     schema: StreamSchema,
     rows: RecordBatch,

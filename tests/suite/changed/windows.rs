@@ -2,7 +2,7 @@
 
 use super::support::{Change, Expected, Txn, check};
 
-/// Two rows of the minute from 0 on, then one more of it, and one of the next.
+/// Two rows of the minute from 0 on; after the stop one more of that minute, and one of the next.
 const FIRST: &[Txn] = &[(1, 7, 10.0, "a", 0), (2, 7, 20.0, "a", 10)];
 const THEN: &[Txn] = &[(3, 7, 5.0, "a", 20), (4, 7, 1.0, "a", 70)];
 
@@ -211,7 +211,7 @@ fn two_windows_that_swap_their_names_or_places() {
     let (a, b) = (window("a", "count(*)", 1), window("b", "max(id) * 100", 2));
     let before: &str = format!("{a}{b}").leak();
     check(&[
-        // Of a the minutes have three rows and one, of b the two minutes have a greatest id of 4.
+        // The minutes of a have three rows and one, those of b both have 4 as greatest id.
         change("their places", before, format!("{b}{a}").leak(), Expected::Rows(&["card=7 n=1", "card=7 n=3", "card=7 n=400"])),
         change(
             "their names",
@@ -228,7 +228,7 @@ fn two_windows_that_swap_their_names_or_places() {
     ]);
 }
 
-/// What reads results in order asks for their places, which were not kept before.
+/// A new reader that depends on order needs the places of results, which were not kept before.
 #[test]
 fn a_window_whose_results_are_read_in_order_from_now_on_goes_on() {
     const TUMBLE: &str = "CREATE STREAM sums AS SELECT card, sum(amount) AS total, window_time

@@ -1,13 +1,13 @@
-//! Circles among things of which each knows some others.
+//! Cycles in a directed graph.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Every shortest circle, one for each thing that is on one; each begins with its least member.
+/// The shortest cycle through each node that is on one; each cycle begins with its least member.
 pub(super) fn circles<T: Ord + Clone>(edges: &BTreeMap<T, BTreeSet<T>>) -> BTreeSet<Vec<T>> {
     edges.keys().filter_map(|start| shortest(edges, start)).map(turned).collect()
 }
 
-/// The shortest way from a thing back to it.
+/// The shortest path from a node back to itself.
 fn shortest<T: Ord + Clone>(edges: &BTreeMap<T, BTreeSet<T>>, start: &T) -> Option<Vec<T>> {
     let mut before: BTreeMap<&T, &T> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
@@ -30,7 +30,7 @@ fn shortest<T: Ord + Clone>(edges: &BTreeMap<T, BTreeSet<T>>, start: &T) -> Opti
     None
 }
 
-/// The circle from its least member on.
+/// The cycle, rotated to begin with its least member.
 fn turned<T: Ord>(mut circle: Vec<T>) -> Vec<T> {
     let least = (0..circle.len()).min_by_key(|&at| &circle[at]).unwrap_or(0);
     circle.rotate_left(least);

@@ -1,6 +1,6 @@
-//! The code of a source file without its comments and texts.
+//! The code of a source file without comments and string literals.
 
-/// The same text with blanks for comments, strings and characters; lines stay where they are.
+/// Replaces comments, strings and characters by blanks; line numbers do not change.
 pub(super) fn code_of(text: &str) -> String {
     let mut rest: Vec<char> = text.chars().collect();
     let mut at = 0;
@@ -18,7 +18,7 @@ pub(super) fn code_of(text: &str) -> String {
     rest.into_iter().collect()
 }
 
-/// Where the comment, string or character that begins here ends; here, if none begins.
+/// Where the comment, string or character that begins here ends; `at` if none begins here.
 fn end_of_text(code: &[char], at: usize) -> usize {
     let next = |ahead: usize| code.get(at + ahead).copied().unwrap_or(' ');
     match code[at] {
@@ -66,7 +66,7 @@ fn string_end(code: &[char], from: usize) -> usize {
     (at + 1).min(code.len())
 }
 
-/// Whether the letter before belongs to a word, `b` and `c` of `br"` and `cr"` aside.
+/// Whether the previous letter belongs to a word; the prefixes `b` and `c` of `br"` and `cr"` do not.
 fn follows_word(code: &[char], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).map_or(' ', |place| code[place]);
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
@@ -85,7 +85,7 @@ fn raw_string_end(code: &[char], at: usize) -> Option<usize> {
     (open + 1..code.len()).find(|&place| closes(place)).map(|place| place + 1 + marks)
 }
 
-/// The words and signs of code; `::` is one sign.
+/// The words and symbols of code; `::` is one symbol.
 pub(super) fn tokens_of(code: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut in_word = false;

@@ -1,4 +1,4 @@
-//! Imports that lead back up in crates that were not put in layers yet. Each ends when its file is worked on next; there are no new ones.
+//! Known imports that lead upward. There are none left, and no new ones may be added.
 
-/// A file, and what it imports from though that imports from it, if by way of others.
+/// A file, and a file that it imports from although that one imports from it, directly or not.
 pub(super) const UPWARD: &[(&str, &str)] = &[];

@@ -1,6 +1,6 @@
-//! The files of a crate stand in layers: none imports, by way of others, from itself. And none is too long.
+//! The files of a crate form layers: none imports from itself through others. And none is too long.
 //!
-//! A parent that only passes on what its children define is no part of a circle, and neither are modules for tests.
+//! A parent module that only re-exports what its children define is not part of a cycle, and neither are modules for tests.
 
 mod circles;
 mod code;
@@ -13,7 +13,7 @@ use modules::{Imports, Modules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Where the sources are.
+/// The folders with sources.
 const FOLDERS: [&str; 13] = [
     "benches",
     "cep",
@@ -52,7 +52,7 @@ fn sources() -> Vec<PathBuf> {
     files
 }
 
-/// The root files of all crates, tests and programs: those from which modules are declared.
+/// The root files of all crates, tests and programs: the files that declare modules.
 fn crate_roots() -> Vec<PathBuf> {
     let is_root = |file: &PathBuf| {
         let (name, folder) = (file.file_name(), file.parent().and_then(Path::file_name));
@@ -80,7 +80,7 @@ fn no_file_imports_from_itself_by_way_of_others() {
     assert!(upward.is_empty(), "these imports are gone; take them out of `known.rs`: {upward:#?}");
 }
 
-/// Which files each imports from, by their paths from the root.
+/// The files that each file imports from, by their paths from the root.
 fn edges(imports: &Imports) -> BTreeMap<String, BTreeSet<String>> {
     imports.iter().map(|(file, from)| (short(file), from.keys().map(|file| short(file)).collect())).collect()
 }
@@ -89,7 +89,7 @@ fn short(file: &Path) -> String {
     file.strip_prefix(root()).unwrap_or(file).display().to_string()
 }
 
-/// A circle with the path of each of its imports.
+/// A cycle, with the path of each of its imports.
 fn shown(circle: &[String], imports: &Imports) -> String {
     let step = |at: usize| {
         let (file, from) = (&circle[at], &circle[(at + 1) % circle.len()]);

@@ -1,4 +1,4 @@
-//! The modules of a crate, what their files import, and which files that is from.
+//! The modules of a crate, their imports, and the files that these lead to.
 
 use super::code::{code_of, tokens_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,19 +11,19 @@ type Name = Vec<String>;
 #[derive(Debug, Default)]
 struct Module {
     file: PathBuf,
-    /// What `use` brings in, by name, and whether it is passed on.
+    /// The names that `use` brings in, and whether each is re-exported.
     names: BTreeMap<String, (Vec<String>, bool)>,
     /// Paths in the code.
     paths: BTreeSet<Vec<String>>,
 }
 
-/// All modules below the root file of a crate, without those for its tests.
+/// All modules below the root file of a crate, except modules for tests.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
     modules: BTreeMap<Name, Module>,
 }
 
-/// Which files a file imports from, each with one of the paths that say so.
+/// The files that a file imports from, each with one of the paths that do so.
 pub(super) type Imports = BTreeMap<PathBuf, BTreeMap<PathBuf, String>>;
 
 impl Modules {
@@ -48,7 +48,7 @@ impl Modules {
         }
     }
 
-    /// What each file imports from others; a parent that passes on what its children define does not.
+    /// The files that each file imports from; re-exports of children by their parent are left out.
     pub(super) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (name, module) in &self.modules {
@@ -64,7 +64,7 @@ impl Modules {
         imports
     }
 
-    /// The module that defines what a path names; none if it is in another crate.
+    /// The module that defines what a path names; `None` if it is in another crate.
     fn resolve(&self, from: &Name, path: &[String], depth: usize) -> Option<Name> {
         const DEPTH_MAX: usize = 20;
         if depth > DEPTH_MAX {
@@ -102,7 +102,7 @@ impl Modules {
     }
 }
 
-/// A file on its way through.
+/// A file while it is read.
 struct Reading<'a> {
     file: &'a Path,
     tokens: Vec<String>,
@@ -116,7 +116,7 @@ impl Reading<'_> {
         self.tokens.get(self.at + ahead).map_or("", String::as_str)
     }
 
-    /// Reads to the brace that closes the module, or to the end.
+    /// Reads up to the brace that closes the module, or to the end.
     fn module(&mut self, modules: &mut BTreeMap<Name, Module>, name: Name) {
         let mut module = Module { file: self.file.to_path_buf(), ..Module::default() };
         let (mut depth, mut passes_on) = (0_usize, false);
@@ -157,7 +157,7 @@ impl Reading<'_> {
         modules.insert(name, module);
     }
 
-    /// Goes to the end of an attribute; says whether what follows is for tests alone, or in a place of its own.
+    /// Moves to the end of an attribute; returns whether the next item is for tests only, or has a `path` of its own.
     fn skip_attribute(&mut self) -> bool {
         let from = self.at;
         let mut depth = 0;
@@ -175,7 +175,7 @@ impl Reading<'_> {
         (has("cfg") && has("test") && !has("not")) || words.get(2).is_some_and(|word| word == "path")
     }
 
-    /// Goes behind the item that follows an attribute.
+    /// Moves past the item that follows an attribute.
     fn skip_item(&mut self) {
         let mut depth = 0;
         while self.at < self.tokens.len() {
@@ -191,7 +191,7 @@ impl Reading<'_> {
         self.at += 1;
     }
 
-    /// Whether a path begins here that leads to a module of the crate, if it leads to one.
+    /// Whether a path begins here that may lead to a module of the crate.
     fn is_path(&self) -> bool {
         let first = self.token(0).chars().next().is_some_and(|letter| letter.is_alphabetic() || letter == '_');
         let before = self.at.checked_sub(1).map_or("", |at| self.tokens[at].as_str());
@@ -208,7 +208,7 @@ impl Reading<'_> {
         path
     }
 
-    /// Shows every name of a tree of `use`, and its path; stops at what ends the tree.
+    /// Passes every name of a `use` tree, with its path, to `show`; stops at the token that ends the tree.
     fn tree(&mut self, before: &[String], show: &mut dyn FnMut(String, Vec<String>)) {
         let mut path = before.to_vec();
         loop {

@@ -1,4 +1,4 @@
-//! Files and functions fit into a reader's head: none is longer than it may be.
+//! Files and functions stay readable: none is longer than allowed.
 
 use super::code::code_of;
 use super::{root, sources};
@@ -27,7 +27,7 @@ fn no_file_and_no_function_is_too_long() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The functions of a file: the line where each begins, its name, and how many lines it has.
+/// The functions of a file: the line where each begins, its name, and its number of lines.
 fn lengths(code: &str) -> Vec<(usize, String, usize)> {
     let mut open: Vec<(usize, String, usize)> = Vec::new();
     let mut done = Vec::new();

@@ -1,10 +1,10 @@
-//! A row that was made of others has the place of the last of them.
+//! A row that is derived from others has the place of the last of them.
 
 use super::support::{How, Row, lines, random_rows};
 use super::{Case, DEFINED, PAIR, ROW_PAIR, by_key, check, pairs, texts};
 use egret_testkit::Random;
 
-/// Pairs of what stands side by side.
+/// Pairs of consecutive rows.
 const SIDE_BY_SIDE: &str =
     "MATCH x y DEFINE x AS e >= 0, y AS e >= 0 SELECT x.e AS x, y.e AS y; INSERT INTO out SELECT x, y FROM q;";
 
@@ -71,7 +71,7 @@ fn of_matches_with_one_last_row_the_one_comes_first_that_begins_first() {
                     found.extend(end.map(|end| (end.clone(), start.clone())));
                 }
             }
-            // The place of a start is that of its split and its position, whatever its time.
+            // The place of a first row is its split and its position, whatever its time.
             found.sort_by_key(|(end, start)| (end.clone(), start.split, start.number));
             side_by_side(&found.iter().map(|(end, start)| start.id * 100 + end.id).collect::<Vec<_>>())
         },
@@ -100,7 +100,7 @@ fn windows_are_in_the_order_of_their_last_rows() {
                 let windows = rows.chunk_by(|one, other| one.second / 2 == other.second / 2);
                 last.extend(windows.map(|window| (window[0].second / 2, window[window.len() - 1].clone())));
             }
-            // Of rows of different times it is the place that counts: the windows are of one time.
+            // The rows have different times and the windows have one time, so the place decides.
             last.sort_by_key(|(window, row)| (*window, row.split, row.number));
             side_by_side(&last.iter().map(|(_, row)| row.id).collect::<Vec<_>>())
         },
@@ -108,7 +108,7 @@ fn windows_are_in_the_order_of_their_last_rows() {
     check(&case);
 }
 
-/// Texts of which it is not said what they write, only that it is the same.
+/// Checks that these texts write the same, whatever it is.
 fn agree(texts: &[String]) {
     let mut found = 0;
     for seed in 0..4 {

@@ -1,4 +1,5 @@
-//! Models learn rows of one time in order of their places, tests give them in the order in which they stand, and nobody is shown one.
+//! Models learn rows of one time in order of their places, tests give rows in the order in which they are written, and places are
+//! never shown.
 
 use super::support::{How, Row, STREAM, lines, random_rows, schema};
 use egret::Program;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 const RISK: &str = "CREATE MODEL risk ON t FEATURES v, kind, id LABEL key = 1 DELAYED BY INTERVAL '0' SECOND
   USING logistic_regression(learning_rate => 0.5) EVALUATE accuracy EVERY 5;";
 
-/// The same rows, those of one second one behind the other in it.
+/// The same rows, with those of one second one after the other in it.
 fn one_by_one(rows: &[Row]) -> Vec<Row> {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort();

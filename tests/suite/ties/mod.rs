@@ -1,5 +1,5 @@
-//! Rows of one event time are in the order of their splits and of their positions there, whatever a statement selects, however rows
-//! are batched and shared among workers, and wherever the job stops and goes on.
+//! Rows of one event time are in the order of their splits and of their positions in them, whatever a statement selects, for all
+//! batching and any number of workers, and wherever the job stops and resumes.
 
 mod derived;
 mod elsewhere;
@@ -8,7 +8,7 @@ mod support;
 use egret_testkit::Random;
 use support::{How, Row, lines, random_rows};
 
-/// Texts that must all write the same, and what that is by plain loops.
+/// Texts that must all write the same, and the expected output by plain loops.
 struct Case {
     name: &'static str,
     texts: Vec<String>,
@@ -19,7 +19,7 @@ fn texts(of: &[&str]) -> Vec<String> {
     of.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// Runs all texts in several ways. Returns how many lines were written.
+/// Runs all texts in several ways. Returns the number of lines written.
 fn check(case: &Case) -> usize {
     let mut found = 0;
     for seed in 0..4 {
@@ -45,7 +45,7 @@ fn by_key(rows: &[Row]) -> Vec<Vec<Row>> {
     (0..3).map(|key| rows.iter().filter(|row| row.key == key).cloned().collect()).collect()
 }
 
-/// Rows of kind a with a row of kind b right behind them.
+/// Rows of kind a that are directly followed by a row of kind b.
 fn pairs(rows: &[Row]) -> Vec<(Row, Row)> {
     let of_key = |rows: Vec<Row>| -> Vec<(Row, Row)> { rows.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect() };
     by_key(rows).into_iter().flat_map(of_key).filter(|(one, other)| (one.kind, other.kind) == ("a", "b")).collect()

@@ -1,4 +1,4 @@
-//! Rows with many ties in several splits, and jobs over them that are cut, shared and stopped in many ways.
+//! Rows with many ties in several splits, and jobs over them with random batching, workers and stops.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field};
@@ -17,7 +17,7 @@ pub(super) const STREAM: &str = "
       WATERMARK FOR at AS at - INTERVAL '5' SECOND) WITH (connector = 'memory');
     CREATE SINK out WITH (connector = 'memory');";
 
-/// A row; its split and its place there come first, so that rows of one time are in order of them.
+/// A row. Its split and its position there come first, so that rows of one time are ordered by them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Row {
     pub(super) second: i64,
@@ -27,11 +27,11 @@ pub(super) struct Row {
     pub(super) key: i64,
     pub(super) kind: &'static str,
     pub(super) v: i64,
-    /// Within its second.
+    /// The milliseconds within its second.
     pub(super) ms: i64,
 }
 
-/// Rows out of order by up to three seconds, many of one time, of which none is late. Ids are in no order.
+/// Rows out of order by up to three seconds, many of them with the same time, none of them late. Ids are in no order.
 pub(super) fn random_rows(random: &mut Random, splits: usize, keys: i64) -> Vec<Row> {
     let mut ids: Vec<i64> = (0..99).collect();
     random.shuffle(&mut ids);
@@ -51,7 +51,7 @@ pub(super) fn random_rows(random: &mut Random, splits: usize, keys: i64) -> Vec<
 pub(super) struct How {
     pub(super) workers: usize,
     pub(super) batch_rows: usize,
-    /// It stops when so many rows of each split have been read, and goes on from its checkpoint.
+    /// The job stops when this many rows of each split have been read, and resumes from its checkpoint.
     pub(super) stop: Option<usize>,
     pub(super) row_patterns: bool,
 }
@@ -59,14 +59,14 @@ pub(super) struct How {
 impl How {
     pub(super) const PLAIN: Self = Self { workers: 1, batch_rows: 1_000, stop: None, row_patterns: false };
 
-    /// Some way; the stop is somewhere in the middle.
+    /// A random way; the stop is somewhere in the middle.
     pub(super) fn random(random: &mut Random) -> Self {
         let stop = random.chance(50).then(|| random.below(15));
         Self { workers: 1 + random.below(3), batch_rows: 1 + random.below(20), stop, row_patterns: random.chance(30) }
     }
 }
 
-/// What a program writes, sorted.
+/// The output of a program, sorted.
 pub(super) fn lines(statements: &str, rows: &[Row], how: How) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     // Half of the runs have their checkpoints in a folder, the others in a store in memory.
@@ -101,7 +101,7 @@ pub(super) fn schema() -> StreamSchema {
     StreamSchema::new(fields, Some("at")).unwrap()
 }
 
-/// Several splits in memory; with a stop, each gives so many rows, and when all have, the job is asked to stop.
+/// Several splits in memory. With a stop, each split gives this many rows, and when all have, the job is asked to stop.
 struct Splits {
     schema: StreamSchema,
     splits: Vec<RecordBatch>,

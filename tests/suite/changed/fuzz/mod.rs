@@ -1,6 +1,6 @@
-//! Random programs, changed at random, over random rows: what they write is what the rule says, or they are refused as it says.
+//! Random programs over random rows, changed at random: they write what the rule says, or are refused as the rule says.
 //!
-//! `EGRET_CHANGES_SEEDS=5000` runs so many seeds, `EGRET_CHANGES_FIRST_SEED=17 EGRET_CHANGES_SEEDS=1` one of them again.
+//! `EGRET_CHANGES_SEEDS=5000` runs this many seeds, `EGRET_CHANGES_FIRST_SEED=17 EGRET_CHANGES_SEEDS=1` reruns one of them.
 
 mod oracle;
 mod program;
@@ -10,18 +10,18 @@ use egret_testkit::Random;
 use oracle::Oracle;
 use program::Program;
 
-/// A text, and as far as it runs.
+/// A text, and the part of the input that it runs on.
 struct Phase {
     program: Program,
-    /// Which of the rows it reads last; all others are for the next text.
+    /// The last row that it reads; later rows are for the next text.
     until: usize,
     workers: usize,
     may_drop: bool,
-    /// What the refusal says, if it is one.
+    /// A part of the refusal, if it must be refused.
     refused: Option<String>,
 }
 
-/// What came about.
+/// What happened in all cases.
 #[derive(Default)]
 struct Seen {
     rows: usize,
@@ -29,7 +29,7 @@ struct Seen {
     refused: usize,
 }
 
-/// Rows in order of time, but for some that are late.
+/// Rows in order of time, except for some that are late.
 fn random_rows(random: &mut Random) -> Vec<Txn> {
     let mut at = 0;
     let row = |id: usize, random: &mut Random| {
@@ -46,7 +46,7 @@ fn random_rows(random: &mut Random) -> Vec<Txn> {
     (0..20 + random.below(60)).map(|id| row(id, random)).collect()
 }
 
-/// The watermark behind so many rows.
+/// The watermark after these rows.
 fn watermark(rows: &[Txn]) -> i64 {
     rows.iter().map(|row| row.4).max().unwrap_or(i64::MIN)
 }
@@ -56,7 +56,7 @@ fn random_phases(rows: &[Txn], random: &mut Random) -> Vec<Phase> {
     let mut cuts: Vec<usize> = (0..stops).map(|_| 1 + random.below(rows.len() - 1)).collect();
     cuts.sort_unstable();
     cuts.push(rows.len());
-    // Each text sees the watermark rise.
+    // The watermark rises while each text runs.
     let mut last = i64::MIN;
     cuts.retain(|&cut| {
         let rises = watermark(&rows[..cut]) > last;
@@ -115,7 +115,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// The seeds of one of two threads.
+/// Runs the seeds of one of two threads.
 fn check_seeds(half: u64) {
     let (first, count) = (number("EGRET_CHANGES_FIRST_SEED", 1), number("EGRET_CHANGES_SEEDS", 60));
     let mut seen = Seen::default();

@@ -1,5 +1,5 @@
-//! What the rule says, with plain loops: windows take each row as the text at hand judges it when it comes, patterns when the
-//! watermark has passed it.
+//! The rule as plain loops: the current text judges a row for a window when the row arrives, and for a pattern when the watermark
+//! has passed it.
 
 use super::super::support::Txn;
 use super::program::{Pattern, Program, Statement, What, Window};
@@ -60,7 +60,7 @@ impl Oracle {
         lines
     }
 
-    /// State of what is gone is dropped; what is new has none.
+    /// Drops the state of removed statements; new ones have none.
     fn begin(&mut self, program: &Program) {
         let uids: Vec<&str> = program.statements.iter().map(Statement::uid).collect();
         self.windows.retain(|uid, _| uids.contains(&uid.as_str()));
@@ -72,7 +72,7 @@ impl Oracle {
         let mut watermark = self.watermark.unwrap_or(i64::MIN);
         for row in rows {
             let start = row.4 - row.4.rem_euclid(window.seconds);
-            // A late row is left out of windows that are over.
+            // A late row is left out of windows that have ended.
             if start + window.seconds > watermark && window.rows.holds(row) {
                 open.entry((key_of(window.key, row), start)).or_default().push(row.0);
             }
@@ -111,7 +111,7 @@ impl Oracle {
 }
 
 impl Matcher {
-    /// The watermark passes what is before it.
+    /// Processes the rows that the watermark passes.
     fn pass(&mut self, pattern: &Pattern, watermark: i64, shown: &mut Vec<(i64, i64)>) {
         let (passed, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|row: &Txn| row.4 < watermark);
         self.waiting = waiting;
@@ -122,7 +122,7 @@ impl Matcher {
             take(open, pattern, row);
             settle(open, pattern, shown);
         }
-        // What ends at the watermark itself is not decided yet: a text that comes now has a say in it.
+        // Partial matches that end at the watermark itself are not decided yet: a new text may still change the outcome.
         let decided = if watermark == i64::MAX { watermark } else { watermark.saturating_sub(1) };
         for open in self.open.values_mut() {
             end_over(open, pattern, decided);
@@ -131,7 +131,7 @@ impl Matcher {
     }
 }
 
-/// Partial matches whose window has ended at a time; at the end of the input all are over.
+/// Ends partial matches whose window has ended at a time; at the end of the input all end.
 fn end_over(open: &mut Vec<Partial>, pattern: &Pattern, time: i64) {
     let end = |partial: &Partial| pattern.within.map_or(i64::MAX, |within| partial.began() + within);
     open.retain(|partial| partial.is_complete || time < end(partial));
@@ -158,7 +158,7 @@ fn take(open: &mut Vec<Partial>, pattern: &Pattern, row: &Txn) {
     }
 }
 
-/// Shows what is complete, and with SKIP PAST LAST EVENT what no earlier one can end.
+/// Shows complete matches, with SKIP PAST LAST EVENT only those that no earlier partial match can remove.
 fn settle(open: &mut Vec<Partial>, pattern: &Pattern, shown: &mut Vec<(i64, i64)>) {
     let ids = |partial: &Partial| (partial.taken[0].0, partial.taken[partial.taken.len() - 1].0);
     if !pattern.skips {

@@ -1,4 +1,4 @@
-//! Small programs, and what may happen to them.
+//! Small programs, and random changes of them.
 
 use super::super::support::Txn;
 use egret_testkit::Random;
@@ -6,9 +6,9 @@ use egret_testkit::Random;
 #[derive(Clone)]
 pub(super) struct Program {
     pub(super) statements: Vec<Statement>,
-    /// How many statements there ever were: names are not given again.
+    /// How many statements there have been: names are not reused.
     named: usize,
-    /// How the text is written; 0 is plainly.
+    /// How the text is formatted; 0 is plain.
     style: u64,
 }
 
@@ -30,10 +30,10 @@ pub(super) enum What {
 pub(super) struct Window {
     pub(super) key: &'static str,
     pub(super) seconds: i64,
-    /// `count(*)`, `sum(id)` or `min(id)`; the greatest id comes with it.
+    /// `count(*)`, `sum(id)` or `min(id)`; the greatest id is selected as well.
     pub(super) function: &'static str,
     pub(super) rows: Condition,
-    /// The function's value must be at least this.
+    /// The least value of the function that is written.
     pub(super) least: i64,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Pattern {
     pub(super) key: &'static str,
     pub(super) steps: Vec<Step>,
     pub(super) within: Option<i64>,
-    /// Whether a match ends those that began before its end.
+    /// Whether a match removes partial matches that began before its end.
     pub(super) skips: bool,
 }
 
@@ -50,13 +50,13 @@ pub(super) struct Pattern {
 pub(super) struct Step {
     name: String,
     pub(super) condition: Condition,
-    /// Whether it must be more than what the step before took.
+    /// Whether the amount must exceed that of the previous step.
     pub(super) rises: bool,
-    /// What must not come before it.
+    /// A condition on events that must not come before it.
     pub(super) unless: Option<Condition>,
 }
 
-/// What the amount must be: at least the one and less than the other.
+/// The range of the amount: from the first number to below the second.
 #[derive(Clone, Copy)]
 pub(super) struct Condition {
     least: i64,
@@ -83,7 +83,7 @@ impl Statement {
         self.uid.as_deref().unwrap_or(&self.name)
     }
 
-    /// What says that its state is gone; none if it has none.
+    /// The refusal's words for the loss of its state; `None` if it has none.
     fn gone(&self) -> Option<String> {
         let name = match &self.what {
             What::Filter(_) => return None,
@@ -128,7 +128,7 @@ impl Pattern {
         }
     }
 
-    /// Whether a row is of any use.
+    /// Whether it can use a row.
     pub(super) fn can_use(&self, row: &Txn) -> bool {
         let unless = |step: &Step| step.unless.is_some_and(|unless| unless.holds(row));
         self.steps.iter().any(|step| step.condition.holds(row) || unless(step))
@@ -164,7 +164,7 @@ impl Pattern {
 
 impl Program {
     pub(super) fn random(random: &mut Random) -> Self {
-        // The sink always has somebody who writes to it.
+        // The sink always has a statement that writes to it.
         let filter = Statement { name: "f".into(), uid: None, what: What::Filter(Condition::random(random)) };
         let mut program = Self { statements: vec![filter], named: 0, style: 0 };
         (0..1 + random.below(4)).for_each(|_| program.add(random));
@@ -194,12 +194,12 @@ impl Program {
         self.statements.insert(random.below(self.statements.len() + 1), Statement { name, uid, what });
     }
 
-    /// The same program, written in another way.
+    /// The same program, formatted differently.
     pub(super) fn restyled(&self, random: &mut Random) -> Self {
         Self { style: random.next(), ..self.clone() }
     }
 
-    /// Changes something; says what the refusal is about, if the change is refused.
+    /// Makes a change; if it must be refused, returns what the refusal is about.
     pub(super) fn change(&mut self, may_drop: bool, random: &mut Random) -> Option<String> {
         for statement in &mut self.statements {
             if random.chance(60) {
@@ -216,7 +216,7 @@ impl Program {
             self.add(random);
         }
         let gone = if random.chance(25) { self.remove(random) } else { None };
-        // What may be dropped may also begin anew under another name.
+        // State that may be dropped may also start anew under another name.
         let renamed = if random.chance(15) { self.rename(random) } else { None };
         let other = if random.chance(20) { self.forbidden(random) } else { None };
         let dropped = gone.or(renamed).filter(|_| !may_drop);
@@ -241,12 +241,12 @@ impl Program {
         gone
     }
 
-    /// Whether it was added with the last change.
+    /// Whether it was added by the last change.
     fn is_new(&self, number: usize) -> bool {
         self.statements[number].name[1..].parse() == Ok(self.named)
     }
 
-    /// A change of what state depends on.
+    /// Changes something that state depends on.
     fn forbidden(&mut self, random: &mut Random) -> Option<String> {
         let number = random.below(self.statements.len());
         if self.is_new(number) || self.statements[number].name.ends_with('y') {
@@ -352,7 +352,7 @@ fn other_key(key: &str) -> &'static str {
     if key == "card" { "device" } else { "card" }
 }
 
-/// The same text in lower case, with comments and white space. No text in quotes has blanks or capitals.
+/// The same text in lower case, with comments and white space. Quoted texts have neither blanks nor capitals.
 fn styled(text: &str, random: &mut Random) -> String {
     let blanks = [" ", "  ", "\n", "\t ", " /* for now */ ", " -- INSERT; it's 'so'\n "];
     let words = text.split_whitespace().map(|word| if random.chance(60) { word.to_lowercase() } else { word.to_owned() });
