@@ -6,9 +6,12 @@
 //!   updates.
 //! * [`Replica`] runs on every worker: it takes the updates and answers rows.
 //!
+//! An algorithm that gives numbers by vertex has less to write: see [`crate::counts`].
+//!
 //! # Contract
 //! What a follower writes for a version depends on the edges of the versions alone: not on how rows were cut into batches, in
-//! which order the rows of a step came, or whether it was saved and restored between. Tests hold this.
+//! which order the rows of a step came, or whether it was saved and restored between. `tests/law.rs` holds this of
+//! every member of the registry.
 
 use crate::answers::{AnswerColumn, Found, Signature};
 use crate::settings::Settings;
@@ -33,7 +36,7 @@ pub(crate) trait Algorithm: Sync {
 }
 
 /// An algorithm with its settings: immutable, shared by all instances.
-pub(crate) trait Plan: fmt::Debug + Send + Sync {
+pub(crate) trait Plan: Send + Sync {
     /// How it is written in `COMPUTE`, with all settings, those left out too. The state of a follower depends on it.
     fn text(&self) -> String;
 
@@ -47,16 +50,22 @@ pub(crate) trait Plan: fmt::Debug + Send + Sync {
     fn update_fields(&self) -> Vec<Field>;
 
     /// Whether it reads the edge store, which then keeps all edges. Without it a follower sees the edges that come, and has to know
-    /// itself when they expire.
+    /// itself when they expire. A graph whose edges are deleted has a store in any case.
     fn needs_store(&self) -> bool {
         true
     }
 
-    /// What follows a graph without edges.
-    fn follower(&self) -> Box<dyn Follower>;
+    /// What follows a graph without edges; `deletes` says whether edges are deleted, too.
+    fn follower(&self, deletes: bool) -> Box<dyn Follower>;
 
     /// What a worker knows of a graph without edges.
     fn replica(&self) -> Box<dyn Replica>;
+}
+
+impl fmt::Debug for dyn Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
 }
 
 /// How a version differs from the one before.
@@ -65,8 +74,22 @@ pub(crate) struct EdgeDelta<'a> {
     pub(crate) version: i64,
     /// The edges that came and are in the version, in an order that does not depend on that of the rows.
     pub(crate) inserted: &'a [Edge],
-    /// The edges that went, in the order in which they had come. Empty without a store.
-    pub(crate) removed: &'a [Edge],
+    /// The edges that were deleted, in the order of the deletions. What came and went between the two versions is not told.
+    pub(crate) deleted: &'a [Edge],
+    /// The edges that expired, in the order in which they had come. Empty without a store.
+    pub(crate) expired: &'a [Edge],
+}
+
+impl<'a> EdgeDelta<'a> {
+    /// All edges that came or went.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &'a Edge> {
+        self.inserted.iter().chain(self.removed())
+    }
+
+    /// All edges that went.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &'a Edge> {
+        self.deleted.iter().chain(self.expired)
+    }
 }
 
 /// An algorithm at work, in the graph's operator.

@@ -8,19 +8,39 @@ use crate::updates::UpdateWriter;
 use crate::vertices::{Key, Side, Vertices};
 use egret_core::{Error, Result};
 
-/// An edge that is not in the graph yet. It uses its two vertices.
+/// The expiry of what is no edge but deletes one. No edge has it, as edges live longer than nothing.
+pub(crate) const DELETION: i64 = i64::MIN;
+
+/// An edge that is not in the graph yet, or the deletion of one. It uses its two vertices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PendingEdge {
     /// When it comes: its event time, or for a late one the watermark it was behind.
     pub(crate) comes: i64,
+    /// For a deletion: the ends of the edge that goes, and [`DELETION`] as expiry.
     pub(crate) edge: Edge,
 }
 
 impl PendingEdge {
-    /// Whether the graph as of `version` does not have it any more.
-    pub(crate) fn is_over(&self, version: i64) -> bool {
-        self.edge.expiry <= version && self.edge.expiry != NEVER
+    pub(crate) fn deletes(&self) -> bool {
+        self.edge.expiry == DELETION
     }
+
+    /// Whether it is an edge that the graph as of `version` does not have any more.
+    pub(crate) fn is_over(&self, version: i64) -> bool {
+        self.edge.expiry <= version && self.edge.expiry != NEVER && !self.deletes()
+    }
+}
+
+/// What a step did to the edges.
+#[derive(Default)]
+struct StepEdges {
+    inserted: Vec<Edge>,
+    deleted: Vec<Edge>,
+    expired: Vec<Edge>,
+    /// Edges that came and were deleted in the step.
+    undone: Vec<Edge>,
+    /// Deletions of edges that were not there.
+    missing: usize,
 }
 
 /// A graph whose vertices are keys: what its algorithms follow, and the edge store if one of them reads it.
@@ -38,7 +58,7 @@ impl EvolvingGraph {
         Self {
             vertices: Vertices::new(spec.kinds()),
             store: spec.needs_store().then(EdgeStore::new),
-            followers: spec.plans().map(|plan| plan.follower()).collect(),
+            followers: spec.plans().map(|plan| plan.follower(spec.deletes())).collect(),
         }
     }
 
@@ -47,29 +67,39 @@ impl EvolvingGraph {
         self.vertices.retain(side, key)
     }
 
-    /// Goes to version `version`: takes the edges that came before it, drops those that expire until it, and has the algorithms
-    /// write what is different. An edge that is over by then leaves no trace.
-    pub(crate) fn advance(&mut self, edges: &mut [PendingEdge], version_time: i64, version: i64, out: &mut UpdateWriter) {
+    /// Goes to version `version`: takes the edges that came before it, drops those that are deleted or expire until it, and has
+    /// the algorithms write what is different. An edge that is over by then leaves no trace. Gives how many deletions were of edges
+    /// that are not there.
+    pub(crate) fn advance(
+        &mut self,
+        edges: &mut [PendingEdge],
+        version_time: i64,
+        version: i64,
+        out: &mut UpdateWriter,
+    ) -> usize {
         self.sort(edges);
-        let inserted: Vec<Edge> = edges.iter().filter(|edge| !edge.is_over(version)).map(|pending| pending.edge).collect();
-        let mut removed = Vec::new();
-        if let Some(store) = &mut self.store {
-            for edge in &inserted {
-                [edge.from, edge.to].into_iter().for_each(|vertex| self.vertices.retain_number(vertex));
-                store.insert(*edge);
+        let step = match &mut self.store {
+            Some(store) => take_step(store, edges, version),
+            None => {
+                let inserted = edges.iter().filter(|edge| !edge.is_over(version)).map(|pending| pending.edge).collect();
+                StepEdges { inserted, ..StepEdges::default() }
             }
-            store.expire_until(version, &mut removed);
+        };
+        if self.store.is_some() {
+            self.retain_ends(step.inserted.iter().chain(&step.undone));
         }
-        let delta = EdgeDelta { version, inserted: &inserted, removed: &removed };
+        let delta = EdgeDelta { version, inserted: &step.inserted, deleted: &step.deleted, expired: &step.expired };
         for (algorithm, follower) in self.followers.iter_mut().enumerate() {
             let mut rows = out.rows_of(algorithm, version_time);
             follower.advance(&delta, self.store.as_ref(), &mut self.vertices, &mut rows);
         }
-        let gone = edges.iter().map(|pending| &pending.edge).chain(&removed);
+        let waited = edges.iter().map(|pending| &pending.edge);
+        let gone = waited.chain(&step.deleted).chain(&step.expired).chain(&step.undone);
         gone.flat_map(|edge| [edge.from, edge.to]).for_each(|vertex| self.vertices.release(vertex));
         if let Some(store) = &mut self.store {
             store.tidy();
         }
+        step.missing
     }
 
     /// When the next edge expires.
@@ -89,7 +119,12 @@ impl EvolvingGraph {
         self.vertices.bytes() + self.store.as_ref().map_or(0, EdgeStore::bytes) + followers
     }
 
-    /// The order of the edges of a step: that in which they come, else by what they are.
+    /// An edge in the store uses its ends.
+    fn retain_ends<'a>(&mut self, edges: impl Iterator<Item = &'a Edge>) {
+        edges.flat_map(|edge| [edge.from, edge.to]).for_each(|vertex| self.vertices.retain_number(vertex));
+    }
+
+    /// The order of the edges of a step: that in which they come, else by what they are. Of one time, deletions go first.
     fn sort(&self, edges: &mut [PendingEdge]) {
         let vertices = &self.vertices;
         edges.sort_unstable_by(|a, b| {
@@ -133,10 +168,10 @@ impl EvolvingGraph {
         }
         if let Some(store) = &mut self.store {
             for edge in saved.edges.iter().flatten() {
-                let edge = renumbered(edge.edge())?;
-                [edge.from, edge.to].into_iter().for_each(|vertex| self.vertices.retain_number(vertex));
-                store.insert(edge);
+                store.insert(renumbered(edge.edge())?);
             }
+            let ends = store.edges().flat_map(|edge| [edge.from, edge.to]);
+            ends.for_each(|vertex| self.vertices.retain_number(vertex));
         }
         for (follower, bytes) in self.followers.iter_mut().zip(&saved.followers) {
             follower.restore(bytes, &numbers, self.store.as_ref(), &mut self.vertices)?;
@@ -146,9 +181,37 @@ impl EvolvingGraph {
             Ok(PendingEdge { comes, edge: renumbered(edge)? })
         });
         let pending = pending.collect::<Result<Vec<_>>>()?;
-        let ends = pending.iter().flat_map(|pending| [pending.edge.from, pending.edge.to]);
-        ends.for_each(|vertex| self.vertices.retain_number(vertex));
+        self.retain_ends(pending.iter().map(|pending| &pending.edge));
         numbers.iter().for_each(|&vertex| self.vertices.release(vertex));
         Ok(pending)
     }
+}
+
+/// Puts the edges of a step, which are in order, into the store.
+fn take_step(store: &mut EdgeStore, edges: &[PendingEdge], version: i64) -> StepEdges {
+    let mut step = StepEdges::default();
+    let (before, mut is_undone) = (store.came(), Vec::new());
+    for pending in edges.iter().filter(|edge| !edge.is_over(version)) {
+        let edge = pending.edge;
+        if !pending.deletes() {
+            store.insert(edge);
+            step.inserted.push(edge);
+            is_undone.push(false);
+            continue;
+        }
+        match store.remove_counted(edge.from, edge.to) {
+            None => step.missing += 1,
+            Some((place, gone)) if place >= before => {
+                is_undone[(place - before) as usize] = true;
+                step.undone.push(gone);
+            }
+            Some((_, gone)) => step.deleted.push(gone),
+        }
+    }
+    if !step.undone.is_empty() {
+        let mut undone = is_undone.into_iter();
+        step.inserted.retain(|_| undone.next() == Some(false));
+    }
+    store.expire_until(version, &mut step.expired);
+    step
 }

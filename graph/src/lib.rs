@@ -22,6 +22,7 @@ mod algorithms;
 mod answers;
 pub mod components;
 mod computation;
+mod counts;
 mod evolving;
 mod factory;
 mod key;

@@ -1,12 +1,12 @@
 //! The operator that follows a graph: rows that are edges in, updates out.
 
-use crate::evolving::{EvolvingGraph, PendingEdge};
+use crate::evolving::{DELETION, EvolvingGraph, PendingEdge};
 use crate::saved::{SavedOperator, encode};
 use crate::spec::GraphSpec;
 use crate::store::Edge;
 use crate::updates::UpdateWriter;
 use crate::vertices::Side;
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use egret_core::key::encode_key;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Epoch, Error, EventTime, Operator, Result, Snapshot, StateSize};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Updates are sent when there are so many rows of them.
 const UPDATE_ROWS_MAX: usize = 8_192;
 
-/// Follows the connected components of a graph. Every row is an edge between the values of two columns, from its event time
+/// Follows a graph, and what is computed of it. Every row is an edge between the values of two columns, from its event time
 /// until it expires. Runs as one instance.
 ///
 /// # Contract
@@ -27,9 +27,12 @@ const UPDATE_ROWS_MAX: usize = 8_192;
 /// * Rows wait until the watermark has passed their step, so their order of arrival does not matter. Steps in which no
 ///   edge comes or expires cost nothing. When the input has ended, all edges that expire do so, for readers that go on.
 /// * A late row's edge comes at the watermark that the row was behind, and expires as if it had come in time.
+/// * A row deletes an edge instead where the graph's column of deletions is true; see [`GraphSpec::delete_when`]. A deletion of an
+///   edge that is not there is counted.
 /// * A row with a null end is no edge, nor is one from a vertex to itself; both are counted.
 ///
-/// State: for each vertex at most one edge (see [`crate::components`]), and the edges that wait.
+/// State: what the algorithms keep (components at most one edge for each vertex, see [`crate::components`]), all edges if one
+/// of them reads the [edge store](crate::EdgeStore) or edges are deleted, and the edges that wait.
 pub struct GraphOperator {
     spec: Arc<GraphSpec>,
     steps: MakerSteps,
@@ -60,7 +63,7 @@ impl GraphOperator {
     }
 
     /// Takes the edge of one row.
-    fn take_edge(&mut self, ends: &[[ArrayRef; 1]; 2], row: usize, time: i64, comes: EventTime) -> Result<Taken> {
+    fn take_edge(&mut self, ends: &[[ArrayRef; 1]; 2], row: usize, time: i64, comes: EventTime, deletes: bool) -> Result<Taken> {
         let [from_kind, to_kind] = self.spec.kinds();
         for (end, scratch) in ends.iter().zip(&mut self.scratch) {
             scratch.clear();
@@ -76,7 +79,7 @@ impl GraphOperator {
             from: self.graph.vertex(Side::From, from),
             to: self.graph.vertex(to_side, to),
             time,
-            expiry: self.spec.expiry(time),
+            expiry: if deletes { DELETION } else { self.spec.expiry(time) },
             weight: 1.0,
             attribute: 0,
         };
@@ -97,7 +100,7 @@ impl GraphOperator {
 
     fn work_off(&mut self, complete: EventTime, ctx: &mut Context<'_>) -> Result<()> {
         let mut out = UpdateWriter::new(self.spec.update_layout());
-        let mut over = [0; 2];
+        let (mut over, mut missing) = ([0; 2], 0);
         while let Some(step) = self.next_step().filter(|&step| step < complete.0 || complete == EventTime::MAX) {
             let version = step.saturating_add(self.steps.step_us());
             let mut edges = self.pending.remove(&step).unwrap_or_default();
@@ -106,13 +109,14 @@ impl GraphOperator {
                 let late = edge.comes != edge.edge.time;
                 over[usize::from(late)] += 1;
             }
-            self.graph.advance(&mut edges, step, version, &mut out);
+            missing += self.graph.advance(&mut edges, step, version, &mut out);
             if out.rows() >= UPDATE_ROWS_MAX {
                 self.emit(&mut out, ctx)?;
             }
         }
         self.emit(&mut out, ctx)?;
         count(ctx, "edges that expired within their step and were never seen", over[0]);
+        count(ctx, "deletions of edges that are not there", missing);
         Counters::add(&ctx.counters().late, over[1] as u64);
         Ok(())
     }
@@ -138,10 +142,12 @@ impl Operator for GraphOperator {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to a graph")) };
         let ends = self.spec.columns().map(|column| [batch.column(column).clone()]);
+        let deletes = self.spec.deletion_column().map(|column| batch.column(column).as_boolean());
+        let deletes = |row: usize| deletes.is_some_and(|deletes| deletes.is_valid(row) && deletes.value(row));
         let mut taken = [0_usize; 4];
         for (row, &time) in times.iter().enumerate() {
             let comes = batch.late().unwrap_or(EventTime(time));
-            taken[self.take_edge(&ends, row, time, comes)? as usize] += 1;
+            taken[self.take_edge(&ends, row, time, comes, deletes(row))? as usize] += 1;
         }
         count(ctx, "rows with a null end, no edges", taken[Taken::NullEnd as usize]);
         count(ctx, "rows from a vertex to itself, no edges", taken[Taken::Loop as usize]);

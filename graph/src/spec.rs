@@ -73,6 +73,7 @@ pub struct GraphSpec {
     expire_after_us: Option<i64>,
     step_us: i64,
     rows: StreamSchema,
+    delete_when: Option<usize>,
     computes: Vec<Computation>,
     updates: UpdateLayout,
 }
@@ -114,6 +115,7 @@ impl GraphSpec {
                 expire_after_us,
                 step_us,
                 rows: rows.clone(),
+                delete_when: None,
                 computes: Vec::new(),
                 updates: UpdateLayout::new(Vec::new())?,
             }
@@ -137,6 +139,22 @@ impl GraphSpec {
             .context(self.place()));
         }
         self.same_kind = true;
+        Ok(self)
+    }
+
+    /// The same graph, where a row deletes an edge if a column of truth values says so. Of several edges between its ends, in this
+    /// direction, the one goes that came last. Rows of one time that delete go before those that do not.
+    ///
+    /// # Errors
+    /// The column has no truth values.
+    pub fn delete_when(mut self, column: usize) -> Result<Self> {
+        let field = self.rows.arrow().field(column);
+        if field.data_type() != &DataType::Boolean {
+            let message = format!("'{}' is {}, no truth value", field.name(), field.data_type());
+            let error = Error::job(message).help("make a column such as op = 'delete' AS gone with CREATE STREAM ... AS SELECT");
+            return Err(error.about(Subject::Column(field.name().clone())).context(self.place()));
+        }
+        self.delete_when = Some(column);
         Ok(self)
     }
 
@@ -222,6 +240,9 @@ impl GraphSpec {
             format!("{} of edges {} to {}{kinds}; {lives}", what.join(", "), from.name, to.name),
             format!("a version every {} of event time", duration_text(self.step_us)),
         ];
+        if let Some(column) = self.delete_when {
+            facts.push(format!("a row deletes an edge when {}", self.rows.arrow().field(column).name()));
+        }
         if self.needs_store() {
             facts.push("all edges are kept".to_owned());
         }
@@ -233,6 +254,9 @@ impl GraphSpec {
         let [from, to] = self.ends.each_ref().map(|end| format!("{} {}", end.name, type_name(&end.data_type)));
         let kinds = if self.same_kind { "one kind of vertex" } else { "two kinds of vertices" };
         let mut facts = vec![("edges".to_owned(), format!("{from} to {to}")), ("vertices".to_owned(), kinds.to_owned())];
+        if self.deletes() {
+            facts.push(("deletions".to_owned(), "rows may delete edges".to_owned()));
+        }
         // Graphs computed components alone before there were others, and said nothing of it.
         let computes = self.texts();
         if computes != ["components"] {
@@ -307,9 +331,19 @@ impl GraphSpec {
         self.plans().map(|plan| plan.text()).collect()
     }
 
-    /// Whether an algorithm reads the edge store.
+    /// Whether all edges are kept: an algorithm reads the edge store, or edges are deleted.
     pub(crate) fn needs_store(&self) -> bool {
-        self.plans().any(|plan| plan.needs_store())
+        self.deletes() || self.plans().any(|plan| plan.needs_store())
+    }
+
+    /// Whether rows may delete edges.
+    pub(crate) fn deletes(&self) -> bool {
+        self.delete_when.is_some()
+    }
+
+    /// The column of truth values that says which rows delete edges.
+    pub(crate) fn deletion_column(&self) -> Option<usize> {
+        self.delete_when
     }
 
     pub(crate) fn update_layout(&self) -> &UpdateLayout {

@@ -20,33 +20,12 @@ impl Build<'_> {
         self.needs_event_time(&statement.stream.text, "a graph", statement.stream.span)?;
         let computes = computations(statement)?;
         let mut wrong = Vec::new();
-        let ends: Vec<(usize, String)> = [&statement.from, &statement.to]
-            .into_iter()
-            .filter_map(|end| keep(end_column(end, &stream, &visible), &mut wrong))
-            .collect();
-        let [(from, from_name), (to, to_name)] = ends.as_slice() else { return Err(wrong) };
-        let expire = statement.expire_after.map(|duration| i64::try_from(duration.us).unwrap_or(i64::MAX));
-        let step = statement.step.map_or(DEFAULT_STEP_US, |step| i64::try_from(step.us).unwrap_or(i64::MAX));
-        let span = statement.from.span.to(statement.to.span);
-        let place_of = |error: &egret_core::Error| {
-            let is_about = |name: &String| error.subjects().contains(&Subject::Column(name.clone()));
-            let place = [(from_name, &statement.from), (to_name, &statement.to)].into_iter().find(|(name, _)| is_about(name));
-            place.map_or(span, |(_, end)| end.span)
-        };
-        let mut spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema())
-            .map_err(|error| vec![from_error(&error, place_of(&error))])?;
-        let kind_of =
-            |kind: &Option<Name>, column: &String| kind.as_ref().map_or_else(|| column.clone(), |kind| kind.text.clone());
-        let [from_kind, to_kind] = &statement.kinds;
-        if kind_of(from_kind, from_name) == kind_of(to_kind, to_name) {
-            spec = spec.same_kind().map_err(at(span))?;
-        }
-        spec = spec.compute(computes).map_err(|error| {
-            // If an option is given twice, the second is the error.
-            let is_about = |name: &Name| error.subjects().contains(&Subject::Option(name.text.clone()));
-            let place = statement.compute.iter().rev().find(|algorithm| is_about(&algorithm.algorithm));
-            vec![from_error(&error, place.map_or(statement.name.span, |algorithm| algorithm.span))]
-        })?;
+        let mut column = |sql: &Sql, what: &str| keep(column_named(sql, what, &stream, &visible), &mut wrong);
+        let ends = [&statement.from, &statement.to].map(|end| column(end, "the end of an edge"));
+        let delete_when = statement.delete_when.as_ref().map(|when| column(when, "what deletes edges"));
+        let ([Some(from), Some(to)], None | Some(Some(_))) = (ends, &delete_when) else { return Err(wrong) };
+        let delete_when = delete_when.flatten().map(|(column, _)| column);
+        let spec = spec_of(statement, &stream, [&from, &to], delete_when, computes)?;
         let warnings = spec.warnings(!bounded).into_iter();
         self.warnings.extend(warnings.map(|warning| Diagnostic::warning(warning).label(statement.name.span, "here")));
         let outputs = vec![OutputPort { name: None, schema: spec.update_schema().clone() }];
@@ -56,7 +35,7 @@ impl Build<'_> {
             .operator(&name, spec.operator_factory(), &[(&stream, Partitioning::Gather)], Parallelism::One, outputs)
             .map_err(at(statement.name.span))?
             .uid(&format!("graph {}", self.ids.of(&statement.name.text)));
-        let entry = GraphEntry { spec, updates, ends: [from_name.clone(), to_name.clone()] };
+        let entry = GraphEntry { spec, updates, ends: [from.1, to.1] };
         self.graphs.insert(statement.name.text.clone(), entry);
         Ok(())
     }
@@ -138,18 +117,52 @@ fn setting(literal: &LiteralKind) -> Setting {
     }
 }
 
-/// The column of one of the two vertices of the edges.
-fn end_column(end: &Sql, stream: &Stream, visible: &[String]) -> Diagnosed<(usize, String)> {
-    let Expr::Identifier(ident) = &end.tree else {
+/// The plan of a graph, whose ends are these columns.
+fn spec_of(
+    statement: &CreateGraph,
+    stream: &Stream,
+    [(from, from_name), (to, to_name)]: [&(usize, String); 2],
+    delete_when: Option<usize>,
+    computes: Vec<Computation>,
+) -> Diagnosed<GraphSpec> {
+    let expire = statement.expire_after.map(|duration| i64::try_from(duration.us).unwrap_or(i64::MAX));
+    let step = statement.step.map_or(DEFAULT_STEP_US, |step| i64::try_from(step.us).unwrap_or(i64::MAX));
+    let span = statement.from.span.to(statement.to.span);
+    let place_of = |error: &egret_core::Error| {
+        let is_about = |name: &String| error.subjects().contains(&Subject::Column(name.clone()));
+        let place = [(from_name, &statement.from), (to_name, &statement.to)].into_iter().find(|(name, _)| is_about(name));
+        place.map_or(span, |(_, end)| end.span)
+    };
+    let mut spec = GraphSpec::new(&statement.name.text, *from, *to, expire, step, stream.schema())
+        .map_err(|error| vec![from_error(&error, place_of(&error))])?;
+    let kind_of = |kind: &Option<Name>, column: &String| kind.as_ref().map_or_else(|| column.clone(), |kind| kind.text.clone());
+    let [from_kind, to_kind] = &statement.kinds;
+    if kind_of(from_kind, from_name) == kind_of(to_kind, to_name) {
+        spec = spec.same_kind().map_err(at(span))?;
+    }
+    if let (Some(column), Some(when)) = (delete_when, &statement.delete_when) {
+        spec = spec.delete_when(column).map_err(at(when.span))?;
+    }
+    spec.compute(computes).map_err(|error| {
+        // If an algorithm is named twice, the second is the error.
+        let is_about = |name: &Name| error.subjects().contains(&Subject::Option(name.text.clone()));
+        let place = statement.compute.iter().rev().find(|algorithm| is_about(&algorithm.algorithm));
+        vec![from_error(&error, place.map_or(statement.name.span, |algorithm| algorithm.span))]
+    })
+}
+
+/// The column that stands where a column is wanted; `what` says what for.
+fn column_named(sql: &Sql, what: &str, stream: &Stream, visible: &[String]) -> Diagnosed<(usize, String)> {
+    let Expr::Identifier(ident) = &sql.tree else {
         return Err(vec![
-            Diagnostic::error("the end of an edge is a column")
-                .label(end.span, "an expression")
+            Diagnostic::error(format!("{what} is a column"))
+                .label(sql.span, "an expression")
                 .help("name the expression with CREATE STREAM ... AS SELECT and use that stream"),
         ]);
     };
     let name = Name::normalise(ident);
     match stream.schema().arrow().index_of(&name) {
         Ok(column) => Ok((column, name)),
-        Err(_) => Err(vec![super::names::unknown_column(&name, end.span, visible)]),
+        Err(_) => Err(vec![super::names::unknown_column(&name, sql.span, visible)]),
     }
 }

@@ -94,6 +94,7 @@ fn collect(statement: &Statement, used: &mut UsedColumns) {
         Statement::CreateGraph(statement) => {
             names_in(&statement.from, used);
             names_in(&statement.to, used);
+            statement.delete_when.iter().for_each(|when| names_in(when, used));
         }
         Statement::CreateModel(statement) => {
             statement.features.iter().for_each(|feature| names_in(&feature.expr, used));

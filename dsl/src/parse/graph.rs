@@ -12,16 +12,18 @@ use super::problem::{Parsed, Problem};
 use super::tokens::Tokens;
 use crate::{CreateGraph, Name, Sql, Statement};
 
-const CLAUSES: &[&str] = &["ON", "EDGE", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY", "WITH"];
+const CLAUSES: &[&str] = &["ON", "EDGE", "DELETE WHEN", "EXPIRE AFTER", "COMPUTE", "VERSION EVERY", "WITH"];
 
 /// `CREATE GRAPH name ON stream EDGE from TO to ...`.
 pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, name) = preceded(phrase("CREATE GRAPH"), cut(basics::name("the graph's name"))).parse(input)?;
-    let (mut stream, mut edge, mut expire_after, mut compute, mut step, mut with) = (None, None, None, None, None, None);
+    let (mut stream, mut edge, mut delete_when, mut expire_after) = (None, None, None, None);
+    let (mut compute, mut step, mut with) = (None, None, None);
     let (rest, ()) = clauses(rest, CLAUSES, |clause, rest| match clause {
         "ON" => put(&mut stream, stream_name(rest)),
         "EDGE" => put(&mut edge, separated_pair(end, cut(phrase("TO")), end).parse(rest)),
+        "DELETE WHEN" => put(&mut delete_when, expression(rest)),
         "EXPIRE AFTER" => put(&mut expire_after, interval(1)(rest)),
         "COMPUTE" => put(&mut compute, comma_list(algorithm("what to compute"))(rest)),
         "VERSION EVERY" => put(&mut step, interval(1)(rest)),
@@ -35,7 +37,7 @@ pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
         return Problem::Reported.fail();
     };
     let (kinds, options, span) = ([from_kind, to_kind], with.unwrap_or_default(), input.span());
-    let graph = CreateGraph { name, stream, from, to, kinds, expire_after, compute, step, options, span };
+    let graph = CreateGraph { name, stream, from, to, kinds, delete_when, expire_after, compute, step, options, span };
     Ok((rest, Statement::CreateGraph(graph)))
 }
 

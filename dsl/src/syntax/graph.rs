@@ -2,7 +2,7 @@
 
 use crate::{Algorithm, DurationLit, Name, Options, Span, Sql};
 
-/// `CREATE GRAPH name ON stream EDGE from [AS kind] TO to [AS kind] [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...] [WITH (uid = '...')]`.
+/// `CREATE GRAPH name ON stream EDGE from [AS kind] TO to [AS kind] [DELETE WHEN ...] [EXPIRE AFTER ...] COMPUTE ... [VERSION EVERY ...] [WITH (uid = '...')]`.
 #[derive(Debug, Clone)]
 pub struct CreateGraph {
     /// The graph's name.
@@ -15,6 +15,8 @@ pub struct CreateGraph {
     pub to: Sql,
     /// What kind of vertex each end is, if that is said; else its column's name says it.
     pub kinds: [Option<Name>; 2],
+    /// What says that a row deletes an edge, if rows may.
+    pub delete_when: Option<Sql>,
     /// How long after its last row an edge is forgotten; longer than nothing.
     pub expire_after: Option<DurationLit>,
     /// The algorithms whose answers are kept up to date, at least one.

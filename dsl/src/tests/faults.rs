@@ -85,7 +85,12 @@ fn graphs_and_models() {
     );
     check("CREATE GRAPH g ON t EDGE a TO b EXPIRE INTERVAL '7' DAY COMPUTE c", "INTERVAL", "expected `AFTER`", "`EXPIRE AFTER`");
     check("CREATE GRAPH g ON t EDGE a TO b EXPIRE AFTER INTERVAL '0' DAY COMPUTE c", "INTERVAL '0' DAY", "nothing", "");
-    check("CREATE GRAPH g ON t EDGE a TO b COMPUT c", "COMPUT", "expected `EXPIRE AFTER`, `COMPUTE`", "did you mean `COMPUTE`?");
+    check(
+        "CREATE GRAPH g ON t EDGE a TO b COMPUT c",
+        "COMPUT",
+        "expected `DELETE WHEN`, `EXPIRE AFTER`, `COMPUTE`",
+        "did you mean `COMPUTE`?",
+    );
     let model = |middle: &str| format!("CREATE MODEL m ON t {middle}");
     check(&model("FEATURES a LABEL b USING c"), "m", "has no `DELAYED BY`", "INTERVAL '1' DAY");
     check(&model("FEATURES a b LABEL l DELAYED BY INTERVAL '1' DAY USING c"), "b", "expected `,`, `AS`, `LABEL`", "write `AS b`");

@@ -76,11 +76,17 @@ fn a_graph_and_a_model() {
     assert_eq!(graph.step.unwrap().us, 500_000);
     assert_eq!(graph.compute.len(), 2);
 
-    let Statement::CreateGraph(graph) = one("CREATE GRAPH g ON t EDGE payer AS account TO payee AS account COMPUTE components")
-    else {
+    let Statement::CreateGraph(graph) = one(
+        "CREATE GRAPH g ON t EDGE payer AS account TO payee AS account DELETE WHEN op = 'd' COMPUTE degrees, near(hops => 2, by => 'out')",
+    ) else {
         panic!()
     };
     assert_eq!(graph.kinds.map(|kind| kind.unwrap().text), ["account", "account"]);
+    assert_eq!(graph.delete_when.unwrap().text, "op = 'd'");
+    assert_eq!(graph.compute.iter().map(|algorithm| algorithm.algorithm.text.as_str()).collect::<Vec<_>>(), ["degrees", "near"]);
+    let settings: Vec<_> =
+        graph.compute[1].args.iter().map(|argument| (argument.name.text.as_str(), &argument.value.kind)).collect();
+    assert_eq!(settings, [("hops", &LiteralKind::Integer(2)), ("by", &LiteralKind::String("out".into()))]);
 
     let Statement::CreateModel(model) = one(
         "CREATE MODEL m ON txn FEATURES amount, t.country, amount / 2 AS half, \"label\" LABEL fraud = 1 DELAYED BY INTERVAL '0' DAY

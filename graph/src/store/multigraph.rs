@@ -68,13 +68,23 @@ impl EdgeStore {
     /// Deletes an edge between two vertices, in this direction: of several the one that came last. Gives the edge, if there was
     /// one. Looks through the edges that leave `from` or through those that arrive at `to`, whichever are fewer.
     pub fn remove(&mut self, from: u32, to: u32) -> Option<Edge> {
-        let direction = match self.degree(from, Direction::Out) <= self.degree(to, Direction::In) {
-            true => Direction::Out,
-            false => Direction::In,
-        };
-        let start = [from, to][direction as usize];
-        let id = self.ids(start, direction).find(|&id| self.edges.get(id).ends == [from, to])?;
-        Some(self.take(id))
+        self.remove_counted(from, to).map(|(_, edge)| edge)
+    }
+
+    /// As [`EdgeStore::remove`], with how many edges had come before this one: see [`EdgeStore::came`].
+    pub(crate) fn remove_counted(&mut self, from: u32, to: u32) -> Option<(u32, Edge)> {
+        let id = self.ids_between(from, to).next()?;
+        Some((id, self.take(id)))
+    }
+
+    /// How many edges have come so far, those that are gone included. [`EdgeStore::tidy`] counts anew.
+    pub(crate) fn came(&self) -> u32 {
+        self.edges.range().end
+    }
+
+    /// The edges from a vertex to another, the newest one first; costs what [`EdgeStore::remove`] does.
+    pub fn between(&self, from: u32, to: u32) -> impl Iterator<Item = Edge> {
+        self.ids_between(from, to).map(|id| self.edge(id))
     }
 
     /// Lets every edge go whose expiry is at or before `time`, and appends them to `expired` in the order they came.
@@ -155,6 +165,14 @@ impl EdgeStore {
         let first = self.vertices.get(vertex as usize).map_or(NONE, |lists| lists.first[end]);
         let some = |id: u32| (id != NONE).then_some(id);
         std::iter::successors(some(first), move |&id| some(self.edges.get(id).next[end]))
+    }
+
+    fn ids_between(&self, from: u32, to: u32) -> impl Iterator<Item = u32> {
+        let (start, direction) = match self.degree(from, Direction::Out) <= self.degree(to, Direction::In) {
+            true => (from, Direction::Out),
+            false => (to, Direction::In),
+        };
+        self.ids(start, direction).filter(move |&id| self.edges.get(id).ends == [from, to])
     }
 
     fn edge(&self, id: u32) -> Edge {

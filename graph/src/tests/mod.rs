@@ -2,8 +2,10 @@
 //! The operator and the reader: rows in, updates and answers out.
 
 mod errors;
+mod law;
 mod versions;
 
+use crate::vertices::Vertices;
 use crate::{GraphOperator, GraphReader, GraphSpec, Lookup, Side};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use egret_core::job::Partitioning;

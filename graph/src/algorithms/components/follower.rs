@@ -4,7 +4,7 @@ use super::census::Census;
 use super::rows;
 use crate::algorithm::{EdgeDelta, Follower};
 use crate::components::{Change, ComponentId, DynamicComponents, LiveEdge};
-use crate::store::EdgeStore;
+use crate::store::{Edge, EdgeStore};
 use crate::updates::UpdateRowsOut;
 use crate::vertices::Vertices;
 use egret_core::{Error, Result};
@@ -17,9 +17,35 @@ pub(super) struct ComponentsFollower {
     census: Census,
 }
 
+impl ComponentsFollower {
+    /// A graph without edges; where edges are deleted, there is a store.
+    pub(super) fn new(deletes: bool) -> Self {
+        let components = if deletes { DynamicComponents::with_deletions() } else { DynamicComponents::new() };
+        Self { components, census: Census::default() }
+    }
+
+    /// Of several edges from one vertex to another the components know one, which expires last. When any of them is deleted the
+    /// others go on.
+    fn delete(&mut self, edge: &Edge, store: &EdgeStore) {
+        self.components.remove(edge.from, edge.to).expect("made with deletions, as there is a store");
+        if let Some(expiry) = store.between(edge.from, edge.to).map(|other| other.expiry).max() {
+            self.components.insert(edge.from, edge.to, expiry);
+        }
+    }
+}
+
 impl Follower for ComponentsFollower {
-    fn advance(&mut self, delta: &EdgeDelta<'_>, _: Option<&EdgeStore>, vertices: &mut Vertices, out: &mut UpdateRowsOut<'_>) {
+    fn advance(
+        &mut self,
+        delta: &EdgeDelta<'_>,
+        store: Option<&EdgeStore>,
+        vertices: &mut Vertices,
+        out: &mut UpdateRowsOut<'_>,
+    ) {
         delta.inserted.iter().for_each(|edge| self.components.insert(edge.from, edge.to, edge.expiry));
+        for edge in delta.deleted {
+            self.delete(edge, store.expect("edges are deleted from a store"));
+        }
         self.components.expire_until(delta.version);
         let mut changes = self.components.take_changes();
         changes.sort_unstable_by(|a, b| vertices.compare(a.vertex, b.vertex));

@@ -1,7 +1,7 @@
 //! `components`: the connected components of the graph, how large each is, and its least vertex.
 //!
 //! The algorithm does not ask for the edge store: [`crate::components`] keeps a spanning forest that needs no replacement when
-//! edges expire, so memory follows the vertices.
+//! edges expire, so memory follows the vertices. Where edges are deleted it keeps one edge for each pair of vertices.
 
 mod census;
 mod follower;
@@ -65,8 +65,8 @@ impl Plan for Components {
         false
     }
 
-    fn follower(&self) -> Box<dyn Follower> {
-        Box::new(follower::ComponentsFollower::default())
+    fn follower(&self, deletes: bool) -> Box<dyn Follower> {
+        Box::new(follower::ComponentsFollower::new(deletes))
     }
 
     fn replica(&self) -> Box<dyn Replica> {

@@ -37,6 +37,10 @@ fn check(store: &mut EdgeStore, list: &List, vertices: u32) {
             let other = |edge: &Edge| if direction == Direction::Out { edge.to } else { edge.from };
             assert_eq!(store.neighbours(vertex, direction).collect::<Vec<_>>(), edges.iter().map(other).collect::<Vec<_>>());
         }
+        for to in 0..vertices.min(5) {
+            let edges: Vec<Edge> = list.of(vertex, Direction::Out).into_iter().filter(|edge| edge.to == to).collect();
+            assert_eq!(store.between(vertex, to).collect::<Vec<_>>(), edges);
+        }
         assert_eq!(store.has(vertex), Direction::BOTH.iter().any(|&direction| !list.of(vertex, direction).is_empty()));
     }
     assert!(store.vertices().eq((0..vertices).filter(|&vertex| store.has(vertex))));
