@@ -11,6 +11,7 @@ mod differential;
 mod event_times;
 mod faults_placed;
 mod floats;
+mod graphs;
 mod language;
 mod layers;
 mod lengths;

@@ -2,14 +2,19 @@
 
 use super::versions::check_that_every_row_says_something_new;
 use super::*;
-use crate::Computation;
+use crate::{Computation, Setting};
 use arrow::array::BooleanArray;
 use std::collections::BTreeSet;
 
-/// Each algorithm alone, and all of them over one graph.
+/// Each algorithm alone, with all that it lets be set left out or set to something else, and all of them over one graph.
 pub(super) fn computations() -> Vec<Vec<Computation>> {
     let each = Computation::names().into_iter().map(|name| Computation::new(name, &[]).unwrap());
-    each.clone().map(|one| vec![one]).chain([each.collect()]).collect()
+    let hops = |hops: i64, direction: &str| {
+        let settings = [("hops".into(), Setting::Integer(hops)), ("direction".into(), Setting::Text(direction.into()))];
+        Computation::new("neighbourhood", &settings).unwrap()
+    };
+    let set = [hops(1, "both"), hops(3, "out"), hops(2, "in")];
+    each.clone().chain(set).map(|one| vec![one]).chain([each.collect()]).collect()
 }
 
 pub(super) fn payments() -> StreamSchema {

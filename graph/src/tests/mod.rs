@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 //! The operator and the reader: rows in, updates and answers out.
 
+mod conformance;
+mod counts;
 mod errors;
 mod law;
 mod versions;

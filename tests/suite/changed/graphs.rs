@@ -129,3 +129,53 @@ fn what_edges_are_may_not_change_and_how_long_they_live_may() {
         refused("its direction", plain, ring("device TO card", ""), &["'graph ring': edges was"]),
     ]);
 }
+
+#[test]
+fn what_is_computed_may_not_change() {
+    let changed = |name, before, after, expected| Change { before, ..change(name, after, expected) };
+    let refused = |name, before, after, said: &'static [&'static str]| changed(name, before, after, Expected::Refused(said));
+    let rows = Expected::Rows(&["id=1 n=0", "id=2 n=1", "id=3 n=2", "id=4 n=3"]);
+    let of_a = |clauses: &str| -> &'static str {
+        format!(
+            "CREATE STREAM t AS SELECT id, card, device, amount > 3.5 AS gone, at FROM txn;
+             CREATE GRAPH ring ON t EDGE card TO device {clauses};
+             CREATE STREAM a AS SELECT id, 'a' AS device, at FROM txn;
+             INSERT INTO out SELECT id, ring.degree(device) AS n FROM a;"
+        )
+        .leak()
+    };
+    check(&[
+        changed("nothing", of_a("COMPUTE degrees"), of_a("COMPUTE degrees"), rows),
+        changed(
+            "nothing, of three algorithms and deletions",
+            of_a("DELETE WHEN gone COMPUTE components, degrees, neighbourhood(hops => 2)"),
+            of_a("DELETE WHEN gone COMPUTE components, degrees, neighbourhood(hops => 2, direction => 'both')"),
+            Expected::Rows(&["id=1 n=0", "id=2 n=1", "id=3 n=2", "id=4 n=3"]),
+        ),
+        refused(
+            "an algorithm more",
+            of_a("COMPUTE degrees"),
+            of_a("COMPUTE degrees, components"),
+            &["'graph ring': computes was 'degrees' and is now 'degrees, components'"],
+        ),
+        refused(
+            "an algorithm more than components",
+            RING,
+            "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '1' HOUR COMPUTE components, degrees;
+             INSERT INTO out SELECT id, ring.size(card) AS size FROM txn;",
+            &["'graph ring': computes was nothing and is now 'components, degrees'"],
+        ),
+        refused(
+            "a setting",
+            of_a("COMPUTE degrees, neighbourhood(hops => 2)"),
+            of_a("COMPUTE degrees, neighbourhood(hops => 3)"),
+            &["'graph ring': computes was 'degrees, neighbourhood(hops => 2, direction => 'both')'"],
+        ),
+        refused(
+            "that rows may delete",
+            of_a("COMPUTE degrees"),
+            of_a("DELETE WHEN gone COMPUTE degrees"),
+            &["'graph ring': deletions was nothing and is now 'rows may delete edges'"],
+        ),
+    ]);
+}
