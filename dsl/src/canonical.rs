@@ -1,5 +1,5 @@
-//! A piece of text as it is compared from one version of a job to the next: without comments, with its white space and the case of its
-//! words made alike. It is made of our tokens, so it does not change with a library's way to print a tree.
+//! The canonical form of a piece of text, for comparing one version of a job with the next: without comments, with uniform white
+//! space and letter case. It is built from our tokens, so it does not change when a library prints trees differently.
 
 use crate::source::Token;
 use crate::{SourceMap, Span, Sql};
@@ -20,7 +20,7 @@ impl<T> Sql<T> {
     }
 }
 
-/// The tokens of a piece of text, one space between them but where a reader expects none.
+/// The tokens of a piece of text, separated by single spaces except where a reader expects none.
 pub(crate) fn canonical(source: &SourceMap, span: Span) -> String {
     let mut text = String::new();
     let mut is_tight = true;
@@ -38,7 +38,7 @@ pub(crate) fn canonical(source: &SourceMap, span: Span) -> String {
 fn shown(source: &SourceMap, token: &Token) -> String {
     match &token.sql.token {
         SqlToken::Word(word) if word.quote_style.is_none() => word.value.to_ascii_lowercase(),
-        // A quoted name that needs no quotes is the same name.
+        // A quoted name that needs no quotes is written without them.
         SqlToken::Word(word) if is_plain(&word.value) => word.value.clone(),
         _ => token.span.of(source.text()).to_owned(),
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a text, and where: found by the parser and by the planner, shown the way `rustc` does.
+//! Faults of a text and their places: found by the parser and by the planner, shown the way `rustc` does.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use crate::Span;
 pub enum Severity {
     /// The job cannot run.
     Error,
-    /// The job can run, but perhaps not as was meant.
+    /// The job can run, but perhaps not as intended.
     Warning,
 }
 
-/// How a fault is related to others: by this one may be left out, whatever its message says.
+/// How a fault is related to others. It decides whether the fault is left out, whatever its message says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// It stands for itself.
+    /// The fault is independent of others.
     #[default]
     Own,
-    /// Something is wrong only because something else is, of which more is said elsewhere.
+    /// The fault only follows from another one, which is reported elsewhere.
     Consequence,
-    /// Nothing of this name is there; of `ring.size`, the whole of it.
+    /// There is nothing of this name; for `ring.size`, the whole of it.
     Missing(String),
-    /// There is a sink that nothing is written to.
+    /// A sink to which nothing is written.
     Unwritten,
 }
 
-/// One thing that is wrong: what, where, and what to do.
+/// One fault: what is wrong, where, and what to do.
 ///
 /// ```
 /// use egret_dsl::{Diagnostic, Span, render};
@@ -51,7 +51,7 @@ pub struct Diagnostic {
     pub labels: Vec<(Span, String)>,
     /// What to do about it.
     pub help: Option<String>,
-    /// What is good to know besides.
+    /// Additional information.
     pub note: Option<String>,
     /// How it is related to others.
     pub cause: Box<Cause>,
@@ -79,7 +79,7 @@ impl Diagnostic {
         self
     }
 
-    /// Says what to do; the last one said counts.
+    /// Says what to do; the last call counts.
     #[must_use]
     pub fn help(mut self, remedy: impl Into<String>) -> Self {
         self.help = Some(remedy.into());
@@ -95,21 +95,21 @@ impl Diagnostic {
         self
     }
 
-    /// Says what is good to know besides.
+    /// Adds further information.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
     }
 
-    /// Says how it is related to others.
+    /// Sets how it is related to others.
     #[must_use]
     pub fn because(mut self, cause: Cause) -> Self {
         *self.cause = cause;
         self
     }
 
-    /// The name that is not there, if that is what is wrong.
+    /// The name that does not exist, if that is the fault.
     pub fn missing(&self) -> Option<&str> {
         match &*self.cause {
             Cause::Missing(name) => Some(name),
@@ -122,7 +122,7 @@ impl Diagnostic {
         self.severity == Severity::Error
     }
 
-    /// Where the fault lies, if it has a place.
+    /// The place of the fault, if it has one.
     pub fn span(&self) -> Option<Span> {
         self.labels.first().map(|(span, _)| *span)
     }
@@ -136,8 +136,8 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// Shows diagnostics with the lines of `text` they speak of, a blank line between them. `text` is what was parsed, `file_name`
-/// what to call it. With `color`, terminal escapes colour the places.
+/// Shows diagnostics with the lines of `text` they refer to, separated by blank lines. `text` is the text that was parsed,
+/// `file_name` its name in the output. With `color`, terminal escapes colour the places.
 pub fn render(diagnostics: &[Diagnostic], file_name: &str, text: &str, color: bool) -> String {
     let mut cache = (file_name, Source::from(text));
     let mut shown = String::new();
@@ -163,7 +163,7 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, text: &str, color: bo
     shown
 }
 
-/// How many diagnostics are shown; more would not be read.
+/// The most diagnostics that are shown; more would not be read.
 const SHOWN_MAX: usize = 50;
 
 fn report<'a>(

@@ -1,10 +1,11 @@
-//! The dialect of SQL: DataFusion's, which is sqlparser's generic one, but with a bound on the work.
+//! The dialect of SQL: DataFusion's, which is sqlparser's generic one, with a limit on the work.
 //!
-//! sqlparser tries some expressions in two ways, and then again all that is within them: an unclosed `position(position(...`
-//! takes time exponential in its depth. So the dialect counts how often an expression is begun, and stops it all when that is
-//! more often than any sound text needs.
+//! sqlparser tries some expressions in two ways, and for each of them everything inside again: an unclosed
+//! `position(position(...` takes time exponential in its depth. So the dialect counts how often an expression is begun, and makes
+//! the parser give up when that is more often than any correct text needs.
 //!
-//! And to sqlparser everything behind `IS DISTINCT FROM` is the right side; here AND and OR bind less, as in PostgreSQL.
+//! Also, sqlparser takes everything after `IS DISTINCT FROM` for its right side; here AND and OR bind less tightly, as in
+//! PostgreSQL.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -14,7 +15,7 @@ use sqlparser::dialect::{Dialect, GenericDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 
-/// How many expressions may be begun in any text, and how many more for each of its tokens.
+/// How often expressions may be begun in any text, and how many times more for each of its tokens.
 const BEGINNINGS_MIN: usize = 20_000;
 const BEGINNINGS_PER_TOKEN: usize = 20;
 
@@ -26,19 +27,19 @@ pub(crate) struct EgretDialect {
 }
 
 impl EgretDialect {
-    /// For a piece of so many tokens.
+    /// The dialect for a piece of `tokens` tokens.
     pub(crate) fn new(tokens: usize) -> Self {
         let beginnings = BEGINNINGS_MIN.saturating_add(tokens.saturating_mul(BEGINNINGS_PER_TOKEN));
         Self { beginnings_left: Cell::new(beginnings), farthest: Cell::new(0) }
     }
 
-    /// The token at which the last expression of all was begun, if there was too much work.
+    /// The farthest token at which an expression was begun, if there was too much work.
     pub(crate) fn gave_up_at(&self) -> Option<usize> {
         (self.beginnings_left.get() == 0).then(|| self.farthest.get())
     }
 }
 
-/// As the generic dialect has them.
+/// Forwards questions to the generic dialect.
 macro_rules! generic {
     ($($method:ident),+ $(,)?) => {
         $(fn $method(&self) -> bool {
@@ -48,7 +49,7 @@ macro_rules! generic {
 }
 
 impl Dialect for EgretDialect {
-    /// Where sqlparser asks which dialect it is, rather than what it supports.
+    /// sqlparser sometimes asks which dialect it is, rather than what it supports.
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
     }
@@ -61,7 +62,7 @@ impl Dialect for EgretDialect {
         (left == 0).then_some(Err(ParserError::RecursionLimitExceeded))
     }
 
-    /// Called in front of what may follow an expression; `None` lets sqlparser go on.
+    /// Called before each operator that may follow an expression; `None` lets sqlparser go on.
     fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
         let is_distinct = parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]);
         if !is_distinct && !parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
@@ -83,7 +84,7 @@ impl Dialect for EgretDialect {
         GenericDialect.is_identifier_part(character)
     }
 
-    /// A comment says nothing, whatever it begins with.
+    /// A comment has no meaning, whatever it begins with.
     fn supports_multiline_comment_hints(&self) -> bool {
         false
     }

@@ -1,19 +1,19 @@
-//! Lengths of time: from `INTERVAL '1.5' HOUR` to microseconds.
+//! Durations: from `INTERVAL '1.5' HOUR` to microseconds.
 //!
-//! A length is exact. Months and years have no fixed length, and what is finer than a microsecond is finer than event time:
-//! both are refused rather than rounded.
+//! A duration is exact. Months and years have no fixed length, and fractions of a microsecond are finer than event time: both are
+//! refused rather than rounded.
 
 use egret_words::{NoAmount, UNITS, micros_of};
 use sqlparser::ast::{DateTimeField, Expr, Interval, Value};
 
 use crate::{Diagnostic, DurationLit, Span, suggest};
 
-/// The length of `5 minute` or `1 hour 30 minute`: numbers and units in turn.
+/// The duration `5 minute` or `1 hour 30 minute`: numbers and units in turn.
 pub(crate) fn of_words(text: &str, span: Span) -> Result<DurationLit, Diagnostic> {
     exact(sum(text), span)
 }
 
-/// The length that an `INTERVAL` stands for; `span` is where it stands.
+/// The duration that an `INTERVAL` stands for; `span` is the place of the expression.
 pub(crate) fn duration(expr: &Expr, span: Span) -> Result<DurationLit, Diagnostic> {
     let interval = match expr {
         Expr::Interval(interval) => interval,
@@ -117,7 +117,7 @@ fn sum(text: &str) -> Result<i128, Refusal> {
     }
 }
 
-/// A decimal number of units, exactly.
+/// A decimal number of units, exact.
 fn amount(text: &str, unit: i128) -> Result<i128, Refusal> {
     micros_of(text, unit).map_err(|wrong| match wrong {
         NoAmount::NoNumber => Refusal::new(format!("`{}` is not a number", short(text)), "write it as in `INTERVAL '10' MINUTE`"),

@@ -1,4 +1,4 @@
-//! From text to tokens, by sqlparser's own tokeniser: what is a string, a number or a comment is the same everywhere.
+//! Cuts text into tokens with sqlparser's own tokeniser, so that strings, numbers and comments are the same everywhere.
 
 use sqlparser::tokenizer::{Location, Token as SqlToken, TokenWithSpan, Tokenizer, TokenizerError};
 
@@ -6,7 +6,7 @@ use crate::dialect::EgretDialect;
 use crate::source::{SourceMap, Token};
 use crate::{Diagnostic, Span};
 
-/// Cuts `text` into tokens, as many as can be made out; with what stopped it, if anything did.
+/// Cuts `text` into as many tokens as possible; also returns what stopped it, if anything did.
 pub(crate) fn lex(text: &str) -> (SourceMap, Option<Diagnostic>) {
     let mut source = SourceMap::of_text(text);
     let mut located = Vec::new();
@@ -26,12 +26,12 @@ pub(crate) fn lex(text: &str) -> (SourceMap, Option<Diagnostic>) {
     (source, problem)
 }
 
-/// White space, comments, and the mark that some editors put at the beginning of a file.
+/// White space, comments, and the byte order mark that some editors put at the beginning of a file.
 fn is_skipped(token: &TokenWithSpan) -> bool {
     matches!(token.token, SqlToken::Whitespace(_) | SqlToken::Char('\u{feff}'))
 }
 
-/// Walks along the text once, turning ever later locations into bytes.
+/// Walks along the text once, converting ascending locations into byte offsets.
 struct Cursor<'a> {
     text: &'a str,
     offset: usize,
@@ -89,11 +89,11 @@ fn explain(source: &SourceMap, error: &TokenizerError) -> Diagnostic {
     }
 }
 
-/// Where the comment begins that nothing closes: the first `/*` after the last token.
+/// The beginning of the unclosed comment: the first such `/*` after the last token.
 fn last_comment(source: &SourceMap) -> usize {
     let after = source.tokens().last().map_or(0, |token| token.span.end);
     let mut rest = after;
-    // Comments that are closed lie between the last token and the open one; so may line comments that mention `/*`.
+    // Closed comments may lie between the last token and the open one; so may line comments that contain `/*`.
     while let Some(at) = source.text()[rest..].find("/*") {
         let start = rest + at;
         match closed_comment(&source.text()[start..]) {
@@ -104,7 +104,7 @@ fn last_comment(source: &SourceMap) -> usize {
     after
 }
 
-/// The length of the comment that `text` begins with, inner comments included; `None` when it is not closed.
+/// The length of the comment at the beginning of `text`, inner comments included; `None` if it is not closed.
 fn closed_comment(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut depth, mut at) = (0usize, 0usize);

@@ -1,11 +1,11 @@
-//! The Egret language: text in, a syntax tree out, and for what is wrong diagnostics that point into the text.
+//! The Egret language: turns text into a syntax tree, and faults into diagnostics that point into the text.
 //!
-//! The language is of one family with SQL: queries and expressions *are* SQL, read by DataFusion's parser; around them stand
+//! The language belongs to the family of SQL: queries and expressions *are* SQL, read by DataFusion's parser; around them are
 //! statements for streams, graphs, models, patterns and sinks. `docs/language.md` explains it by example and has its grammar.
 //!
-//! This crate knows words, not names: whether a stream, a column or a function exists and whether types fit is for the
-//! planner to say. It says so with the same [`Diagnostic`], for everything in the tree knows its [`Span`], and [`Sql`] finds
-//! the span of every part of an expression.
+//! This crate checks only syntax: whether a stream, a column or a function exists and whether types fit is decided by the
+//! planner. The planner reports faults with the same [`Diagnostic`], because everything in the tree has its [`Span`], and [`Sql`]
+//! finds the span of every part of an expression.
 //!
 //! ```
 //! use egret_dsl::{Diagnostic, Statement, parse, render, suggest};
@@ -37,7 +37,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-/// The SQL parser whose trees are within ours, at the version that DataFusion uses.
+/// The SQL parser whose trees are part of ours, in the version that DataFusion uses.
 pub use sqlparser;
 
 pub use diagnostic::{Cause, Diagnostic, Severity, render};

@@ -1,5 +1,5 @@
-//! Which bytes an expression came from. sqlparser's spans cover names and literals; the keywords and brackets around them
-//! are found again among the tokens.
+//! Finds the bytes that an expression came from. sqlparser's spans cover names and literals; the keywords and brackets around
+//! them are found again among the tokens.
 
 use sqlparser::ast::{CastKind, Expr, Spanned};
 use sqlparser::tokenizer::Token as SqlToken;
@@ -7,7 +7,7 @@ use sqlparser::tokenizer::Token as SqlToken;
 use crate::Span;
 use crate::source::{SourceMap, Token};
 
-/// A run of tokens, both ends within it.
+/// A range of tokens, both ends included.
 #[derive(Clone, Copy)]
 struct Run {
     first: usize,
@@ -15,12 +15,12 @@ struct Run {
 }
 
 impl SourceMap {
-    /// The bytes of an expression that was parsed from this text, with its keywords and brackets.
+    /// The bytes of an expression parsed from this text, with its keywords and brackets.
     pub fn span_of_expr(&self, expr: &Expr) -> Option<Span> {
         self.run_of_expr(expr).map(|run| self.bytes(run))
     }
 
-    /// Widens a span so that every bracket has its partner, and a call its name.
+    /// Widens a span so that every bracket has its partner, and a call includes its name.
     pub(crate) fn whole(&self, span: Span) -> Span {
         self.run(span).map_or(span, |run| self.bytes(self.balanced(run)))
     }
@@ -29,7 +29,7 @@ impl SourceMap {
         self.tokens()[run.first].span.to(self.tokens()[run.last].span)
     }
 
-    /// The tokens that a span touches.
+    /// The tokens that overlap a span.
     fn run(&self, span: Span) -> Option<Run> {
         let first = self.tokens().partition_point(|token| token.span.end <= span.start);
         let after = self.tokens().partition_point(|token| token.span.start < span.end);
@@ -83,7 +83,7 @@ impl SourceMap {
         (last + tokens).min(self.tokens().len().saturating_sub(1))
     }
 
-    /// The name of the call whose brackets enclose the token at `inside`; `inside` itself when there is none.
+    /// The name of the call whose brackets enclose the token at `inside`; `inside` itself if there is none.
     fn call_before(&self, inside: usize) -> usize {
         match self.opening_before(inside) {
             Some(opening) => self.call_name(opening),
@@ -91,7 +91,7 @@ impl SourceMap {
         }
     }
 
-    /// The nearest bracket before `index` that is still open there.
+    /// The nearest bracket before `index` that is not closed before `index`.
     fn opening_before(&self, index: usize) -> Option<usize> {
         let mut closed = 0usize;
         for (at, token) in self.tokens()[..index].iter().enumerate().rev() {
@@ -106,7 +106,7 @@ impl SourceMap {
         None
     }
 
-    /// The first token of the dotted name that stands directly before an opening bracket; else the bracket.
+    /// The first token of the dotted name directly before an opening bracket; without a name, the bracket.
     fn call_name(&self, opening: usize) -> usize {
         let mut first = opening;
         while let Some(before) = first.checked_sub(1) {
@@ -120,7 +120,7 @@ impl SourceMap {
         first
     }
 
-    /// Widens to both sides until every bracket has its partner.
+    /// Widens a range on both sides until every bracket has its partner.
     fn balanced(&self, run: Run) -> Run {
         let Run { mut first, mut last } = run;
         let (mut open, mut missing) = (0usize, 0usize);

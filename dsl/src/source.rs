@@ -1,7 +1,7 @@
-//! The source text with its tokens: from sqlparser's lines and columns to our byte offsets.
+//! The source text with its tokens: converts sqlparser's lines and columns to our byte offsets.
 //!
-//! sqlparser counts lines from one and, within a line, *characters* from one. The tokens remember both countings, so that
-//! going from one to the other is a binary search: whatever sqlparser points at begins and ends with a token.
+//! sqlparser counts lines from one and, within a line, *characters* from one. The tokens have both kinds of positions, so that a
+//! binary search converts one into the other: whatever sqlparser points at begins and ends with a token.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{self, Location, Token as SqlToken, TokenWithSpan};
 
 use crate::Span;
 
-/// One token: what sqlparser says it is, and its bytes.
+/// One token: sqlparser's token, and its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) sql: TokenWithSpan,
@@ -18,7 +18,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// The word, if it is one without quotes: it may be a keyword.
+    /// The word, if the token is one without quotes: it may be a keyword.
     pub(crate) fn word(&self) -> Option<&str> {
         match &self.sql.token {
             SqlToken::Word(word) if word.quote_style.is_none() => Some(&word.value),
@@ -45,7 +45,7 @@ impl Token {
     }
 }
 
-/// A source text, its lines and its tokens: tells which bytes a part of a sqlparser tree came from.
+/// A source text, its lines and its tokens: finds the bytes that a part of a sqlparser tree came from.
 pub struct SourceMap {
     text: String,
     lines: Vec<usize>,
@@ -59,7 +59,7 @@ impl fmt::Debug for SourceMap {
 }
 
 impl SourceMap {
-    /// A text, without its tokens yet.
+    /// A text whose tokens are not known yet.
     pub(crate) fn of_text(text: &str) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { text: text.to_owned(), lines, tokens: Vec::new() }
@@ -86,7 +86,7 @@ impl SourceMap {
         (line, self.text[start..offset].chars().count() + 1)
     }
 
-    /// The byte that sqlparser means by a line and a column; the end of the line when the column lies beyond it.
+    /// The byte at a line and column of sqlparser; the end of the line if the column lies beyond it.
     pub fn offset(&self, location: Location) -> usize {
         let key = (location.line, location.column);
         let by_start = self.tokens.partition_point(|token| start_of(token) < key);
@@ -99,7 +99,7 @@ impl SourceMap {
         self.walk_to(location)
     }
 
-    /// As [`SourceMap::offset`] for a place where no token begins or ends.
+    /// Like [`SourceMap::offset`], for a place where no token begins or ends.
     pub(crate) fn walk_to(&self, location: Location) -> usize {
         let line = usize::try_from(location.line).unwrap_or(usize::MAX).saturating_sub(1);
         let Some(start) = self.lines.get(line).copied() else { return self.text.len() };
@@ -124,8 +124,8 @@ impl SourceMap {
         self.span(ident.span)
     }
 
-    /// The bytes of any part of a sqlparser tree, made whole: brackets come in pairs, and a call has its name.
-    /// sqlparser leaves keywords out of its spans; [`SourceMap::span_of_expr`] puts back those of expressions.
+    /// The bytes of any part of a sqlparser tree, widened so that brackets come in pairs and a call includes its name. sqlparser
+    /// leaves keywords out of its spans; [`SourceMap::span_of_expr`] adds those of expressions.
     pub fn span_of_node(&self, node: &impl Spanned) -> Option<Span> {
         self.span(node.span()).map(|span| self.whole(span))
     }

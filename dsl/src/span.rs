@@ -29,13 +29,13 @@ impl Span {
         Self { start: offset, end: offset }
     }
 
-    /// The smallest span that holds both.
+    /// The smallest span that contains both.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
-    /// Whether it holds no byte.
+    /// Whether it contains no byte.
     pub const fn is_empty(self) -> bool {
         self.start >= self.end
     }
@@ -45,7 +45,7 @@ impl Span {
         self.start..self.end
     }
 
-    /// The piece of `text` it stands for; empty when it lies outside of it or cuts a character.
+    /// This piece of `text`; empty if the span lies outside the text or cuts a character.
     pub fn of(self, text: &str) -> &str {
         text.get(self.range()).unwrap_or("")
     }

@@ -1,22 +1,22 @@
-//! Walks over SQL trees, one for all who look.
+//! Walks over SQL trees, compiled once for all users.
 //!
-//! sqlparser compiles its walk anew for every closure and visitor that it is given: some megabytes of code each time. Here it is
-//! compiled for one visitor, which asks the closure that it was given.
+//! sqlparser compiles its walk anew for every type of visitor: some megabytes of code each time. Here it is compiled for one
+//! visitor, which calls a given closure.
 
 use sqlparser::ast::{Expr, ObjectName, Query, VisitMut, Visitor, VisitorMut};
 use std::ops::ControlFlow;
 
 /// A tree that can be walked: an expression or a query.
 pub trait Tree {
-    /// Shows expressions before their parts, and relations.
+    /// Calls `look` for expressions before their parts, and for relations.
     #[doc(hidden)]
     fn walk(&self, look: &mut dyn FnMut(Node<'_>) -> ControlFlow<()>) -> ControlFlow<()>;
-    /// Shows expressions behind their parts, to be changed.
+    /// Calls `change` for expressions after their parts; it may change them.
     #[doc(hidden)]
     fn walk_mut(&mut self, change: &mut dyn FnMut(&mut Expr) -> ControlFlow<()>) -> ControlFlow<()>;
 }
 
-/// What a walk comes to.
+/// A node of a walk.
 #[doc(hidden)]
 pub enum Node<'a> {
     /// An expression.
@@ -76,7 +76,7 @@ impl<T: Tree> Tree for Box<T> {
     }
 }
 
-/// Shows every expression of a tree, each before its parts, until the closure breaks.
+/// Calls `look` for every expression of a tree, each before its parts, until the closure breaks.
 ///
 /// ```
 /// use egret_dsl::{parse_expression, sqlparser::ast::Expr, walk};
@@ -99,14 +99,14 @@ pub fn expressions<B>(tree: &impl Tree, mut look: impl FnMut(&Expr) -> ControlFl
     broken.map_or(ControlFlow::Continue(()), ControlFlow::Break)
 }
 
-/// Shows every expression of a tree, each behind its parts, to be changed, until the closure breaks.
+/// Calls `change` for every expression of a tree, each after its parts, until the closure breaks; it may change them.
 pub fn expressions_mut<B>(tree: &mut impl Tree, mut change: impl FnMut(&mut Expr) -> ControlFlow<B>) -> ControlFlow<B> {
     let mut broken = None;
     let _ = tree.walk_mut(&mut |expr| kept(&mut broken, change(expr)));
     broken.map_or(ControlFlow::Continue(()), ControlFlow::Break)
 }
 
-/// Shows the names of all relations of a tree.
+/// Calls `look` for the names of all relations of a tree.
 pub fn relations(tree: &impl Tree, mut look: impl FnMut(&ObjectName)) {
     let _ = tree.walk(&mut |node| {
         if let Node::Relation(name) = node {

@@ -1,7 +1,7 @@
 //! Windows in a query: `FROM TUMBLE(txn, at, INTERVAL '10' SECOND)`.
 //!
-//! The functions are those of Flink and of the SQL standard's polymorphic tables: a stream comes in, the same rows with the
-//! columns `window_start` and `window_end` come out. Short and long spelling mean the same:
+//! The functions are those of Flink and of the SQL standard's polymorphic tables: they take a stream, and return its rows with
+//! the columns `window_start` and `window_end`. Short and long spelling mean the same:
 //!
 //! ```text
 //! TUMBLE(txn, at, INTERVAL '10' SECOND)
@@ -26,45 +26,45 @@ pub struct WindowCall {
     pub kind: WindowKind,
     /// The stream whose rows are put into windows.
     pub stream: Name,
-    /// The column that is event time; the stream's own when not said.
+    /// The column of event time; if not given, the stream's own.
     pub time: Option<Name>,
-    /// What the query calls the result.
+    /// The query's alias for the result.
     pub alias: Option<Name>,
     /// The call.
     pub span: Span,
 }
 
-/// The shape of a window. Every length is longer than nothing.
+/// The shape of a window. Every duration is greater than zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowKind {
-    /// `TUMBLE(stream, time, size)`: one after the other.
+    /// `TUMBLE(stream, time, size)`: one window after the other.
     Tumble {
-        /// How long each is.
+        /// How long each window is.
         size: DurationLit,
     },
-    /// `HOP(stream, time, slide, size)`: one every `slide`.
+    /// `HOP(stream, time, slide, size)`: a window begins every `slide`.
     Hop {
-        /// How far apart they begin.
+        /// The time between the beginnings of two windows.
         slide: DurationLit,
-        /// How long each is.
+        /// How long each window is.
         size: DurationLit,
     },
-    /// `SESSION(stream, time, gap)`: until nothing comes for so long.
+    /// `SESSION(stream, time, gap)`: a window ends when no row has come for the gap.
     Session {
-        /// How long nothing must come.
+        /// The gap that ends a window.
         gap: DurationLit,
     },
-    /// `CUMULATE(stream, time, step, size)`: growing by `step` up to `size`, then anew.
+    /// `CUMULATE(stream, time, step, size)`: a window grows by `step` up to `size`, then the next one begins.
     Cumulate {
-        /// By how much it grows.
+        /// By how much the window grows.
         step: DurationLit,
-        /// How long it can be.
+        /// The greatest length.
         size: DurationLit,
     },
 }
 
-/// The window that a table of a query stands for: `None` when it is something else, an error when it is a window that is
-/// called wrongly. `whole` is the span to point at when nothing better is known.
+/// The window that a table of a query stands for: `None` if it is something else, an error if it is a window called wrongly.
+/// `whole` is the span to point at when nothing better is known.
 pub fn window_call(factor: &TableFactor, source: &SourceMap, whole: Span) -> Option<Result<WindowCall, Diagnostic>> {
     let (name, args, alias) = match factor {
         TableFactor::Table { name, args: Some(args), alias, .. } => (name, args.args.as_slice(), alias),
@@ -102,7 +102,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// How it is written, for messages and to know the lengths it takes.
+    /// The syntax of its call, for messages, and the names of the durations it takes.
     fn usage(&self) -> (&'static str, &'static [&'static str]) {
         match self.function {
             "TUMBLE" => ("TUMBLE(stream, time, INTERVAL '10' SECOND)", &["size"]),
@@ -141,7 +141,7 @@ impl Call<'_> {
         Ok(WindowCall { kind, stream, time, alias, span: self.span })
     }
 
-    /// The arguments as they stand, or, when they are named, sorted by name.
+    /// The arguments as given, or, if they are named, sorted by name.
     fn in_order(&self) -> Result<Vec<&Expr>, Diagnostic> {
         let names: Vec<&str> = ["data", "timecol"].into_iter().chain(self.usage().1.iter().copied()).collect();
         let mut slots: Vec<Option<&Expr>> = vec![None; names.len()];
@@ -178,7 +178,7 @@ impl Call<'_> {
         }
     }
 
-    /// A plain name, with or without `DESCRIPTOR( )` around it.
+    /// A plain name, perhaps in `DESCRIPTOR( )`.
     fn column(&self, expr: &Expr, what: &str) -> Result<Name, Diagnostic> {
         match expr {
             Expr::Identifier(ident) => return Ok(self.name(ident)),

@@ -9,7 +9,7 @@ use super::problem::{Expected, Parsed, Problem, problem_of};
 use super::tokens::Tokens;
 use crate::{Name, Span};
 
-/// Words that are no names unless quoted: with one of them forgotten quotes and forgotten names are told apart.
+/// Words that cannot be names without quotes, so that a forgotten name is told apart from a name with forgotten quotes.
 const RESERVED: [&str; 26] = [
     "and",
     "as",
@@ -44,7 +44,7 @@ pub(crate) fn is_reserved(word: &str) -> bool {
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
 }
 
-/// One or more words that belong together, such as `PARTITION BY`: when the first is there, the others must be.
+/// One or more words that belong together, such as `PARTITION BY`: after the first word the others must follow.
 pub(crate) fn phrase<'a>(words: &'static str) -> impl Fn(Tokens<'a>) -> Parsed<'a, Span> {
     move |input| {
         let mut rest = input;
@@ -69,7 +69,7 @@ pub(crate) fn sign<'a>(sign: SqlToken) -> impl Fn(Tokens<'a>) -> Parsed<'a, Span
     }
 }
 
-/// A name; `what` it is the name of goes into the message: "the stream's name".
+/// A name; `what` says in messages what it is the name of: "the stream's name".
 pub(crate) fn name<'a>(what: &'static str) -> impl Fn(Tokens<'a>) -> Parsed<'a, Name> {
     move |input| {
         let missing = Problem::thing(input, what);
@@ -95,15 +95,16 @@ pub(crate) fn name<'a>(what: &'static str) -> impl Fn(Tokens<'a>) -> Parsed<'a, 
     }
 }
 
-/// Whether a clause comes where a name should, rather than a name that is the same word: then a clause or a comma follows it.
+/// Whether a clause begins where a name should be. A single word that could begin one is a name all the same if a clause, a comma
+/// or the end follows it.
 fn is_next_clause(input: Tokens<'_>) -> bool {
     let Some((_, words)) = input.clause_here() else { return false };
     let after = input.skip(1);
     words > 1 || !(after.is_empty() || after.at_comma() || after.clause_here().is_some())
 }
 
-/// Items with commas between, in a clause: ends where another clause begins. What is wrong with an item is reported, and
-/// reading goes on with the next.
+/// Items separated by commas, in a clause: ends where another clause begins. Faults of an item are reported, and reading
+/// continues with the next item.
 pub(crate) fn comma_list<'a, T>(
     mut item: impl FnMut(Tokens<'a>) -> Parsed<'a, T>,
 ) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Vec<T>> {
@@ -144,8 +145,7 @@ fn item_end(input: Tokens<'_>) -> Parsed<'_, bool> {
     Problem::expected(input, std::iter::once(Expected::Keyword(",".into())).chain(later).collect()).fail()
 }
 
-/// `( item, item )`; `what` an item is goes into the messages. What is wrong with an item is reported, and reading goes on
-/// with the next.
+/// `( item, item )`; `what` names an item in messages. Faults of an item are reported, and reading continues with the next item.
 pub(crate) fn bracketed_list<'a, T>(
     what: &'static str,
     mut item: impl FnMut(Tokens<'a>) -> Parsed<'a, T>,
@@ -185,7 +185,7 @@ fn bracket_end(input: Tokens<'_>) -> Parsed<'_, bool> {
     nom::branch::alt((more, end)).parse(input)
 }
 
-/// Reports what is wrong with an item; of a list that just stops, that it does.
+/// Reports the fault of an item; if the list just stops, also says where the list begins.
 fn report_item(input: Tokens<'_>, opening: Span, what: &str, error: nom::Err<Problem>) {
     let problem = problem_of(error);
     let at_end = matches!(&problem, Problem::Expected { position, .. } if *position >= input.position() + input.all().len());

@@ -1,5 +1,5 @@
-//! The clauses of a statement: each at most once, in a fixed order. One that is doubled, misplaced, misspelt or missing is
-//! named, and reading goes on with the next, so that a statement shows all its faults at once.
+//! The clauses of a statement: each at most once, in a fixed order. A clause that is doubled, misplaced, misspelt or missing is
+//! reported, and reading continues with the next, so that a statement shows all its faults at once.
 
 use super::basics::report;
 use super::problem::{Expected, Parsed, Problem};
@@ -7,7 +7,7 @@ use super::tokens::Tokens;
 use crate::source::Token;
 use crate::{Diagnostic, Name, Span, suggest};
 
-/// Reads the clauses of a statement, which are called `order`; `each` reads what stands after the words of one.
+/// Reads the clauses of a statement, whose names are in `order`; `each` reads the rest of a clause after its name.
 pub(crate) fn clauses<'a>(
     input: Tokens<'a>,
     order: &'static [&'static str],
@@ -22,7 +22,7 @@ pub(crate) fn clauses<'a>(
             continue;
         };
         let (keyword, rest) = input.split(words);
-        // What stands twice was read once; said once more it is enough, however often it stands.
+        // A doubled clause is skipped, as the first one counts; it is reported once, however often it comes.
         let before = seen.iter().filter(|(other, _)| *other == clause).count();
         if before < 2 {
             check_place(input, clause, keyword.span(), &seen);
@@ -43,7 +43,7 @@ pub(crate) fn clauses<'a>(
     Ok((input, ()))
 }
 
-/// Skips to where a clause begins. A closing bracket too many is skipped as well.
+/// Skips to the next clause. A surplus closing bracket is skipped as well.
 fn to_next_clause(mut input: Tokens<'_>) -> Tokens<'_> {
     loop {
         input = input.skip(input.count_to_clause(|_| false));
@@ -79,9 +79,9 @@ fn in_order(clauses: &[&str]) -> String {
     clauses.iter().map(|clause| format!("`{clause}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// What could have come instead of what is no clause.
+/// The problem of a word that begins no clause: what could have come instead.
 fn unexpected(input: Tokens<'_>, seen: &[(usize, Span)]) -> Problem {
-    // The first words of a clause without the others: `PARTITION card`.
+    // The first word of a clause without the others: `PARTITION card`.
     let word = input.first().and_then(|token| token.word());
     let begun = input.clauses.iter().find(|clause| {
         let first = clause.split(' ').next().unwrap_or("");
@@ -105,7 +105,7 @@ fn unexpected(input: Tokens<'_>, seen: &[(usize, Span)]) -> Problem {
     }
 }
 
-/// What a clause said, or why the statement cannot be used: it is not there, or what is wrong with it was reported.
+/// The value of a clause that must be there; reports a missing one unless a fault of the statement has been reported already.
 pub(crate) fn required<T>(value: Option<T>, input: Tokens<'_>, statement: Statement<'_>, clause: &str, help: &str) -> Option<T> {
     if value.is_none() && !input.file.has_errors(statement.reports) {
         input.report(
@@ -117,7 +117,7 @@ pub(crate) fn required<T>(value: Option<T>, input: Tokens<'_>, statement: Statem
     value
 }
 
-/// A statement being read: what it defines, and how much had been reported when it began.
+/// A statement being read: its kind, its name, and how many faults had been reported when it began.
 #[derive(Clone, Copy)]
 pub(crate) struct Statement<'a> {
     pub(crate) what: &'static str,
@@ -125,7 +125,7 @@ pub(crate) struct Statement<'a> {
     pub(crate) reports: usize,
 }
 
-/// Puts what a parser returns where it belongs. What stands twice has been reported: the first one counts.
+/// Stores what a parser returns. A doubled clause has been reported: the first one counts.
 pub(crate) fn put<'a, T>(slot: &mut Option<T>, parsed: Parsed<'a, T>) -> Parsed<'a, ()> {
     let (rest, value) = parsed?;
     slot.get_or_insert(value);

@@ -1,5 +1,5 @@
-//! How deep the tree of a text can become: sqlparser's trees are walked by recursion, here and in the planner, so the depth is bounded
-//! before sqlparser sees the tokens.
+//! Limits the depth of syntax trees: sqlparser's trees are walked by recursion, here and in the planner, so their depth is
+//! checked before sqlparser sees the tokens.
 
 use super::problem::Problem;
 use super::tokens::Tokens;
@@ -9,12 +9,12 @@ use sqlparser::tokenizer::Token as SqlToken;
 
 /// How deep brackets may be nested.
 const BRACKETS_MAX: usize = 40;
-/// How many operators may be chained without a comma between, brackets around them included.
+/// How many operators may be chained without a comma between them, including those in the brackets around them.
 const OPERATORS_MAX: usize = 1000;
 
-/// Refuses what would make a tree too deep to be walked.
+/// Refuses tokens that would make a tree too deep to be walked.
 pub(super) fn check_depth(slice: Tokens<'_>) -> Result<(), Problem> {
-    // The operators since the last comma, for every bracket that is open.
+    // For every open bracket: the operators since the last comma.
     let mut chains = vec![0usize];
     let mut operators = 0usize;
     for (index, token) in slice.all().iter().enumerate() {
@@ -46,8 +46,8 @@ pub(super) fn too_deep(span: Span, why: String) -> Problem {
     Diagnostic::error("this expression is nested too deeply").label(span, why).into()
 }
 
-/// How much deeper a token can make the tree: one for anything but names and values, more for what sqlparser reads by a
-/// recursion that it does not bound itself.
+/// By how much a token can deepen the tree: one for everything except names and values, more for constructs that sqlparser reads
+/// by a recursion it does not limit itself.
 fn depth_of(token: &Token, next: Option<&Token>) -> usize {
     const WORDS: [&str; 16] = [
         "AND",
@@ -78,7 +78,7 @@ fn depth_of(token: &Token, next: Option<&Token>) -> usize {
     }
 }
 
-/// Where the innermost bracket opens.
+/// The place of the innermost opening bracket.
 pub(super) fn deepest(slice: Tokens<'_>) -> Span {
     let (mut depth, mut most, mut span) = (0usize, 0usize, slice.here());
     for token in slice.all() {

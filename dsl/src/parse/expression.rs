@@ -1,7 +1,7 @@
-//! Pieces of SQL within our statements: expressions, types and lengths of time, read by sqlparser from our tokens.
+//! Pieces of SQL within our statements: expressions, types and durations, read by sqlparser from our tokens.
 //!
-//! sqlparser is given the tokens up to the next comma or closing bracket, takes what belongs to the expression, and our
-//! parsers go on with the rest.
+//! sqlparser gets the tokens up to the next comma or closing bracket and takes those that belong to the expression; our parsers
+//! continue with the rest.
 
 use sqlparser::ast::{DataType, ObjectNamePart};
 use sqlparser::keywords::Keyword;
@@ -13,7 +13,7 @@ use super::tokens::Tokens;
 use crate::source::Token;
 use crate::{Diagnostic, DurationLit, Span, Sql, duration, suggest};
 
-/// How many tokens a type may have.
+/// The most tokens of a type.
 const TYPE_TOKENS_MAX: usize = 200;
 
 /// An expression.
@@ -38,7 +38,7 @@ pub(crate) fn row_expression(input: Tokens<'_>) -> Parsed<'_, Sql> {
     Ok((rest, piece(input.until(rest), tree)))
 }
 
-/// An expression, up to the end of what is given.
+/// An expression that takes all of the input.
 pub(crate) fn whole_expression(input: Tokens<'_>) -> Parsed<'_, Sql> {
     let (rest, sql) = expression(input)?;
     match rest.is_empty() {
@@ -68,7 +68,7 @@ pub(crate) fn data_type(input: Tokens<'_>) -> Parsed<'_, (DataType, Span)> {
     }
 }
 
-/// Types worth suggesting.
+/// Types that are suggested for a misspelt one.
 const TYPES: [&str; 24] = [
     "TINYINT",
     "SMALLINT",
@@ -106,7 +106,7 @@ fn unknown_type(tree: &DataType) -> Option<String> {
     }
 }
 
-/// `INTERVAL '10' MINUTE`; `least_us` is 1 where nothing is too short.
+/// `INTERVAL '10' MINUTE`; `least_us` is 1 where an empty interval is not allowed.
 pub(crate) fn interval<'a>(least_us: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, DurationLit> {
     move |input| {
         if !input.starts_with("INTERVAL") {
@@ -132,13 +132,13 @@ pub(crate) fn interval<'a>(least_us: u64) -> impl Fn(Tokens<'a>) -> Parsed<'a, D
     }
 }
 
-/// Words that go on with an expression.
+/// Words that continue an expression.
 const OPERATORS: [&str; 23] = [
     "AND", "OR", "XOR", "NOT", "IS", "IN", "LIKE", "ILIKE", "RLIKE", "REGEXP", "SIMILAR", "BETWEEN", "COLLATE", "AT", "DIV",
     "AS", "GROUP", "THEN", "WHEN", "ELSE", "END", "ESCAPE", "TO",
 ];
 
-/// Whether what comes is a clause, not a column that is called like one: that is followed by an operator, if by a word.
+/// Whether a clause begins here, not a column of the same name: a column can only be followed by an operator, if by a word.
 fn clause_begins(input: Tokens<'_>) -> bool {
     let Some((_, words)) = input.clause_here() else { return false };
     words > 1
@@ -152,7 +152,8 @@ fn clause_begins(input: Tokens<'_>) -> bool {
         }
 }
 
-/// As [`for_sqlparser`], with `FINAL.LAST(a.x)` for `FINAL LAST(a.x)`, and so for `RUNNING`: to sqlparser a name of two parts.
+/// Like [`for_sqlparser`], but with `FINAL.LAST(a.x)` for `FINAL LAST(a.x)`, and the same for `RUNNING`: sqlparser takes it for a
+/// name of two parts.
 fn with_semantics_in_names(slice: Tokens<'_>) -> Handed {
     let (tokens, indices) = for_sqlparser(slice);
     let word = |at: usize| match tokens.get(at).map(|token| &token.token) {
@@ -172,7 +173,7 @@ fn with_semantics_in_names(slice: Tokens<'_>) -> Handed {
     };
     let mut is_call = false;
     for (at, (token, index)) in tokens.iter().zip(&indices).enumerate() {
-        // As parts of a name these words are no keywords of something else.
+        // As parts of a name these words must not be keywords.
         let plain = |token: &SqlToken| match token {
             SqlToken::Word(word) => SqlToken::Word(Word { keyword: Keyword::NoKeyword, ..word.clone() }),
             other => other.clone(),

@@ -41,7 +41,7 @@ pub(crate) fn create_graph(input: Tokens<'_>) -> Parsed<'_, Statement> {
     Ok((rest, Statement::CreateGraph(graph)))
 }
 
-/// `column [AS kind]`.
+/// One end of an edge: `column [AS kind]`.
 fn end(input: Tokens<'_>) -> Parsed<'_, (Sql, Option<Name>)> {
     pair(expression, opt(preceded(phrase("AS"), cut(basics::name("the kind of vertex"))))).parse(input)
 }

@@ -1,4 +1,4 @@
-//! Hands tokens over to sqlparser, and says what it makes of them in our words and places.
+//! Hands tokens over to sqlparser, and translates its errors into our words and places.
 
 use super::depth::{check_depth, deepest, too_deep};
 use super::problem::{Expected, Problem};
@@ -10,11 +10,11 @@ use crate::{Diagnostic, Sql, suggest};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token as SqlToken, TokenWithSpan};
 
-/// Tokens for sqlparser, each with its index among the tokens they were made of.
+/// Tokens for sqlparser, each with the index of the token it was made from.
 pub(super) type Handed = (Vec<TokenWithSpan>, Vec<usize>);
 
-/// Lets sqlparser read from the beginning of `slice`, whose tokens it is handed: how many of the slice's it took, and what
-/// it made of them.
+/// Lets sqlparser read the beginning of `slice`, from the tokens handed to it. Returns how many of the slice's tokens it took,
+/// and the tree.
 pub(super) fn hand_over<'a, T>(
     slice: Tokens<'a>,
     (tokens, indices): Handed,
@@ -32,8 +32,8 @@ pub(super) fn hand_over<'a, T>(
     }
 }
 
-/// The tokens as sqlparser wants them, each with its index in `slice`. It knows no `TABLE txn` as an argument of a window:
-/// the word is left out, it says nothing that the name does not.
+/// The tokens for sqlparser, each with its index in `slice`. sqlparser does not accept `TABLE txn` as an argument of a window, so
+/// the word `TABLE`, which adds nothing to the name, is left out.
 pub(super) fn for_sqlparser(slice: Tokens<'_>) -> Handed {
     let all = slice.all();
     let is_window = |token: &Token| WINDOW_FUNCTIONS.iter().any(|function| token.is_word(function));
@@ -56,7 +56,7 @@ pub(super) fn piece<T>(tokens: Tokens<'_>, tree: T) -> Sql<T> {
     Sql { tree, span, text: span.of(tokens.text()).to_owned(), source: tokens.file.source.clone(), matches: None }
 }
 
-/// For a text that can be read in too many wrong ways: what is wrong cannot be told, but how far it was understood.
+/// The problem of a text that can be misread in too many ways: the fault is unknown, but not how far the text was understood.
 fn lost(at: Tokens<'_>) -> Problem {
     Diagnostic::error("this expression cannot be read")
         .label(at.here(), "it was understood up to here")
@@ -64,7 +64,7 @@ fn lost(at: Tokens<'_>) -> Problem {
         .into()
 }
 
-/// Turns what sqlparser says into what we say, with its place.
+/// Turns an error of sqlparser into a problem of ours, with its place.
 fn explain(slice: Tokens<'_>, error: ParserError) -> Problem {
     let text = match error {
         ParserError::ParserError(text) | ParserError::TokenizerError(text) => text,
@@ -79,7 +79,7 @@ fn explain(slice: Tokens<'_>, error: ParserError) -> Problem {
     }
 }
 
-/// sqlparser writes keywords in capitals and signs as they are; all else is prose.
+/// sqlparser writes keywords in capitals and signs as they are; everything else is prose.
 fn expected(wanted: &str) -> Expected {
     let keywords = wanted.chars().all(|character| character.is_ascii_uppercase() || matches!(character, ' ' | '_'));
     match keywords || !wanted.chars().any(char::is_alphabetic) {
@@ -88,7 +88,7 @@ fn expected(wanted: &str) -> Expected {
     }
 }
 
-/// Takes the ` at Line: 3, Column: 5` off the end of a message.
+/// Splits ` at Line: 3, Column: 5` off the end of a message.
 fn split_location(text: &str) -> (&str, Option<Location>) {
     let found = text.rfind(" at Line: ").and_then(|at| {
         let (line, column) = text[at..].strip_prefix(" at Line: ")?.split_once(", Column: ")?;
@@ -105,7 +105,7 @@ fn token_at(slice: Tokens<'_>, location: Location) -> Option<usize> {
     slice.all().get(index).filter(|token| token.sql.span.start == location).map(|_| index)
 }
 
-/// A misspelt keyword is taken for an alias, and what follows it is a surprise: looks for one just before.
+/// sqlparser takes a misspelt keyword for an alias and fails at the next word: looks for a misspelt keyword here or just before.
 pub(super) fn misspelt_before(slice: Tokens<'_>, at: Tokens<'_>, problem: Problem) -> Problem {
     const KEYWORDS: [&str; 15] = [
         "SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "JOIN", "INNER", "LEFT", "WINDOW",

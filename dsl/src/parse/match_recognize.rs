@@ -1,6 +1,6 @@
-//! `MATCH_RECOGNIZE ( ... )` in a query. sqlparser knows less of it than users of SQL engines write, so the clause is taken out
-//! of the tokens before sqlparser sees them: it reads a join with a table in its place, and the planner finds the clause
-//! again by the place at which that table stands.
+//! `MATCH_RECOGNIZE ( ... )` in a query. sqlparser supports less of it than SQL engines do, so the clause is taken out of the
+//! tokens before sqlparser sees them: sqlparser reads a join with a table in its place, and the planner finds the clause again by
+//! the place of that table.
 
 use nom::Parser;
 use nom::branch::alt;
@@ -20,7 +20,7 @@ use crate::{
     RowsPerMatch, Span, suggest,
 };
 
-/// The word that begins it.
+/// The word that begins the clause.
 pub(crate) const KEYWORD: &str = "MATCH_RECOGNIZE";
 
 const ONE_ROW: &str = "ONE ROW PER MATCH";
@@ -34,11 +34,11 @@ pub(crate) struct Found {
     pub(crate) first: usize,
     /// The index of the closing bracket.
     pub(crate) last: usize,
-    /// What it says; `None` when what is wrong with it has been reported.
+    /// The clause; `None` if its faults have been reported.
     pub(crate) clause: Option<MatchRecognize>,
 }
 
-/// Reads every `MATCH_RECOGNIZE ( ... )` of a query. What is wrong within is reported.
+/// Reads every `MATCH_RECOGNIZE ( ... )` of a query. Faults within them are reported.
 pub(crate) fn find_all(query: Tokens<'_>) -> Result<Vec<Found>, nom::Err<Problem>> {
     let mut found = Vec::new();
     let mut first = 0;
@@ -71,7 +71,7 @@ pub(crate) fn find_all(query: Tokens<'_>) -> Result<Vec<Found>, nom::Err<Problem
     Ok(found)
 }
 
-/// A word like the keyword, before a bracket that begins with one of the clauses.
+/// Whether a word like the keyword comes before a bracket that begins with one of the clauses.
 fn is_misspelt(query: Tokens<'_>, at: usize) -> bool {
     let body = Tokens { clauses: CLAUSES, ..query.skip(at + 2) };
     let near = query.nth(at).and_then(Token::word).and_then(|word| suggest(word, [KEYWORD]));
@@ -94,7 +94,7 @@ fn closing(query: Tokens<'_>, opening: usize) -> Option<usize> {
     None
 }
 
-/// What stands between the brackets.
+/// Reads the clause between the brackets.
 fn clause(body: Tokens<'_>, keyword: Span, span: Span) -> Option<MatchRecognize> {
     let reports = body.file.reports();
     let (mut partition_by, mut order_by, mut measures, mut one, mut all) = (None, None, None, None, None);
@@ -138,7 +138,7 @@ fn clause(body: Tokens<'_>, keyword: Span, span: Span) -> Option<MatchRecognize>
     (!body.file.has_errors(reports)).then_some(clause)
 }
 
-/// Nothing is defined twice.
+/// Reports names that are defined twice.
 fn check(body: Tokens<'_>, clause: &MatchRecognize) {
     let again = |what: &str, names: Vec<&Name>| {
         for (index, name) in names.iter().enumerate() {
@@ -158,7 +158,7 @@ fn words_before(rest: Tokens<'_>, words: &str) -> Span {
     Tokens { start, end: rest.start, ..rest }.span()
 }
 
-/// A column, perhaps with the stream's name before it, which says nothing new.
+/// A column, perhaps with the stream's name before it, which is ignored.
 fn column(input: Tokens<'_>) -> Parsed<'_, Name> {
     let (rest, first) = basics::name("a column")(input)?;
     if rest.first().is_some_and(|token| token.is(&SqlToken::Period)) {
@@ -198,7 +198,7 @@ fn measure(input: Tokens<'_>) -> Parsed<'_, RowMeasure> {
     Ok((rest, RowMeasure { expr, name }))
 }
 
-/// What stands after `ALL ROWS PER MATCH`.
+/// The rest of a clause after `ALL ROWS PER MATCH`.
 fn all_rows(input: Tokens<'_>) -> Parsed<'_, (RowsPerMatch, Span)> {
     let start = words_before(input, ALL_ROWS);
     let modes = [
@@ -220,7 +220,7 @@ fn all_rows(input: Tokens<'_>) -> Parsed<'_, (RowsPerMatch, Span)> {
     Ok((input, (RowsPerMatch::AllShowEmpty, start)))
 }
 
-/// What stands after `AFTER MATCH`.
+/// The rest of a clause after `AFTER MATCH`.
 fn after_match_of(input: Tokens<'_>) -> Parsed<'_, (AfterMatchSkip, Span)> {
     let variable = || cut(basics::name("a variable of the pattern"));
     let past_last = value(AfterMatchSkip::PastLastRow, (phrase("PAST"), cut(phrase("LAST ROW"))));

@@ -1,10 +1,9 @@
-//! From text to syntax tree, and to diagnostics for what is no text of the language.
+//! From text to a syntax tree, and to diagnostics for what is not text of the language.
 //!
-//! sqlparser's tokeniser cuts the text into tokens; they are cut into statements at each `;`; nom's combinators read our
-//! statements; the expressions, queries and types in them are read by sqlparser from the same tokens, which is why every
-//! place it speaks of is a place in the text.
-//! A statement that cannot be read costs only itself: what is wrong is reported and reading goes on, with the next item of
-//! a list, the next clause or the next statement.
+//! sqlparser's tokeniser cuts the text into tokens, which are split into statements at each `;`. Our statements are read by nom's
+//! combinators; the expressions, queries and types in them are read by sqlparser from the same tokens, so every place that
+//! sqlparser reports is a place in the text. A statement that cannot be read affects only itself: its faults are reported and
+//! reading continues, with the next item of a list, the next clause or the next statement.
 
 mod basics;
 mod clauses;
@@ -36,8 +35,8 @@ use problem::{Parsed, problem_of};
 use statement::KINDS;
 use tokens::{File, Tokens};
 
-/// Reads a text. What could not be read is in the diagnostics, in the order of the text; the statements that could be are in
-/// the program all the same. Never panics, whatever the text.
+/// Reads a text. The faults are in the diagnostics, in the order of the text; the statements that could be read are in the
+/// program all the same. Never panics, whatever the text.
 ///
 /// ```
 /// use egret_dsl::{Statement, parse};
@@ -82,7 +81,7 @@ pub fn parse(text: &str) -> (Program, Vec<Diagnostic>) {
             Err(error) => {
                 basics::report(tokens, error);
                 program.broken.extend(statement::defined_name(tokens));
-                // The text stops where it becomes unreadable: that the last statement is not complete says nothing new.
+                // The text ends where it becomes unreadable, so an incomplete last statement is not worth reporting.
                 if unreadable.is_some() && index + 1 == last {
                     file.forget(before);
                 }
@@ -98,15 +97,15 @@ pub fn parse(text: &str) -> (Program, Vec<Diagnostic>) {
 /// Reads an expression.
 ///
 /// # Errors
-/// The text is no expression, or more than one.
+/// The text is not an expression, or is more than one.
 pub fn parse_expression(text: &str) -> Result<Sql, Diagnostic> {
     whole(text, expression::whole_expression)
 }
 
-/// Reads what stands after `MATCH`: `probe{2,} -> big`.
+/// Reads a pattern, the text after `MATCH`: `probe{2,} -> big`.
 ///
 /// # Errors
-/// The text is no pattern.
+/// The text is not a pattern.
 pub fn parse_pattern(text: &str) -> Result<PatternNode, Diagnostic> {
     whole(text, sequence::whole_pattern)
 }
@@ -128,7 +127,8 @@ fn whole<T>(text: &str, read: impl for<'a> Fn(Tokens<'a>) -> Parsed<'a, T>) -> R
     }
 }
 
-/// Cuts the tokens into statements: at every `;`, and where a statement begins although none was ended, which is reported.
+/// Splits the tokens into statements: at every `;`, and where a statement begins although the previous one was not ended, which
+/// is reported.
 fn split(file: &File) -> Vec<Range<usize>> {
     let tokens = file.source.tokens();
     let mut pieces = Vec::new();

@@ -12,7 +12,7 @@ use super::problem::{Expected, Parsed, Problem};
 use super::tokens::Tokens;
 use crate::{Algorithm, Argument, Diagnostic, Literal, LiteralKind, Name, OptionEntry, Options, Span};
 
-/// `(key = value, ...)`; `with` is where the `WITH` stands.
+/// `(key = value, ...)`; `with` is the place of the `WITH`.
 pub(crate) fn options(with: Span) -> impl Fn(Tokens<'_>) -> Parsed<'_, Options> {
     move |input| {
         let entry = map(separated_pair(key, cut(equals), cut(literal)), |(key, value)| OptionEntry { key, value });
@@ -29,7 +29,7 @@ pub(crate) fn options(with: Span) -> impl Fn(Tokens<'_>) -> Parsed<'_, Options> 
     }
 }
 
-/// Reports a name that stands twice where it may stand once.
+/// Reports a name that comes twice where it may come only once.
 pub(crate) fn twice(input: Tokens<'_>, what: &str, name: &Name, first: Span) {
     input.report(
         Diagnostic::error(format!("{what} `{name}` stands twice"))
@@ -66,7 +66,7 @@ fn equals(input: Tokens<'_>) -> Parsed<'_, Span> {
     })
 }
 
-/// `name` or `name(setting => value, ...)`; `what` is what the name is of.
+/// `name` or `name(setting => value, ...)`; `what` says in messages what it is the name of.
 pub(crate) fn algorithm(what: &'static str) -> impl Fn(Tokens<'_>) -> Parsed<'_, Algorithm> {
     move |input| {
         let (rest, algorithm) = name(what)(input)?;
@@ -105,7 +105,7 @@ fn arrow(input: Tokens<'_>) -> Parsed<'_, Span> {
     })
 }
 
-/// A value written out.
+/// A literal value.
 pub(crate) fn literal(input: Tokens<'_>) -> Parsed<'_, Literal> {
     let negative = input.first().is_some_and(|token| token.is(&SqlToken::Minus));
     let rest = input.skip(usize::from(negative));
@@ -142,7 +142,7 @@ pub(crate) fn literal(input: Tokens<'_>) -> Parsed<'_, Literal> {
     Ok((rest, Literal { kind, span: input.until(rest).span() }))
 }
 
-/// A number: whole if written so; `None` when it is too large.
+/// A number: an integer if written as one; `None` if it is too large.
 fn number(digits: &str, negative: bool) -> Option<LiteralKind> {
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let signed = if negative { format!("-{digits}") } else { digits.to_owned() };

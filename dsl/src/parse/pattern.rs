@@ -1,4 +1,4 @@
-//! `CREATE PATTERN` but for the pattern itself.
+//! `CREATE PATTERN`, except for the pattern itself.
 
 use nom::Parser;
 use nom::branch::alt;
@@ -109,7 +109,7 @@ fn columns_of(input: Tokens<'_>) -> Parsed<'_, Vec<Name>> {
     Ok((rest, columns))
 }
 
-/// A column, with nothing behind it.
+/// A column, with nothing after it.
 fn column(input: Tokens<'_>) -> Parsed<'_, Name> {
     let (rest, column) = basics::name("a column")(input)?;
     let Some(token) = rest.first().filter(|_| !rest.at_comma() && rest.clause_here().is_none()) else {
@@ -138,7 +138,7 @@ fn streams_of(input: Tokens<'_>) -> Parsed<'_, Vec<Name>> {
     Ok((rest, streams))
 }
 
-/// The definitions. In them `ON` begins no clause: it stands before a variable's stream.
+/// The definitions. In them `ON` does not begin a clause: it comes before a variable's stream.
 fn defines_of(input: Tokens<'_>) -> Parsed<'_, Vec<PatternDefine>> {
     let (rest, defines) = comma_list(define)(Tokens { clauses: &CLAUSES[1..], clause: input.clause - 1, ..input })?;
     Ok((Tokens { clauses: input.clauses, clause: input.clause, ..rest }, defines))
@@ -148,7 +148,7 @@ fn defines_of(input: Tokens<'_>) -> Parsed<'_, Vec<PatternDefine>> {
 fn define(input: Tokens<'_>) -> Parsed<'_, PatternDefine> {
     let stream = opt(preceded(phrase("ON"), cut(stream_name)));
     let (rest, (variable, stream)) = pair(basics::name("a variable of the pattern"), stream).parse(input)?;
-    // A variable of a stream may be any row of it.
+    // A variable with a stream but without a condition may be any row of the stream.
     let ends = rest.is_empty() || rest.at_comma() || rest.clause_here().is_some();
     if stream.is_some() && ends {
         return Ok((rest, PatternDefine { variable, stream, condition: None }));
@@ -157,7 +157,7 @@ fn define(input: Tokens<'_>) -> Parsed<'_, PatternDefine> {
     Ok((rest, PatternDefine { variable, stream, condition: Some(condition) }))
 }
 
-/// `expr [AS name]`, but nothing that stands for several columns.
+/// `expr [AS name]`, where the expression must be a single column.
 fn match_column(input: Tokens<'_>) -> Parsed<'_, SelectItem> {
     const EACH: &str = "name each column of a match: `SELECT card, big.amount AS amount`";
     if input.first().is_some_and(|token| token.is(&SqlToken::Mul)) {
@@ -172,7 +172,7 @@ fn match_column(input: Tokens<'_>) -> Parsed<'_, SelectItem> {
     select_item(input)
 }
 
-/// What stands after `AFTER MATCH`.
+/// The rest of a clause after `AFTER MATCH`.
 fn after_match_of(input: Tokens<'_>) -> Parsed<'_, AfterMatch> {
     let event = || cut(alt((phrase("EVENT"), phrase("ROW"))));
     let variable = || cut(basics::name("a variable of the pattern"));
@@ -190,7 +190,7 @@ fn after_match_of(input: Tokens<'_>) -> Parsed<'_, AfterMatch> {
     Ok((rest, AfterMatch { skip, span: start.to(input.until(rest).span()) }))
 }
 
-/// `SKIP TO x`, which SQL takes for `SKIP TO LAST x`: the reader would have to know that.
+/// Refuses `SKIP TO x`, which SQL takes for `SKIP TO LAST x`, as not every reader knows that.
 fn bare_variable(input: Tokens<'_>) -> Parsed<'_, Skip> {
     let expected = ["NEXT", "FIRST", "LAST"].map(|word| Expected::Keyword(word.into())).to_vec();
     let problem = Problem::expected(input, expected);
@@ -200,7 +200,7 @@ fn bare_variable(input: Tokens<'_>) -> Parsed<'_, Skip> {
     }
 }
 
-/// What can be told from the statement alone: that it speaks of variables that the pattern has, and can ever match.
+/// Checks that need only the statement: it uses only variables of the pattern, and can match at all.
 fn check(input: Tokens<'_>, statement: &CreatePattern) {
     let variables: Vec<&Name> = statement.pattern.variables().collect();
     let known = |name: &Name| {
@@ -235,7 +235,7 @@ fn check(input: Tokens<'_>, statement: &CreatePattern) {
     }
 }
 
-/// Words that other notations have between steps: `a followed by b` is four steps here.
+/// Words that other notations have between steps: in this language `a followed by b` has four steps.
 const WORDS: &[&str] = &[
     "after",
     "and",
@@ -257,7 +257,7 @@ const WORDS: &[&str] = &[
     "without",
 ];
 
-/// Warns of variables that read like words between variables, and that nothing defines.
+/// Warns of undefined variables that look like such words.
 fn words_for_steps(input: Tokens<'_>, statement: &CreatePattern) {
     let defined = |name: &Name| statement.defines.iter().any(|define| define.variable.text == name.text);
     let is_word = |name: &&Name| WORDS.contains(&name.text.as_str()) && !defined(name);
@@ -274,7 +274,7 @@ fn words_for_steps(input: Tokens<'_>, statement: &CreatePattern) {
     }
 }
 
-/// The step `-> !a` at the end of a pattern.
+/// The final step `-> !a` of a pattern, if it has one.
 fn open_end(pattern: &PatternNode) -> Option<&PatternNode> {
     let is_open = |step: &&PatternNode| step.link == Link::FollowedBy && step.within_previous.is_none();
     pattern.item.sequences().iter().find_map(|steps| {

@@ -1,4 +1,4 @@
-//! Why a parser stopped: what it would have taken instead, or a diagnostic that is ready.
+//! Why a parser stopped: what it would have accepted instead, or a finished diagnostic.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::{Diagnostic, suggest};
 /// What a parser returns.
 pub(crate) type Parsed<'a, T> = IResult<Tokens<'a>, T, Problem>;
 
-/// Something a parser would have taken.
+/// Something that a parser would have accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// A keyword or several, a sign: shown in quotes, and suggested when the text has something like it.
+    /// A keyword or several, or a sign: shown in quotes, and suggested if the text has something similar.
     Keyword(Cow<'static, str>),
     /// Anything else: shown as it is.
     Thing(Cow<'static, str>),
@@ -23,16 +23,16 @@ pub(crate) enum Expected {
 /// Why a parser stopped.
 #[derive(Debug, Clone)]
 pub(crate) enum Problem {
-    /// None of these was there. Nothing was decided: another parser may do.
+    /// None of these was found. Nothing is decided yet: another parser may succeed.
     Expected {
         /// The token that was there instead, as an index within the file.
         position: usize,
         expected: Vec<Expected>,
         help: Option<Cow<'static, str>>,
     },
-    /// It is clear what is wrong.
+    /// The fault is known.
     Said(Box<Diagnostic>),
-    /// What is wrong has been reported; the statement cannot be used.
+    /// The fault has been reported; the statement cannot be used.
     Reported,
 }
 
@@ -59,17 +59,17 @@ impl Problem {
         self
     }
 
-    /// For nom: no other parser will do.
+    /// As an error of nom: no other parser is tried.
     pub(crate) fn fail<'a, T>(self) -> Parsed<'a, T> {
         Err(nom::Err::Failure(self))
     }
 
-    /// For nom: another parser may do.
+    /// As an error of nom: another parser may be tried.
     pub(crate) fn miss<'a, T>(self) -> Parsed<'a, T> {
         Err(nom::Err::Error(self))
     }
 
-    /// The diagnostic to report; `None` when that has been done.
+    /// The diagnostic to report; `None` if it has been reported already.
     pub(crate) fn into_diagnostic(self, file: &File) -> Option<Diagnostic> {
         match self {
             Self::Reported => None,
@@ -128,7 +128,7 @@ impl ParseError<Tokens<'_>> for Problem {
         other
     }
 
-    /// Of two ways that both fail, the one that came further knows more; of two that came equally far, both do.
+    /// Of two parsers that both fail, the one that came further is right; if both came equally far, both are.
     fn or(self, other: Self) -> Self {
         match (self, other) {
             (
@@ -149,7 +149,7 @@ impl ParseError<Tokens<'_>> for Problem {
     }
 }
 
-/// What nom's error says; `Incomplete` never comes, for all tokens are there from the beginning.
+/// The problem in an error of nom; `Incomplete` never occurs, as all tokens are there from the beginning.
 pub(crate) fn problem_of(error: nom::Err<Problem>) -> Problem {
     match error {
         nom::Err::Error(problem) | nom::Err::Failure(problem) => problem,

@@ -1,4 +1,4 @@
-//! How often a step comes: `{2,}`, `+`, `*`, `?`, and how the repetitions follow each other.
+//! How often a step comes (`{2,}`, `+`, `*`, `?`), and how the repetitions follow each other.
 
 use nom::Parser;
 use nom::combinator::opt;
@@ -10,10 +10,10 @@ use super::problem::{Expected, Parsed, Problem};
 use super::tokens::Tokens;
 use crate::{Diagnostic, DurationLit, InnerLink, Quantifier, Span, Until};
 
-/// The words that can follow a quantifier; no variable is called so without quotes.
+/// The words that can follow a quantifier; without quotes they cannot be variables.
 pub(crate) const MODIFIERS: [&str; 6] = ["STRICT", "RELAXED", "ANY", "GREEDY", "UNTIL", "REQUIRED"];
 
-/// How often; `None` when nothing is said.
+/// The quantifier of a step; `None` if it has none.
 pub(crate) fn quantifier(input: Tokens<'_>) -> Parsed<'_, Option<Quantifier>> {
     let (rest, Some((min, max))) = times(input)? else { return Ok((input, None)) };
     let counted = input.first().is_some_and(|token| token.is(&SqlToken::LBrace));
@@ -34,7 +34,7 @@ pub(crate) fn quantifier(input: Tokens<'_>) -> Parsed<'_, Option<Quantifier>> {
     Ok((rest, Some(quantifier)))
 }
 
-/// The least and the greatest number.
+/// The least and the greatest number of times.
 #[allow(clippy::type_complexity)]
 fn times(input: Tokens<'_>) -> Parsed<'_, Option<(u32, Option<u32>)>> {
     let found = match input.first().map(|token| &token.sql.token) {
@@ -97,7 +97,7 @@ fn number(input: Tokens<'_>) -> Parsed<'_, u32> {
     }
 }
 
-/// The `?` that makes a count optional. After anything else it would mean something different in SQL: better not guess.
+/// The `?` that makes a count optional. After `+` or `*` SQL gives it another meaning, so it is refused there.
 fn question_mark(input: Tokens<'_>, counted: bool) -> Parsed<'_, bool> {
     match input.first().map(|token| (&token.sql.token, token.span)) {
         Some((SqlToken::Placeholder(mark), _)) if mark == "?" && counted => Ok((input.skip(1), true)),
@@ -161,7 +161,7 @@ pub(crate) fn of_previous(input: Tokens<'_>) -> Parsed<'_, Option<DurationLit>> 
     if !input.starts_with("WITHIN") || !input.skip(1).starts_with("INTERVAL") {
         return Ok((input, None));
     }
-    // What is wrong with the window of the whole is said where that is read.
+    // Faults in the window of the whole pattern are reported when that clause is read.
     let is_word = |at: usize, word: &str| input.nth(at).is_some_and(|token| token.is_word(word));
     if !(2..6).any(|at| is_word(at, "OF") && is_word(at + 1, "PREVIOUS")) {
         return Ok((input, None));

@@ -31,8 +31,8 @@ pub(crate) fn query(input: Tokens<'_>) -> Parsed<'_, SqlQuery> {
     Ok((rest, query))
 }
 
-/// As [`for_sqlparser`], with `t CROSS JOIN "MATCH_RECOGNIZE"` for `t MATCH_RECOGNIZE (...)`: sqlparser takes a join behind any
-/// relation, and an alias behind it. The table's name stands where the keyword does.
+/// Like [`for_sqlparser`], but with `t CROSS JOIN "MATCH_RECOGNIZE"` for `t MATCH_RECOGNIZE (...)`: sqlparser accepts a join
+/// after any relation, and an alias after the join. The table's name is at the place of the keyword.
 fn with_matches_as_joins(slice: Tokens<'_>, matches: &[Found]) -> Handed {
     let (tokens, indices) = for_sqlparser(slice);
     if matches.is_empty() {

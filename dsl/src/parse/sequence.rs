@@ -14,7 +14,7 @@ use crate::{Diagnostic, InnerLink, Link, Name, PatternItem, PatternNode, Span, s
 /// How deep groups may be nested.
 const GROUPS_MAX: usize = 40;
 
-/// A pattern, up to the next clause or the end of what is given.
+/// A pattern, up to the next clause or the end of the input.
 pub(crate) fn whole_pattern(input: Tokens<'_>) -> Parsed<'_, PatternNode> {
     let (rest, mut sequences) = alternatives(input, 0).map_err(|error| error.map(|problem| misspelt_clause(input, problem)))?;
     if !rest.is_empty() && rest.clause_here().is_none() {
@@ -46,7 +46,7 @@ fn alternatives(input: Tokens<'_>, depth: usize) -> Parsed<'_, Vec<Vec<PatternNo
     Ok((rest, sequences))
 }
 
-/// Steps, at least one, up to what is none.
+/// Steps, at least one, up to the first token that begins none.
 fn steps(mut input: Tokens<'_>, depth: usize) -> Parsed<'_, Vec<PatternNode>> {
     let mut steps = Vec::new();
     while steps.is_empty() || continues(input) {
@@ -60,7 +60,7 @@ fn steps(mut input: Tokens<'_>, depth: usize) -> Parsed<'_, Vec<PatternNode>> {
     Ok((input, steps))
 }
 
-/// Whether another step begins here, as far as its first token tells.
+/// Whether another step begins here, judging by the first token.
 fn continues(input: Tokens<'_>) -> bool {
     let starts = matches!(
         input.first().map(|token| &token.sql.token),
@@ -82,7 +82,7 @@ fn link(input: Tokens<'_>, is_first: bool) -> Parsed<'_, (Link, Span)> {
     }
 }
 
-/// What comes in any order: `a & b`, and how they follow each other. Alone, a step is itself.
+/// Parts in any order: `a & b`, and how they follow each other. A single step stays as it is.
 fn all_of(input: Tokens<'_>, first: PatternNode, depth: usize) -> Parsed<'_, PatternNode> {
     let (link, link_span, start) = (first.link, first.link_span, first.span);
     let (mut rest, mut parts) = (input, vec![first]);
@@ -112,7 +112,7 @@ fn all_of(input: Tokens<'_>, first: PatternNode, depth: usize) -> Parsed<'_, Pat
     Ok((rest, PatternNode { link, link_span, ..whole(item, span) }))
 }
 
-/// A part of what comes in any order: a group that is not repeated is its steps.
+/// A part of `a & b` as a sequence: a group without quantifier becomes its steps.
 fn as_sequence(part: PatternNode) -> Vec<PatternNode> {
     match part {
         PatternNode { item: PatternItem::Group(steps), quantifier: None, within_previous: None, .. } => steps,
@@ -184,7 +184,7 @@ fn group(input: Tokens<'_>, depth: usize) -> Parsed<'_, PatternItem> {
     }
 }
 
-/// What is no step, and no clause either.
+/// The problem of a token that is neither a step nor a clause.
 fn unexpected(input: Tokens<'_>) -> Problem {
     let later = input.later_clauses().iter().map(|clause| Expected::Keyword((*clause).into()));
     let problem = Problem::expected(input, std::iter::once(Expected::Thing("more of the pattern".into())).chain(later).collect());
@@ -201,7 +201,7 @@ fn unexpected(input: Tokens<'_>) -> Problem {
     }
 }
 
-/// What to say of a word that other languages have here.
+/// The help for a word that other languages have here.
 fn other_word(word: &str) -> Option<&'static str> {
     let is = |other: &str| word.eq_ignore_ascii_case(other);
     match () {
@@ -213,7 +213,7 @@ fn other_word(word: &str) -> Option<&'static str> {
     }
 }
 
-/// A misspelt clause is taken for a variable, and what follows it is a surprise: looks for one among the variables.
+/// A misspelt clause is taken for a variable, and reading fails after it: looks for one among the variables.
 fn misspelt_clause(input: Tokens<'_>, problem: Problem) -> Problem {
     let Problem::Expected { position, .. } = &problem else { return problem };
     let firsts: Vec<&str> = input.later_clauses().iter().filter_map(|clause| clause.split(' ').next()).collect();
@@ -235,7 +235,7 @@ fn misspelt_clause(input: Tokens<'_>, problem: Problem) -> Problem {
     problem
 }
 
-/// Reports a negation where there can be none.
+/// Reports a negation at a place where none is allowed.
 fn check_negation(input: Tokens<'_>, step: &PatternNode) {
     if !step.negated {
         return;

@@ -1,4 +1,4 @@
-//! Which statement it is.
+//! Decides which statement a text is.
 
 use super::basics::{name, phrase};
 use super::problem::{Expected, Parsed, Problem};
@@ -6,10 +6,10 @@ use super::tokens::Tokens;
 use super::{graph, model, pattern, stream, test};
 use crate::{Diagnostic, Name, Statement, suggest};
 
-/// What can be created.
+/// The kinds of objects that can be created.
 pub(crate) const KINDS: [&str; 5] = ["STREAM", "GRAPH", "MODEL", "PATTERN", "SINK"];
 
-/// One statement, all of the input.
+/// One statement, which takes all of the input.
 pub(crate) fn statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let reports = input.file.reports();
     let (rest, statement) = if input.starts_with("CREATE") {
@@ -30,7 +30,7 @@ pub(crate) fn statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
     }
 }
 
-/// The name that a statement was to define, as far as can be told without reading it.
+/// The name that an unreadable statement would have defined, as far as that can be told.
 pub(crate) fn defined_name(input: Tokens<'_>) -> Option<Name> {
     let first = input.first()?.word()?;
     let creates = first.eq_ignore_ascii_case("CREATE") || suggest(first, ["CREATE"]).is_some();

@@ -62,7 +62,7 @@ pub(crate) fn insert(input: Tokens<'_>) -> Parsed<'_, Statement> {
     Ok((rest, Statement::Insert(Insert { sink, query, options, span: input.span() })))
 }
 
-/// `WITH (options)` before a query, or nothing: what a query may begin with is a `WITH` and a name.
+/// `WITH (options)` before a query, or nothing: a query can also begin with `WITH`, but followed by a name.
 fn bracketed_options(input: Tokens<'_>) -> Parsed<'_, Options> {
     let is_there = input.starts_with("WITH") && input.nth(1).is_some_and(|token| token.is(&SqlToken::LParen));
     if is_there { options(input.here())(input.skip(1)) } else { Ok((input, Options::default())) }
@@ -116,7 +116,7 @@ fn column(input: Tokens<'_>) -> Parsed<'_, ColumnDef> {
     Ok((rest, ColumnDef { name, data_type, type_span, not_null: not_null.unwrap_or(false) }))
 }
 
-/// Columns here, watermark there; what stands twice is reported.
+/// Sorts the elements into columns and the watermark; doubled ones are reported.
 fn sorted(input: Tokens<'_>, elements: Vec<Element>) -> (Vec<ColumnDef>, Option<Watermark>) {
     let (mut columns, mut watermark) = (Vec::<ColumnDef>::new(), None::<Watermark>);
     let mut names = std::collections::HashMap::<String, Name>::new();

@@ -15,12 +15,12 @@ use crate::{Diagnostic, Expect, ExpectKind, ExpectedColumn, Given, GivenRow, Nam
 
 const CLAUSES: &[&str] = &["FOR", "GIVEN", "EXPECT"];
 
-/// Whether a test begins here: the word alone may be a name.
+/// Whether a test begins here: the word `TEST` alone may be a name.
 pub(crate) fn begins(input: Tokens<'_>) -> bool {
     input.starts_with("TEST") && input.nth(1).is_some_and(|token| matches!(token.sql.token, SqlToken::SingleQuotedString(_)))
 }
 
-/// All of the statement.
+/// The whole statement.
 pub(crate) fn test(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let (rest, name) = preceded(phrase("TEST"), cut(text)).parse(Tokens { clauses: CLAUSES, clause: 0, ..input })?;
     let (rest, of) = preceded(cut(phrase("FOR")), cut(basics::name("the pattern to test"))).parse(rest)?;
@@ -86,7 +86,7 @@ fn given_clause(input: Tokens<'_>) -> Parsed<'_, Given> {
     Ok((rest, Given { stream, columns, rows, span: input.until(rest).span() }))
 }
 
-/// `EXPECT ...`, once.
+/// One `EXPECT ...`.
 fn expect(input: Tokens<'_>) -> Parsed<'_, Expect> {
     let expected = || map(opt(bracketed_list("expected columns", expected_column)), Option::unwrap_or_default);
     let by = opt(preceded(phrase("BY"), cut(test_value)));
@@ -147,7 +147,7 @@ fn length(input: Tokens<'_>) -> Parsed<'_, u64> {
     }
 }
 
-/// What can be told from the statement alone.
+/// Checks that need only the statement.
 fn check(input: Tokens<'_>, test: &Test) {
     let spans = |wanted: fn(&ExpectKind) -> bool| test.expects.iter().filter(move |expect| wanted(&expect.kind)).map(|e| e.span);
     let contradicts = |no: Option<Span>, some: Option<Span>, what: &str| {

@@ -1,4 +1,4 @@
-//! What the parsers read: a run of tokens, as an input for nom.
+//! The input of the parsers: a range of tokens, for nom.
 
 use std::cell::RefCell;
 use std::iter::Enumerate;
@@ -11,14 +11,14 @@ use sqlparser::tokenizer::Token as SqlToken;
 use crate::source::{SourceMap, Token};
 use crate::{Diagnostic, Span};
 
-/// A text being parsed: its tokens, and what was found wrong so far.
+/// A text being parsed: its tokens, and the faults reported so far.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) source: Arc<SourceMap>,
     reported: RefCell<Vec<Diagnostic>>,
 }
 
-/// Of so many reports the last one is looked for.
+/// A diagnostic equal to one of this many last ones is not reported again.
 const SAME_MAX: usize = 8;
 
 impl File {
@@ -28,23 +28,23 @@ impl File {
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
         let mut reported = self.reported.borrow_mut();
-        // What is read in two ways is wrong once.
+        // A piece that is read in two ways would report its faults twice.
         if !reported.iter().rev().take(SAME_MAX).any(|before| *before == diagnostic) {
             reported.push(diagnostic);
         }
     }
 
-    /// Whether any of what was reported makes the text unusable, from the `since`th report on.
+    /// Whether an error has been reported, from the `since`th report on.
     pub(crate) fn has_errors(&self, since: usize) -> bool {
         self.reported.borrow().iter().skip(since).any(Diagnostic::is_error)
     }
 
-    /// How much has been reported.
+    /// The number of reports so far.
     pub(crate) fn reports(&self) -> usize {
         self.reported.borrow().len()
     }
 
-    /// Takes back what was reported from the `kept`th report on.
+    /// Takes back the reports from the `kept`th on.
     pub(crate) fn forget(&self, kept: usize) {
         self.reported.borrow_mut().truncate(kept);
     }
@@ -54,7 +54,7 @@ impl File {
     }
 }
 
-/// Some of a file's tokens, the clauses that the statement they belong to may have, and the clause they belong to.
+/// A range of a file's tokens, together with the clauses that their statement may have and the clause they belong to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tokens<'a> {
     pub(crate) file: &'a File,
@@ -99,7 +99,7 @@ impl<'a> Tokens<'a> {
         self.start
     }
 
-    /// The first `count` of them, and the rest.
+    /// The first `count` tokens, and the rest.
     pub(crate) fn split(&self, count: usize) -> (Self, Self) {
         let middle = (self.start + count).min(self.end);
         (Self { end: middle, ..*self }, Self { start: middle, ..*self })
@@ -109,12 +109,12 @@ impl<'a> Tokens<'a> {
         self.split(count).1
     }
 
-    /// The tokens that are not in `rest`, which is what a parser left of these.
+    /// The tokens before `rest`, which is what a parser left of these tokens.
     pub(crate) fn until(&self, rest: Self) -> Self {
         Self { end: rest.start.clamp(self.start, self.end), ..*self }
     }
 
-    /// All of their bytes; the place where they would be when there are none.
+    /// The bytes of all tokens; an empty span at their place if there are none.
     pub(crate) fn span(&self) -> Span {
         match (self.all().first(), self.all().last()) {
             (Some(first), Some(last)) => first.span.to(last.span),
@@ -122,7 +122,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The first token's bytes; those of whatever comes next when there is none.
+    /// The bytes of the first token; if there is none, of the next token of the file.
     pub(crate) fn here(&self) -> Span {
         let tokens = self.file.source.tokens();
         match tokens.get(self.start) {
@@ -131,7 +131,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// What the first token is, for messages.
+    /// A description of the first token, for messages.
     pub(crate) fn describe(&self) -> String {
         match self.file.source.tokens().get(self.start) {
             Some(token) if !token.is(&SqlToken::SemiColon) => describe(token, self.text()),
@@ -143,19 +143,19 @@ impl<'a> Tokens<'a> {
         self.file.report(diagnostic);
     }
 
-    /// Whether these words come first, whatever their case.
+    /// Whether these words come first, in any letter case.
     pub(crate) fn starts_with(&self, phrase: &str) -> bool {
         let mut tokens = self.all().iter();
         phrase.split(' ').all(|word| tokens.next().is_some_and(|token| token.is_word(word)))
     }
 
-    /// The clause of the statement whose first words come first, with their number.
+    /// The clause whose first words come first here: its index, and how many words it has.
     pub(crate) fn clause_here(&self) -> Option<(usize, usize)> {
         let found = self.clauses.iter().position(|phrase| self.starts_with(phrase))?;
         Some((found, self.clauses[found].split(' ').count()))
     }
 
-    /// As [`Tokens::clause_here`], `skipped` tokens later.
+    /// Like [`Tokens::clause_here`], `skipped` tokens later.
     pub(crate) fn clause_at(&self, skipped: usize) -> Option<(usize, usize)> {
         self.skip(skipped).clause_here()
     }
@@ -165,8 +165,8 @@ impl<'a> Tokens<'a> {
         self.clauses.get(self.clause + 1..).unwrap_or(&[])
     }
 
-    /// How many tokens come before the first that `stop` tells, brackets taken whole; a closing bracket without its opening
-    /// one always stops.
+    /// How many tokens come before the first at which `stop` is true; bracketed tokens are skipped as a whole. A closing bracket
+    /// without an opening one always stops.
     pub(crate) fn count_until(&self, stop: impl Fn(Self) -> bool) -> usize {
         let mut depth = 0usize;
         for (index, token) in self.all().iter().enumerate() {
@@ -182,8 +182,9 @@ impl<'a> Tokens<'a> {
         self.all().len()
     }
 
-    /// How many tokens come before the next clause, or before what `stop` tells: where to go on after a fault. Brackets are
-    /// taken whole, unless one is never closed: then a clause within it counts, for the bracket may be the fault.
+    /// How many tokens come before the next clause, or before the first at which `stop` is true: the place to continue after a
+    /// fault. Bracketed tokens are skipped as a whole, unless the bracket is never closed: then a clause within it counts, as the
+    /// bracket may be the fault.
     pub(crate) fn count_to_clause(&self, stop: impl Fn(Self) -> bool) -> usize {
         let stop = |rest: Self| rest.clause_here().is_some() || stop(rest);
         let count = self.count_until(stop);
@@ -199,7 +200,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// A token as written, quoted and shortened, for messages.
+/// A token as it is written, quoted and shortened, for messages.
 pub(crate) fn describe(token: &Token, text: &str) -> String {
     let written = token.span.of(text);
     let first_line = written.lines().next().unwrap_or("");

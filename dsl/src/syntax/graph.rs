@@ -13,17 +13,17 @@ pub struct CreateGraph {
     pub from: Sql,
     /// The other end.
     pub to: Sql,
-    /// What kind of vertex each end is, if that is said; else its column's name says it.
+    /// The kind of vertex at each end, if given; otherwise the column's name is the kind.
     pub kinds: [Option<Name>; 2],
-    /// What says that a row deletes an edge, if rows may.
+    /// The condition under which a row deletes an edge, if rows can.
     pub delete_when: Option<Sql>,
-    /// How long after its last row an edge is forgotten; longer than nothing.
+    /// How long after its last row an edge is removed; greater than zero.
     pub expire_after: Option<DurationLit>,
-    /// The algorithms whose answers are kept up to date, at least one.
+    /// The algorithms whose results are kept up to date, at least one.
     pub compute: Vec<Algorithm>,
-    /// How often, in event time, readers see a new version; longer than nothing.
+    /// How often, in event time, readers see a new version; greater than zero.
     pub step: Option<DurationLit>,
-    /// `WITH (uid = '...')`, if that is said.
+    /// `WITH (uid = '...')`, if given.
     pub options: Options,
     /// All of the statement.
     pub span: Span,

@@ -1,10 +1,10 @@
-//! Values written out: options, arguments, lengths of time.
+//! Literal values: in options, in arguments, and as durations.
 
 use std::fmt;
 
 use crate::{Name, Span};
 
-/// A length of time: `INTERVAL '10' MINUTE`.
+/// A duration: `INTERVAL '10' MINUTE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DurationLit {
     /// How long, in microseconds.
@@ -13,7 +13,7 @@ pub struct DurationLit {
     pub span: Span,
 }
 
-/// A value written out.
+/// A literal value.
 #[derive(Debug, Clone)]
 pub struct Literal {
     /// The value.
@@ -22,7 +22,7 @@ pub struct Literal {
     pub span: Span,
 }
 
-/// What a [`Literal`] can be.
+/// The kinds of a [`Literal`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum LiteralKind {
     /// `'file'`
@@ -71,7 +71,7 @@ impl Literal {
         }
     }
 
-    /// The length of time in microseconds, if it is one.
+    /// The duration in microseconds, if it is one.
     pub fn as_duration_us(&self) -> Option<u64> {
         match self.kind {
             LiteralKind::Duration(us) => Some(us),
@@ -91,7 +91,7 @@ impl Literal {
     }
 }
 
-/// The bare value: a text without its quotes, a length of time in microseconds.
+/// The bare value: a string without its quotes, a duration in microseconds.
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -104,7 +104,7 @@ impl fmt::Display for Literal {
     }
 }
 
-/// `WITH (key = value, ...)`: no key stands twice.
+/// `WITH (key = value, ...)`: no key comes twice.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The entries in the order written.
@@ -116,7 +116,7 @@ pub struct Options {
 /// One `key = value`.
 #[derive(Debug, Clone)]
 pub struct OptionEntry {
-    /// The key; the parts of a dotted one joined with dots.
+    /// The key; for a dotted key, the parts joined with dots.
     pub key: Name,
     /// The value.
     pub value: Literal,

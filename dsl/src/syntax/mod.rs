@@ -1,4 +1,4 @@
-//! The syntax tree: what a text says, with the bytes that say it. Nothing in here knows whether a name exists.
+//! The syntax tree: the contents of a text, each part with its bytes. The tree does not tell whether a name exists.
 
 mod graph;
 mod literal;
@@ -26,8 +26,8 @@ pub use sql::{AfterMatchSkip, Define, MatchRecognize, RowMeasure, RowOrder, RowP
 pub use stream::{ColumnDef, CreateSink, CreateStream, CreateStreamAs, Insert, Watermark};
 pub use test::{Expect, ExpectKind, ExpectedColumn, Given, GivenRow, Test, TestValue};
 
-/// A name, without quotes. An unquoted name is the same in upper and lower case, so it is kept in lower case; a quoted one
-/// is kept as written. This is what DataFusion does.
+/// A name, without quotes. Unquoted names do not depend on letter case, so they are kept in lower case; quoted names are kept as
+/// written. This is what DataFusion does.
 #[derive(Debug, Clone)]
 pub struct Name {
     /// The name.
@@ -63,13 +63,13 @@ impl AsRef<str> for Name {
 pub struct Program {
     /// The statements that could be read.
     pub statements: Vec<Statement>,
-    /// The names that statements which could not be read were to define: there is no point in calling them unknown.
+    /// The names that unreadable statements would have defined: uses of them should not be reported as unknown.
     pub broken: Vec<Name>,
     /// The text, which turns parts of sqlparser's trees into spans.
     pub source: Arc<SourceMap>,
 }
 
-/// A query, as sqlparser reads it.
+/// A query, as read by sqlparser.
 pub type SqlQuery = Sql<Box<Query>>;
 
 /// One statement.
@@ -94,7 +94,7 @@ pub enum Statement {
 }
 
 impl Statement {
-    /// What it defines; for `INSERT INTO`, the sink; for `TEST`, what is tested.
+    /// The name it defines; for `INSERT INTO`, the sink; for `TEST`, the pattern or stream tested.
     pub fn name(&self) -> &Name {
         match self {
             Self::CreateStream(statement) => &statement.name,
@@ -108,7 +108,7 @@ impl Statement {
         }
     }
 
-    /// Its options; for `TEST`, which has none, nothing.
+    /// Its options; `None` for `TEST`, which has none.
     pub fn options(&self) -> Option<&Options> {
         match self {
             Self::CreateStream(statement) => Some(&statement.options),
@@ -122,7 +122,7 @@ impl Statement {
         }
     }
 
-    /// All of it, without the `;`.
+    /// The whole statement, without the `;`.
     pub fn span(&self) -> Span {
         match self {
             Self::CreateStream(statement) => statement.span,

@@ -9,21 +9,21 @@ pub struct CreateModel {
     pub name: Name,
     /// The stream it learns from.
     pub stream: Name,
-    /// What it sees of a row, at least one.
+    /// The values of a row that it learns from, at least one.
     pub features: Vec<SelectItem>,
-    /// What it learns to foretell.
+    /// The value that it learns to predict.
     pub label: Sql,
     /// How long after the row the label is known.
     pub label_delay: DurationLit,
-    /// What learns.
+    /// The learning algorithm.
     pub using: Algorithm,
     /// The metrics to report.
     pub evaluate: Vec<Name>,
     /// After how many rows to report them, at least one.
     pub every: Option<u64>,
-    /// How often, in event time, readers see a new version; longer than nothing.
+    /// How often, in event time, readers see a new version; greater than zero.
     pub step: Option<DurationLit>,
-    /// `WITH (uid = '...')`, if that is said.
+    /// `WITH (uid = '...')`, if given.
     pub options: Options,
     /// All of the statement.
     pub span: Span,
@@ -34,7 +34,7 @@ pub struct CreateModel {
 pub struct Algorithm {
     /// Its name.
     pub algorithm: Name,
-    /// Its settings; no name stands twice.
+    /// Its settings; no name comes twice.
     pub args: Vec<Argument>,
     /// All of it.
     pub span: Span,

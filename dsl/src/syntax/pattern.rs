@@ -10,21 +10,21 @@ use crate::{DurationLit, Name, Options, Span, Sql};
 pub struct CreatePattern {
     /// The pattern's name; its matches are a stream of that name.
     pub name: Name,
-    /// The streams to look at, at least one, each once.
+    /// The streams it reads, at least one, each once.
     pub streams: Vec<Name>,
     /// The columns that an event must share with the others of its match.
     pub partition_by: Vec<Name>,
-    /// Which of two events comes first: event time, then whatever breaks ties.
+    /// The order of two events: event time, then the columns that break ties.
     pub order_by: Vec<Name>,
-    /// What follows what: always a group without a quantifier.
+    /// The steps of the pattern: always a group without a quantifier.
     pub pattern: PatternNode,
-    /// What an event must be; a variable that is not defined is any event. No variable stands twice.
+    /// The conditions of variables; a variable that is not defined may be any event. No variable comes twice.
     pub defines: Vec<PatternDefine>,
-    /// How long a match may take from its first to its last event; longer than nothing.
+    /// How long a match may take from its first to its last event; greater than zero.
     pub within: Option<DurationLit>,
     /// How many events of its key a match may span, from its first to its last, all of them counted; at least one.
     pub within_events: Option<EventsLit>,
-    /// Where to go on looking after a match.
+    /// Where the search continues after a match.
     pub after_match: Option<AfterMatch>,
     /// The columns of a match, at least one.
     pub select: Vec<SelectItem>,
@@ -48,9 +48,9 @@ pub struct EventsLit {
 pub struct PatternDefine {
     /// The variable.
     pub variable: Name,
-    /// The stream whose rows it takes, when that was said.
+    /// The stream whose rows it takes, if given.
     pub stream: Option<Name>,
-    /// What its event must be; any row of the stream when nothing was said.
+    /// The condition on its event; if none is given, any row of the stream.
     pub condition: Option<Sql>,
 }
 
@@ -67,12 +67,12 @@ impl PatternDefine {
 pub struct SelectItem {
     /// The value.
     pub expr: Sql,
-    /// Its name, when it was given one.
+    /// Its name, if it has one.
     pub alias: Option<Name>,
 }
 
 impl SelectItem {
-    /// The name of the column: the alias, or else the last part of a plain (dotted) name; `None` for any other expression.
+    /// The name of the column: the alias, or the last part of a plain (dotted) name; `None` for any other expression.
     pub fn output_name(&self) -> Option<Name> {
         let ident = match (&self.alias, &self.expr.tree) {
             (Some(alias), _) => return Some(alias.clone()),
@@ -89,7 +89,7 @@ impl SelectItem {
 pub struct PatternNode {
     /// How it follows the step before it.
     pub link: Link,
-    /// Where the arrow stands; where the step begins when there is none.
+    /// The place of the arrow, or, if there is none, of the step's beginning.
     pub link_span: Span,
     /// Whether the event must *not* come. Only ever true of a variable without quantifier that is not the first step.
     pub negated: bool,
@@ -97,13 +97,13 @@ pub struct PatternNode {
     pub item: PatternItem,
     /// How often; `None` is once.
     pub quantifier: Option<Quantifier>,
-    /// `WITHIN ... OF PREVIOUS`: each of its events comes less than this behind the event of the match before it.
+    /// `WITHIN ... OF PREVIOUS`: each of its events comes less than this after the previous event of the match.
     pub within_previous: Option<DurationLit>,
-    /// All of it but the arrow.
+    /// All of it except the arrow.
     pub span: Span,
 }
 
-/// What a [`PatternNode`] repeats or negates.
+/// The item that a [`PatternNode`] repeats or negates.
 #[derive(Debug, Clone)]
 pub enum PatternItem {
     /// `a`
@@ -122,7 +122,7 @@ pub enum PatternItem {
 }
 
 impl PatternItem {
-    /// The sequences in it: none of a variable.
+    /// The sequences of the item; a variable has none.
     pub fn sequences(&self) -> &[Vec<PatternNode>] {
         match self {
             Self::Variable(_) => &[],
@@ -139,9 +139,9 @@ pub enum Link {
     Start,
     /// `a b`: the very next event.
     Next,
-    /// `a -> b`: the next event that fits; others between are skipped.
+    /// `a -> b`: the next event that meets the condition; other events between are skipped.
     FollowedBy,
-    /// `a ->> b`: any later event that fits, so that one `a` makes a match with each of them.
+    /// `a ->> b`: any later event that meets the condition, so that one `a` makes a match with each of them.
     FollowedByAny,
 }
 
@@ -150,28 +150,28 @@ pub enum Link {
 pub enum InnerLink {
     /// `STRICT`: each is the very next event.
     Strict,
-    /// `RELAXED`, or nothing said: events that do not fit are skipped.
+    /// `RELAXED`, the default: events that do not meet the condition are skipped.
     Relaxed,
-    /// `ANY`: any later event that fits may be the next.
+    /// `ANY`: any later event that meets the condition may be the next.
     Any,
 }
 
 /// How often a step comes. `*` is `{1,}` and optional, `?` is `{1,1}` and optional, `{0,3}` is `{1,3}` and optional.
 #[derive(Debug, Clone)]
 pub struct Quantifier {
-    /// At least so often when it comes at all; never zero.
+    /// The least number of times if it comes at all; never zero.
     pub min: u32,
-    /// At most so often, `min` or more; `None` is no bound.
+    /// The greatest number of times, at least `min`; `None` is no bound.
     pub max: Option<u32>,
-    /// Whether it may be missing altogether.
+    /// Whether the step may be missing altogether.
     pub optional: bool,
     /// Whether it takes as many events as it can.
     pub greedy: bool,
     /// How the repetitions follow each other.
     pub inner: InnerLink,
-    /// What ends the repetitions.
+    /// The condition that ends the repetitions.
     pub until: Option<Until>,
-    /// `REQUIRED WITHIN ... OF PREVIOUS`: each repetition that must be there comes less than this behind the event before it.
+    /// `REQUIRED WITHIN ... OF PREVIOUS`: each required repetition comes less than this after the previous event of the match.
     pub window: Option<DurationLit>,
     /// All of it.
     pub span: Span,
@@ -184,10 +184,10 @@ impl Quantifier {
     }
 }
 
-/// `UNTIL (condition)`: the first event that fulfils it ends the repetitions and is not one of them.
+/// `UNTIL (condition)`: the first event that meets it ends the repetitions and is not one of them.
 #[derive(Debug, Clone)]
 pub struct Until {
-    /// What ends the repetitions.
+    /// The condition.
     pub condition: Sql,
     /// All of it.
     pub span: Span,
@@ -196,20 +196,20 @@ pub struct Until {
 /// `AFTER MATCH ...`.
 #[derive(Debug, Clone)]
 pub struct AfterMatch {
-    /// Where to go on looking.
+    /// Which other matches a match ends.
     pub skip: Skip,
     /// All of it.
     pub span: Span,
 }
 
-/// Which other matches a match puts an end to.
+/// Which other matches a match ends.
 #[derive(Debug, Clone)]
 pub enum Skip {
-    /// `NO SKIP`: none.
+    /// `NO SKIP`: no other match.
     NoSkip,
     /// `SKIP TO NEXT`: those that began with the same event.
     ToNext,
-    /// `SKIP PAST LAST EVENT`: those that began before the match ended.
+    /// `SKIP PAST LAST EVENT`: those that began up to the match's last event.
     PastLastEvent,
     /// `SKIP TO FIRST x`: those that began before the first event of `x`.
     ToFirst(Name),

@@ -1,5 +1,6 @@
-//! A piece of SQL within a statement: sqlparser's tree and the way back to the text, and the clause that sqlparser does not read,
-//! `MATCH_RECOGNIZE`: SQL's pattern matching over rows, as a part of `FROM`. A query has such clauses, and these have expressions.
+//! Pieces of SQL within a statement: sqlparser's tree and the way back to the text. Also `MATCH_RECOGNIZE`, SQL's pattern
+//! matching over rows as a part of `FROM`, which sqlparser does not read. Queries contain such clauses, and these contain
+//! expressions.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::walk::{self, Tree};
 use crate::window::{WindowCall, window_call};
 use crate::{Diagnostic, DurationLit, Name, SourceMap, Span};
 
-/// An expression (or, as [`SqlQuery`](crate::SqlQuery), a query) that sqlparser has read, and where it stands.
+/// An expression (or, as [`SqlQuery`](crate::SqlQuery), a query) that sqlparser has read, and its place.
 ///
 /// ```
 /// use egret_dsl::parse_expression;
@@ -22,29 +23,29 @@ use crate::{Diagnostic, DurationLit, Name, SourceMap, Span};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sql<T = Expr> {
-    /// What sqlparser made of it.
+    /// The tree that sqlparser made.
     pub tree: T,
     /// Where it stands.
     pub span: Span,
     /// The text itself.
     pub text: String,
     pub(crate) source: Arc<SourceMap>,
-    /// What `MATCH_RECOGNIZE` says in it.
+    /// The `MATCH_RECOGNIZE` clauses in it.
     pub(crate) matches: Option<Arc<[MatchRecognize]>>,
 }
 
 impl<T> Sql<T> {
-    /// Where an identifier of the tree stands; the whole piece if it came from elsewhere.
+    /// The place of an identifier of the tree; the whole piece if the identifier came from elsewhere.
     pub fn span_of(&self, ident: &Ident) -> Span {
         self.source.span_of(ident).unwrap_or(self.span)
     }
 
-    /// Where an expression of the tree stands; the whole piece if that cannot be told.
+    /// The place of an expression of the tree; the whole piece if that cannot be told.
     pub fn span_of_expr(&self, expr: &Expr) -> Span {
         self.source.span_of_expr(expr).unwrap_or(self.span)
     }
 
-    /// Where any part of the tree stands; the whole piece if that cannot be told.
+    /// The place of any part of the tree; the whole piece if that cannot be told.
     pub fn span_of_node(&self, node: &impl Spanned) -> Span {
         self.source.span_of_node(node).unwrap_or(self.span)
     }
@@ -60,7 +61,7 @@ impl<T> Sql<T> {
         }
     }
 
-    /// The text with its lines, for what is not covered here.
+    /// The source text with its lines and tokens.
     pub fn source(&self) -> &Arc<SourceMap> {
         &self.source
     }
@@ -70,8 +71,8 @@ impl<T> Sql<T> {
         window_call(factor, &self.source, self.span)
     }
 
-    /// The clause that a table of the query stands for: in sqlparser's tree `t MATCH_RECOGNIZE (...) AS m` is a join of `t`
-    /// with a table called `m`, whose name stands where the keyword does.
+    /// The clause that a table of the query stands for: in sqlparser's tree `t MATCH_RECOGNIZE (...) AS m` is a join of `t` with
+    /// a table called `m`, whose name has the place of the keyword.
     pub fn match_recognize(&self, factor: &TableFactor) -> Option<&MatchRecognize> {
         let TableFactor::Table { name, .. } = factor else { return None };
         let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return None };
@@ -79,23 +80,22 @@ impl<T> Sql<T> {
         self.matches.as_ref()?.iter().find(|clause| clause.span.start == start)
     }
 
-    /// Every `MATCH_RECOGNIZE` in it, those of subqueries as well.
+    /// Every `MATCH_RECOGNIZE` in the query, including those of subqueries.
     pub fn matches_recognized(&self) -> &[MatchRecognize] {
         self.matches.as_deref().unwrap_or(&[])
     }
 
-    /// The length of time that an `INTERVAL` of the tree stands for.
+    /// The duration that an `INTERVAL` of the tree stands for.
     ///
     /// # Errors
-    /// The expression is no `INTERVAL`, or its length is not a whole number of microseconds.
+    /// The expression is not an `INTERVAL`, or its length is not a whole number of microseconds.
     pub fn duration(&self, expr: &Expr) -> Result<DurationLit, Diagnostic> {
         crate::duration::duration(expr, self.span_of_expr(expr))
     }
 }
 
 impl<T: Tree> Sql<T> {
-    /// Every column that is named anywhere in the tree, in the order of the text: `amount` as one identifier,
-    /// `probe.amount` as two.
+    /// Every column named anywhere in the tree, in the order of the text: `amount` as one identifier, `probe.amount` as two.
     pub fn identifiers(&self) -> Vec<(Vec<Ident>, Span)> {
         let mut found = Vec::new();
         let _: ControlFlow<()> = walk::expressions(&self.tree, |expr| {
@@ -110,7 +110,7 @@ impl<T: Tree> Sql<T> {
         found
     }
 
-    /// Every function that is called anywhere in the tree, in the order of the text, with the span of its name.
+    /// Every function called anywhere in the tree, in the order of the text, with the span of its name.
     pub fn functions(&self) -> Vec<(Function, Span)> {
         let mut found = Vec::new();
         let _: ControlFlow<()> = walk::expressions(&self.tree, |expr| {
@@ -125,34 +125,34 @@ impl<T: Tree> Sql<T> {
     }
 }
 
-/// `relation MATCH_RECOGNIZE ( ... )`, without the relation before and the alias behind, which stand in sqlparser's tree:
-/// see [`Sql::match_recognize`].
+/// `relation MATCH_RECOGNIZE ( ... )`, without the relation before it and the alias after it, which are in sqlparser's tree: see
+/// [`Sql::match_recognize`].
 #[derive(Debug, Clone)]
 pub struct MatchRecognize {
     /// The columns that all rows of a match share.
     pub partition_by: Vec<Name>,
-    /// Which of two rows comes first.
+    /// The order of rows.
     pub order_by: Vec<RowOrder>,
     /// The columns that a match adds.
     pub measures: Vec<RowMeasure>,
-    /// Whether a match is one row or all of its rows; `None` when nothing is said, which is one.
+    /// Whether a match gives one row or all of its rows; `None` if not given, which means one row.
     pub rows_per_match: Option<(RowsPerMatch, Span)>,
-    /// Where to look for the next match; `None` when nothing is said, which is behind the last row.
+    /// Where the search continues after a match; `None` if not given, which means after the last row.
     pub after_match: Option<(AfterMatchSkip, Span)>,
-    /// What follows what.
+    /// The row pattern.
     pub pattern: RowPatternText,
-    /// How long a match may take from its first to its last row; longer than nothing.
+    /// How long a match may take from its first to its last row; greater than zero.
     pub within: Option<DurationLit>,
-    /// Names for several variables together; none stands twice.
+    /// Names for several variables together; none comes twice.
     pub subsets: Vec<RowSubset>,
-    /// What a row must be; a variable that is not defined is any row. No variable stands twice.
+    /// The conditions of variables; a variable that is not defined may be any row. No variable comes twice.
     pub defines: Vec<Define>,
     /// All of it, from the keyword to the closing bracket.
     pub span: Span,
 }
 
 impl MatchRecognize {
-    /// Whether a match is one row.
+    /// Whether a match gives one row.
     pub fn is_one_row(&self) -> bool {
         self.rows_per_match.is_none_or(|(mode, _)| mode == RowsPerMatch::One)
     }
@@ -163,20 +163,20 @@ impl MatchRecognize {
 pub struct RowOrder {
     /// The column.
     pub column: Name,
-    /// Whether the largest comes first.
+    /// Whether the greatest comes first.
     pub descending: bool,
 }
 
 /// `expression AS name`.
 #[derive(Debug, Clone)]
 pub struct RowMeasure {
-    /// The value. In the tree `FINAL LAST(a.x)` is a call of the two-part name `FINAL.LAST`, and so for `RUNNING`.
+    /// The value. In the tree `FINAL LAST(a.x)` is a call of the two-part name `FINAL.LAST`, and likewise for `RUNNING`.
     pub expr: Sql,
     /// Its name.
     pub name: Name,
 }
 
-/// What a match gives.
+/// The rows that a match gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowsPerMatch {
     /// `ONE ROW PER MATCH`
@@ -189,7 +189,7 @@ pub enum RowsPerMatch {
     AllWithUnmatched,
 }
 
-/// Where to look for the next match.
+/// Where the search continues after a match.
 #[derive(Debug, Clone)]
 pub enum AfterMatchSkip {
     /// `SKIP PAST LAST ROW`
@@ -205,23 +205,23 @@ pub enum AfterMatchSkip {
 /// `name = (a, b)`.
 #[derive(Debug, Clone)]
 pub struct RowSubset {
-    /// The name for all of them.
+    /// The name for all of the variables.
     pub name: Name,
     /// The variables, at least one.
     pub variables: Vec<Name>,
 }
 
-/// What stands between the brackets of `PATTERN`, still as text: it is read by the pattern engine.
+/// The text between the brackets of `PATTERN`, not parsed yet: the pattern engine does that.
 #[derive(Debug, Clone)]
 pub struct RowPatternText {
-    /// The text, in which comments are blanks: every byte stands where it stands in the source.
+    /// The text, with comments replaced by blanks: every byte has the same offset as in the source.
     pub text: String,
     /// Where it stands.
     pub span: Span,
 }
 
 impl RowPatternText {
-    /// The bytes of the source at this offset of the text: the token that begins there, or the last one.
+    /// The bytes of the source at an offset of this text: the token that begins there, or the last token.
     pub fn span_at(&self, offset: usize) -> Span {
         let rest = self.text.get(offset..).unwrap_or("");
         let is_name = |character: char| character.is_alphanumeric() || character == '_';
@@ -230,7 +230,7 @@ impl RowPatternText {
             length => length,
         };
         let start = self.span.start + offset.min(self.text.len());
-        // At the end of the pattern the closing bracket is what was found.
+        // At the end of the pattern, the closing bracket is the unexpected token.
         Span::new(start, start + length.max(1))
     }
 }
@@ -240,6 +240,6 @@ impl RowPatternText {
 pub struct Define {
     /// The variable.
     pub variable: Name,
-    /// What its row must be.
+    /// The condition on its row.
     pub condition: Sql,
 }

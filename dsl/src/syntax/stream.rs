@@ -1,4 +1,4 @@
-//! Where rows come from and where they go: `CREATE STREAM`, `CREATE SINK`, `INSERT INTO`.
+//! The sources and destinations of rows: `CREATE STREAM`, `CREATE SINK`, `INSERT INTO`.
 
 use sqlparser::ast::{BinaryOperator, DataType, Expr};
 
@@ -9,7 +9,7 @@ use crate::{Diagnostic, Name, Options, Span, Sql, SqlQuery};
 pub struct CreateStream {
     /// The stream's name.
     pub name: Name,
-    /// The columns, at least one; no name stands twice.
+    /// The columns, at least one; no name comes twice.
     pub columns: Vec<ColumnDef>,
     /// Which column is event time, and how late rows may be.
     pub watermark: Option<Watermark>,
@@ -26,7 +26,7 @@ pub struct ColumnDef {
     pub name: Name,
     /// Its type, never [`DataType::Custom`].
     pub data_type: DataType,
-    /// Where the type stands.
+    /// The place of the type.
     pub type_span: Span,
     /// Whether it was declared `NOT NULL`.
     pub not_null: bool,
@@ -37,7 +37,7 @@ pub struct ColumnDef {
 pub struct Watermark {
     /// The column that is event time.
     pub column: Name,
-    /// The watermark: the column itself, or the column minus a length of time.
+    /// The watermark: the column itself, or the column minus a duration.
     pub expr: Sql,
     /// All of it.
     pub span: Span,
@@ -47,7 +47,7 @@ impl Watermark {
     /// How far the watermark stays behind the newest event, in microseconds: 5000000 for `at - INTERVAL '5' SECOND`, 0 for `at`.
     ///
     /// # Errors
-    /// The expression is anything else.
+    /// The expression has another form.
     pub fn delay_us(&self) -> Result<u64, Diagnostic> {
         match &self.expr.tree {
             expr if self.is_column(expr) => Ok(0),
@@ -77,9 +77,9 @@ impl Watermark {
 pub struct CreateStreamAs {
     /// The stream's name.
     pub name: Name,
-    /// What makes its rows.
+    /// The query that gives its rows.
     pub query: SqlQuery,
-    /// `WITH (uid = '...')`, if that is said.
+    /// `WITH (uid = '...')`, if given.
     pub options: Options,
     /// All of the statement.
     pub span: Span,
@@ -99,11 +99,11 @@ pub struct CreateSink {
 /// `INSERT INTO sink [WITH (uid = '...')] SELECT ...`.
 #[derive(Debug, Clone)]
 pub struct Insert {
-    /// Where the rows go.
+    /// The sink that the rows go to.
     pub sink: Name,
-    /// What makes the rows.
+    /// The query that gives the rows.
     pub query: SqlQuery,
-    /// `WITH (uid = '...')`, if that is said.
+    /// `WITH (uid = '...')`, if given.
     pub options: Options,
     /// All of the statement.
     pub span: Span,

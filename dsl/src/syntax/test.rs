@@ -5,7 +5,7 @@ use crate::{Name, Span, Sql};
 /// `TEST 'name' FOR pattern GIVEN (columns) rows EXPECT ...`: not part of the job, run by `egret test`.
 #[derive(Debug, Clone)]
 pub struct Test {
-    /// What the test is called.
+    /// The test's name.
     pub name: Name,
     /// The pattern, or the stream with `MATCH_RECOGNIZE`, that is tested.
     pub of: Name,
@@ -20,11 +20,11 @@ pub struct Test {
 /// `GIVEN [stream] (columns) (values), (values), ...`
 #[derive(Debug, Clone)]
 pub struct Given {
-    /// The stream whose rows these are; `None` is the stream that the pattern reads.
+    /// The stream of these rows; `None` means the stream that the pattern reads.
     pub stream: Option<Name>,
     /// The columns that the rows have values for; the others are null.
     pub columns: Vec<Name>,
-    /// The rows in the order in which they come, each with one value a column.
+    /// The rows in the order in which they come, each with one value per column.
     pub rows: Vec<GivenRow>,
     /// All of the clause.
     pub span: Span,
@@ -44,14 +44,14 @@ pub struct GivenRow {
 pub enum TestValue {
     /// An expression without columns.
     Sql(Sql),
-    /// `+ 5 MINUTE`: so many microseconds after the row before; in an expectation, after the last row.
+    /// `+ 5 MINUTE`: this many microseconds after the row before; in an expectation, after the last row.
     After {
         /// How long after.
         us: u64,
         /// All of it.
         span: Span,
     },
-    /// `START + 5 MINUTE`: so many microseconds after the first row.
+    /// `START + 5 MINUTE`: this many microseconds after the first row.
     FromStart {
         /// How long after.
         us: u64,
@@ -79,16 +79,16 @@ pub struct Expect {
     pub span: Span,
 }
 
-/// What an [`Expect`] asks for.
+/// What an [`Expect`] requires.
 #[derive(Debug, Clone)]
 pub enum ExpectKind {
-    /// `MATCH (column = value, ...)`: a match with these values; without any, a match.
+    /// `MATCH (column = value, ...)`: a match with these values; without values, any match.
     Match(Vec<ExpectedColumn>),
     /// `NO MATCH [BY time]`: no match, or none that is decided up to that time.
     NoMatch(Option<TestValue>),
     /// `TIMEOUT (column = value, ...)`: a partial match whose window ends.
     Timeout(Vec<ExpectedColumn>),
-    /// `NO TIMEOUT`: every window ends with nothing open in it.
+    /// `NO TIMEOUT`: no partial match is open when its window ends.
     NoTimeout,
 }
 
@@ -97,6 +97,6 @@ pub enum ExpectKind {
 pub struct ExpectedColumn {
     /// A column of the match.
     pub column: Name,
-    /// What it must be.
+    /// The value that it must have.
     pub value: TestValue,
 }

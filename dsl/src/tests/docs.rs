@@ -1,4 +1,4 @@
-//! Every block of the language's documentation is text of the language.
+//! Every block of code in the language's documentation is text of the language.
 
 use super::good;
 

@@ -3,7 +3,7 @@
 use super::{faults, good};
 use crate::{parse, parse_expression, parse_pattern, render};
 
-/// One fault at this place, with this message and this help.
+/// The text has one fault, at this place, with this message and this help.
 fn check(text: &str, place: &str, message: &str, help: &str) {
     let (_, diagnostics) = parse(text);
     let shown = render(&diagnostics, "test.egret", text, false);

@@ -1,4 +1,4 @@
-//! `MATCH_RECOGNIZE`: what it says, what is wrong with it, and any text at all.
+//! `MATCH_RECOGNIZE`: its tree, its faults, and any text at all.
 
 use sqlparser::ast::{Expr, SetExpr, TableFactor};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ INSERT INTO out SELECT m.card, é AS total FROM txn MATCH_RECOGNIZE (
   DEFINE small AS amount < 10 AND prev(amount) > 5, big AS amount > RUNNING avg(small.amount)
 ) AS m WHERE é > 1";
 
-/// The only MATCH_RECOGNIZE of a query, and what the query calls it.
+/// The only MATCH_RECOGNIZE of a query, and its alias.
 fn clause(text: &str) -> (MatchRecognize, Option<String>) {
     let query = match one(text) {
         Statement::Insert(insert) => insert.query,
@@ -85,7 +85,7 @@ fn it_stands_behind_any_relation() {
         let (clause, name) = clause(&format!("CREATE STREAM s AS SELECT * FROM {from} WHERE x > 1"));
         assert_eq!((clause.pattern.text.as_str(), name.as_deref()), ("a", alias), "{from}");
     }
-    // A table that is only called so is none.
+    // A table that only has this name is not a clause.
     let text = "INSERT INTO s SELECT match_recognize FROM t CROSS JOIN \"MATCH_RECOGNIZE\"";
     let Statement::Insert(insert) = one(text) else { panic!() };
     let SetExpr::Select(select) = insert.query.tree.body.as_ref() else { panic!() };

@@ -18,7 +18,7 @@ fn first_table(query: &SqlQuery) -> &TableFactor {
     &select.from[0].relation
 }
 
-/// The window that a table stands for, as text; with the place and words of what is wrong.
+/// The window that a table stands for, as text; or the place and message of its fault.
 fn window(table: &str) -> Option<Result<String, String>> {
     let text = format!("INSERT INTO s SELECT a FROM {table} WHERE é > 1");
     let query = query(&text);

@@ -1,4 +1,4 @@
-//! Any text at all: a tree or diagnostics, never a panic, never for ever.
+//! Any text at all gives a tree or diagnostics, never a panic, and never takes forever.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::{EXAMPLE, for_seeds, good, text_of};
 use crate::lex::lex;
 use crate::{Diagnostic, Program, Span, parse, parse_expression, parse_pattern, render};
 
-/// Parses and shows what is wrong; a text that makes fewer statements than it should says why.
+/// Parses a text and shows its faults; a text that gives fewer statements than it should has some.
 fn survive(text: &str) -> (Program, Vec<Diagnostic>) {
     let start = Instant::now();
     let (program, diagnostics) = parse(text);
@@ -82,7 +82,7 @@ fn chains_are_long_or_refused() {
 
 #[test]
 fn nothing_takes_exponential_time() {
-    // As deep as is allowed, so that every level of trying two ways would be seen.
+    // As deep as allowed, so that trying two ways at every level would be noticed.
     let nests = [
         ("(", ")"),
         ("f(", ")"),

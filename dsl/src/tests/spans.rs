@@ -1,4 +1,4 @@
-//! From parts of sqlparser's trees back to the text.
+//! The way back from parts of sqlparser's trees to the text.
 
 use crate::walk;
 use sqlparser::ast::Expr;
@@ -66,7 +66,7 @@ fn places_hold_in_the_whole_file() {
     assert_eq!((line, column), (18, 16));
 }
 
-/// Every token's bytes are those of its text, and sqlparser's places lead back to them.
+/// Every token's bytes are those of its text, and sqlparser's locations lead to them.
 fn check_tokens(text: &str) {
     let (source, _) = lex(text);
     let mut end = 0;
