@@ -33,7 +33,7 @@ impl CompiledPattern {
         }
     }
 
-    /// Traces the pattern over rows that are all there is of one key, in any order; the rows have the columns of the stream the
+    /// Traces the pattern over `rows`, which are all the rows of one key, in any order; they have the columns of the stream the
     /// pattern was compiled for. Starts after `until_us` are left out.
     ///
     /// ```

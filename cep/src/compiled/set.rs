@@ -12,9 +12,10 @@ use std::sync::Arc;
 /// Patterns that run together. Cheap to clone.
 ///
 /// # The two operators
-/// As those of a [`CompiledPattern`]: [`PatternSet::prefilter_factory`] stands before the exchange and sends late rows, with all
-/// their columns, to its output 1; [`PatternSet::matcher_factory`] stands behind it and must get all rows of a key. Its outputs
-/// are numbered by [`PatternSet::matches_port`], [`PatternSet::timed_out_port`] and [`PatternSet::overflow_port`].
+/// They work like those of a [`CompiledPattern`]: [`PatternSet::prefilter_factory`] stands before the exchange and sends late
+/// rows, with all their columns, to its output 1; [`PatternSet::matcher_factory`] stands behind it and must get all rows of a
+/// key. Its outputs are numbered by [`PatternSet::matches_port`], [`PatternSet::timed_out_port`] and
+/// [`PatternSet::overflow_port`].
 ///
 /// # State
 /// Every pattern's state is saved separately, under its id (its name by default). Between a savepoint and a restart patterns may

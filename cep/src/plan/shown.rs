@@ -351,7 +351,7 @@ impl Binder<'_> {
 struct Marker<'a> {
     binder: &'a Binder<'a>,
     own: Option<&'a str>,
-    /// What stands at each mark, and whether it is a side of a comparison.
+    /// The expression at each mark, and whether it is a side of a comparison.
     bound: Vec<(Bound, bool)>,
     /// The marks of both sides of each enclosing comparison.
     sides: Vec<[String; 2]>,

@@ -20,8 +20,8 @@ pub(super) struct CountWindow {
 }
 
 impl CountWindow {
-    /// Counts an event, whose number among all events is `number`. Returns the first number at which a partial match that goes on
-    /// can have begun: those that began earlier have had all the events of their window.
+    /// Counts an event, whose number among all events is `number`. Returns the floor: partial matches that began with a lower
+    /// number have had all the events of their window.
     pub(super) fn advance(&mut self, events: u64, number: u64, runs: &[Run]) -> u64 {
         self.count += 1;
         if runs.last().is_some_and(|run| run.start == number) {
@@ -30,7 +30,7 @@ impl CountWindow {
         self.over(events)
     }
 
-    /// The first number at which a partial match that goes on can have begun.
+    /// The floor: partial matches that began with a lower number have had all the events of their window.
     pub(super) fn over(&mut self, events: u64) -> u64 {
         let mut floor = 0;
         while let Some((start, _)) = self.starts.pop_front_if(|(_, count)| *count + events <= self.count + 1) {

@@ -26,7 +26,7 @@ impl RowTimes<'_> {
 pub(crate) struct Shared<'a> {
     /// The columns that a pattern stores.
     pub(crate) stored: RecordBatch,
-    /// The pattern's masks: the first word of a row it looks at has the bit of any row.
+    /// The pattern's masks: rows that the pattern processes have the bit of any row in their first word.
     pub(crate) masks: Vec<Vec<u64>>,
     pub(crate) keys: &'a RowKeys,
     pub(crate) times: RowTimes<'a>,

@@ -49,7 +49,7 @@ pub(crate) struct State {
     pub(super) not_before: i64,
 }
 
-/// So many rows at a time have the states of their keys brought into the cache.
+/// The states of the keys of this many rows are brought into the cache together.
 const ROWS_WARMED: usize = 256;
 
 impl State {

@@ -11,7 +11,7 @@ use crate::plan::pattern_plan::Plan;
 use egret_core::Result;
 use std::cmp::Reverse;
 
-/// So many due keys at a time have their states brought into the cache.
+/// The states of this many due keys are brought into the cache together.
 const KEYS_WARMED: usize = 64;
 
 impl State {

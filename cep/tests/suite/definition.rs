@@ -241,7 +241,7 @@ impl Definition<'_> {
 }
 
 impl Rule {
-    /// Whether the element may take so many events.
+    /// Whether the element may take `count` events.
     fn admits(&self, count: usize) -> bool {
         let quantifier = &self.element.quantifier;
         match count {

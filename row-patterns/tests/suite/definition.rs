@@ -97,7 +97,7 @@ struct Matched {
     excluded: bool,
 }
 
-/// What a value is read from, and from where.
+/// The match that values are read from, and the current row.
 struct View<'a> {
     clause: &'a Clause,
     rows: &'a [Row],

@@ -1,7 +1,7 @@
 //! The parts of conditions.
 //!
 //! The first part is *local*: it is evaluated a column at a time before the exchange, and its result travels as a bit of the
-//! row's mask. The rest is *iterative* and is looked at row by row, per partial match. The usual iterative condition compares
+//! row's mask. The rest is *iterative*: it is evaluated row by row, per partial match. The usual iterative condition compares
 //! an expression over the event with one over the match; there the event's side is evaluated as a column for all rows, the
 //! match's side once per partial match, and what is left per row is comparing two values.
 
