@@ -27,7 +27,7 @@ impl Answer {
     }
 }
 
-/// A column of answers in the making.
+/// A column of answers that is being built.
 pub(crate) enum AnswerColumn {
     /// Numbers; NaN where there is no answer.
     Numbers(Vec<f64>),
@@ -42,8 +42,8 @@ impl AnswerColumn {
         }
     }
 
-    /// Appends the answer for every row whose prediction is among `predictions`. `two` are the classes of a model with one score: what
-    /// is false, and what is true.
+    /// Appends the answers for rows, given their `predictions`. `two` are the negative and the positive class of a model that predicts
+    /// one score.
     pub(crate) fn extend(&mut self, answer: &Answer, two: [&str; 2], outputs: Outputs<'_>, predictions: &[f64], rows: usize) {
         let of_row = |row: usize| &predictions[row * outputs.width()..(row + 1) * outputs.width()];
         match self {

@@ -1,4 +1,4 @@
-//! Categories by feature hashing: a column's value becomes one of `2^bits` coordinates (Weinberger et al., ICML 2009).
+//! Feature hashing: the value of a category becomes one of `2^bits` coordinates (Weinberger et al., ICML 2009).
 //!
 //! # Format
 //! The coordinate is part of the state's format: the low `bits` bits of xxh3 (64 bit, seed 0) over the UTF-8 text
@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt
 use egret_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Gives the categories of one column their coordinates.
+/// Hashes the values of one column to coordinates.
 ///
 /// ```
 /// use arrow::array::{ArrayRef, StringArray};

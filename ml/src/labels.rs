@@ -1,4 +1,4 @@
-//! Labels: what a learner learns to foretell.
+//! Labels: what a learner learns to predict.
 
 use crate::texts::{TextRows, Texts, text_column};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray};
@@ -11,7 +11,7 @@ use egret_core::{Error, Result};
 pub enum Target {
     /// True or false.
     Flag,
-    /// One of several classes, which nobody lists beforehand.
+    /// One of several classes, which are not listed beforehand.
     Class,
 }
 
@@ -87,7 +87,7 @@ impl Target {
         LabelRows { flags: Vec::new(), names: TextRows::new(usize::from(self == Self::Class)) }
     }
 
-    /// Reads labels; what is left out is counted.
+    /// Reads labels; those that are left out are counted.
     pub(crate) fn read(self, column: &ArrayRef, counters: &Counters) -> Result<LabelRows> {
         match self {
             Self::Flag => Ok(LabelRows { flags: read_flags(column, counters)?, names: TextRows::default() }),
@@ -101,7 +101,7 @@ impl Target {
         }
     }
 
-    /// Reads labels as flags: of classes, whether they are the class `positive`.
+    /// Reads labels as flags; a class is 1 if it is `positive`.
     pub(crate) fn read_against(self, positive: &str, column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
         match self {
             Self::Flag => read_flags(column, counters),
@@ -121,7 +121,7 @@ pub(crate) struct LabelRows {
     pub(crate) names: TextRows,
 }
 
-/// The two classes of a label of this type: what is false, and what is true. `None` if the type does not say which.
+/// The names of the negative and the positive class of a label of this type. `None` if the type has no positive class.
 pub(crate) fn two_classes(data_type: &DataType) -> Option<[&'static str; 2]> {
     match data_type {
         DataType::Boolean => Some(["false", "true"]),
@@ -182,7 +182,7 @@ fn whole_numbers(numbers: &Float64Array) -> StringArray {
     numbers.iter().map(|number| number.filter(is_whole).map(|number| (number as i64).to_string())).collect()
 }
 
-/// Raises a named counter, if there is something to say.
+/// Adds to a named counter, unless it is by 0.
 pub(crate) fn count(counters: &Counters, name: &str, by: usize) {
     if by > 0 {
         counters.add_named(name, by as i64);

@@ -7,7 +7,7 @@
 //!   numbers for learners that want it.
 //! * [`metrics`] measures test-then-train.
 //! * [`operator`] puts them into a job: a learner to which labels come late, a reader that scores rows on every worker, an
-//!   evaluator. [`ModelSpec`] is the plan that makes all three from the names and options a user wrote.
+//!   evaluator. [`ModelSpec`] is the plan that makes all three from the names and options that a user wrote.
 //!
 //! ```
 //! use arrow::datatypes::{DataType, Field};

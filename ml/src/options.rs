@@ -1,5 +1,5 @@
-//! Options as a user writes them, `name => value`: read with their type and range checked, misspelt names answered with the
-//! nearest one.
+//! Options as a user writes them, `name => value`. Types and ranges are checked; for a misspelt name the message suggests the nearest
+//! one.
 
 use egret_core::{Error, Result, Subject, suggest};
 use std::fmt;
@@ -25,7 +25,7 @@ impl fmt::Display for ArgValue {
     }
 }
 
-/// What may be said about a number that is given for an option.
+/// The numbers that an option accepts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range {
     pub(crate) least: f64,
@@ -34,12 +34,12 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// From `least` on.
+    /// From `least`, which is included, up to `most`.
     pub(crate) fn from(least: f64, most: f64) -> Self {
         Self { least, most, is_least_in: true }
     }
 
-    /// Above `least`.
+    /// Above `least`, which is excluded, up to `most`.
     pub(crate) fn above(least: f64, most: f64) -> Self {
         Self { least, most, is_least_in: false }
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Range {
     }
 }
 
-/// The options given to `owner`, taken one by one; what nobody took is an error.
+/// The options given to `owner`. Whoever knows an option takes it; [`Options::finish`] refuses those that are left.
 pub(crate) struct Options<'a> {
     owner: &'a str,
     given: &'a [(String, ArgValue)],
@@ -130,10 +130,10 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Nothing is left that nobody knows.
+    /// Checks that every given option was taken.
     ///
     /// # Errors
-    /// There is; the message names the nearest option.
+    /// One was not; the message suggests the nearest option that there is.
     pub(crate) fn finish(self) -> Result<()> {
         let is_known = |name: &str| self.known.iter().any(|known| known.eq_ignore_ascii_case(name));
         match self.given.iter().find(|(name, _)| !is_known(name)) {
@@ -145,7 +145,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// "did you mean ...?" if a candidate is near, and what candidates there are otherwise.
+/// "did you mean ...?" if a candidate is near, otherwise the list of candidates.
 pub(crate) fn nearest(name: &str, candidates: &[&str], introduction: &str) -> String {
     match suggest(name, candidates) {
         Some(near) => format!("did you mean '{near}'?"),

@@ -1,8 +1,7 @@
 //! Standard scaling with running statistics: z = (x - mean) / sd, by Welford's method, with the population variance.
 //!
-//! Who predicts uses the statistics of the rows learned before; who learns a row takes it into the statistics first and then
-//! scales it with them. Missing values (NaN) are not in the statistics and are 0 after scaling, as is every value while the
-//! deviation is 0.
+//! A prediction uses the statistics of the rows learned before. Learning a row updates the statistics first and then scales the row
+//! with them. Missing values (NaN) are not in the statistics and are 0 after scaling, as is every value while the deviation is 0.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Scaling of `width` features of which nothing is known: everything is 0.
+    /// Scaling of `width` features before any value was seen: every value becomes 0.
     pub fn unknown(width: usize) -> Self {
         Self { mean: vec![0.0; width], deviation: vec![0.0; width] }
     }
@@ -48,7 +47,7 @@ pub(crate) fn scale(value: f64, mean: f64, deviation: f64) -> f64 {
     if deviation > 0.0 && !value.is_nan() { scaled } else { 0.0 }
 }
 
-/// Keeps the statistics of a stream of rows.
+/// The running statistics of a stream of rows.
 ///
 /// ```
 /// use egret_ml::scaler::StandardScaler;
@@ -72,14 +71,14 @@ impl StandardScaler {
         Self { scaling: Scaling::unknown(width), count: vec![0.0; width], squares: vec![0.0; width] }
     }
 
-    /// Takes a row into the statistics.
+    /// Updates the statistics with a row.
     #[inline]
     pub fn learn(&mut self, row: &[f64]) {
         let width = row.len();
         let (count, squares) = (&mut self.count[..width], &mut self.squares[..width]);
         let (mean, deviation) = (&mut self.scaling.mean[..width], &mut self.scaling.deviation[..width]);
         for index in 0..width {
-            // Without branches, so that the compiler can work on several features at once. A missing value adds nothing.
+            // Without branches, so that the compiler can vectorise the loop. A missing value adds nothing.
             let seen = !row[index].is_nan();
             let before = if seen { row[index] - mean[index] } else { 0.0 };
             count[index] += f64::from(u8::from(seen));

@@ -43,7 +43,7 @@ pub struct ModelSpec {
     every_rows: u64,
     update_schema: StreamSchema,
     metrics_schema: StreamSchema,
-    /// What its features and its label are made of, by name, where that is known.
+    /// What its features and its label are computed from, by name, as far as that is known.
     sources: Vec<(String, String)>,
 }
 
@@ -123,18 +123,18 @@ impl ModelSpec {
         Ok(self)
     }
 
-    /// Says what the features and the label are made of, as canonical text by name: what was learned of `amount < 10` says nothing of
-    /// `amount < 20`.
+    /// Says what the features and the label are computed from, as canonical text by name: what was learned from `amount < 10` does not
+    /// hold for `amount < 20`.
     #[must_use]
     pub fn made_of(mut self, sources: Vec<(String, String)>) -> Self {
         self.sources = sources;
         self
     }
 
-    /// Whether there are metrics of the model: those there are compare a score with what is true.
+    /// Checks that the model has metrics. All of them compare a score with a positive class.
     ///
     /// # Errors
-    /// There are none.
+    /// It has none, because its label has no positive class.
     pub fn check_measurable(&self) -> Result<()> {
         match self.two_classes() {
             Some(_) => Ok(()),
@@ -143,7 +143,7 @@ impl ModelSpec {
         }
     }
 
-    /// What the state of the learner, and of its replicas, depends on.
+    /// What the state of the learner and of its replicas depends on.
     pub(crate) fn state_facts(&self) -> Vec<(String, String)> {
         let kind = |feature: &FeatureColumn| match feature.kind {
             FeatureKind::Numeric => format!("{} numeric", feature.name),
@@ -160,8 +160,8 @@ impl ModelSpec {
         self.state_facts().into_iter().chain([("version step".to_owned(), Length(self.step_us).to_string())]).collect()
     }
 
-    /// What the evaluator's state depends on: the label, and the curve of scores where a metric needs it. A curve that was kept and
-    /// is not needed any more does no harm.
+    /// What the evaluator's state depends on: the label, and the curve of scores if a metric needs it. A saved curve that no metric needs
+    /// any more does no harm.
     pub(crate) fn evaluator_facts(&self) -> Vec<(String, String)> {
         let has_curve = self.metrics.iter().any(|metric| metric.needs_curve());
         let curve = has_curve.then(|| (format!("{}curve of scores", KEPT[1]), "kept".to_owned()));
@@ -243,13 +243,13 @@ impl ModelSpec {
         self.recipe.target()
     }
 
-    /// What is false and what is true of its label, by name. `None` if the type of the label does not say: then the model has no score,
+    /// The names of the negative and the positive class. `None` if the label's type has no positive class: then the model has no score,
     /// only classes and their probabilities.
     pub fn two_classes(&self) -> Option<[&'static str; 2]> {
         two_classes(&self.label_type)
     }
 
-    /// Whether its label can be nothing else than its [two classes](ModelSpec::two_classes).
+    /// Whether there are no other classes than the [two](ModelSpec::two_classes).
     pub fn has_two_classes(&self) -> bool {
         self.target() == Target::Flag || self.label_type == DataType::Boolean
     }

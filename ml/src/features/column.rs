@@ -6,9 +6,9 @@ use egret_core::{Error, Result, StreamSchema};
 /// What a column means to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeatureKind {
-    /// A quantity.
+    /// A quantity: order and distance mean something.
     Numeric,
-    /// A name.
+    /// A category, also called nominal: a value is equal to another or not.
     Categorical,
 }
 
@@ -24,10 +24,10 @@ pub struct FeatureColumn {
 }
 
 impl FeatureColumn {
-    /// A column; its type says what it means: numbers are quantities, strings and booleans are names.
+    /// A column. Its type decides its kind: numbers are numeric, strings and booleans are categories.
     ///
     /// # Errors
-    /// The type can be neither.
+    /// The type is neither.
     pub fn new(name: impl Into<String>, column: usize, data_type: &DataType) -> Result<Self> {
         let name = name.into();
         let kind = match data_type {

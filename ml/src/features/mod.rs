@@ -1,6 +1,6 @@
 //! Features: which columns a model reads, and how a row of them becomes what a learner reads.
 //!
-//! * *Numeric* columns (integers, floats, decimals) become a dense matrix, a row a row.
+//! * *Numeric* columns (integers, floats, decimals) become a dense matrix, with a row for each row.
 //! * *Categories* (strings, booleans, and integers where asked for) become one hashed coordinate each ([`crate::hashing`]), or stay
 //!   the texts they are, or both: the [`FeatureLayout`] of the algorithm says which.
 //!

@@ -1,4 +1,4 @@
-//! Reads features from rows.
+//! Reads the features of a model from rows.
 
 use super::column::{FeatureColumn, FeatureKind};
 use super::rows::FeatureRows;

@@ -1,4 +1,4 @@
-//! AdaGrad (Duchi, Hazan, Singer, JMLR 2011): a learning rate a coordinate, smaller the more it has moved.
+//! AdaGrad (Duchi, Hazan, Singer, JMLR 2011): each coordinate has a learning rate, which falls as its gradients add up.
 
 use super::{Optimizer, shrink};
 
@@ -8,8 +8,7 @@ const EPSILON: f64 = 1e-8;
 /// n += g^2, then w -= rate / sqrt(n + 1e-8) g, with g including L2 w; then w moves towards zero by its rate times L1.
 ///
 /// The penalties act on the weights of a row's features when the row is learned, and not on the intercept.
-/// The intercept descends at a rate of its own, which does not become smaller: it follows the share of positives, and that
-/// drifts.
+/// The intercept has a learning rate of its own, which does not fall, because the share of positives that it follows drifts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdaGrad {
     /// The learning rate of a coordinate's first step.

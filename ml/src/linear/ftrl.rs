@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// w = 0 while |z| <= L1, else -(z - sign(z) L1) / ((beta + sqrt(n)) / alpha + L2).
 ///
-/// The intercept is a feature like any other, or it descends at a constant rate: then it follows a share of positives that
-/// drifts, which FTRL does ever more slowly.
+/// The intercept is a feature like any other, or has a constant learning rate: then it goes on following a share of positives that
+/// drifts, while FTRL's own rate falls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ftrl {
     /// The learning rate.

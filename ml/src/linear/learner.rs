@@ -43,7 +43,7 @@ pub struct LogisticRegression<O: Optimizer> {
     memory: Memory<O::Memory>,
     /// `None` if numeric features are taken as they are.
     scaler: Option<StandardScaler>,
-    /// The scaling in use where there is no scaler.
+    /// The scaling if there is no scaler.
     identity: Scaling,
     changed: Changed,
     scaled: Vec<f64>,
@@ -57,7 +57,7 @@ struct Memory<M> {
 }
 
 impl<O: Optimizer> LogisticRegression<O> {
-    /// A model that has learned nothing. The optimiser in `config` is not looked at.
+    /// A model that has learned nothing. The optimiser in `config` is ignored.
     pub fn new(optimizer: O, config: &LinearConfig) -> Self {
         let (width, coordinates) = (config.numeric_width, config.coordinates);
         let memory = |count| vec![O::Memory::default(); count];
@@ -78,7 +78,7 @@ impl<O: Optimizer> LogisticRegression<O> {
         self.weights.intercept
     }
 
-    /// The weights of the numeric features, which are weights of scaled values if the model scales.
+    /// The weights of the numeric features: of the scaled values if the model scales.
     pub fn numeric_weights(&self) -> &[f64] {
         &self.weights.numeric
     }

@@ -23,9 +23,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// How gradients change weights.
+/// An optimiser: how gradients change weights.
 pub trait Optimizer: Clone + Send + Sync + 'static {
-    /// What it remembers of every coordinate.
+    /// What the optimiser remembers of each coordinate.
     type Memory: Copy + Debug + Default + PartialEq + Serialize + DeserializeOwned;
 
     /// Changes the weight of a feature.
@@ -35,21 +35,21 @@ pub trait Optimizer: Clone + Send + Sync + 'static {
     fn step_intercept(&self, weight: &mut f64, memory: &mut Self::Memory, gradient: f64);
 }
 
-/// Which optimiser, with its options.
+/// An optimiser with its options.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OptimizerChoice {
     /// Stochastic gradient descent.
     Sgd(Sgd),
-    /// A learning rate a coordinate.
+    /// AdaGrad: a learning rate for each coordinate.
     AdaGrad(AdaGrad),
-    /// Follow the regularised leader.
+    /// FTRL-Proximal: follow the regularised leader.
     Ftrl(Ftrl),
 }
 
 /// The options of a logistic regression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearConfig {
-    /// How it learns.
+    /// The optimiser.
     pub optimizer: OptimizerChoice,
     /// Whether numeric features are scaled by their running mean and deviation.
     pub is_scaled: bool,

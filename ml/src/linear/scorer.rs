@@ -33,7 +33,7 @@ impl Scorer for LinearScorer {
         delta.apply_changes(&mut self.weights)
     }
 
-    /// Of the dense part only the last delta's is looked at: it replaces those before.
+    /// Each delta replaces the whole dense part, so only that of the last one is applied.
     fn apply_all(&mut self, deltas: &mut dyn Iterator<Item = &[u8]>) -> Result<()> {
         let mut last = None;
         for bytes in deltas {

@@ -1,4 +1,4 @@
-//! Stochastic gradient descent: one learning rate for all.
+//! Stochastic gradient descent: one learning rate for all weights.
 
 use super::{Optimizer, shrink};
 

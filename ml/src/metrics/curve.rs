@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 /// The most bins there are: up to so many different scores the curve is exact.
 pub const BINS_MAX: usize = 1 << 16;
 
-/// Scores wait here to be sorted in together.
+/// So many scores are buffered before they are sorted into the bins together.
 const RECENT_MAX: usize = 1 << 14;
 
-/// The distribution of the scores of both classes.
+/// The distribution of the scores, of positives and of negatives.
 ///
 /// ```
 /// use egret_ml::metrics::ScoreCurve;
@@ -31,9 +31,9 @@ const RECENT_MAX: usize = 1 << 14;
 pub struct ScoreCurve {
     /// How many low bits of the keys are dropped.
     dropped_bits: u32,
-    /// By key.
+    /// In order of their keys.
     bins: Vec<Bin>,
-    /// Rows not yet in the bins: the whole key, times two, and the label.
+    /// Rows that are not in the bins yet: the key without dropped bits, times two, plus the label.
     recent: Vec<u64>,
 }
 
@@ -51,7 +51,7 @@ impl Bin {
     }
 }
 
-/// A number that grows with the score, different for different scores; of 63 bits.
+/// A number of 63 bits that grows with the score and differs for different scores.
 fn key(score: f64) -> u64 {
     const HALF: u64 = 0.5_f64.to_bits();
     let score = score.clamp(0.0, 1.0) + 0.0;
@@ -59,7 +59,7 @@ fn key(score: f64) -> u64 {
 }
 
 impl ScoreCurve {
-    /// Takes in a row.
+    /// Adds a row.
     #[inline]
     pub fn add(&mut self, score: f64, is_positive: bool) {
         self.recent.push(key(score) << 1 | u64::from(is_positive));
@@ -68,7 +68,7 @@ impl ScoreCurve {
         }
     }
 
-    /// Takes in another curve's rows.
+    /// Adds the rows of another curve.
     pub fn merge(&mut self, mut other: Self) {
         self.settle();
         other.settle();
@@ -89,7 +89,7 @@ impl ScoreCurve {
         Some(area / (positives * negatives))
     }
 
-    /// By how much [`ScoreCurve::roc_auc`] may be off at most: the share of pairs within a bin, halved; 0 while it is exact.
+    /// The largest error that [`ScoreCurve::roc_auc`] can have: half the share of pairs within a bin; 0 while it is exact.
     pub fn roc_auc_error_max(&mut self) -> f64 {
         let Some((positives, negatives)) = self.totals() else { return 0.0 };
         let within: f64 = self.bins.iter().map(|bin| bin.positives as f64 * bin.negatives as f64).sum();

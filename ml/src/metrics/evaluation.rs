@@ -1,4 +1,4 @@
-//! What is kept of the scored and labelled rows to answer for any metric.
+//! Running counts over scored and labelled rows, from which the metrics are computed.
 
 use super::{MetricKind, ScoreCurve};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// An evaluation that can answer for these metrics.
+    /// An evaluation that can compute these metrics.
     pub fn new(metrics: &[MetricKind]) -> Self {
         Self {
             true_positives: 0,
@@ -40,7 +40,7 @@ impl Evaluation {
         }
     }
 
-    /// Takes in a row: the score it got before its label was learned, between 0 and 1, and its label.
+    /// Adds a row: its score from before its label was learned, between 0 and 1, and the label.
     #[inline]
     pub fn add(&mut self, score: f64, is_positive: bool) {
         let count = match (score >= 0.5, is_positive) {
@@ -62,7 +62,7 @@ impl Evaluation {
         self.true_positives + self.false_positives + self.true_negatives + self.false_negatives
     }
 
-    /// Takes in another evaluation's rows.
+    /// Adds the rows of another evaluation.
     pub fn merge(&mut self, other: Self) {
         self.true_positives += other.true_positives;
         self.false_positives += other.false_positives;

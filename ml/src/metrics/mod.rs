@@ -1,7 +1,7 @@
 //! Test-then-train metrics of a binary classifier.
 //!
-//! [`Evaluation`] takes (score, label) pairs and answers for all of them so far, in memory that does not grow with their
-//! number; two evaluations of different rows can be merged. What needs a threshold takes 0.5.
+//! [`Evaluation`] takes (score, label) pairs and computes metrics over all of them so far, in memory that does not grow with their
+//! number; evaluations of different rows can be merged. Metrics that need a threshold use 0.5.
 
 mod curve;
 mod evaluation;

@@ -1,4 +1,4 @@
-//! Rows that wait for their label: one delay's worth of features and labels, in columns, in buckets of time.
+//! Rows that wait until their labels may be used: the features and labels of one delay, in columns, in buckets of time.
 
 use crate::features::{FeatureRows, FeatureView};
 use crate::labels::{LabelRows, Labels, Target};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// One delay is held in about so many buckets.
+/// The number of buckets that hold the rows of one delay, roughly.
 const BUCKETS: i64 = 512;
 
 /// Rows by the time at which their label is used.
@@ -20,9 +20,9 @@ pub(crate) struct DelayedRows {
     rows: usize,
 }
 
-/// Some of the rows of a batch, before they wait.
+/// Rows of a batch that are to wait.
 pub(crate) struct NewRows<'a> {
-    /// When labels are used.
+    /// When each label may be used.
     pub(crate) due: &'a [i64],
     /// The places of the rows, if they have them.
     pub(crate) places: Option<&'a [i128]>,
@@ -30,16 +30,16 @@ pub(crate) struct NewRows<'a> {
     pub(crate) features: &'a FeatureRows,
 }
 
-/// Rows with their labels, and the times at which these are used.
+/// Rows with their labels, and the times from which these may be used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct DueRows {
     due: Vec<i64>,
-    /// Which of the rows of one time comes first; nothing where rows have no places.
+    /// The places of the rows, which order rows of one time; empty if they have none.
     places: Vec<i128>,
     /// The labels, if they are flags; 0 for each that is a class.
     labels: Vec<f64>,
     features: FeatureRows,
-    /// Rows before this are gone.
+    /// Rows before this one were taken out.
     start: usize,
     is_sorted: bool,
     /// The labels, if they are classes. Not in the encoding, which is older: [`DueRows::take_texts`] saves them apart.
@@ -51,7 +51,7 @@ pub(crate) struct DueRows {
 pub(crate) type DueTexts = (TextRows, TextRows);
 
 impl DelayedRows {
-    /// No rows of the widths of `features`. A bucket never cuts a step of `step_us`.
+    /// No rows, of the widths of `features`. No step of `step_us` lies in two buckets.
     pub(crate) fn new(delay_us: i64, step_us: i64, features: &FeatureRows, target: Target) -> Self {
         let span_us = step_us.saturating_mul((delay_us / step_us / BUCKETS).max(1));
         let empty = DueRows::new(features, target.no_labels().names.width());
@@ -186,7 +186,7 @@ impl DueRows {
     }
 
     fn extend(&mut self, due: &[i64], places: &[i128], labels: &[f64], features: FeatureView<'_>) {
-        // Equal times are ordered later; while times only grow there is nothing to order.
+        // Rows of one time are sorted when they are taken out; while times only grow there is nothing to sort.
         let grows = self.due.last().is_none_or(|last| *last < due[0]) && due.is_sorted_by(|a, b| a < b);
         self.is_sorted &= grows;
         self.due.extend_from_slice(due);
@@ -205,7 +205,7 @@ impl DueRows {
         copy
     }
 
-    /// By time, ties by place, or by content where rows have none.
+    /// Sorts rows by time, ties by place, or by content if rows have no places.
     fn sort(&mut self) {
         if self.is_sorted {
             return;

@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// Rows wait in buckets at least this wide.
 const BUCKET_US: i64 = 1_000_000;
 
-/// Compares the scores that rows got with their labels, when these are due, and emits the metrics over all rows so far after
-/// every so many rows and at the end of the input. Runs as one instance.
+/// Compares the scores of rows with their labels when these are due. Emits the metrics over all rows so far after every so many rows
+/// and at the end of the input. Runs as one instance.
 ///
 /// Test-then-train: a row's score was made by a model that had not seen its label.
 pub struct EvaluatorOperator {
@@ -30,7 +30,7 @@ pub struct EvaluatorOperator {
     waiting: DelayedRows,
     scores: FeatureRows,
     evaluation: Evaluation,
-    /// The time of the last label used.
+    /// When the last label became due.
     last_due: i64,
 }
 
@@ -115,7 +115,7 @@ impl Operator for EvaluatorOperator {
     }
 }
 
-/// Rows of metrics on their way out.
+/// Rows of metrics to emit.
 struct Report {
     at: TimestampMicrosecondBuilder,
     rows: Int64Builder,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// Updates are sent when they have grown to this.
 const UPDATE_BYTES_MAX: usize = 1 << 20;
 
-/// Learns rows when their labels are due, a step of event time after the other, and emits a delta for every step in which it
-/// learned something. Runs as one instance; a row without a label waits for nothing and is counted.
+/// Learns rows when their labels are due, one step of event time after the other, and emits a delta for each step in which it
+/// learned something. Runs as one instance. A row without a label is counted and left out.
 ///
 /// State: the model, and the features and labels of the rows whose label is not due yet.
 pub struct LearnerOperator {
@@ -50,7 +50,7 @@ impl LearnerOperator {
         self.spec.target() == Target::Class || self.spec.reader().has_texts()
     }
 
-    /// Learns rows in order; a delta for every step.
+    /// Learns rows in order and adds a delta for each of their steps.
     fn learn(&mut self, rows: &DueRows, updates: &mut Updates) {
         let step_of = |row: usize| self.steps.of(EventTime(rows.due(row)));
         let mut start = 0;
@@ -129,13 +129,13 @@ impl Operator for LearnerOperator {
     }
 }
 
-/// When labels are used: after the delay, and for late rows not before the watermark they were behind.
+/// When the labels of rows may be used: after the delay, and those of late rows not before the watermark that they were behind.
 pub(super) fn due_times(times: &[i64], late: Option<EventTime>, delay_us: i64) -> Vec<i64> {
     let earliest = late.unwrap_or(EventTime::MIN);
     times.iter().map(|&time| EventTime(time).plus_us(delay_us).max(earliest).0).collect()
 }
 
-/// The state of an operator that runs as one instance.
+/// The saved state of an operator that runs as one instance.
 pub(super) fn only_one<'a>(parts: &'a [Snapshot], operator: &str) -> Result<Option<&'a [u8]>> {
     let mut states = parts.iter().flat_map(|part| &part.operator);
     let state = states.next();
@@ -145,7 +145,7 @@ pub(super) fn only_one<'a>(parts: &'a [Snapshot], operator: &str) -> Result<Opti
     Ok(state.map(Vec::as_slice))
 }
 
-/// Deltas on their way out.
+/// Deltas to emit.
 #[derive(Default)]
 struct Updates {
     versions: TimestampMicrosecondBuilder,
