@@ -58,7 +58,7 @@ pub use labels::{Labels, Target};
 pub use learner::{Learner, Outputs, Scorer};
 pub use options::ArgValue;
 pub use spec::{LABEL_FACT, ModelSpec};
-pub use texts::Texts;
+pub use texts::{TextRows, Texts};
 
 #[cfg(test)]
 mod tests;

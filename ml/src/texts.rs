@@ -15,7 +15,7 @@ pub(crate) fn text_column(column: &ArrayRef) -> Result<StringArray> {
 
 /// A table of texts, row after row in one buffer; a text may be null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TextRows {
+pub struct TextRows {
     /// How many texts a row has.
     width: usize,
     text: String,
@@ -25,7 +25,7 @@ pub(crate) struct TextRows {
 
 impl TextRows {
     /// No rows, of `width` texts each.
-    pub(crate) fn new(width: usize) -> Self {
+    pub fn new(width: usize) -> Self {
         Self { width, ..Self::default() }
     }
 
@@ -36,7 +36,7 @@ impl TextRows {
     }
 
     /// Appends a text to the last row, or begins the next one with it.
-    pub(crate) fn push(&mut self, text: Option<&str>) {
+    pub fn push(&mut self, text: Option<&str>) {
         self.text.push_str(text.unwrap_or_default());
         self.ends.push((self.text.len() as u64) << 1 | u64::from(text.is_none()));
     }
@@ -48,7 +48,7 @@ impl TextRows {
 
     /// The texts of some rows.
     #[inline]
-    pub(crate) fn slice(&self, start: usize, end: usize) -> Texts<'_> {
+    pub fn slice(&self, start: usize, end: usize) -> Texts<'_> {
         Texts { table: self, start: start * self.width, end: end * self.width }
     }
 

@@ -3,14 +3,17 @@
 use super::random::Random;
 use super::simulation::{LABEL, model, random_split};
 use super::variants;
-use crate::Answer;
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use crate::{Answer, FeatureColumn, ModelSpec};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::Field;
 use egret_core::job::Partitioning;
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, Epoch, EventTime, NoState, OperatorInfo, StreamSchema};
 use egret_testkit::{Case, Input, check_law};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Two splits, rows out of order, some of them late.
 fn rows(schema: &StreamSchema) -> Input {
@@ -43,6 +46,31 @@ fn the_operators_of_a_model_keep_the_law() {
         let scored = Input::new(&scored_schema).out_of_order_by(20).split(together(&on_time)).split(together(&late));
         let metrics = check_law(&Case::new("evaluator", evaluator).input(scored));
         assert!(metrics.iter().map(|batch| batch.num_rows()).sum::<usize>() >= 2);
+    }
+}
+
+/// Labels are texts, of rows that often have one time and no place.
+#[test]
+fn the_operators_of_a_model_of_classes_keep_the_law() {
+    const COUNTRY: usize = LABEL - 1;
+    let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
+    for delay in [0, 30] {
+        let features = vec![FeatureColumn::of(&schema, 2).unwrap(), FeatureColumn::of(&schema, LABEL).unwrap()];
+        let delay = Duration::from_micros(delay);
+        let model = ModelSpec::new("place", &schema, features, COUNTRY, delay, "gaussian_nb", &[]).unwrap();
+        let model = model.with_step_us(20).unwrap();
+        let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema)));
+        let updates = Input::new(model.update_schema()).partitioned(Partitioning::Broadcast).split(together(&updates));
+
+        let answers = [Answer::Probability("c1".into()), Answer::Class];
+        let fields = answers.iter().zip(["c1", "class"]).map(|(answer, name)| Field::new(name, answer.data_type(), true));
+        let output = schema.with_fields(fields).unwrap();
+        let join = model.scorer_factory(output, &answers).unwrap();
+        let rows = rows(&schema).partitioned(Partitioning::Forward);
+        let answered = together(&check_law(&Case::new("scorer", join).input(rows).input(updates)));
+        let classes = answered.column(LABEL + 2).as_string::<i32>();
+        let seen: BTreeSet<_> = classes.iter().collect();
+        assert!(seen.len() >= 4 && seen.contains(&None), "{seen:?}");
     }
 }
 
