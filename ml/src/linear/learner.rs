@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 /// Logistic regression with an optimiser.
 ///
 /// ```
-/// use egret_ml::features::FeatureRows;
-/// use egret_ml::linear::{LinearConfig, LogisticRegression, OptimizerChoice, Sgd};
 /// use egret_ml::features::{FeatureLayout, FeatureReader};
+/// use egret_ml::linear::{LinearConfig, LogisticRegression, OptimizerChoice, Sgd};
 /// use egret_ml::{FeatureColumn, Labels, Learner};
 /// use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 /// use arrow::datatypes::DataType;
