@@ -36,6 +36,7 @@ impl StopHandle {
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
     failed: AtomicBool,
+    by_another: AtomicBool,
     error: Mutex<Option<Error>>,
 }
 
@@ -44,6 +45,24 @@ impl Failure {
     pub(crate) fn set(&self, error: Error) {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.failed.store(true, Ordering::SeqCst);
+    }
+
+    /// Keeps the error, if it is the first: another member of the job has ended.
+    pub(crate) fn set_by_another(&self, error: Error) {
+        self.note_by_another();
+        self.set(error);
+    }
+
+    /// The failure that comes now is that of another member, unless there is one already.
+    pub(crate) fn note_by_another(&self) {
+        if !self.is_set() {
+            self.by_another.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether another member failed first.
+    pub(crate) fn was_by_another(&self) -> bool {
+        self.by_another.load(Ordering::SeqCst)
     }
 
     pub(crate) fn is_set(&self) -> bool {

@@ -1,19 +1,19 @@
 //! The splits of a job's sources, listed in one place.
 //!
 //! A worker that listed for itself might see a file that another did not see yet, and then two of them would read one split, or
-//! none. So the first process lists, once, and sends the list to the others; a worker takes its share by the place in the list.
+//! none. So the first member lists, once, and sends the list to the others; a worker takes its share by the place in the list.
 //!
 //! Each split has a rank among all of the job, by which rows of one event time are ordered: by the uid of its source, then as the
 //! source lists them. A checkpoint keeps the ranks; splits that it does not know come behind those that it does.
 
 use crate::checkpoint::Restored;
-use crate::rendezvous::ProcessRole;
+use crate::members::Meeting;
 use egret_core::job::{NodeId, NodeKind};
 use egret_core::{Error, JobGraph, RestoredSplit, Result, Source, Split, SplitStart};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The file in which the first process announces the splits.
+/// Under this name the first member announces the splits.
 const SPLITS: &str = "splits";
 
 /// What is to be read of every source, by the number of its node.
@@ -33,16 +33,16 @@ struct AnnouncedSplit {
 }
 
 impl SplitLists {
-    /// Lists the splits, or waits for the list of the first process.
+    /// Lists the splits, or waits for the list of the first member.
     ///
     /// # Errors
     /// A source cannot list them, or what a checkpoint has not read to its end is gone.
-    pub(crate) fn of_job(job: &JobGraph, restored: Option<&Restored>, role: Option<&ProcessRole>) -> Result<Self> {
-        match role {
-            Some(role) if role.number > 0 => Ok(Self::received(role.wait_for(SPLITS)?)),
+    pub(crate) fn of_job(job: &JobGraph, restored: Option<&Restored>, meeting: Option<&Meeting>) -> Result<Self> {
+        match meeting {
+            Some(meeting) if !meeting.is_first() => Ok(Self::received(meeting.wait_for(SPLITS)?)),
             _ => {
                 let lists = Self::list(job, restored)?;
-                role.into_iter().for_each(|role| role.announce(SPLITS, &lists.announced()));
+                meeting.map_or(Ok(()), |meeting| meeting.announce(SPLITS, &lists.announced()))?;
                 Ok(lists)
             }
         }
@@ -132,6 +132,7 @@ fn list_source(source: &Arc<dyn Source>, uid: &str, restored: Option<&Restored>)
 mod tests {
     use super::*;
     use crate::checkpoint::{Activity, SplitPosition};
+    use crate::members::{InMemory, MemberRole, Rendezvous};
     use egret_core::metrics::Counters;
     use egret_core::row_place::SplitPlaces;
     use egret_core::{EventTime, SourceReader, StreamSchema};
@@ -186,8 +187,8 @@ mod tests {
 
     #[test]
     fn other_processes_take_the_list_of_the_first() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let role = |number| ProcessRole::in_folder(number, 2, folder.path());
+        let place: Arc<dyn Rendezvous> = Arc::new(InMemory::new());
+        let member = |number| Ok::<_, Error>(Meeting::new(MemberRole::new(number, 2)?, Arc::clone(&place)));
         let start = |id: &str, from: Option<&str>, ended| SplitStart {
             split: Split { id: id.to_owned() },
             goes_on_from: from.map(str::to_owned),
@@ -196,9 +197,9 @@ mod tests {
         let starts =
             vec![vec![start("a", None, false), start("b.1", Some("b"), false)], vec![], vec![start("c", Some("c"), true)]];
         let lists = SplitLists { starts, ranks: vec![vec![7, 1], vec![], vec![0]] };
-        role(0).announce(SPLITS, &lists.announced());
+        member(0)?.announce(SPLITS, &lists.announced())?;
         // Its own job has no source at all: what it reads is what it received.
-        let received = SplitLists::of_job(&JobGraph::new(), None, Some(&role(1)))?;
+        let received = SplitLists::of_job(&JobGraph::new(), None, Some(&member(1)?))?;
         assert_eq!(received, lists);
         Ok(())
     }

@@ -3,9 +3,8 @@
 use crate::checkpoint::{self, CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start, Takers};
 use crate::config::RunConfig;
 use crate::flow::{Alignment, Backpressure, JobShared, Wiring, execute};
-use crate::rendezvous::ProcessRole;
+use crate::members::Meeting;
 use crate::report::JobReport;
-use crate::shared::Failure;
 use crate::sink;
 use crate::source_clock::SourceClock;
 use crate::splits::SplitLists;
@@ -16,20 +15,28 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Under this name the first member announces the descriptor of the attempt.
+const DESCRIPTOR: &str = "attempt";
+
 /// Counters for every node of a job.
 pub(crate) fn metrics_of(job: &JobGraph) -> JobMetrics {
     JobMetrics { nodes: job.nodes().map(|(_, node)| (Arc::clone(&node.name), Arc::default())).collect() }
 }
 
-/// Runs this process's part of a job.
-pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, role: Option<&ProcessRole>) -> Result<JobReport> {
-    let process = role.map_or(0, |role| role.number);
+/// Runs this member's part of a job; `meeting`: where there are others, or somebody who watches.
+pub(crate) fn run_workers(
+    job: &JobGraph,
+    config: &RunConfig,
+    wiring: Wiring<'_>,
+    meeting: Option<&Meeting>,
+) -> Result<JobReport> {
+    let process = meeting.map_or(0, |meeting| meeting.role.number);
     let metrics = metrics_of(job);
     config.progress.install(metrics.clone());
     let workers = config.workers * config.processes;
     let local = process * config.workers..(process + 1) * config.workers;
     let takers = Takers::new(job, workers, &local);
-    let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, &takers, role)).transpose()?;
+    let start = config.checkpoints.as_ref().map(|config| start_or_join(job, config, &takers, meeting)).transpose()?;
     let (checkpoints, restored) = match start {
         Some(Start { run, restored: Some(restored), is_finished: true }) => {
             return publish_last(job, workers, process, &run, &restored).map_err(|error| run.unless_taken_over(error));
@@ -44,7 +51,7 @@ pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, ro
         None => (None, None),
     };
     let names = job.nodes().map(|(_, node)| Arc::clone(&node.name)).collect();
-    let splits = SplitLists::of_job(job, restored.as_ref(), role)?;
+    let splits = SplitLists::of_job(job, restored.as_ref(), meeting)?;
     let shared = Arc::new(JobShared {
         busy: config.progress.busy_with(names, config.workers),
         first_worker: local.start,
@@ -55,7 +62,7 @@ pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, ro
         backpressure: backpressure_of(job, workers, &local, config.in_flight_bytes)?,
         job: job.clone(),
         metrics,
-        failure: Failure::default(),
+        failure: meeting.map(|meeting| Arc::clone(&meeting.failure)).unwrap_or_default(),
         stop: config.stop.clone(),
         progress: config.progress.clone(),
         clock: Arc::clone(&config.clock),
@@ -78,13 +85,13 @@ pub(crate) fn run_workers(job: &JobGraph, config: &RunConfig, wiring: Wiring, ro
     Ok(report)
 }
 
-/// The first process claims the checkpoints, and announces the attempt to the others.
-fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, role: Option<&ProcessRole>) -> Result<Start> {
-    match role {
-        Some(role) if role.number > 0 => checkpoint::join(job, config, takers, role.wait_for_descriptor()?),
+/// The first member claims the checkpoints, and announces the attempt to the others.
+fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, meeting: Option<&Meeting>) -> Result<Start> {
+    match meeting {
+        Some(meeting) if !meeting.is_first() => checkpoint::join(job, config, takers, meeting.wait_for(DESCRIPTOR)?),
         _ => {
             let (start, descriptor) = checkpoint::start(job, config, takers)?;
-            role.into_iter().for_each(|role| role.send_descriptor(descriptor));
+            meeting.map_or(Ok(()), |meeting| meeting.announce(DESCRIPTOR, &descriptor))?;
             Ok(start)
         }
     }

@@ -22,6 +22,6 @@ pub use config::{CheckpointConfig, CheckpointReport};
 pub(crate) use messages::CheckpointMessage;
 pub(crate) use participant::Participant;
 pub(crate) use restored::{Restored, Takers};
-pub(crate) use run::{AttemptDescriptor, CheckpointRun, Start, join, start};
+pub(crate) use run::{CheckpointRun, Start, join, start};
 pub(crate) use split::{Activity, SplitPosition};
 pub(crate) use writer::Contribution;

@@ -2,32 +2,35 @@
 
 use super::dataflow::build;
 use super::job_shared::{JobShared, ParticipantHandle};
+use super::link::{Link, LinkEnd};
 use crate::checkpoint::CheckpointRun;
 use egret_core::{Error, Result};
 use std::cell::RefCell;
-use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use timely::CommunicationConfig;
 use timely::WorkerConfig;
 use timely::communication::AllocatorBuilder;
+use timely::communication::allocator::ProcessBuilder;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::worker::Worker;
 
 /// How the workers reach each other.
-pub(crate) enum Wiring {
-    /// Threads of this process.
+pub(crate) enum Wiring<'a> {
+    /// They are threads of one member.
     Threads(usize),
-    /// Threads of this process, and sockets to the other processes (`None` at this process's own index).
-    Sockets { threads: usize, process: usize, sockets: Vec<Option<TcpStream>> },
+    /// They are threads of several members: so many in each. This is the member of that number, and the others are linked to it.
+    Links { threads: usize, member: usize, links: &'a [Link] },
 }
 
-/// Runs the job on this process's workers until it ends.
-pub(crate) fn execute(wiring: Wiring, shared: &Arc<JobShared>) -> Result<()> {
+/// Runs the job on this member's workers until it ends.
+pub(crate) fn execute(wiring: Wiring<'_>, shared: &Arc<JobShared>) -> Result<()> {
     let (builders, network) = match wiring {
         Wiring::Threads(1) => CommunicationConfig::Thread.try_build().map_err(Error::external)?,
         Wiring::Threads(threads) => CommunicationConfig::Process(threads).try_build().map_err(Error::external)?,
-        Wiring::Sockets { threads, process, sockets } => network_builders(threads, process, sockets)?,
+        Wiring::Links { threads, member, links } => network_builders(threads, member, links)?,
     };
     let for_workers = Arc::clone(shared);
     let guards =
@@ -38,25 +41,26 @@ pub(crate) fn execute(wiring: Wiring, shared: &Arc<JobShared>) -> Result<()> {
             shared.failure.set(Error::bug(format!("a worker thread panicked: {panic}")));
         }
     }
-    match shared.failure.take() {
-        None => Ok(()),
-        Some(error) => {
-            // Its threads end when the other processes have hung up, and those wait for this one: they are ended from outside
-            // when this process is gone.
-            std::mem::forget(network);
-            Err(error)
-        }
+    if let Some(error) = shared.failure.take() {
+        // The network's threads end when the links are closed; to wait for them here would be to wait for the other members.
+        std::mem::forget(network);
+        return Err(error);
     }
+    // This waits until all has been sent and the other members have ended, too: one may be lost even now, in a panic of its thread.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(network)));
+    shared.failure.take().map_or(Ok(()), Err)
 }
 
 type Built = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
 
-fn network_builders(threads: usize, process: usize, sockets: Vec<Option<TcpStream>>) -> Result<Built> {
-    use timely::communication::allocator::ProcessBuilder;
-    use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+fn network_builders(threads: usize, member: usize, links: &[Link]) -> Result<Built> {
     let hooks = timely::communication::Hooks::default();
     let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), None);
-    let (builders, guard) = initialize_networking_from_sockets(local, sockets, process, threads, hooks)?;
+    let mut ends: Vec<Option<LinkEnd>> = (0..=links.len()).map(|_| None).collect();
+    for link in links {
+        ends[link.peer()] = Some(link.end()?);
+    }
+    let (builders, guard) = initialize_networking_from_sockets(local, ends, member, threads, hooks)?;
     Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(crate) struct JobShared {
     pub(crate) job: JobGraph,
     pub(crate) metrics: JobMetrics,
-    pub(crate) failure: Failure,
+    pub(crate) failure: Arc<Failure>,
     pub(crate) stop: StopHandle,
     pub(crate) progress: Progress,
     /// Which node each worker of this process is in, by the worker's number less the first one's.
