@@ -50,7 +50,7 @@ impl WindowFactory {
         &self.plan.output
     }
 
-    /// The schema of the side output [`LATE`], which is that of the input.
+    /// The schema of the side output [`LATE`](super::LATE), which is that of the input.
     pub fn late_schema(&self) -> &StreamSchema {
         &self.plan.input
     }
@@ -58,7 +58,8 @@ impl WindowFactory {
     /// The local aggregation before the exchange, where it pays: for tumbling and sliding windows with a key whose states do not
     /// grow with the number of rows.
     ///
-    /// Its output 0 feeds the window operator's input [`STATES_IN`], its output [`ROWS`] feeds input 0.
+    /// Its output 0 feeds the window operator's input [`STATES_IN`](super::STATES_IN), its output [`ROWS`](super::ROWS) feeds
+    /// input 0.
     ///
     /// # Errors
     /// The states cannot be columns of a stream.
