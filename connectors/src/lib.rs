@@ -3,7 +3,8 @@
 //! * [`mod@file`]: CSV, JSON lines and Parquet files, read (globs, compression, growing files) and written (whole or not at all).
 //! * [`generator`]: rows made by number, as fast as asked for.
 //! * [`stdio`]: standard input and output, with a table printer.
-//! * [`mod@format`]: the text formats that files and standard input and output share.
+//! * [`socket`]: messages of programs that listen on TCP or a Unix socket, and messages to them.
+//! * [`mod@format`]: the text formats that files, standard input and output, and messages share.
 //! * [`Registry`]: connectors by name, with [`Options`] that are text; users add their own.
 
 pub mod file;
@@ -14,6 +15,7 @@ mod io_error;
 mod mark;
 pub mod options;
 pub mod registry;
+pub mod socket;
 pub mod stdio;
 
 pub use options::{OptionError, Options};

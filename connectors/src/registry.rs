@@ -1,7 +1,7 @@
 //! Connectors by name.
 
 use crate::options::{OptionError, Options};
-use crate::{file, generator, stdio};
+use crate::{file, generator, socket, stdio};
 use egret_core::{Error, Result, Sink, Source, StreamSchema, suggest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,11 +43,13 @@ impl Registry {
         Self::default()
     }
 
-    /// What comes with Egret: `file`, `generator`, `stdin`; `file`, `stdout`.
+    /// What comes with Egret: `file`, `generator`, `socket`, `stdin`; `file`, `socket`, `stdout`.
     pub fn with_builtin() -> Self {
         let mut registry = Self::new();
         registry.register_source("file", Arc::new(file::source_from_options));
         registry.register_source("stdin", Arc::new(stdio::source_from_options));
+        registry.register_source("socket", Arc::new(socket::source_from_options));
+        registry.register_sink("socket", Arc::new(socket::sink_from_options));
         registry.register_sink("file", Arc::new(file::sink_from_options));
         registry.register_sink("stdout", Arc::new(stdio::sink_from_options));
         registry.register_generator("sequence", Arc::new(generator::sequence_from_options));
@@ -158,8 +160,8 @@ mod tests {
         registry.register_source("topic", Arc::new(file::source_from_options));
         registry.register_sink("topic", Arc::new(file::sink_from_options));
         let schema = schema(&[("id", "int64")], None);
-        assert_eq!(registry.source_names(), ["file", "generator", "stdin", "topic"]);
-        assert_eq!(registry.sink_names(), ["file", "stdout", "topic"]);
+        assert_eq!(registry.source_names(), ["file", "generator", "socket", "stdin", "topic"]);
+        assert_eq!(registry.sink_names(), ["file", "socket", "stdout", "topic"]);
         assert!(registry.source("generator", &Options::new([("kind", "mine")]), &schema).is_ok());
         assert!(registry.source("topic", &Options::new([("path", "a.csv")]), &schema).is_ok());
         assert!(registry.sink("topic", &Options::new([("path", "a.csv")]), &schema).is_ok());

@@ -31,6 +31,7 @@ mod processes;
 mod row_patterns;
 mod sample;
 mod semantics;
+mod sockets;
 mod sources;
 mod stops;
 mod testing;

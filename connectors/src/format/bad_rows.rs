@@ -40,6 +40,8 @@ impl BadRows {
 /// Deals with the bad rows of one reader.
 pub(crate) struct BadRowHandler {
     policy: BadRows,
+    /// What the input is: a file, a socket.
+    kind: &'static str,
     file: String,
     counters: Arc<Counters>,
     count: u64,
@@ -49,7 +51,12 @@ pub(crate) struct BadRowHandler {
 impl BadRowHandler {
     /// `file` names the input in messages; dead letters go to `dead_letter_path`.
     pub(crate) fn new(policy: BadRows, file: String, dead_letter_path: PathBuf, counters: Arc<Counters>) -> Self {
-        Self { policy, file, counters, count: 0, letters: DeadLetters::new(dead_letter_path) }
+        Self { policy, kind: "file", file, counters, count: 0, letters: DeadLetters::new(dead_letter_path) }
+    }
+
+    /// With another word than `file` for what the input is.
+    pub(crate) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
     }
 
     /// What names the input in messages.
@@ -82,12 +89,12 @@ impl BadRowHandler {
     pub(crate) fn handle(&mut self, unit: &str, line: u64, row: &[u8], fault: &Fault) -> Result<()> {
         if self.policy == BadRows::Fail {
             return Err(Error::data(describe(unit, line, row, fault))
-                .context(format!("file {}", self.file))
+                .context(format!("{} {}", self.kind, self.file))
                 .help("mend the row, or set bad_rows = 'skip' or 'dead_letter' to go on without it"));
         }
         Counters::add(&self.counters.bad, 1);
         if self.count < NOTED_MAX {
-            self.counters.note(format!("skipped: file {}: {}", self.file, describe(unit, line, row, fault)));
+            self.counters.note(format!("skipped: {} {}: {}", self.kind, self.file, describe(unit, line, row, fault)));
         }
         self.count += 1;
         match self.policy {

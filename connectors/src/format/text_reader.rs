@@ -4,6 +4,7 @@ use super::bad_rows::BadRowHandler;
 use super::column::Columns;
 use super::dead_letters::LettersEnd;
 use super::decode::{TextFormat, TextParser};
+use super::row_lines::RowLines;
 use super::window::{ByteInput, Chunk, Framing, Next, Window};
 use super::{CsvConfig, TextConfig};
 use crate::mark::Mark;
@@ -15,34 +16,6 @@ use std::time::Duration;
 /// A batch ends after so many bytes of text, however few rows they are.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
 const POSITION_VERSION: u8 = 3;
-
-/// The lines that the rows of a batch stand in. Mostly one comes after the other: only where it does not is anything kept.
-#[derive(Default)]
-struct RowLines {
-    /// Rows and their lines where a run begins.
-    runs: Vec<(usize, u64)>,
-    /// The line of the next row, if it goes on so.
-    next: u64,
-}
-
-impl RowLines {
-    #[inline]
-    fn add(&mut self, row: usize, line: u64) {
-        if line != self.next || row == 0 {
-            self.runs.push((row, line));
-        }
-        self.next = line + 1;
-    }
-
-    fn clear(&mut self) {
-        self.runs.clear();
-    }
-
-    fn of(&self, row: usize) -> u64 {
-        let run = self.runs.partition_point(|(first, _)| *first <= row);
-        run.checked_sub(1).map_or(0, |run| self.runs[run].1 + (row - self.runs[run].0) as u64)
-    }
-}
 
 /// Where a reader stands: version (one byte), then this as `postcard` writes it, integers as varints.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
