@@ -182,11 +182,11 @@ impl Operator for GraphOperator {
             steps: self.pending.iter().map(|(&step, edges)| (step, edges.len() as u64)).collect(),
             graph: self.graph.save(self.pending.values().flatten())?,
         };
-        Ok(Snapshot { operator: vec![encode(&saved)?], ..Snapshot::default() })
+        Ok(Snapshot { first: vec![encode(&saved)?], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        let mut saved = parts.iter().flat_map(|part| &part.operator);
+        let mut saved = parts.iter().flat_map(|part| &part.first);
         let Some(bytes) = saved.next() else { return Ok(()) };
         if saved.next().is_some() {
             return Err(Error::bug(format!("graph '{}' ran as more than one instance", self.spec.name())));

@@ -3,7 +3,7 @@
 //! # Format
 //! One entry per key group and pattern: a byte `2`, the version; the length of the pattern's id (u32, little endian); the id, in
 //! UTF-8; then the bytes that the pattern's own matcher saves (`run/snapshot.rs`). Entries of patterns without partition columns
-//! are operator state, as there.
+//! are state of the first instance, as there.
 
 use egret_core::{Error, Result, Snapshot};
 
@@ -21,9 +21,9 @@ pub(super) fn owned(parts: Vec<Snapshot>, names: &[String]) -> Result<Vec<Snapsh
                 of_patterns[pattern].keyed.push((*group, bytes.to_vec()));
             }
         }
-        for bytes in &part.operator {
+        for bytes in &part.first {
             if let Some((pattern, bytes)) = owner(bytes, names)? {
-                of_patterns[pattern].operator.push(bytes.to_vec());
+                of_patterns[pattern].first.push(bytes.to_vec());
             }
         }
     }
@@ -61,7 +61,7 @@ pub(super) fn framed(name: &str, state: Snapshot) -> Snapshot {
     };
     Snapshot {
         keyed: state.keyed.iter().map(|(group, bytes)| (*group, frame(bytes))).collect(),
-        operator: state.operator.iter().map(|bytes| frame(bytes)).collect(),
+        first: state.first.iter().map(|bytes| frame(bytes)).collect(),
         ..Snapshot::default()
     }
 }

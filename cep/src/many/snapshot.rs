@@ -13,7 +13,7 @@ impl SetMatcher {
         for ((uid, of), member) in self.plan.uids.iter().zip(&self.plan.members).zip(&self.members) {
             let part = framed(uid, member.state.snapshot(&of.plan, self.info.max_parallelism)?);
             all.keyed.extend(part.keyed);
-            all.operator.extend(part.operator);
+            all.first.extend(part.first);
         }
         Ok(all)
     }
@@ -21,10 +21,9 @@ impl SetMatcher {
     /// Restores the state that earlier instances saved.
     pub(super) fn load(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let plan = Arc::clone(&self.plan);
-        let is_first = self.info.instance == 0;
         let of_patterns = owned(parts, &plan.uids)?;
         for (pattern, part) in of_patterns.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
-            let restored = self.members[pattern].state.restore(&plan.members[pattern].plan, vec![part], is_first);
+            let restored = self.members[pattern].state.restore(&plan.members[pattern].plan, vec![part]);
             restored.map_err(|error| error.context(format!("pattern {}", plan.names[pattern])))?;
         }
         self.restored()

@@ -143,7 +143,7 @@ impl Operator for Matcher {
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let parts = self.exit.loaded(parts)?;
-        self.state.restore(&self.plan, parts, self.info.instance == 0).map_err(|error| self.exit.unfit(error))
+        self.state.restore(&self.plan, parts).map_err(|error| self.exit.unfit(error))
     }
 
     fn open(&mut self, ctx: &mut Context<'_>) -> Result<()> {

@@ -25,10 +25,9 @@ use std::sync::Arc;
 
 impl State {
     /// Restores the state that earlier instances saved.
-    pub(crate) fn restore(&mut self, plan: &Plan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
+    pub(crate) fn restore(&mut self, plan: &Plan, parts: Vec<Snapshot>) -> Result<()> {
         for part in parts {
-            let operator = part.operator.into_iter().filter(|_| is_first);
-            for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(operator) {
+            for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(part.first) {
                 let saved = decode(plan, &bytes)?;
                 for rows in ipc::decode_rows(&saved.waiting)? {
                     let (rows, wrong) = judged(plan, &rows)?;

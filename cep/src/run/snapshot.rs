@@ -4,8 +4,8 @@
 //! One entry per key group: a byte `4`, the version; then, in postcard, the fields of [`Saved`](super::saved::Saved). Rows are
 //! Arrow IPC streams, with the names and types of the stream's columns. Buffered rows are saved without masks, which are computed
 //! anew at restore. A link of a chain names its predecessor and its event by their places in the entry's lists; the predecessor
-//! always comes first. A pattern without partition columns has one entry, saved as operator state, which the first instance
-//! restores.
+//! always comes first. A pattern without partition columns has one entry, which is the first
+//! instance's.
 //!
 //! Nodes, edges and variables are saved by their numbers in the automaton; the fingerprint guarantees that the numbers mean the
 //! same.
@@ -39,7 +39,7 @@ impl State {
         for (key_group, saver) in groups {
             let bytes = saver.bytes(&self.kept.store)?;
             if plan.keys.is_empty() {
-                snapshot.operator.push(bytes);
+                snapshot.first.push(bytes);
             } else {
                 snapshot.keyed.push((key_group, bytes));
             }

@@ -64,9 +64,9 @@ fn damaged_state_is_refused() {
     let mut harness = harness(&spec);
     harness.feed(0, on_time(txn(&[(Some(1), Some("a"), 3), (Some(2), Some("a"), 4), (Some(3), Some("b"), 70)]))).unwrap();
     harness.watermark(0, EventTime(20)).unwrap();
-    let whole = harness.snapshot().unwrap().operators[0].operator[0].clone();
+    let whole = harness.snapshot().unwrap().operators[0].first[0].clone();
     let restore = |bytes: &[u8]| {
-        let part = Snapshot { operator: vec![bytes.to_vec()], ..Snapshot::default() };
+        let part = Snapshot { first: vec![bytes.to_vec()], ..Snapshot::default() };
         factory.create(&info).unwrap().restore(vec![part])
     };
     assert!(restore(&whole).is_ok());
@@ -83,7 +83,7 @@ fn damaged_state_is_refused() {
     }
     let longer = ring(Some(50));
     let longer = GraphSpec::new("ring", 0, 1, Some(50), longer.step_us() * 2, &columns()).unwrap();
-    let part = Snapshot { operator: vec![whole.clone()], ..Snapshot::default() };
+    let part = Snapshot { first: vec![whole.clone()], ..Snapshot::default() };
     says(longer.operator_factory().create(&info).unwrap().restore(vec![part]), &["another step"]);
 
     let mut reader = GraphReader::new(Arc::clone(&spec), all_lookups(&spec));
@@ -114,8 +114,8 @@ fn state_of_the_first_version_is_taken_up() {
     whole.take(MAIN).iter().for_each(|updates| of_whole.apply(updates.rows()).unwrap());
 
     let mut restored = spec.operator_factory().create(&OperatorInfo::alone("ring")).unwrap();
-    restored.restore(vec![Snapshot { operator: vec![bytes(operator)], ..Snapshot::default() }]).unwrap();
-    assert_eq!(restored.snapshot(Epoch(1)).unwrap().operator, whole.snapshot().unwrap().operators[0].operator);
+    restored.restore(vec![Snapshot { first: vec![bytes(operator)], ..Snapshot::default() }]).unwrap();
+    assert_eq!(restored.snapshot(Epoch(1)).unwrap().first, whole.snapshot().unwrap().operators[0].first);
     let mut of_restored = GraphReader::new(Arc::clone(&spec), all_lookups(&spec));
     of_restored.restore(&bytes(reader)).unwrap();
     assert_eq!(of_restored.snapshot().unwrap(), of_whole.snapshot().unwrap());

@@ -114,9 +114,9 @@ fn damaged_state_of_any_algorithm_is_refused() {
             let rows = Batch::from_parts(random_payments(&mut Random::new(3), 40), Some(3), None);
             harness.feed(0, rows).unwrap();
             harness.watermark(0, EventTime(20)).unwrap();
-            let whole = harness.snapshot().unwrap().operators[0].operator[0].clone();
+            let whole = harness.snapshot().unwrap().operators[0].first[0].clone();
             let restore = |bytes: &[u8]| {
-                let part = egret_core::Snapshot { operator: vec![bytes.to_vec()], ..Default::default() };
+                let part = egret_core::Snapshot { first: vec![bytes.to_vec()], ..Default::default() };
                 spec.operator_factory().create(&egret_core::OperatorInfo::alone("money")).unwrap().restore(vec![part])
             };
             restore(&whole).unwrap();

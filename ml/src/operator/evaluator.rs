@@ -95,7 +95,7 @@ impl Operator for EvaluatorOperator {
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
         let saved = Saved { evaluation: self.evaluation.clone(), last_due: self.last_due, waiting: self.waiting.save() };
-        Ok(Snapshot { operator: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
+        Ok(Snapshot { first: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

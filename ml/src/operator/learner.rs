@@ -105,7 +105,7 @@ impl Operator for LearnerOperator {
         } else {
             postcard::to_extend(&saved, vec![SAVED_VERSION])?
         };
-        Ok(Snapshot { operator: vec![bytes], ..Snapshot::default() })
+        Ok(Snapshot { first: vec![bytes], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
@@ -137,7 +137,7 @@ pub(super) fn due_times(times: &[i64], late: Option<EventTime>, delay_us: i64) -
 
 /// The saved state of an operator that runs as one instance.
 pub(super) fn only_one<'a>(parts: &'a [Snapshot], operator: &str) -> Result<Option<&'a [u8]>> {
-    let mut states = parts.iter().flat_map(|part| &part.operator);
+    let mut states = parts.iter().flat_map(|part| &part.first);
     let state = states.next();
     if states.next().is_some() {
         return Err(Error::bug(format!("the {operator} of a model runs as one instance but has the state of several")));

@@ -168,7 +168,7 @@ fn damaged_snapshots_are_refused() {
     for factory in factories {
         for bytes in [vec![], vec![7], vec![1], vec![1, 255, 255, 255, 255, 255]] {
             let mut operator = factory.create(&OperatorInfo::alone("model")).unwrap();
-            let part = Snapshot { operator: vec![bytes], ..Snapshot::default() };
+            let part = Snapshot { first: vec![bytes], ..Snapshot::default() };
             assert!(!operator.restore(vec![part]).unwrap_err().may_retry(), "it would fail again");
         }
     }

@@ -109,7 +109,7 @@ fn checkpoints_of_a_logistic_regression_stay_readable() {
     let mut learner = model.learner_factory().create(&info).unwrap();
     learner.process(0, Batch::from_parts(rows, Some(0), None), &mut ctx).unwrap();
     let snapshot = learner.snapshot(Epoch(1)).unwrap();
-    let [2, rest @ ..] = &snapshot.operator[0][..] else { panic!("version {:?}", snapshot.operator[0][0]) };
+    let [2, rest @ ..] = &snapshot.first[0][..] else { panic!("version {:?}", snapshot.first[0][0]) };
     let kept: Kept = postcard::from_bytes(rest).unwrap();
     assert_eq!(postcard::to_stdvec(&kept).unwrap(), rest, "nothing is behind");
     let waiting = &kept.waiting[0];

@@ -81,7 +81,7 @@ impl Operator for RowOperator {
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        self.state.restore(&self.plan, parts, self.info.instance == 0)
+        self.state.restore(&self.plan, parts)
     }
 
     fn state_size(&self) -> StateSize {

@@ -5,7 +5,7 @@
 //! those columns of the input that are read, by name: the stored rows of the partitions, one partition after the other, and the
 //! buffered rows. Computed columns and threads are not saved: after a restore the search of a partition starts over at the first
 //! row at which a match may still start, and evaluates its rows under the new plan. A pattern without partition columns has one
-//! entry, saved as operator state, which the first instance restores.
+//! entry, which is the first instance's.
 
 use super::partition::Partition;
 use super::state::RowState;
@@ -83,7 +83,7 @@ impl RowState {
             }
             let bytes = postcard::to_extend(&saved, vec![VERSION])?;
             if plan.partition.is_empty() {
-                snapshot.operator.push(bytes);
+                snapshot.first.push(bytes);
             } else {
                 snapshot.keyed.push((key_group, bytes));
             }
@@ -118,10 +118,9 @@ impl RowState {
     }
 
     /// Restores the state that earlier instances saved.
-    pub(crate) fn restore(&mut self, plan: &RowPlan, parts: Vec<Snapshot>, is_first: bool) -> Result<()> {
+    pub(crate) fn restore(&mut self, plan: &RowPlan, parts: Vec<Snapshot>) -> Result<()> {
         for part in parts {
-            let operator = part.operator.into_iter().filter(|_| is_first);
-            for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(operator) {
+            for bytes in part.keyed.into_iter().map(|(_, bytes)| bytes).chain(part.first) {
                 let saved = decode(&bytes)?;
                 for rows in ipc::decode_rows(&saved.waiting)? {
                     self.arrivals.add(plan, of_input(plan, &rows)?);

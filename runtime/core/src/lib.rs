@@ -50,7 +50,7 @@ pub use operator::{Context, MAIN, Operator, OperatorFactory, Output};
 pub use readiness::{Readiness, Step};
 pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
-pub use snapshot::{OperatorInfo, Replica, Snapshot, StateSize};
+pub use snapshot::{OperatorInfo, Replicated, Snapshot, StateSize};
 pub use source::{BadRow, Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
 pub use state::{KeyedState, NoState, PartWriter, SnapshotHandle, StateBackend};
 pub use subject::Subject;

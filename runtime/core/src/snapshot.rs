@@ -18,20 +18,20 @@ pub struct StateSize {
 /// The bytes are the operator's own; the first byte of each should be a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// State of keys, by their key group. A group may have several entries.
+    /// State of keys, by their key group. A group may have several entries. An instance gets those of the groups that it owns.
     pub keyed: Vec<(KeyGroup, Vec<u8>)>,
-    /// State that belongs to no key, for operators that run as one instance. Every instance gets all entries of all former
-    /// instances.
-    pub operator: Vec<Vec<u8>>,
-    /// State that is identical on every instance. An instance gets one copy, whatever the parallelism was and is.
-    pub replica: Option<Replica>,
-    /// State that belongs to no key and to no particular instance: each entry goes to one instance.
+    /// State that belongs to no key and is split among instances: each entry goes to one instance, whichever.
     pub split: Vec<Vec<u8>>,
+    /// State that is replicated: identical on every instance. Each instance gets one copy, whatever the parallelism was and is.
+    pub replicated: Option<Replicated>,
+    /// State that belongs to no key and is the first instance's alone, or that of an operator that runs as one instance. The first
+    /// instance gets the entries of all former instances.
+    pub first: Vec<Vec<u8>>,
 }
 
 /// A copy of state that every instance has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Replica {
+pub struct Replicated {
     /// How far the instance had advanced. Of several copies, the one with the least version is restored.
     pub version: i64,
     /// The copy.
@@ -41,7 +41,7 @@ pub struct Replica {
 impl Snapshot {
     /// Whether the snapshot holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.keyed.is_empty() && self.operator.is_empty() && self.replica.is_none() && self.split.is_empty()
+        self.keyed.is_empty() && self.split.is_empty() && self.replicated.is_none() && self.first.is_empty()
     }
 
     /// Keeps only the key groups for which `mine` is true; all other state stays.
@@ -52,30 +52,32 @@ impl Snapshot {
     }
 
     /// Takes one instance's share of the snapshots of all former instances: the key groups that it owns, its round-robin share of
-    /// the split entries, the replica with the least version, and all operator state. The first two are moved out, so nothing of
-    /// them remains once all instances have taken their share.
+    /// the split entries, the replicated state with the least version, and, if it is the first, the first instance's. All but the
+    /// replicated state is moved out, so nothing of it remains once all instances have taken their share.
     ///
     /// ```
-    /// use egret_core::{KeyGroup, OperatorInfo, Replica, Snapshot};
+    /// use egret_core::{OperatorInfo, Replicated, Snapshot};
     /// let part = |version: i64| Snapshot {
     ///     split: vec![vec![1], vec![2]],
-    ///     replica: Some(Replica { version, bytes: vec![version as u8] }),
+    ///     replicated: Some(Replicated { version, bytes: vec![version as u8] }),
+    ///     first: vec![vec![3]],
     ///     ..Snapshot::default()
     /// };
     /// let mut parts = [part(7), part(5)];
     /// let second = OperatorInfo { instance: 1, parallelism: 2, ..OperatorInfo::alone("join") };
     /// let taken = Snapshot::deal(&mut parts, &second);
     /// assert_eq!(taken.iter().flat_map(|part| &part.split).collect::<Vec<_>>(), [&[2], &[2]]);
-    /// let replicas: Vec<i64> = taken.iter().filter_map(|part| part.replica.as_ref()).map(|replica| replica.version).collect();
-    /// assert_eq!(replicas, [5]);
+    /// let versions: Vec<i64> = taken.iter().filter_map(|part| part.replicated.as_ref()).map(|copy| copy.version).collect();
+    /// assert_eq!(versions, [5]);
+    /// assert!(taken.iter().all(|part| part.first.is_empty()));
     /// ```
     pub fn deal(parts: &mut [Self], info: &OperatorInfo) -> Vec<Self> {
-        let least =
-            parts.iter().enumerate().filter_map(|(at, part)| part.replica.as_ref().map(|replica| (replica.version, at))).min();
+        let version = |part: &Self| part.replicated.as_ref().map(|copy| copy.version);
+        let least = parts.iter().enumerate().filter_map(|(at, part)| Some((version(part)?, at))).min();
         let mut number = 0;
         let mut taken = Vec::new();
         for (at, part) in parts.iter_mut().enumerate() {
-            let mut mine = Self { operator: part.operator.clone(), ..Self::default() };
+            let mut mine = Self::default();
             let (keyed, rest) = std::mem::take(&mut part.keyed).into_iter().partition(|(group, _)| info.owns(*group));
             (mine.keyed, part.keyed) = (keyed, rest);
             for entry in &mut part.split {
@@ -85,7 +87,10 @@ impl Snapshot {
                 number += 1;
             }
             if least.is_some_and(|(_, of)| of == at) {
-                mine.replica.clone_from(&part.replica);
+                mine.replicated.clone_from(&part.replicated);
+            }
+            if info.instance == 0 {
+                mine.first = std::mem::take(&mut part.first);
             }
             if !mine.is_empty() {
                 taken.push(mine);

@@ -88,7 +88,7 @@ impl Operator for SinkOperator {
         let ready = if self.finished { self.writer.finish(epoch)? } else { self.writer.prepare(epoch)? };
         self.pending.push((epoch, ready));
         let all = self.pending.iter().flat_map(|(_, committables)| committables);
-        Ok(Snapshot { operator: all.map(|committable| committable.0.clone()).collect(), ..Snapshot::default() })
+        Ok(Snapshot { first: all.map(|committable| committable.0.clone()).collect(), ..Snapshot::default() })
     }
 
     fn on_checkpoint_complete(&mut self, epoch: Epoch) -> Result<()> {

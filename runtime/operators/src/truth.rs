@@ -80,11 +80,11 @@ impl Operator for TruthOperator {
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
         let bytes = postcard::to_stdvec(&(&self.alerts, &self.positives))?;
-        Ok(Snapshot { operator: vec![bytes], ..Snapshot::default() })
+        Ok(Snapshot { first: vec![bytes], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
-        for bytes in parts.iter().flat_map(|part| &part.operator) {
+        for bytes in parts.iter().flat_map(|part| &part.first) {
             let (alerts, positives): (BTreeSet<Vec<u8>>, BTreeMap<Vec<u8>, String>) = postcard::from_bytes(bytes)?;
             self.alerts.extend(alerts);
             self.positives.extend(positives);

@@ -187,7 +187,9 @@ impl Restored {
     /// All sections of the key groups of an instance: it knows which are its.
     fn share_of_sections(&self, info: &OperatorInfo) -> Vec<Snapshot> {
         let mut sections = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = sections.own.iter().map(|part| part.clone().retain(|group| info.owns(group)));
+        let first = |part: &Snapshot| if info.instance == 0 { part.first.clone() } else { Vec::new() };
+        let of_groups = |part: &Snapshot| part.keyed.iter().filter(|(group, _)| info.owns(*group)).cloned().collect();
+        let mine = sections.own.iter().map(|part| Snapshot { keyed: of_groups(part), first: first(part), ..Snapshot::default() });
         let mine = mine.filter(|part| !part.is_empty()).collect();
         sections.taken += 1;
         if sections.taken >= sections.takers {
@@ -258,7 +260,7 @@ fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
 mod tests {
     use super::*;
     use egret_core::job::{OutputPort, Parallelism};
-    use egret_core::{BadRowRule, Replica, Sink, SinkContext, SinkWriter, StreamSchema};
+    use egret_core::{BadRowRule, Replicated, Sink, SinkContext, SinkWriter, StreamSchema};
     use egret_operators::UnionFactory;
     use egret_state::checkpoint::Draft;
 
@@ -290,8 +292,8 @@ mod tests {
             let group = |group: u16| (KeyGroup(group), vec![instance as u8, group as u8]);
             let own = Snapshot {
                 keyed: (0..128).map(group).collect(),
-                operator: if uid == "one" { vec![vec![9]] } else { vec![] },
-                replica: Some(Replica { version: -i64::from(instance), bytes: vec![7; 100] }),
+                first: if uid == "one" { vec![vec![9]] } else { vec![] },
+                replicated: Some(Replicated { version: -i64::from(instance), bytes: vec![7; 100] }),
                 split: vec![vec![1], vec![2], vec![3]],
             };
             let keyed = Snapshot { keyed: (0..128).map(group).collect(), ..Snapshot::default() };
@@ -316,9 +318,9 @@ mod tests {
                     for (_, node) in job.nodes().filter(|(_, node)| has_instance(node, worker)) {
                         let (own, keyed) = restored.take(node, &instance(&job, node, workers, worker));
                         let replicas: Vec<i64> =
-                            own.iter().filter_map(|part| part.replica.as_ref()).map(|copy| copy.version).collect();
+                            own.iter().filter_map(|part| part.replicated.as_ref()).map(|copy| copy.version).collect();
                         assert_eq!(replicas.len(), 1, "one copy of what all have");
-                        alone += own.iter().map(|part| part.operator.len()).sum::<usize>();
+                        alone += own.iter().map(|part| part.first.len()).sum::<usize>();
                         if &*node.name == "everywhere" {
                             assert_eq!(replicas, [-1], "the one that is least far");
                             split += own.iter().map(|part| part.split.len()).sum::<usize>();

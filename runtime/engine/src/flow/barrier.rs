@@ -73,7 +73,7 @@ impl Task {
         let (own, keyed) = driver.snapshot(epoch, base)?;
         self.check_snapshot(&own)?;
         let (state, keyed) = match self.is_sink {
-            true => (PartState::Sink { committables: own.operator }, None),
+            true => (PartState::Sink { committables: own.first }, None),
             false => (PartState::Operator { own, keyed: Snapshot::default() }, Some(keyed).filter(|_| self.has_keyed_state())),
         };
         Ok(Contribution { part: Part::new(&*self.uid, self.worker as u32, state), keyed })

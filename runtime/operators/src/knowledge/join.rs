@@ -10,7 +10,7 @@ use egret_core::batch::append_columns;
 use egret_core::ipc::{self, Lacking};
 use egret_core::row_place::PLACE;
 use egret_core::{Batch, Epoch, Error, EventTime, Length, Result, StateLayout, StreamSchema};
-use egret_core::{Context, Operator, OperatorFactory, OperatorInfo, Replica, Snapshot, StateSize};
+use egret_core::{Context, Operator, OperatorFactory, OperatorInfo, Replicated, Snapshot, StateSize};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -211,21 +211,21 @@ impl Operator for KnowledgeJoin {
             version_column: self.pending.column.map(|column| column as u64),
             updates: ipc::encode_rows(self.pending.updates.iter())?,
         };
-        let replica = Replica { version: copy.applied, bytes: postcard::to_extend(&copy, vec![SAVED_VERSION])? };
+        let replica = Replicated { version: copy.applied, bytes: postcard::to_extend(&copy, vec![SAVED_VERSION])? };
         let held = |held: &Held| -> Result<Vec<u8>> {
             let rows: (Option<i64>, Vec<u8>) = (held.batch.late().map(|late| late.0), ipc::encode_rows([held.batch.rows()])?);
             Ok(postcard::to_extend(&rows, vec![SAVED_VERSION])?)
         };
         let split = self.held.iter().map(held).collect::<Result<_>>()?;
-        Ok(Snapshot { replica: Some(replica), split, ..Snapshot::default() })
+        Ok(Snapshot { replicated: Some(replica), split, ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         for part in parts {
-            if !part.operator.is_empty() {
+            if !part.first.is_empty() {
                 return Err(other_version());
             }
-            if let Some(replica) = part.replica {
+            if let Some(replica) = part.replicated {
                 let copy: Saved = decode(&replica.bytes)?;
                 self.reader.restore(&copy.reader)?;
                 self.pending = Pending {

@@ -207,12 +207,8 @@ impl<'a> Run<'a> {
         let mut parts = parts;
         for (instance, join) in self.joins.iter_mut().enumerate() {
             let mine = Snapshot::deal(&mut parts, &OperatorInfo { instance, parallelism, ..OperatorInfo::alone("join") });
-            let replicas = mine.iter().filter(|part| part.replica.is_some()).count();
-            assert_eq!(
-                (replicas, mine.iter().map(|part| part.operator.len()).sum()),
-                (1, 0_usize),
-                "one copy, whatever there was"
-            );
+            let replicas = mine.iter().filter(|part| part.replicated.is_some()).count();
+            assert_eq!((replicas, mine.iter().map(|part| part.first.len()).sum()), (1, 0_usize), "one copy, whatever there was");
             join.restore(mine).unwrap();
         }
         self.passed = vec![EventTime::MIN; parallelism];
@@ -256,11 +252,11 @@ fn rows_read_the_version_of_their_time_whatever_the_batching_parallelism_and_res
 #[test]
 fn state_that_is_damaged_is_refused() {
     let mut join = make(1).remove(0);
-    let replica = Some(egret_core::Replica { version: 0, bytes: vec![9, 9, 9] });
+    let replica = Some(egret_core::Replicated { version: 0, bytes: vec![9, 9, 9] });
     for part in [
-        Snapshot { replica, ..Snapshot::default() },
+        Snapshot { replicated: replica, ..Snapshot::default() },
         Snapshot { split: vec![vec![9, 9, 9]], ..Snapshot::default() },
-        Snapshot { operator: vec![vec![1, 9, 9]], ..Snapshot::default() },
+        Snapshot { first: vec![vec![1, 9, 9]], ..Snapshot::default() },
     ] {
         assert!(!join.restore(vec![part]).unwrap_err().may_retry());
     }

@@ -64,7 +64,7 @@ impl Operator for Chain {
     fn snapshot(&mut self, epoch: Epoch) -> Result<Snapshot> {
         let mut all = Snapshot::default();
         for (tag, part) in [(0, self.local.snapshot(epoch)?), (1, self.windows.snapshot(epoch)?)] {
-            assert!(part.operator.is_empty(), "windows keep state by key only");
+            assert!(part.first.is_empty(), "windows keep state by key only");
             all.keyed.extend(part.keyed.into_iter().map(|(group, bytes)| (group, [&[tag], bytes.as_slice()].concat())));
         }
         Ok(all)

@@ -28,19 +28,19 @@
 //! | kind | what | in |
 //! | --- | --- | --- |
 //! | 1 | state of keys that the operator keeps itself, one entry | operators |
-//! | 2 | state that the operator keeps itself and that belongs to no key, one entry | operators |
+//! | 2 | state that the operator keeps itself, for the first instance alone, one entry | operators |
 //! | 3 | state of keys that the backend keeps, one piece | operators |
-//! | 4 | state that the backend keeps and that belongs to no key, one entry; is not written any more | operators |
+//! | 4 | state that the backend keeps, for the first instance alone, one entry; is not written any more | operators |
 //! | 5 | what the engine keeps; once, first, unless it is empty | all |
 //! | 6, 7, 8 | a split: its id (UTF-8), its position, the state of its watermark; always the three of them in this order | sources |
 //! | 9 | a committable | sinks |
-//! | 10 | a copy of what every instance has: how far it is (8 bytes), then the copy; at most once | operators |
-//! | 11 | state that the operator keeps itself and that belongs to no key nor instance, one entry | operators |
+//! | 10 | state that is replicated: its version (8 bytes), then the copy; at most once | operators |
+//! | 11 | state that is split among instances, one entry | operators |
 //!
 //! A file that checkpoints share has sections of kind 3 alone.
 
 use super::part::{Part, PartKind, PartState};
-use egret_core::{Error, KeyGroup, Replica, Result};
+use egret_core::{Error, KeyGroup, Replicated, Result};
 
 /// The version that is written.
 pub const VERSION: u16 = 2;
@@ -69,29 +69,29 @@ pub(super) struct Head {
 #[repr(u8)]
 pub(super) enum Kind {
     OwnKeyed = 1,
-    OwnOperator = 2,
+    OwnFirst = 2,
     BackendKeyed = 3,
-    BackendOperator = 4,
+    BackendFirst = 4,
     Engine = 5,
     SplitId = 6,
     SplitPosition = 7,
     SplitWatermark = 8,
     Committable = 9,
-    OwnReplica = 10,
+    OwnReplicated = 10,
     OwnSplit = 11,
 }
 
 pub(super) const KINDS: [Kind; 11] = [
     Kind::OwnKeyed,
-    Kind::OwnOperator,
+    Kind::OwnFirst,
     Kind::BackendKeyed,
-    Kind::BackendOperator,
+    Kind::BackendFirst,
     Kind::Engine,
     Kind::SplitId,
     Kind::SplitPosition,
     Kind::SplitWatermark,
     Kind::Committable,
-    Kind::OwnReplica,
+    Kind::OwnReplicated,
     Kind::OwnSplit,
 ];
 
@@ -138,13 +138,13 @@ pub(super) fn sections(part: Part) -> impl Iterator<Item = Section> {
     let engine = (!part.engine.is_empty()).then(|| section(Kind::Engine, KeyGroup(0), part.engine));
     let state: Box<dyn Iterator<Item = Section>> = match part.state {
         PartState::Operator { own, keyed } => {
-            let copy = |Replica { version, bytes }| [&version.to_le_bytes(), bytes.as_slice()].concat();
+            let copy = |Replicated { version, bytes }| [&version.to_le_bytes(), bytes.as_slice()].concat();
             let own_keyed = own.keyed.into_iter().map(move |(group, bytes)| section(Kind::OwnKeyed, group, bytes));
             let backend = keyed.keyed.into_iter().map(move |(group, bytes)| section(Kind::BackendKeyed, group, bytes));
             Box::new(
                 own_keyed
-                    .chain(own.operator.into_iter().map(plain(Kind::OwnOperator)))
-                    .chain(own.replica.map(copy).map(plain(Kind::OwnReplica)))
+                    .chain(own.first.into_iter().map(plain(Kind::OwnFirst)))
+                    .chain(own.replicated.map(copy).map(plain(Kind::OwnReplicated)))
                     .chain(own.split.into_iter().map(plain(Kind::OwnSplit)))
                     .chain(backend),
             )

@@ -4,7 +4,7 @@ use super::files::Digest;
 use super::part::{Part, PartKind, PartState, SplitState};
 use super::part_format::{CHECKSUM_BYTES, END, ENTRY_BYTES, Head, KINDS, Kind, MAGIC, TABLE_VERSION, VERSION, damaged, kind_of};
 use bytes::Bytes;
-use egret_core::{Error, KeyGroup, Replica, Result, Snapshot};
+use egret_core::{Error, KeyGroup, Replicated, Result, Snapshot};
 use xxhash_rust::xxh3::Xxh3;
 
 /// What is set aside for a section at once, however long it says it is.
@@ -109,11 +109,11 @@ impl Content {
         match (node, kind) {
             (_, Kind::Engine) => self.engine = bytes,
             (PartKind::Operator, Kind::OwnKeyed) => self.own.keyed.push((group, bytes)),
-            (PartKind::Operator, Kind::OwnOperator) => self.own.operator.push(bytes),
-            (PartKind::Operator, Kind::OwnReplica) => self.own.replica = Some(replica(&bytes)?),
+            (PartKind::Operator, Kind::OwnFirst) => self.own.first.push(bytes),
+            (PartKind::Operator, Kind::OwnReplicated) => self.own.replicated = Some(replica(&bytes)?),
             (PartKind::Operator, Kind::OwnSplit) => self.own.split.push(bytes),
             (PartKind::Operator, Kind::BackendKeyed) => self.keyed.keyed.push((group, bytes)),
-            (PartKind::Operator, Kind::BackendOperator) => self.keyed.operator.push(bytes),
+            (PartKind::Operator, Kind::BackendFirst) => self.keyed.first.push(bytes),
             (PartKind::Source, Kind::SplitId) => self.splits.push(SplitState { id: text(bytes)?, ..SplitState::default() }),
             (PartKind::Source, Kind::SplitPosition) => self.splits.last_mut().ok_or_else(last_split)?.position = bytes,
             (PartKind::Source, Kind::SplitWatermark) => self.splits.last_mut().ok_or_else(last_split)?.watermark = bytes,
@@ -135,9 +135,9 @@ impl Content {
     }
 }
 
-fn replica(bytes: &[u8]) -> Result<Replica> {
+fn replica(bytes: &[u8]) -> Result<Replicated> {
     let (version, bytes) = bytes.split_first_chunk::<8>().ok_or_else(|| damaged("a copy is without its version"))?;
-    Ok(Replica { version: i64::from_le_bytes(*version), bytes: bytes.to_vec() })
+    Ok(Replicated { version: i64::from_le_bytes(*version), bytes: bytes.to_vec() })
 }
 
 fn text(bytes: Vec<u8>) -> Result<String> {
@@ -259,9 +259,9 @@ mod tests {
             keyed: vec![(KeyGroup(3), vec![salt, 1]), (KeyGroup(3), vec![]), (KeyGroup(127), vec![salt; 5])],
             ..Snapshot::default()
         };
-        let own = Snapshot { operator: vec![vec![10, 2], vec![]], ..snapshot(10) };
-        let replica = Some(Replica { version: -9, bytes: vec![4, 5] });
-        let shares = Snapshot { replica, split: vec![vec![6], vec![]], ..Snapshot::default() };
+        let own = Snapshot { first: vec![vec![10, 2], vec![]], ..snapshot(10) };
+        let replica = Some(Replicated { version: -9, bytes: vec![4, 5] });
+        let shares = Snapshot { replicated: replica, split: vec![vec![6], vec![]], ..Snapshot::default() };
         let split = |id: &str| SplitState { id: id.into(), position: vec![7, 8], watermark: vec![9] };
         vec![
             Part::new("rings", 2, PartState::Operator { own, keyed: snapshot(20) }).upon(6).engine(vec![1, 2, 3]),
@@ -315,7 +315,7 @@ mod tests {
         let PartState::Operator { own, keyed } = read_in(&whole, 5, &|group| group == KeyGroup(127)).unwrap().part.state else {
             panic!("it is an operator's")
         };
-        assert_eq!((own.keyed, own.operator.len()), (vec![(KeyGroup(127), vec![10; 5])], 2));
+        assert_eq!((own.keyed, own.first.len()), (vec![(KeyGroup(127), vec![10; 5])], 2));
         assert_eq!(keyed.keyed, [(KeyGroup(127), vec![20; 5])]);
         for position in 0..whole.len() {
             let mut damaged = whole.clone();
@@ -341,7 +341,7 @@ mod tests {
         for (mut part, name) in samples().into_iter().zip(NAMES) {
             if let (PartState::Operator { keyed, .. }, "operator") = (&mut part.state, name) {
                 // Backends of then had state that belongs to no key.
-                keyed.operator = vec![vec![20, 2], vec![]];
+                keyed.first = vec![vec![20, 2], vec![]];
             }
             let written = std::fs::read(fixtures.join(name)).unwrap();
             for size in [1, 3, 1_000] {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 /// assert!(attempt.restore(&job)?.is_none());
 ///
 /// // Every instance's part is written, from any thread or process; then one manifest makes them a checkpoint.
-/// let own = Snapshot { operator: vec![b"state".to_vec()], ..Snapshot::default() };
+/// let own = Snapshot { first: vec![b"state".to_vec()], ..Snapshot::default() };
 /// let part = Part::new("totals", 0, PartState::Operator { own, keyed: Snapshot::default() });
 /// let number = attempt.next_checkpoint();
 /// let written = checkpoints.write_part(attempt.number(), number, part.clone())?;
