@@ -1,4 +1,4 @@
-//! Streams of changes: rows with a weight, which only nodes that know that rows can be taken back may read.
+//! Streams of changes: rows with a weight, which only nodes that know weights may read.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field};
@@ -12,7 +12,7 @@ use egret::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Cards that were added, and two of them taken back.
+/// Cards that were inserted, and two of them retracted.
 fn changes(job: &Job) -> Stream {
     let fields = vec![Field::new("card", DataType::Int64, true), StreamSchema::time_field("at"), weight_field()];
     let schema = StreamSchema::new(fields, Some("at")).unwrap();

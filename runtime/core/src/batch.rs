@@ -76,7 +76,7 @@ impl Batch {
         self.event_time.map(|column| micros(self.rows.column(column)))
     }
 
-    /// How often each row is added, or taken back where that is negative; `None` if all rows are insertions: see [`crate::weight`].
+    /// How often each row is inserted, or if negative, retracted; `None` if all rows are insertions: see [`crate::weight`].
     pub fn weights(&self) -> Option<&[i64]> {
         let column = self.rows.column_by_name(WEIGHT)?;
         column.as_primitive_opt::<Int64Type>().map(|weights| weights.values().as_ref())

@@ -315,7 +315,7 @@ impl JobGraph {
         Ok(())
     }
 
-    /// Checks that streams of changes are read only by those who know that rows are taken back, and that these pass it on.
+    /// Checks that only nodes that know weights read streams of changes, and that these pass the weights on.
     fn check_weights(&self) -> Result<()> {
         for (id, node) in self.nodes() {
             let of_changes = |(from, edge): &(NodeId, &Edge)| {

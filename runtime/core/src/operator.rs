@@ -273,7 +273,7 @@ pub trait OperatorFactory: Send + Sync {
     /// is never the debug output of a syntax tree, and never depends on a position in a program.
     fn state_layouts(&self) -> Vec<StateLayout>;
 
-    /// Whether instances know that a row of a stream of changes may be taken back (see [`crate::weight`]), and pass its weight on.
+    /// Whether instances accept retracted rows of a stream of changes (see [`crate::weight`]) and pass their weights on.
     fn takes_weights(&self) -> bool {
         false
     }

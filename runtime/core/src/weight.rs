@@ -1,11 +1,12 @@
-//! The weight of a row in a stream of changes: +1 where the row is added to what came before, -1 where it is taken back.
+//! The weight of a row in a stream of changes: +1 for a row that is inserted, -1 for one that is retracted.
 //!
-//! A stream of changes stands for a table that changes with time (a Z-set, as DBSP calls it: M. Budiu and others, *DBSP: Automatic
-//! Incremental View Maintenance for Rich Query Languages*, VLDB 2023). Its rows have one more column, [`WEIGHT`]. A stream without that
-//! column is one of insertions alone.
+//! A stream of changes represents a table that changes with time (a Z-set in DBSP's terms: M. Budiu and others, *DBSP: Automatic
+//! Incremental View Maintenance for Rich Query Languages*, VLDB 2023). Its rows have the additional column [`WEIGHT`]. A stream
+//! without that column has insertions only.
 //!
-//! Whoever does not know weights would count what was taken back as if it were there, so a job is refused in which such an operator or
-//! sink would read a stream of changes (see [`JobGraph::validate`](crate::JobGraph::validate)). Filters, projections and unions know them.
+//! An operator that does not know weights would count retracted rows as present, so a job in which such an operator or sink reads
+//! a stream of changes is refused (see [`JobGraph::validate`](crate::JobGraph::validate)). Filters, projections and unions know
+//! weights.
 //!
 //! ```
 //! use egret_core::weight::weight_field;
@@ -21,7 +22,7 @@ use arrow::datatypes::{DataType, Field};
 /// The name of the column.
 pub const WEIGHT: &str = "__weight";
 
-/// Its type: how often the row is added, or taken back where that is negative; never 0.
+/// Its type: how often the row is inserted, or if negative, how often it is retracted; never 0.
 pub const WEIGHT_TYPE: DataType = DataType::Int64;
 
 /// The column as a field.

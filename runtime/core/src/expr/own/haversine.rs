@@ -1,8 +1,8 @@
 //! `haversine(latitude, longitude, latitude, longitude)`: the great-circle distance between two places, in kilometres.
 //!
-//! Degrees go in; the Earth is a sphere of radius 6371.0088 km, the mean radius of the IUGG. The formula is the haversine one
-//! (R. W. Sinnott, *Virtues of the Haversine*, Sky and Telescope 68, 1984), which stays exact for small distances. The distance is off by
-//! 0.5 % at most from that on the ellipsoid.
+//! Arguments are in degrees; the Earth is a sphere of radius 6371.0088 km, the mean radius of the IUGG. The haversine formula (R.
+//! W. Sinnott, *Virtues of the Haversine*, Sky and Telescope 68, 1984) is accurate for small distances. The result differs from
+//! the distance on the ellipsoid by at most 0.5 %.
 
 use arrow::array::{Array, AsArray, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
@@ -20,7 +20,7 @@ pub(super) struct Haversine {
 }
 
 impl Haversine {
-    /// Of four numbers.
+    /// The function, for four columns of numbers.
     pub(super) fn new() -> Self {
         Self { signature: Signature::exact(vec![DataType::Float64; 4], Volatility::Immutable) }
     }
@@ -32,7 +32,7 @@ fn distance_km(from: [f64; 2], to: [f64; 2]) -> f64 {
     let half_square = |difference: f64| (difference / 2.0).sin().powi(2);
     let h = half_square(to_latitude - from_latitude)
         + from_latitude.cos() * to_latitude.cos() * half_square(to_longitude - from_longitude);
-    // Rounding may lead a little above 1 on the other side of the Earth; `clamp` keeps NaN.
+    // Rounding may give slightly more than 1 for antipodes; `clamp` keeps NaN.
     2.0 * RADIUS_KM * h.clamp(0.0, 1.0).sqrt().asin()
 }
 

@@ -5,7 +5,7 @@ mod haversine;
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
 
-/// All of them.
+/// All functions of this folder.
 pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
     vec![Arc::new(ScalarUDF::from(haversine::Haversine::new()))]
 }
