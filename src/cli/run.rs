@@ -144,7 +144,7 @@ fn name_of(file: &Path) -> String {
 
 /// `500ms`, `10s`, `2m`.
 fn parse_time(text: &str) -> Result<Duration, String> {
-    parse_interval(text).ok_or_else(|| format!("'{text}' is no time: write 500ms, 10s or 2m"))
+    parse_interval(text).map_err(|error| format!("{}: {}", error.cause(), error.remedy().unwrap_or_default()))
 }
 
 fn parse_restart(text: &str) -> Result<RestartStrategy, String> {

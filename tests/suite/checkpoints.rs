@@ -272,8 +272,14 @@ fn what_is_not_of_this_job_or_damaged_is_refused_or_passed_over() {
     std::fs::write(folder.path().join("flat"), "").unwrap();
     let (status, shown) = said(&["--checkpoints", "flat"]);
     assert!(status == Some(1) && shown.contains("cannot be made") && shown.contains("name a folder"), "{shown}");
-    let (status, shown) = said(&["--checkpoints", "state", "--checkpoint-interval", "soon"]);
-    assert!(status == Some(2) && shown.contains("write 500ms, 10s or 2m"), "{shown}");
+    for (interval, why) in [
+        ("soon", "'soon' is no length of time: write 500ms, 10s or 2m"),
+        ("0s", "'0s' must be more than zero"),
+        ("500us", "'500us' must be in whole milliseconds"),
+    ] {
+        let (status, shown) = said(&["--checkpoints", "state", "--checkpoint-interval", interval]);
+        assert!(status == Some(2) && shown.contains(why), "{shown}");
+    }
 }
 
 /// Killed after a checkpoint, changed, and restarted: a comment, an added pattern, another order of patterns.

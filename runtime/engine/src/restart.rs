@@ -66,32 +66,38 @@ impl FromStr for RestartStrategy {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || {
-            Error::job(format!("'{text}' is no restart strategy"))
+        let wrong = |why: &str| {
+            Error::job(format!("'{text}' is no restart strategy{why}"))
                 .help("write none, fixed-delay:3:10s, exponential:1s:60s or failure-rate:3:5m:10s")
         };
         let mut words = text.split(':');
         let name = words.next().unwrap_or_default();
-        let mut given: VecDeque<&str> = words.collect();
-        let count = |word: Option<&str>, or: u32| word.map_or(Some(or), |word| word.parse().ok().filter(|count| *count > 0));
-        let time = |word: Option<&str>, or: u64| word.map_or(Some(Duration::from_secs(or)), parse_interval);
         let parsed = match name {
-            "none" => Some(Self::None),
-            "fixed-delay" => count(given.pop_front(), 3)
-                .zip(time(given.pop_front(), 10))
-                .map(|(attempts, delay)| Self::FixedDelay { attempts, delay }),
-            "exponential" => time(given.pop_front(), 1)
-                .zip(time(given.pop_front(), 60))
-                .map(|(initial, max)| Self::Exponential { initial, max }),
-            "failure-rate" => {
-                let (failures, within, delay) =
-                    (count(given.pop_front(), 3), time(given.pop_front(), 300), time(given.pop_front(), 10));
-                failures.zip(within).zip(delay).map(|((failures, within), delay)| Self::FailureRate { failures, within, delay })
+            "none" => Ok(Self::None),
+            "fixed-delay" => {
+                count(words.next(), 3).and_then(|attempts| Ok(Self::FixedDelay { attempts, delay: time(words.next(), 10)? }))
             }
-            _ => None,
+            "exponential" => {
+                time(words.next(), 1).and_then(|initial| Ok(Self::Exponential { initial, max: time(words.next(), 60)? }))
+            }
+            "failure-rate" => count(words.next(), 3).and_then(|failures| {
+                Ok(Self::FailureRate { failures, within: time(words.next(), 300)?, delay: time(words.next(), 10)? })
+            }),
+            _ => return Err(wrong("")),
         };
-        parsed.filter(|_| given.is_empty()).ok_or_else(wrong)
+        let parsed = parsed.map_err(|error| wrong(&format!(": {}", error.cause())))?;
+        if words.next().is_some() { Err(wrong("")) } else { Ok(parsed) }
     }
+}
+
+fn count(word: Option<&str>, or: u32) -> Result<u32> {
+    let Some(word) = word else { return Ok(or) };
+    let count = word.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| Error::job(format!("'{word}' must be a number of failures, more than zero")))
+}
+
+fn time(word: Option<&str>, seconds: u64) -> Result<Duration> {
+    word.map_or(Ok(Duration::from_secs(seconds)), parse_interval)
 }
 
 impl fmt::Display for RestartStrategy {
@@ -107,9 +113,18 @@ impl fmt::Display for RestartStrategy {
     }
 }
 
-/// A time as a user writes it: `500ms`, `10s`, `2m`, `1h`. Zero is none, and what is not whole milliseconds neither.
-pub fn parse_interval(text: &str) -> Option<Duration> {
-    parse_duration(text).filter(|time| !time.is_zero() && time.subsec_nanos().is_multiple_of(1_000_000))
+/// A length of time between two things, as a user writes it: `500ms`, `10s`, `2m`, `1h`.
+///
+/// # Errors
+/// The text is no length of time, it is zero, or it is not in whole milliseconds.
+pub fn parse_interval(text: &str) -> Result<Duration> {
+    let why = match parse_duration(text) {
+        None => "is no length of time",
+        Some(Duration::ZERO) => "must be more than zero",
+        Some(time) if !time.subsec_nanos().is_multiple_of(1_000_000) => "must be in whole milliseconds",
+        Some(time) => return Ok(time),
+    };
+    Err(Error::job(format!("'{text}' {why}")).help("write 500ms, 10s or 2m"))
 }
 
 /// What to do about a failure.
@@ -192,6 +207,15 @@ mod tests {
         ] {
             let error = wrong.parse::<RestartStrategy>().expect_err("it is none").to_string();
             assert!(error.contains("fixed-delay:3:10s"), "{error}");
+        }
+        for (wrong, why) in [
+            ("fixed-delay:0", "'0' must be a number of failures, more than zero"),
+            ("fixed-delay:3:0s", "'0s' must be more than zero"),
+            ("exponential:soon", "'soon' is no length of time"),
+            ("failure-rate:3:1m:1500us", "'1500us' must be in whole milliseconds"),
+        ] {
+            let error = wrong.parse::<RestartStrategy>().expect_err("it is none").to_string();
+            assert!(error.contains(&format!("'{wrong}' is no restart strategy: {why}")), "{error}");
         }
     }
 
