@@ -6,6 +6,7 @@ mod barrier;
 mod broadcast;
 mod coordination;
 mod dataflow;
+mod epoch_queue;
 mod execute;
 mod input;
 mod job_shared;

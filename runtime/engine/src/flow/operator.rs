@@ -1,16 +1,16 @@
 //! An operator or sink as a timely operator: pulls messages, calls the driver, sends what it gives.
 
 use super::backpressure::Backpressure;
+use super::epoch_queue::{EpochQueue, InEpoch};
 use super::input::{AnyInput, InputStream};
 use super::job_shared::{JobShared, ParticipantHandle};
 use super::message::{Message, Payload};
 use super::output::{OutputHandle, send, send_event};
-use crate::driver::{Driver, Outgoing, guard, restoring};
+use crate::driver::{ControlEvent, Driver, Outgoing, guard, restoring};
 use crate::instances::has_instance;
 use crate::sink::SinkOperator;
 use egret_core::job::{Node, NodeId, NodeKind};
-use egret_core::{Error, KeyedState, NoState, Operator, Result, SinkContext, Step};
-use std::collections::VecDeque;
+use egret_core::{EngineTime, Epoch, Error, KeyedState, NoState, Operator, Result, SinkContext, Step};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,14 +72,12 @@ pub(super) fn build<'scope>(
             driver,
             worker,
             outputs: outputs.into_iter().map(OutputBuilder::from).collect(),
-            queue: VecDeque::new(),
+            queue: EpochQueue::new(participant.as_ref().map(|participant| participant.borrow().first())),
             held: capabilities,
             opened: false,
             targets,
             activator,
             outgoing: Vec::new(),
-            aside: Vec::new(),
-            epoch: participant.as_ref().map_or(0, |participant| participant.borrow().first()),
             committed: participant.as_ref().map_or(0, |participant| participant.borrow().committed()),
             participant,
             gave_last: false,
@@ -150,11 +148,22 @@ pub(super) struct Arrival {
     pub(super) relieved: bool,
 }
 
+impl InEpoch for Arrival {
+    fn epoch(&self) -> Epoch {
+        self.capabilities.first().map_or(Epoch::default(), |capability| EngineTime(*capability.time()).epoch())
+    }
+
+    fn ends(&self) -> Option<Epoch> {
+        if let Payload::Event { event: ControlEvent::Barrier(epoch), .. } = self.message.payload { Some(epoch) } else { None }
+    }
+}
+
+/// An instance of an operator or sink: its driver, its outputs, and what has arrived for it.
 pub(super) struct Task {
     driver: Option<Driver>,
     pub(super) worker: usize,
     pub(super) outputs: Vec<OutputHandle>,
-    pub(super) queue: VecDeque<Arrival>,
+    pub(super) queue: EpochQueue<Arrival>,
     /// Capabilities, one an output, kept to open with, while the operator waits for a timer, and while a sink waits to publish.
     pub(super) held: Vec<Capability<u64>>,
     opened: bool,
@@ -163,10 +172,6 @@ pub(super) struct Task {
     outgoing: Vec<Outgoing>,
     /// Where there are checkpoints.
     pub(super) participant: Option<ParticipantHandle>,
-    /// The number of the next checkpoint.
-    pub(super) epoch: u64,
-    /// What has arrived of the epoch behind it.
-    pub(super) aside: Vec<Arrival>,
     /// The last checkpoint that the operator knows to be complete.
     pub(super) committed: u64,
     /// Whether a sink whose input has ended has handed over what it has to publish.
@@ -189,7 +194,7 @@ impl Task {
                     let capabilities = (0..outputs)
                         .map(|port| capability.retain_least(port).expect("every message travels under one engine time"))
                         .collect();
-                    queue.push_back(Arrival { input, capabilities, message, relieved: false });
+                    queue.push(Arrival { input, capabilities, message, relieved: false });
                 }
             });
         }
@@ -227,9 +232,9 @@ impl Task {
             self.send(&held);
             self.held = held;
         }
-        while let Some(arrival) = self.queue.pop_front() {
+        while let Some(arrival) = self.queue.pop() {
             if self.is_sink && self.waits_before(&mut driver, &arrival)? {
-                self.queue.push_front(arrival);
+                self.queue.put_back(arrival);
                 break;
             }
             let Some(Arrival { input, capabilities, message, relieved }) = self.in_epoch(&mut driver, arrival, handles)? else {
@@ -258,7 +263,6 @@ impl Task {
 
     fn drop_all(&mut self) {
         self.queue.clear();
-        self.aside.clear();
         self.held.clear();
     }
 

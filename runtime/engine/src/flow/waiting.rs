@@ -3,6 +3,7 @@
 //! What is in the queue keeps its engine time, so the sources upstream get no credit back for it and read no more than they may have in
 //! flight.
 
+use super::epoch_queue::Turn;
 use super::job_shared::number;
 use super::message::Payload;
 use super::operator::{Arrival, Task};
@@ -12,10 +13,10 @@ use egret_core::{Epoch, Readiness, Result, Step};
 impl Task {
     /// Whether a sink cannot take what has arrived yet; it is asked again in a while.
     pub(super) fn waits_before(&mut self, driver: &mut Driver, arrival: &Arrival) -> Result<bool> {
+        let turn = self.queue.turn(arrival);
         let step = match &arrival.message.payload {
-            Payload::Rows(_) => (!self.is_later(arrival)).then_some(Step::Write),
-            // A barrier travels in the epoch behind it.
-            Payload::Event { sender, event: ControlEvent::Barrier(epoch) } if u64::from(epoch.0) == self.epoch => {
+            Payload::Rows(_) => (turn == Turn::Now).then_some(Step::Write),
+            Payload::Event { sender, event: ControlEvent::Barrier(epoch) } if turn == Turn::Barrier => {
                 driver.is_last_at_barrier(arrival.input, *sender as usize).then_some(Step::Prepare(*epoch))
             }
             // Where there are no checkpoints, the end of the input publishes all.
@@ -32,7 +33,7 @@ impl Task {
         if self.participant.is_none() {
             return self.waits(driver, Some(Step::End));
         }
-        let step = (!self.gave_last).then(|| Step::Prepare(number(self.epoch)));
+        let step = (!self.gave_last).then(|| Step::Prepare(number(self.queue.epoch())));
         if !self.waits(driver, step)? {
             self.contribute_last(driver)?;
         }
