@@ -1,4 +1,4 @@
-//! The credit of a source: timely has no flow control, so a source may have only so many bytes in flight.
+//! The credit of a source: a limit of the bytes that it may have in flight. timely has no flow control of its own.
 //!
 //! A source stamps what it sends with a tick. When the probe behind all sinks says that a tick is over, everything sent
 //! before it has left the dataflow. Ticks follow the clock, not the rows, so a worker with little to read does not hold back
@@ -33,7 +33,7 @@ impl Credit {
         }
     }
 
-    /// Everything below `frontier` has left; `None`: everything has.
+    /// Everything sent at times below `frontier` has left the dataflow; `None`: everything has.
     pub(crate) fn confirm(&mut self, frontier: Option<u64>) {
         while let Some(&(time, bytes)) = self.sent.front()
             && frontier.is_none_or(|frontier| time < frontier)

@@ -17,15 +17,15 @@ use std::sync::Arc;
 /// What a sender sends about event time and epochs, in band with its rows (Flink's stream elements other than records).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ControlEvent {
-    /// No more rows below this.
+    /// No more rows below this time come from the sender.
     Watermark(EventTime),
     /// The latest event time read, before the watermark that says that the input has ended.
     Latest(EventTime),
-    /// The sender has no rows for now: do not wait for its watermark.
+    /// The sender has no rows for now: its watermark does not count until it sends rows again.
     Idle,
-    /// No more rows. `complete`: the input was read to its end, not stopped.
+    /// No more rows come from the sender. `complete`: the input was read to its end; otherwise the job was stopped.
     End { complete: bool },
-    /// The epoch ends: everything before it is in the checkpoint of this number, nothing behind it is.
+    /// The sender's epoch ends here: the checkpoint of this number has everything sent before, and nothing sent after.
     Barrier(Epoch),
 }
 
@@ -40,7 +40,7 @@ pub(crate) enum Outgoing {
 struct Input {
     senders: MinWatermark,
     open: Vec<bool>,
-    /// Which have ended the epoch.
+    /// Which senders have ended the epoch.
     at_barrier: Vec<bool>,
 }
 
@@ -57,7 +57,7 @@ impl Input {
         !self.open.contains(&true)
     }
 
-    /// Whether nothing of the epoch can come any more.
+    /// Whether every sender that is open has ended the epoch.
     fn is_aligned(&self) -> bool {
         self.open.iter().zip(&self.at_barrier).all(|(open, at_barrier)| !open || *at_barrier)
     }
@@ -72,13 +72,13 @@ pub(crate) struct Driver {
     inputs: Vec<Input>,
     combined: MinWatermark,
     passed_on: EventTime,
-    /// The latest event time read above, as far as senders have said.
+    /// The latest event time that sources read, as far as senders have said.
     latest: EventTime,
     wake_at: Option<i64>,
-    /// The time on the wall when somebody looked last whether to wake the operator.
+    /// The wall clock's time when the driver last looked whether to wake the operator.
     looked_ms: i64,
     saw_idle: bool,
-    /// Whether those downstream know that nobody is to be waited for here.
+    /// Whether downstream operators know that this one is idle.
     said_idle: bool,
     complete: bool,
     closed: bool,
@@ -131,12 +131,12 @@ impl Driver {
         }
     }
 
-    /// Takes up the state of the operator's own, before the first call. That of the backend came with it.
+    /// Gives the operator its own state back, before the first call. The backend was opened with the keyed state.
     pub(crate) fn restore(&mut self, own: Vec<Snapshot>) -> Result<()> {
         if own.is_empty() { Ok(()) } else { self.operator.restore(own) }
     }
 
-    /// The state of the operator's own, and that of the backend: what has changed since the end of the epoch `base`, or all of it.
+    /// The operator's own state, and a handle on the keyed state: what has changed since the end of the epoch `base`, or all of it.
     pub(crate) fn snapshot(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<(Snapshot, SnapshotHandle)> {
         let operator = self.operator.as_mut();
         let own = catch_unwind(AssertUnwindSafe(|| operator.snapshot(epoch))).unwrap_or_else(|panic| Err(panic_error(&panic)));
@@ -260,8 +260,8 @@ impl Driver {
         self.wake_at
     }
 
-    /// Processing time has moved. Where it has gone back the operator is woken, too, and asks anew: somebody set the clock, and what was
-    /// to be in a second would be in a day.
+    /// Wakes the operator if its time has come. If the wall clock was set back, the operator is woken as well and can ask anew:
+    /// otherwise a timer due in a second would fire a day late.
     pub(crate) fn wake(&mut self, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
         let went_back = now_ms < std::mem::replace(&mut self.looked_ms, now_ms);
         if self.closed || self.wake_at.is_none_or(|at| at > now_ms && !went_back) {
@@ -293,8 +293,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Says how far event time has come, and whether it is to be waited for. One that was idle and is not any more says its watermark
-    /// again, though it has not moved.
+    /// Sends the watermark on if it has moved, and idleness if it has changed. After idleness the watermark is sent again even if it
+    /// has not moved.
     fn pass_on(&mut self, out: &mut Vec<Outgoing>) {
         let is_idle = self.combined.is_idle() && !self.inputs.iter().all(Input::is_ended);
         let wakes = self.said_idle && !is_idle;
@@ -350,7 +350,7 @@ impl Driver {
     }
 }
 
-/// The message of a panic, as an error of ours.
+/// The message of a panic, as an error.
 pub(crate) fn panic_error(panic: &Box<dyn std::any::Any + Send>) -> Error {
     let message = panic
         .downcast_ref::<String>()
@@ -360,7 +360,7 @@ pub(crate) fn panic_error(panic: &Box<dyn std::any::Any + Send>) -> Error {
     Error::bug(format!("panicked: {message}"))
 }
 
-/// Runs `what`; keeps its error for everybody to see.
+/// Runs `what`; keeps its error as the job's failure.
 pub(crate) fn guard<T>(failure: &Failure, what: impl FnOnce() -> Result<T>) -> Option<T> {
     match what() {
         Ok(value) => Some(value),
@@ -371,7 +371,7 @@ pub(crate) fn guard<T>(failure: &Failure, what: impl FnOnce() -> Result<T>) -> O
     }
 }
 
-/// An input that was idle may come back with rows that are behind what the others have reached by now: those are late.
+/// Marks the late rows of an input that was idle: those below the watermark that the other inputs have reached meanwhile.
 fn split_behind(batch: Batch, watermark: EventTime) -> Result<Vec<Batch>> {
     let Some(times) = batch.event_times() else { return Ok(vec![batch]) };
     if times.iter().all(|&time| time >= watermark.0) {

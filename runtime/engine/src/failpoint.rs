@@ -1,4 +1,4 @@
-//! Fail points: places of the checkpoint protocol at which a process can be told to die, for tests.
+//! Fail points: steps of the checkpoint protocol at which a process can be made to die, for tests.
 //!
 //! `EGRET_FAIL_POINT=manifest@3` ends the process, as `kill -9` would, when it comes to the point `manifest` for the third
 //! time. Nothing is run on the way out: no destructor, no flush. A job that is started again by its supervisor does not die again,
@@ -38,10 +38,10 @@ struct Plan {
 }
 
 impl Plan {
-    /// What the variable says of a process that was started so often before.
+    /// The fail point of a process whose job was started so often before.
     ///
     /// # Panics
-    /// It says something that can never happen: a test would wait for it in vain.
+    /// The text names no fail point: a test would wait for it in vain.
     fn parse(text: &str, restarts: usize) -> Option<Self> {
         let all: Vec<Self> = text.split(',').map(Self::parse_one).collect();
         all.into_iter().nth(restarts)
@@ -78,7 +78,7 @@ fn plan() -> Option<&'static Plan> {
 /// A place at which the process may be told to die.
 ///
 /// # Panics
-/// The place is not in [`FAIL_POINTS`], and the process was told to die at some: no test could name it.
+/// The place is not in [`FAIL_POINTS`], and the process was told to die somewhere: no test could name the place.
 pub(crate) fn fail_point(name: &'static str) {
     let Some(plan) = plan() else { return };
     assert!(FAIL_POINTS.contains(&name), "the fail point '{name}' is not in the list of them");

@@ -1,7 +1,7 @@
 //! Sees when the watermark of a source cannot move, and names the split that holds it back.
 //!
-//! A source holds back when others have come further, and what it waits for does not come: another of its own splits, or another source
-//! whose rows meet its own downstream. A source that is quiet alone holds back nobody.
+//! A split holds its source back when it gives no rows while others have come further: other splits of the source, or other sources
+//! whose rows meet those of this one downstream. A source that is quiet without any others holds nobody back.
 
 use egret_core::EventTime;
 
@@ -17,20 +17,20 @@ const LOOKS_EVERY_MS: i64 = 100;
 pub(crate) struct Watch {
     looked_ms: i64,
     at: EventTime,
-    /// When it stood still, in time that passes and on the clock on the wall.
+    /// Since when the watermark has stood still, in passed time and on the wall clock.
     since: Option<(i64, i64)>,
     shown: bool,
     warned: bool,
 }
 
-/// What is to be done.
+/// What has changed since the last look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing new.
     Nothing,
-    /// It is held back since then, and that is to be shown; `warn` says that it is to be warned of, once.
+    /// The watermark has been held back since then, which is shown; `warn`: and this once also logged as a warning.
     Held { since_ms: i64, warn: bool },
-    /// It goes on.
+    /// The watermark moves again.
     Free,
 }
 
@@ -48,7 +48,7 @@ impl Watch {
         is_due
     }
 
-    /// Looks: the watermark is at `at`, others have come to `reached`. `passed_ms` is for intervals, `wall_ms` to be shown.
+    /// Looks at the watermark: it is at `at`, and others have come to `reached`. `passed_ms` counts for intervals, `wall_ms` is shown.
     pub(crate) fn look(&mut self, at: EventTime, reached: EventTime, passed_ms: i64, wall_ms: i64) -> Change {
         let stands = at < reached && at == self.at;
         self.at = at;

@@ -1,4 +1,4 @@
-//! Reads a worker's splits: the one furthest behind first, each with its own watermark; those that are equal take turns.
+//! Reads a worker's splits: the split furthest behind in event time first; splits that are equal take turns.
 
 use crate::checkpoint::{Activity, SplitPosition};
 use crate::driver::{ControlEvent, Outgoing};
@@ -23,11 +23,11 @@ use std::time::Duration;
 /// What a source task wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It has more now.
+    /// Poll again now.
     Again,
-    /// Ask again after this long.
+    /// Poll again after this long.
     Wait(Duration),
-    /// It has been read to its end.
+    /// All splits have been read to their end.
     Ended,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct SourceTask {
     screen: Screen,
     clock: SourceClock,
     counters: Arc<Counters>,
-    /// Counts polls, where splits take turns.
+    /// Counts polls, if splits take turns.
     turn: Option<u64>,
     sent: EventTime,
     said_idle: bool,
@@ -100,7 +100,7 @@ impl SourceTask {
         })
     }
 
-    /// What a restored source says first: how far event time had come.
+    /// Sends what a restored source sends first: the watermark that it had reached.
     pub(crate) fn resume(&mut self, out: &mut Vec<Outgoing>) {
         let (current, _) = self.clock.now();
         if current > EventTime::MIN {
@@ -203,7 +203,7 @@ impl SourceTask {
         Ok(())
     }
 
-    /// A split was asked and has nothing now. It is idle when that has been so for long enough.
+    /// A poll of a split gave nothing. The split is idle once that has been so for its idle timeout.
     fn wait(&mut self, split: usize, wait: Duration, now_ms: i64) {
         let task = &mut self.splits[split];
         let mut retry_at_ms = now_ms.saturating_add(millis_of(wait).max(1));
@@ -250,8 +250,8 @@ impl SourceTask {
         Ok(())
     }
 
-    /// A split that was idle has rows. Those below the watermark that went out without it are late; and from now on it is waited for,
-    /// which those downstream hear before its rows.
+    /// Wakes a split that was idle and has rows. Its rows below the watermark that went out without it are late. From now on the
+    /// watermark waits for it, and those downstream are told so before its rows.
     fn wake(&mut self, split: usize, out: &mut Vec<Outgoing>) {
         let task = &mut self.splits[split];
         task.activity = Activity::Active;
@@ -264,7 +264,7 @@ impl SourceTask {
         }
     }
 
-    /// The rows whose event times can be used. The reader deals with the others.
+    /// The rows whose event times can be used. The others go back to the split's reader as bad rows.
     fn screened(&mut self, split: usize, rows: RecordBatch) -> Result<RecordBatch> {
         let Some((column, name)) = &self.event_time else { return Ok(rows) };
         let task = &mut self.splits[split];
@@ -295,7 +295,7 @@ impl SourceTask {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?)
     }
 
-    /// Sends how far event time has come, and whether anybody is waited for.
+    /// Sends the watermark if it has moved, and idleness if it has changed.
     fn pass_on(&mut self, out: &mut Vec<Outgoing>) {
         let (current, is_idle) = self.clock.now();
         if current > self.sent {
@@ -313,7 +313,7 @@ impl SourceTask {
         out.push(Outgoing::Event(ControlEvent::Watermark(watermark)));
     }
 
-    /// Shows who keeps the watermark from moving, and warns of it after a minute.
+    /// Shows which split keeps the watermark from moving, and warns of it after a minute.
     fn look_who_holds_back(&mut self, now_ms: i64) {
         if self.strategy.is_none() || !self.watch.is_due(now_ms) {
             return;
@@ -356,7 +356,7 @@ fn remark(source: &str, split: &SplitTask, far: &Far, counters: &Counters) {
     counters.note(remark);
 }
 
-/// The rows that are not bad.
+/// The rows of a batch that are not bad.
 fn without(rows: &RecordBatch, bad: &[BadRow]) -> Result<RecordBatch> {
     let mut good = vec![true; rows.num_rows()];
     bad.iter().for_each(|bad| good[bad.row] = false);

@@ -12,9 +12,9 @@ use std::time::Duration;
 const FAILURES_IN_A_ROW: u32 = 10;
 /// By how much the delay grows.
 const FACTOR: u32 = 2;
-/// By what share of itself a delay may be shorter or longer, so that many jobs do not come back in one moment.
+/// By what share a delay may be shorter or longer, so that many jobs do not come back at one moment.
 const JITTER: f64 = 0.1;
-/// An attempt that lasted so long was a good one: failures are counted anew.
+/// After an attempt that lasted this long, failures are counted anew.
 const GOOD: Duration = Duration::from_secs(60);
 
 /// Whether and when a job that failed is started again from its latest checkpoint.
@@ -132,7 +132,7 @@ pub fn parse_interval(text: &str) -> Result<Duration> {
 pub(crate) enum Verdict {
     /// Start again, after this time.
     Again(Duration),
-    /// That was one too many.
+    /// Do not start again: that was one failure too many.
     GiveUp,
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct Restarts {
     strategy: RestartStrategy,
     /// Failures in all; of [`RestartStrategy::Exponential`], in a row.
     failures: u32,
-    /// When they were, as far as that matters.
+    /// The times of the failures within the window of [`RestartStrategy::FailureRate`].
     times: VecDeque<Duration>,
 }
 

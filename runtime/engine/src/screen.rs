@@ -1,4 +1,4 @@
-//! Looks at the event times of rows before anything else does.
+//! The screen: looks at the event times of a source's rows before anything else does.
 //!
 //! A time outside the years 0001 to 9999 (or none) makes a row a bad row, and so does one that is further ahead of the latest before it
 //! in its split than `max_ahead`: both depend on the split's rows alone. The first row of a split is believed.
@@ -11,24 +11,24 @@ use std::sync::Arc;
 
 /// A day, in microseconds.
 const DAY: i64 = 86_400_000_000;
-/// So far from the latest time before it a row is remarked upon: more than a year, for rows of one day a year are in order.
+/// A row further than this from the latest one before it is remarked upon. It is more than a year: a row a year is nothing unusual.
 const FAR: i64 = 366 * DAY;
 
 /// What a source's rows have to be like.
 pub(crate) struct Screen {
     max_ahead_us: Option<i64>,
-    /// Of an input that has no end: its rows are of today.
+    /// The wall clock, of an input without an end: its rows are of today.
     wall: Option<Arc<dyn Clock>>,
 }
 
-/// A row whose time is far from what it should be near.
+/// A row whose time is far from those before it, or from today.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Far {
     pub(crate) row: usize,
     pub(crate) what: String,
 }
 
-/// What was seen in a batch.
+/// What the screen found in a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) bad: Vec<BadRow>,
@@ -101,7 +101,7 @@ fn now(wall: &Arc<dyn Clock>) -> EventTime {
     EventTime::from_millis(wall.now_ms())
 }
 
-/// What is remarkable about a time, next to the latest before it and to today.
+/// Why a time is remarkable, compared with the latest one before it and with today.
 fn far(time: EventTime, latest: EventTime, now: Option<EventTime>) -> Option<String> {
     let ahead_us = time.0.saturating_sub(latest.0);
     if latest != EventTime::MIN && ahead_us > FAR {
@@ -114,7 +114,7 @@ fn far(time: EventTime, latest: EventTime, now: Option<EventTime>) -> Option<Str
     (ahead_us > DAY).then(|| format!("{time} is {} ahead of the clock", span(ahead_us)))
 }
 
-/// A length of time, to be read: `3652 days`, `90 s`.
+/// A length of time for people to read: `3652 days`, `90 s`.
 pub(crate) fn span(us: i64) -> String {
     match us {
         DAY.. => match us / DAY {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct StopHandle(Arc<AtomicBool>);
 
 impl StopHandle {
-    /// A handle nobody has used.
+    /// A handle of a job that nobody has asked to stop.
     pub fn new() -> Self {
         Self::default()
     }
@@ -32,7 +32,7 @@ impl StopHandle {
     }
 }
 
-/// The first error of a job; it ends all workers of the process.
+/// The first error of a member's workers; all of them end when they see it.
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
     failed: AtomicBool,
@@ -53,7 +53,7 @@ impl Failure {
         self.set(error);
     }
 
-    /// The failure that comes now is that of another member, unless there is one already.
+    /// Notes that the failure that follows is another member's, unless this one has failed already.
     pub(crate) fn note_by_another(&self) {
         if !self.is_set() {
             self.by_another.store(true, Ordering::SeqCst);
@@ -78,19 +78,19 @@ impl Failure {
 #[derive(Debug, Default)]
 pub(crate) struct Busy {
     nodes: Vec<Arc<str>>,
-    /// One more than the node's number; 0 is none.
+    /// The number of the node that each worker is in, plus one; 0: in none.
     workers: Vec<AtomicUsize>,
 }
 
 impl Busy {
-    /// A worker of this process, counted from 0, goes into a node.
+    /// A worker, counted from 0 in its process, begins to run a node.
     pub(crate) fn enter(&self, worker: usize, node: usize) {
         if let Some(at) = self.workers.get(worker) {
             at.store(node + 1, Ordering::Relaxed);
         }
     }
 
-    /// A worker comes back.
+    /// A worker has run its node.
     pub(crate) fn leave(&self, worker: usize) {
         if let Some(at) = self.workers.get(worker) {
             at.store(0, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! A sink as an operator: writes rows, and publishes them when the checkpoint they are in is complete.
 //!
-//! Without checkpoints there is one publication, when the input has ended. What a checkpoint had prepared that a job goes on from is
-//! published before any writer is opened ([`recover`]).
+//! Without checkpoints a sink publishes once, when the input has ended. What sinks had prepared in the checkpoint that a job goes on
+//! from is published before any writer is opened ([`recover`]).
 
 use crate::checkpoint::{CheckpointRun, Restored};
 use crate::failpoint::fail_point;
@@ -13,7 +13,7 @@ use egret_core::{
 };
 use std::sync::Arc;
 
-/// Makes every sink of a job publish what the checkpoint had prepared, and end what dead attempts left open.
+/// Makes every sink of a job publish what it had prepared in the checkpoint, and end what dead attempts left open.
 ///
 /// # Errors
 /// A sink cannot.

@@ -1,8 +1,8 @@
 //! How far event time has come in a source: the least watermark over its splits, and which of them are waited for.
 //!
-//! Where splits can be idle, the readers of a process share one such clock. A split that comes back has to know how far the others went
-//! without it, also those that other workers read: what is below that is late, on any number of workers. Where none can be idle each
-//! reader has its own, and what it sends depends on its splits alone.
+//! If splits can be idle, the readers of a process share one clock: a split that comes back has to know how far all others went without
+//! it, those of other workers included, because its rows below that are late on any number of workers. If no split can be idle, each
+//! reader has a clock of its own, and what it sends depends on its splits alone.
 
 use egret_core::{EventTime, MinWatermark};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct SourceClock(Arc<Mutex<MinWatermark>>);
 
 impl SourceClock {
-    /// A clock of so many splits, of which only those that `is_here` says so are read by the readers that share it.
+    /// A clock for a source of this many splits. Its readers read those for which `is_here` is true.
     pub(crate) fn new(splits: usize, is_here: impl Fn(usize) -> bool) -> Self {
         let mut least = MinWatermark::new(splits).of_parts();
         for split in (0..splits).filter(|&split| !is_here(split)) {
@@ -25,7 +25,8 @@ impl SourceClock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A split has rows: it is waited for from now on. Gives the watermark that the others have reached, below which they are late.
+    /// A split has rows again: the watermark waits for it from now on. Returns the watermark that the others have reached; the split's
+    /// rows below it are late.
     pub(crate) fn wake(&self, split: usize) -> EventTime {
         let mut least = self.least();
         let current = least.current();
@@ -42,7 +43,7 @@ impl SourceClock {
         self.least().update(split, watermark);
     }
 
-    /// A split gives nothing for the time being.
+    /// A split is idle.
     pub(crate) fn rest(&self, split: usize) {
         self.least().set_idle(split);
     }
@@ -52,7 +53,7 @@ impl SourceClock {
         self.least().set_ended(split);
     }
 
-    /// The watermark now, and whether no split is waited for though some have not ended.
+    /// The watermark now, and whether all splits that have not ended are idle.
     pub(crate) fn now(&self) -> (EventTime, bool) {
         let least = self.least();
         (least.current(), least.is_idle() && !least.is_ended())

@@ -1,4 +1,4 @@
-//! What the readers of a source's splits on a worker are made of.
+//! What a worker's task for a source is made from.
 
 use crate::checkpoint::SplitPosition;
 use crate::source_clock::SourceClock;
@@ -7,7 +7,7 @@ use egret_core::{Clock, Source, SplitStart, WatermarkStrategy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a source task is made of.
+/// What a [`SourceTask`](crate::reader::SourceTask) is made from.
 pub(crate) struct SourceSpec<'a> {
     pub(crate) name: Arc<str>,
     pub(crate) source: &'a Arc<dyn Source>,
@@ -24,7 +24,7 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) places: bool,
     /// Whether there are checkpoints.
     pub(crate) has_checkpoints: bool,
-    /// Where a checkpoint says that splits are, by their ids then.
+    /// The positions that a checkpoint has of splits, by the ids that they had.
     pub(crate) restored: Option<&'a BTreeMap<String, SplitPosition>>,
     /// How far event time has come.
     pub(crate) clock: SourceClock,

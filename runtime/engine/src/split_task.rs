@@ -10,23 +10,23 @@ pub(crate) struct SplitTask {
     pub(crate) id: String,
     /// Its place among all splits of the source.
     pub(crate) number: usize,
-    /// None where the split has been read to its end, and nobody is to be told of it any more.
+    /// `None` once the split has been read to its end, unless its reader is to be told of checkpoints.
     pub(crate) reader: Option<Box<dyn SourceReader>>,
-    /// Where it was when it ended.
+    /// The position at the end.
     end: Vec<u8>,
     pub(crate) watermark: Option<SplitWatermark>,
-    /// Since when it was asked and had nothing. A split that nobody asks is not quiet.
+    /// Since when polls of the split have given nothing. A split that is not polled is not quiet.
     pub(crate) quiet_since_ms: Option<i64>,
     pub(crate) retry_at_ms: i64,
-    /// When it was asked last, counted in polls.
+    /// The turn in which it was polled last.
     pub(crate) turn: u64,
     pub(crate) activity: Activity,
-    /// Which places its next rows have.
+    /// The rank of the split, and how many rows it has given: the places of its next rows.
     pub(crate) places: SplitPlaces,
 }
 
 impl SplitTask {
-    /// Opens a split where a checkpoint says that it was, or at its start.
+    /// Opens a split at the position that a checkpoint has of it, or at its start.
     pub(crate) fn open(spec: &SourceSpec<'_>, number: usize, start: &SplitStart) -> Result<Self> {
         let split = &start.split;
         tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");

@@ -1,10 +1,10 @@
 //! The splits of a job's sources, listed in one place.
 //!
-//! A worker that listed for itself might see a file that another did not see yet, and then two of them would read one split, or
-//! none. So the first member lists, once, and sends the list to the others; a worker takes its share by the place in the list.
+//! If each worker listed for itself, one might see a file that another does not see yet, and a split would be read twice or not at
+//! all. So the first member lists, once, and announces the list to the others; a worker takes its share by the place in the list.
 //!
-//! Each split has a rank among all of the job, by which rows of one event time are ordered: by the uid of its source, then as the
-//! source lists them. A checkpoint keeps the ranks; splits that it does not know come behind those that it does.
+//! Each split has a rank among all splits of the job, by which rows of one event time are ordered. Ranks follow the uids of the
+//! sources, then the order in which a source lists its splits. A checkpoint keeps the ranks; new splits come after those that it has.
 
 use crate::checkpoint::Restored;
 use crate::members::Meeting;

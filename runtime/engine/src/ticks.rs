@@ -1,14 +1,14 @@
 //! Ticks: the time under which a source sends, for flow control.
 //!
-//! With checkpoints engine time is (epoch, tick), and ticks are counted from the beginning of the epoch; without, all 64 bits are the
-//! tick. So no job runs out of them, however long it runs: see the tests.
+//! With checkpoints engine time is (epoch, tick), and ticks are counted from the beginning of the epoch. Without, all 64 bits are the
+//! tick. So no job runs out of ticks, however long it runs: the tests show it.
 
 use egret_core::{EngineTime, Epoch};
 use std::time::Duration;
 
 /// How long a tick lasts.
 const TICK: Duration = Duration::from_millis(2);
-/// Ticks of an epoch that last that long: 49 days. Those behind it last a thousand times as long, which is enough for 136 years.
+/// How many ticks of an epoch last that long: 49 days. The ticks after them last a thousand times as long, enough for 136 years.
 const SHORT_TICKS: u128 = 1 << 31;
 const LONG: u128 = 1_000;
 
@@ -20,7 +20,7 @@ pub(crate) struct Ticks {
 }
 
 impl Ticks {
-    /// From `now` on; in this epoch, where there are any.
+    /// Counts from `now` on; in this epoch, if the job makes checkpoints.
     pub(crate) fn new(epoch: Option<Epoch>, now: Duration) -> Self {
         Self { epoch, since: now }
     }

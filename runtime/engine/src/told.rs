@@ -1,11 +1,11 @@
-//! What the readers of a source are told of checkpoints: where their splits are in one, once it is complete.
+//! Tells the readers of a source which checkpoint is complete, and the positions of their splits in it.
 
 use crate::checkpoint::SplitPosition;
 use crate::split_task::SplitTask;
 use egret_core::{Epoch, Result};
 use std::collections::VecDeque;
 
-/// Where the splits of a worker are in checkpoints that are not known to be complete.
+/// The positions of a worker's splits in checkpoints that are not known to be complete yet.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     checkpoints: VecDeque<(Epoch, Vec<Place>)>,

@@ -1,4 +1,4 @@
-//! A job that is asked to stop ends, also one whose operators or sinks do not come back.
+//! The watchdog of a job that is asked to stop: it ends, even if an operator or sink does not return.
 
 use crate::shared::{Progress, StopHandle};
 use egret_core::Error;
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// How often somebody looks whether the job is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Waits, on a thread of its own, until the job is asked to stop, and so long for its end; then calls `end` with an error that says
-/// where it stands. Whoever owns the process ends it there: a worker that does not come back cannot be ended alone.
+/// Starts a thread that waits until the job is asked to stop, then for as long as `patience`, and then calls `end` with an error that
+/// names the operators that still run. `end` is to end the process: a worker whose operator does not return cannot be ended alone.
 pub fn when_it_does_not_stop(
     stop: &StopHandle,
     progress: &Progress,

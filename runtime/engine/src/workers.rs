@@ -1,4 +1,4 @@
-//! Runs the workers of one process: what they share is made here, and what they did is reported.
+//! Runs the workers of one member: makes what they share, and reports what they did.
 
 use crate::checkpoint::{self, CheckpointConfig, CheckpointReport, CheckpointRun, Restored, Start, Takers};
 use crate::config::RunConfig;
@@ -23,7 +23,7 @@ pub(crate) fn metrics_of(job: &JobGraph) -> JobMetrics {
     JobMetrics { nodes: job.nodes().map(|(_, node)| (Arc::clone(&node.name), Arc::default())).collect() }
 }
 
-/// Runs this member's part of a job; `meeting`: where there are others, or somebody who watches.
+/// Runs this member's part of a job. `meeting`: of a member that has others beside it, or a supervisor.
 pub(crate) fn run_workers(
     job: &JobGraph,
     config: &RunConfig,
@@ -97,7 +97,7 @@ fn start_or_join(job: &JobGraph, config: &CheckpointConfig, takers: &Takers, mee
     }
 }
 
-/// The job has run to its end before. What it has to publish is published, should it have been killed just before that.
+/// The report of a job that has run to its end before. Sinks publish what they had prepared, in case it was killed just before that.
 fn publish_last(job: &JobGraph, workers: usize, process: usize, run: &CheckpointRun, restored: &Restored) -> Result<JobReport> {
     if process == 0 {
         sink::recover(job, workers, run, Some(restored))?;
@@ -112,7 +112,7 @@ fn alignment_of(job: &JobGraph, workers: usize) -> HashMap<NodeId, Arc<Alignment
     job.nodes().filter(|(_, node)| makes_watermarks(node)).map(|(id, _)| (id, Arc::new(Alignment::new(workers)))).collect()
 }
 
-/// The clocks that the readers of a source share: those of sources whose splits can be idle.
+/// The clocks that readers of a source share, of sources whose splits can be idle.
 fn clocks_of(
     job: &JobGraph,
     splits: &SplitLists,

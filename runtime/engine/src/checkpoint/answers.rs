@@ -1,27 +1,27 @@
-//! Which instances of this process have given their part of which checkpoint: for the message when one does not.
+//! Which instances of this process have contributed to which checkpoint: for the message about those that have not.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// The last checkpoint that each instance gave its part of, by worker and node.
+/// The last checkpoint to which each instance contributed, by worker and node.
 #[derive(Debug, Default)]
 pub(crate) struct Answers(Mutex<BTreeMap<(usize, String), u64>>);
 
-/// So many instances are named.
+/// At most so many instances are named in a message.
 const NAMED_MAX: usize = 8;
 
 impl Answers {
-    /// An instance is asked from now on.
+    /// An instance is expected to contribute.
     pub(crate) fn expect(&self, worker: usize, node: &str) {
         self.gave(worker, node, 0);
     }
 
-    /// An instance gave its part.
+    /// An instance has contributed.
     pub(crate) fn gave(&self, worker: usize, node: &str, number: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((worker, node.to_owned()), number);
     }
 
-    /// What a checkpoint waits for, if these workers have not said that their parts are written.
+    /// The instances of these workers for which a checkpoint waits, as a message names them.
     pub(crate) fn missing(&self, number: u64, workers: &[usize]) -> String {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if workers.is_empty() {

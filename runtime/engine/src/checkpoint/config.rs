@@ -13,11 +13,11 @@ pub struct CheckpointConfig {
     pub job: String,
     /// Where they are: one place for each job. If there are some of this job, the job goes on from there.
     pub location: Location,
-    /// From the end of one to the beginning of the next.
+    /// The time from the end of one checkpoint to the beginning of the next.
     pub interval: Duration,
-    /// One that takes longer is given up.
+    /// A checkpoint that takes longer is given up.
     pub timeout: Duration,
-    /// How many are kept.
+    /// How many complete checkpoints are kept.
     pub kept: usize,
     /// Whether state of operators that the job no longer has may be left behind.
     pub may_drop_state: bool,
@@ -57,13 +57,13 @@ pub struct CheckpointReport {
     pub was_finished: bool,
     /// How many were made.
     pub complete: u64,
-    /// How many were given up, and why the last of these.
+    /// How many were given up.
     pub declined: u64,
-    /// Why the last that was given up was.
+    /// Why the last of these was given up.
     pub why: Option<String>,
-    /// The number of the last that was made.
+    /// The number of the last complete checkpoint.
     pub last: Option<u64>,
-    /// From the beginning to the end of the longest, in milliseconds.
+    /// How long the longest took, in milliseconds.
     pub longest_ms: i64,
 }
 

@@ -5,29 +5,29 @@
 
 use super::messages::{Kind, Why, WrittenPart};
 
-/// What the coordinator wants done.
+/// What the coordinator tells its worker to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Every source ends its epoch.
+    /// Make every source end its epoch.
     Trigger(u64),
-    /// Every source has been read to its end: operators and sinks end.
+    /// Make operators and sinks end: every source has been read to its end.
     Finish(u64),
-    /// All parts are there: write the manifest.
+    /// Write the manifest: all parts are there.
     WriteManifest { number: u64, kind: Kind, parts: Vec<WrittenPart> },
-    /// The manifest is there: sinks publish, and after the last one workers end.
+    /// Make sinks publish: the manifest is there. After the last checkpoint the workers end.
     Committed { number: u64, kind: Kind },
-    /// The checkpoint is given up.
+    /// Give the checkpoint up.
     Declined { number: u64, why: String },
-    /// The job cannot go on.
+    /// End the job: it cannot go on.
     Fail(Why),
-    /// The job was asked to stop, and this checkpoint did not become complete: it ends without one. These workers had not answered.
+    /// End the job without a checkpoint: it was asked to stop, and these workers have not answered in time.
     StopWithout { number: u64, workers: Vec<usize> },
 }
 
 /// A job that is asked to stop ends without a checkpoint if none is complete after so long.
 pub(crate) const STOP_MS: i64 = 10_000;
 
-/// How often, and how long at most.
+/// How often checkpoints begin, and how long one may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) interval_ms: i64,
@@ -43,7 +43,7 @@ struct Current {
     writing: bool,
 }
 
-/// Decides.
+/// Decides when a checkpoint begins, is complete or is given up.
 pub(crate) struct Coordinator {
     workers: usize,
     pace: Pace,
@@ -51,7 +51,7 @@ pub(crate) struct Coordinator {
     due_ms: i64,
     current: Option<Current>,
     exhausted: Vec<bool>,
-    /// Since when the job is to stop.
+    /// When the job was asked to stop.
     stopping: Option<i64>,
     over: bool,
 }
@@ -76,7 +76,7 @@ impl Coordinator {
         self.exhausted[worker] = true;
     }
 
-    /// Somebody wants the job to stop, and to go on from there another time.
+    /// Asks for the checkpoint with which the job stops, and from which it goes on when it is run again.
     pub(crate) fn stop(&mut self, now_ms: i64) {
         self.stopping.get_or_insert(now_ms);
     }
@@ -150,7 +150,7 @@ impl Coordinator {
         }
     }
 
-    /// Gives up the checkpoint that is being made, and with it to make one.
+    /// Gives up the checkpoint that is being made, and returns what follows.
     fn stop_without(&mut self) -> Option<Command> {
         self.over = true;
         let current = self.current.take()?;

@@ -8,19 +8,19 @@ pub(crate) use egret_state::checkpoint::WrittenPart;
 /// What a checkpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
-    /// To go on from, should the job fail.
+    /// The job goes on from it if it fails.
     Periodic,
-    /// The job was stopped, and goes on from here.
+    /// The job stops with it, and goes on from it when it is run again.
     Stop,
-    /// All input was read: what sinks have yet to publish.
+    /// All input has been read: it has what sinks are still to publish.
     Finish,
 }
 
-/// What a manifest says of its kind, and what it calls that.
+/// Under this note a manifest has its kind.
 pub(crate) const KIND: &str = "kind";
 
 impl Kind {
-    /// As it is written in a manifest.
+    /// The kind's name in a manifest.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Periodic => "periodic",
@@ -30,21 +30,21 @@ impl Kind {
     }
 }
 
-/// Why something was given up.
+/// Why a checkpoint was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Why {
     pub(crate) text: String,
-    /// Whether to try again is of no use.
+    /// Whether trying again is of no use.
     pub(crate) lasts: bool,
 }
 
 impl Why {
-    /// What an error says.
+    /// The reason that an error gives.
     pub(crate) fn of(error: &Error) -> Self {
         Self { text: error.to_string(), lasts: !error.may_retry() }
     }
 
-    /// Something that may pass.
+    /// A reason that may pass.
     pub(crate) fn passing(text: impl Into<String>) -> Self {
         Self { text: text.into(), lasts: false }
     }
@@ -54,13 +54,13 @@ impl Why {
         if self.lasts { Error::job(self.text) } else { Error::external(self.text) }
     }
 
-    /// With what it means in front.
+    /// The same reason, with a place in front.
     pub(super) fn because(self, what: &str) -> Self {
         Self { text: format!("{what}: {}", self.text), ..self }
     }
 }
 
-/// From worker to worker.
+/// A message from one worker to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CheckpointMessage {
     /// To worker 0: all sources of a worker have been read to their end.

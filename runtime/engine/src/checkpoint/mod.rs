@@ -1,8 +1,11 @@
 //! Checkpoints: the protocol between workers.
 //!
-//! A coordinator on worker 0 ([`coordinator`](self::coordinator::Coordinator)) says when; sources end their epoch with a barrier, which travels with the rows;
-//! an instance that has had the barriers of all its senders gives its part ([`local`](self::participant::Participant)); a thread writes it ([`writer`](self::writer::Writer)); when all workers
-//! have said that theirs are written the coordinator lets the manifest be written, and then sinks publish.
+//! 1. The [`Coordinator`](self::coordinator::Coordinator) on worker 0 triggers a checkpoint.
+//! 2. Sources end their epoch with a barrier, which travels behind their rows.
+//! 3. An instance that has the barriers of all its senders contributes its part to its worker's
+//!    [`Participant`](self::participant::Participant); the thread of a [`Writer`](self::writer::Writer) writes it.
+//! 4. When all workers have acknowledged that their parts are written, the coordinator has the manifest written.
+//! 5. Sinks publish.
 //!
 //! When all sources have been read to their end there is a last checkpoint, of what sinks have to publish.
 

@@ -1,4 +1,4 @@
-//! Checkpoints as one worker sees them: what its sources, operators and sinks are asked for, and what they contributed.
+//! A worker's side of the checkpoint protocol: what its sources, operators and sinks are asked for, and what they contributed.
 //!
 //! Everything here belongs to the worker's thread. Sources look at [`Participant::wanted`] whenever they run, operators and sinks
 //! [`Participant::contribute`] their parts when all barriers of a checkpoint have reached them, and sinks publish what [`Participant::committed`]
@@ -19,7 +19,7 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_millis(1);
 const CALM: Duration = Duration::from_millis(20);
 
-/// What one checkpoint has of a worker.
+/// What a worker has done for one checkpoint.
 #[derive(Default)]
 struct EpochProgress {
     contributed: usize,
@@ -27,11 +27,11 @@ struct EpochProgress {
     unwritten: usize,
     parts: Vec<WrittenPart>,
     acked: bool,
-    /// Whether a part of it could not be written: it is given up, and what is still to come of it counts for nothing.
+    /// Whether a part could not be written: the checkpoint is given up, and later contributions to it are ignored.
     failed: bool,
 }
 
-/// A part as it was last written whole, and the changes written since.
+/// The sizes of a part that was written whole, and of the changes written since.
 #[derive(Clone, Copy, Debug, Default)]
 struct Chain {
     whole_bytes: u64,
@@ -39,8 +39,8 @@ struct Chain {
     changes: usize,
 }
 
-/// A part is written whole again when there are so many parts of changes upon it, or when they have so many hundredths of its size:
-/// a restore reads all of them.
+/// A part is written whole again after so many parts of changes, or when these have so many hundredths of its size: a restore reads
+/// all of them.
 const CHANGES_MAX: usize = 20;
 const CHANGED_PERCENT_MAX: u64 = 50;
 
@@ -83,13 +83,13 @@ pub(crate) struct Participant {
     over: bool,
     exhausted: usize,
     progress: BTreeMap<u64, EpochProgress>,
-    /// Of each node whose instance here has written a part.
+    /// By node: those whose instance on this worker has written a part.
     chains: HashMap<String, Chain>,
     inbox: Vec<CheckpointMessage>,
     outbox: Vec<(usize, CheckpointMessage)>,
-    /// Each makes somebody of this worker look again.
+    /// Each makes an instance of this worker run again.
     wakers: Vec<Box<dyn Fn()>>,
-    /// The clock on the wall, for manifests; all else goes by time that never goes back.
+    /// The wall clock's time, for manifests; all else goes by passed time, which never goes back.
     time_ms: i64,
 }
 
@@ -151,14 +151,14 @@ impl Participant {
         self.committed
     }
 
-    /// The checkpoint that a node's next part may be a delta upon: the last that is complete, if this attempt made it, unless there
-    /// are many deltas already.
+    /// The checkpoint to which a node's next part may be a delta: the last complete one, if this attempt made it and there are not too
+    /// many deltas already.
     pub(crate) fn base(&self, node: &str) -> Option<u64> {
         let may_grow = self.chains.get(node).is_some_and(Chain::may_grow);
         (may_grow && self.committed >= self.first).then_some(self.committed)
     }
 
-    /// Whether the worker ends as it is, to go on another time.
+    /// Whether the worker ends now, because the job stops with a complete checkpoint.
     pub(crate) fn is_halting(&self) -> bool {
         self.halting
     }
@@ -168,7 +168,7 @@ impl Participant {
         self.over && self.outbox.is_empty()
     }
 
-    /// Calls `wake` whenever something has changed for those who wait.
+    /// Registers an instance that waits for changes: `wake` makes it run again.
     pub(crate) fn register(&mut self, wake: impl Fn() + 'static) {
         self.wakers.push(Box::new(wake));
     }
@@ -181,7 +181,7 @@ impl Participant {
         }
     }
 
-    /// What an instance has for a checkpoint; `at_end`: what a sink has when its input has ended.
+    /// Takes what an instance contributes to a checkpoint; `at_end`: a sink whose input has ended.
     pub(crate) fn contribute(&mut self, number: u64, contribution: Contribution, at_end: bool) {
         fail_point("give");
         self.counters.answers.gave(self.worker, &contribution.part.uid, number);
@@ -201,19 +201,19 @@ impl Participant {
         self.ack(number);
     }
 
-    /// Somebody wants the job to stop.
+    /// Asks the coordinator, if it is on this worker, to stop the job.
     pub(crate) fn stop(&mut self, now_ms: i64) {
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.stop(now_ms);
         }
     }
 
-    /// A message of another worker.
+    /// Takes a message of another worker; the next turn handles it.
     pub(crate) fn receive(&mut self, message: CheckpointMessage) {
         self.inbox.push(message);
     }
 
-    /// What is to be sent to other workers.
+    /// The messages to send to other workers.
     pub(crate) fn take_outbox(&mut self) -> Vec<(usize, CheckpointMessage)> {
         std::mem::take(&mut self.outbox)
     }
@@ -225,7 +225,7 @@ impl Participant {
         if is_busy { BUSY } else { CALM }
     }
 
-    /// Does what is to be done between two steps, `now_ms` after some moment; `time_ms` is the clock on the wall.
+    /// Handles messages and what was written, between two steps of the dataflow. `now_ms` is passed time, `time_ms` the wall clock's.
     ///
     /// # Errors
     /// The job cannot go on.

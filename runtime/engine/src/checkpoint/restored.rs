@@ -1,4 +1,4 @@
-//! What a job goes on from, dealt out to its instances.
+//! The checkpoint that a job goes on from, dealt out to the job's instances.
 
 use super::SplitPosition;
 use super::messages::{KIND, Kind};
@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Who takes what: the instances of each node that this process has.
+/// The instances that this process has, by node: each takes its share of the node's state.
 #[derive(Debug, Default)]
 pub(crate) struct Takers {
     nodes: HashMap<String, Vec<OperatorInfo>>,
-    /// Those of nodes that run several things as one: each takes the sections of what it runs, whichever node wrote them.
+    /// The instances of nodes that run several patterns: each takes the sections of its patterns, whichever node wrote them.
     sections: Vec<OperatorInfo>,
 }
 
 impl Takers {
-    /// The instances on these workers of so many.
+    /// The instances on the `local` workers, of a job with this many workers.
     pub(crate) fn new(job: &JobGraph, workers: usize, local: &Range<usize>) -> Self {
         let of = |node: &Node| {
             let here = local.clone().filter(|worker| has_instance(node, *worker));
@@ -39,14 +39,14 @@ fn owns(takers: &[OperatorInfo], group: KeyGroup) -> bool {
     takers.iter().any(|info| info.owns(group))
 }
 
-/// Whether all that a node keeps is known by names of its own: the patterns of a set. The node may be another one after a change.
+/// Whether all of a node's state is in named sections, one a pattern: after a change of the job another node may run the pattern.
 fn has_sections(node: &Node) -> bool {
     let NodeKind::Operator(factory) = &node.kind else { return false };
     let layouts = factory.state_layouts();
     !layouts.is_empty() && layouts.iter().all(|layout| layout.name.is_some())
 }
 
-/// The state of all nodes, as far as instances of this process want it. Each takes its share once; then it is held no more.
+/// The state of all nodes, as far as instances of this process take it. Each takes its share once; then the share is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Restored {
     splits: HashMap<String, BTreeMap<String, SplitPosition>>,
@@ -54,11 +54,11 @@ pub(crate) struct Restored {
     /// on and what is not left behind by a dead attempt.
     prepared: HashMap<String, Vec<Vec<u8>>>,
     nodes: Mutex<HashMap<String, Shares>>,
-    /// What nodes with sections wrote, for all of those there are now.
+    /// The sections that nodes wrote, for all nodes with sections in this job.
     sections: Mutex<Shares>,
 }
 
-/// What of a node has not been taken.
+/// The state of a node that has not been taken yet.
 #[derive(Debug, Default)]
 struct Shares {
     own: Vec<Snapshot>,
@@ -70,7 +70,7 @@ struct Shares {
 }
 
 impl Restored {
-    /// Reads the parts of a checkpoint that somebody here takes.
+    /// Reads the parts of a checkpoint that instances of this process take.
     ///
     /// # Errors
     /// One is missing or damaged.
@@ -88,14 +88,14 @@ impl Restored {
                 continue;
             }
             let takers = takers.of(&part.uid);
-            // At the end of the job only what is to be published counts. Splits are dealt out by who reads them.
+            // Of a job that has run to its end only what sinks publish counts. All splits are taken in: readers pick theirs.
             let is_wanted = match part.kind {
                 PartKind::Source => !is_finished,
                 PartKind::Operator => !is_finished && !takers.is_empty(),
                 PartKind::Sink => !takers.is_empty(),
             };
             if is_wanted {
-                // Of what was written before, the changes of keyed state count, in order; the operator's own state is whole in each.
+                // Keyed state is the whole part and all changes since, in order; an operator's own state is whole in the last part.
                 let mut chain = checkpoints.read_groups(part, &|group| owns(takers, group))?;
                 let last = chain.pop();
                 chain.into_iter().try_for_each(|older| restored.take_in(older, false, takers))?;
@@ -157,7 +157,7 @@ impl Restored {
         restored
     }
 
-    /// The rank that the next split gets which no checkpoint knows.
+    /// The rank for the next split that is not in the checkpoint.
     pub(crate) fn next_rank(&self) -> u32 {
         let ranks = self.splits.values().flat_map(BTreeMap::values).map(|position| position.places.rank);
         ranks.max().map_or(0, |last| last.saturating_add(1))
@@ -184,7 +184,7 @@ impl Restored {
 }
 
 impl Restored {
-    /// All sections of the key groups of an instance: it knows which are its.
+    /// All sections, of the key groups of an instance; the operator picks those of its patterns.
     fn share_of_sections(&self, info: &OperatorInfo) -> Vec<Snapshot> {
         let mut sections = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
         let first = |part: &Snapshot| if info.instance == 0 { part.first.clone() } else { Vec::new() };
@@ -204,7 +204,7 @@ pub(crate) fn is_finished(manifest: &Manifest) -> bool {
     manifest.notes.get(KIND).is_some_and(|kind| kind == Kind::Finish.name())
 }
 
-/// A job as checkpoints know it: every node that keeps something, by its uid, and what that depends on.
+/// The job's identity in checkpoints: every node with state, by its uid, and what the state depends on.
 ///
 /// # Errors
 /// Two nodes that keep state have one uid.
@@ -228,7 +228,7 @@ fn same_uid(uid: &str, first: &str, second: &str) -> Error {
     Error::job(message).help("give each an id of its own: WITH (uid = '...') on its statement, or Stream::uid")
 }
 
-/// What a node keeps: a source its positions, a sink what it has prepared, an operator what it says.
+/// The identities of a node's state: a source's positions, what a sink has prepared, and the layouts that an operator declares.
 fn identities(job: &JobGraph, id: NodeId, node: &Node) -> Vec<NodeIdentity> {
     let identity = |kind, facts: Vec<(String, String)>| {
         vec![NodeIdentity { uid: node.uid.to_string(), kind, state: facts.into_iter().collect() }]

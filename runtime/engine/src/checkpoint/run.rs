@@ -19,12 +19,12 @@ use std::time::Duration;
 /// What all workers of a process need for checkpoints.
 pub(crate) struct CheckpointRun {
     spec: WriterSpec,
-    /// What commits; worker 0 takes it.
+    /// The right to commit, which worker 0 takes.
     attempt: Mutex<Option<Attempt>>,
     pace: Pace,
     /// The number of the first checkpoint of this attempt.
     first: u64,
-    /// What sinks need to know of it, but for what they have to publish.
+    /// What sinks are told of the attempt, apart from what they have to publish.
     sinks: SinkAttempt,
     pub(crate) counters: Arc<CheckpointCounters>,
 }
@@ -148,7 +148,7 @@ fn make(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| {
         use std::io::ErrorKind as Kind;
         let message = format!("the checkpoint folder {} cannot be made: {error}", folder.display());
-        // The name is wrong: to try again does not help.
+        // The name is wrong: trying again does not help.
         let is_wrong = [Kind::AlreadyExists, Kind::NotADirectory, Kind::PermissionDenied, Kind::ReadOnlyFilesystem];
         let error = if is_wrong.contains(&error.kind()) { Error::job(message) } else { Error::external(message) };
         error.help("name a folder that this user can write")
@@ -156,7 +156,7 @@ fn make(folder: &Path) -> Result<()> {
 }
 
 impl Start {
-    /// This process commits.
+    /// The same, in the process that commits.
     fn with_attempt(self, attempt: Attempt) -> Self {
         *self.run.attempt.lock().unwrap_or_else(PoisonError::into_inner) = Some(attempt);
         self

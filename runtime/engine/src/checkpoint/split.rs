@@ -11,9 +11,9 @@ pub(crate) struct SplitPosition {
     pub(crate) id: String,
     /// What [`egret_core::SourceReader::position`] gave.
     pub(crate) position: Vec<u8>,
-    /// The latest event time read, of which the watermark is made.
+    /// The latest event time read; the watermark follows from it.
     pub(crate) latest: EventTime,
-    /// Below this its rows are late: the others went on without it.
+    /// Rows below this are late: the other splits went on while this one was idle.
     pub(crate) floor: EventTime,
     /// Whether it is waited for.
     pub(crate) activity: Activity,
@@ -24,9 +24,9 @@ pub(crate) struct SplitPosition {
 /// Whether a split is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
-    /// It is.
+    /// The watermark waits for it.
     Active,
-    /// It gave nothing for so long that it is not.
+    /// It has given nothing for its idle timeout, and the watermark goes on without it.
     Idle,
     /// It was read to its end.
     Ended,
@@ -38,7 +38,7 @@ impl SplitPosition {
         self.activity == Activity::Ended
     }
 
-    /// As a checkpoint has it. The state of the watermark: the latest event time and the floor (8 bytes each, little endian), and
+    /// The split's state in a checkpoint. Its `watermark` has the latest event time and the floor (8 bytes each, little endian), and
     /// whether the split is waited for (1 byte: 0 it is, 1 it has ended, 2 it is idle); then the split's rank (4 bytes) and the number of
     /// rows that it has given (8 bytes).
     pub(crate) fn into_state(self) -> SplitState {

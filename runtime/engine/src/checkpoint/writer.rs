@@ -13,7 +13,7 @@ use std::thread::{JoinHandle, Thread};
 /// What an instance has for a checkpoint.
 pub(crate) struct Contribution {
     pub(crate) part: Part,
-    /// The state of its backend, which is turned into bytes by the thread that writes them.
+    /// The keyed state: the thread that writes it makes bytes of it.
     pub(crate) keyed: Option<SnapshotHandle>,
 }
 
@@ -65,9 +65,9 @@ pub(crate) enum Request {
         parts: Vec<WrittenPart>,
         time_ms: i64,
     },
-    /// Old checkpoints may go.
+    /// Delete checkpoints that are not kept any more.
     Retain,
-    /// A checkpoint was given up.
+    /// Delete the files of a checkpoint that was given up.
     Abandon {
         number: u64,
     },
@@ -95,7 +95,7 @@ pub(crate) struct WriterSpec {
     pub(crate) job: Arc<JobIdentity>,
 }
 
-/// The thread, as its worker sees it. There is never more for it to do than two checkpoints.
+/// A worker's handle on the thread. At most two checkpoints are in its queue at a time.
 pub(crate) struct Writer {
     requests: Option<Sender<Request>>,
     written: Receiver<Written>,
@@ -103,7 +103,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; it wakes the one that calls this. Only one worker of all has the `attempt`.
+    /// Starts the thread; it unparks the calling thread when something was written. Only one worker of the job has the `attempt`.
     ///
     /// # Errors
     /// There can be no more threads.
@@ -118,7 +118,7 @@ impl Writer {
     }
 
     pub(crate) fn send(&self, request: Request) {
-        // The thread ends only with this end of the channel.
+        // The thread ends only when this end of the channel is dropped, so it is there.
         if let Some(requests) = &self.requests {
             let _ = requests.send(request);
         }
@@ -189,7 +189,7 @@ fn commit(spec: &WriterSpec, attempt: &mut Attempt, draft: Draft) -> Written {
     let number = draft.checkpoint;
     match attempt.commit(draft) {
         Ok(Outcome::Committed) => Written::Manifest { number, result: Ok(()) },
-        // Sinks keep what they have prepared until a later one is complete, so it does not matter whether this one is there.
+        // Sinks keep what they have prepared until a later checkpoint is complete, so it does not matter whether this one exists.
         Ok(Outcome::InDoubt { cause }) => Written::Manifest { number, result: Err(Error::external(cause)) },
         Ok(Outcome::Fenced { by }) => Written::Fatal(taken_over(&spec.checkpoints, by)),
         Err(error) => Written::Manifest { number, result: Err(error) },

@@ -1,8 +1,8 @@
-//! Keeps the readers of a source near each other in event time.
+//! Alignment keeps the readers of a source near each other in event time.
 //!
-//! A reader that runs ahead fills windows and buffers that cannot be worked off before the others have come as far, and what
-//! they hold no longer fits the cache. So a reader waits while it is ahead of the slowest one by more than its own last few
-//! batches span. Only readers that have rows to read are waited for, so one that is waiting for input holds back nobody.
+//! Rows of a reader that runs ahead wait in windows and buffers until the others have come as far, and then no longer fit the cache.
+//! So a reader waits while it is ahead of the slowest one by more event time than its own last few batches span. A reader that waits
+//! for input does not count as slow.
 //!
 //! (Flink's watermark alignment does this for sources that ask for it, with a drift given in time.)
 
@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// By so many of its own batches a reader may be ahead.
+/// A reader may be ahead by the event time of this many of its own batches.
 const BATCHES_AHEAD: usize = 4;
-/// What a reader that has nothing to read sends.
+/// The progress of a reader that has nothing to read.
 const NOBODY: i64 = i64::MAX;
 
-/// How far the readers of one source in this process have come; one place a worker.
+/// How far in event time the readers of one source have come, by worker; only those of this process.
 #[derive(Debug)]
 pub(crate) struct Alignment(Vec<AtomicI64>);
 

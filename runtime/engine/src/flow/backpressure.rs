@@ -1,8 +1,8 @@
-//! How much waits on an edge between the workers of this process.
+//! Backpressure of an edge: how many bytes wait on it, between workers of this process.
 //!
-//! Credit bounds what sources have in flight; an operator that expands data multiplies it. So the sender of an
-//! exchange looks at what its edge holds and lets its own input wait when that is too much. The graph has no cycles, so
-//! the last operator always takes, and everybody before it gets on.
+//! Credit bounds what sources have in flight, but an operator that makes many rows of one multiplies that. So an operator that sends
+//! over an exchange leaves its input in the queue while too many bytes wait on the edge. The graph has no cycles, so the last operator
+//! can always go on, and after it those before it.
 
 use super::message::{Message, Payload};
 use std::ops::Range;

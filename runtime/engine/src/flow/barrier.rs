@@ -88,7 +88,7 @@ impl Task {
         }
     }
 
-    /// The input of a sink has ended: what it has to publish is the last part.
+    /// Contributes the last output of a sink whose input has ended.
     pub(super) fn contribute_last(&mut self, driver: &mut Driver) -> Result<()> {
         if !std::mem::replace(&mut self.gave_last, true) {
             let content = self.content(driver, number(self.queue.epoch()))?;

@@ -1,4 +1,4 @@
-//! Carries what workers tell each other about checkpoints, beside the rows of the job.
+//! Carries the workers' messages about checkpoints, on a channel beside the rows of the job.
 
 use super::backpressure::Backpressure;
 use super::input::InputStream;
@@ -13,7 +13,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
-/// Connects the workers: what one puts into its outbox comes into another's inbox.
+/// Builds the channel: a message in a participant's outbox comes to the participant of the worker that it is for.
 pub(super) fn build(scope: Scope<'_, u64>, participant: &ParticipantHandle, shared: &Arc<JobShared>) {
     let workers = scope.peers();
     let mut builder = OperatorBuilder::new("checkpoints: send".to_owned(), scope);

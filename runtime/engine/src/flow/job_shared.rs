@@ -30,19 +30,19 @@ pub(crate) struct JobShared {
     pub(crate) batch_rows: usize,
     pub(crate) in_flight_bytes: usize,
     pub(crate) workers: usize,
-    /// Of the sources that make watermarks.
+    /// By source: those that make watermarks.
     pub(crate) alignment: HashMap<NodeId, Arc<Alignment>>,
-    /// Of the sources whose splits can be idle: the clock that their readers share.
+    /// The clocks that readers of a source share, of sources whose splits can be idle.
     pub(crate) clocks: HashMap<NodeId, SourceClock>,
-    /// What is to be read of every source.
+    /// The splits of every source.
     pub(crate) splits: SplitLists,
     /// Where operators that ask for keyed state have it.
     pub(crate) state: Arc<dyn StateBackend>,
     /// How checkpoints are made, if they are.
     pub(crate) checkpoints: Option<CheckpointRun>,
-    /// What the job goes on from.
+    /// The checkpoint that the job goes on from.
     pub(crate) restored: Option<Restored>,
-    /// One an edge, in the order in which [`JobGraph::inputs`] lists them, nodes in topological order.
+    /// By node and input: of the edges that are exchanges.
     pub(crate) backpressure: HashMap<(NodeId, usize), Arc<Backpressure>>,
 }
 
@@ -55,7 +55,7 @@ impl JobShared {
 /// A worker's part in checkpoints, as its sources, operators and sinks share it.
 pub(crate) type ParticipantHandle = Rc<RefCell<Participant>>;
 
-/// The number of a checkpoint as an epoch. There are four billion of them: one every second for 136 years.
+/// The epoch that a checkpoint ends. There are four billion: one every second for 136 years.
 pub(crate) fn number(epoch: u64) -> Epoch {
     Epoch(u32::try_from(epoch).unwrap_or(u32::MAX))
 }

@@ -21,10 +21,10 @@ use timely::dataflow::channels::ContainerBytes;
 
 const VERSION: u8 = 1;
 
-/// One thing on a channel: rows, or a control event of one sender. Data is counted in rows, so that an exchange may cut it.
+/// A message: rows, or a control event of one sender. timely counts rows one by one, so that an exchange may cut a batch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message {
-    /// The worker it is for, if that is decided; otherwise the edge's partitioning decides.
+    /// The worker that the message is for; `None`: the edge's partitioning decides.
     pub(crate) target: Option<u32>,
     pub(crate) payload: Payload,
     encoded: OnceLock<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! An operator or sink as a timely operator: pulls messages, calls the driver, sends what it gives.
+//! An operator or sink as a timely operator: it pulls messages, calls the driver and sends the driver's output.
 
 use super::backpressure::Backpressure;
 use super::epoch_queue::{EpochQueue, InEpoch};
@@ -139,12 +139,12 @@ fn make_driver(shared: &Arc<JobShared>, id: NodeId, worker: usize, senders: &[Ve
 /// An input, and the backpressure of its exchange if it has one.
 pub(super) type TaskInput = (Box<dyn AnyInput>, Option<Arc<Backpressure>>);
 
-/// What has come in on an input.
+/// A message that has arrived on an input.
 pub(super) struct Arrival {
     pub(super) input: usize,
     pub(super) capabilities: Vec<Capability<u64>>,
     pub(super) message: Message,
-    /// Whether the edge knows already that it need not wait for this.
+    /// Whether its bytes no longer count as waiting on the edge.
     pub(super) relieved: bool,
 }
 
@@ -164,17 +164,17 @@ pub(super) struct Task {
     pub(super) worker: usize,
     pub(super) outputs: Vec<OutputHandle>,
     pub(super) queue: EpochQueue<Arrival>,
-    /// Capabilities, one an output, kept to open with, while the operator waits for a timer, and while a sink waits to publish.
+    /// Capabilities, one an output: kept until the operator is open, while it waits for a timer, and while a sink waits to publish.
     pub(super) held: Vec<Capability<u64>>,
     opened: bool,
     targets: Vec<Arc<Backpressure>>,
     pub(super) activator: Activator,
     outgoing: Vec<Outgoing>,
-    /// Where there are checkpoints.
+    /// The worker's part in checkpoints, if the job makes any.
     pub(super) participant: Option<ParticipantHandle>,
     /// The last checkpoint that the operator knows to be complete.
     pub(super) committed: u64,
-    /// Whether a sink whose input has ended has handed over what it has to publish.
+    /// Whether a sink whose input has ended has contributed its last output.
     pub(super) gave_last: bool,
     pub(super) is_sink: bool,
     pub(super) id: NodeId,
@@ -184,7 +184,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Takes what has arrived off the channels.
+    /// Moves messages from the channels to the queue.
     fn pull(&mut self, handles: &mut [TaskInput]) {
         let (outputs, worker, queue) = (self.outputs.len(), self.worker, &mut self.queue);
         for (input, (handle, _)) in handles.iter_mut().enumerate() {
@@ -274,7 +274,7 @@ impl Task {
         if self.is_downstream_full() { self.activator.activate_after(PRESSURE_RETRY) } else { self.activator.activate() }
     }
 
-    /// Sends everything the driver gave; returns the number of rows.
+    /// Sends the driver's output; returns the number of rows.
     fn send(&mut self, capabilities: &[Capability<u64>]) -> usize {
         let mut sent = 0;
         for outgoing in self.outgoing.drain(..) {

@@ -1,4 +1,4 @@
-//! Who gets which row: the sending side of an exchange.
+//! The sending side of an exchange: which worker gets which row.
 
 use super::backpressure::Backpressure;
 use super::message::{Message, Payload};
@@ -13,7 +13,7 @@ use timely::dataflow::channels::Message as TimelyMessage;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::progress::Stamp;
 
-/// How an edge decides about rows that are not addressed.
+/// How an edge partitions rows that are not addressed.
 #[derive(Clone, Debug)]
 pub(crate) enum Rule {
     Hash { keys: KeyColumns, max_parallelism: u16 },
@@ -82,11 +82,11 @@ struct KnownIds {
     owners: Vec<u16>,
 }
 
-/// No worker.
+/// Stands for an owner that is not known.
 const UNKNOWN: u16 = u16::MAX;
 
 impl KnownIds {
-    /// So many ids are remembered, from the least of the first batch on.
+    /// How many ids are remembered, counted from the least one of the first batch.
     const IDS_MAX: usize = 1 << 17;
 
     fn owners_of(&mut self, ids: &[i64], targets: &mut Vec<u16>, owner: impl Fn(i64) -> u16) {
@@ -116,7 +116,7 @@ fn share(targets: &[u16], workers: usize) -> Vec<Vec<u32>> {
     rows
 }
 
-/// Without branches: which of two workers a row goes to cannot be foreseen.
+/// Cuts between two workers without branches: a processor could not predict them.
 fn share_in_two(targets: &[u16]) -> [Vec<u32>; 2] {
     let (mut first, mut second) = (vec![0; targets.len()], vec![0; targets.len()]);
     let mut to_second = 0;

@@ -31,7 +31,7 @@ use timely::scheduling::Activator;
 const GATE_RETRY: Duration = Duration::from_micros(200);
 /// How long to wait before looking again whether the others have come as far.
 const ALIGN_RETRY: Duration = Duration::from_micros(100);
-/// The longest a source sleeps: it must move its tick, or the others get no credit back.
+/// The longest a source sleeps: it has to move its tick, because other sources get their credit back only then.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
 /// Builds source `id`.
@@ -106,7 +106,7 @@ pub(super) fn build<'scope>(
     Ok(stream)
 }
 
-/// The counters of the sources whose rows some operator or sink gets together with those of this one, its own among them.
+/// The counters of this source, and of those whose rows meet its rows in some operator or sink downstream.
 fn sources_that_meet(shared: &JobShared, id: NodeId) -> Vec<Arc<Counters>> {
     let downstream = |from: NodeId| {
         let (mut found, mut next) = (BTreeSet::new(), vec![from]);
@@ -128,7 +128,7 @@ struct Reading {
     output: OutputBuilder<u64, NoopBuilder<Message>>,
     capability: Option<Capability<u64>>,
     credit: Credit,
-    /// Where there are watermarks.
+    /// Of a source with watermarks.
     aligned: Option<Aligned>,
     probe: ProbeHandle<u64>,
     started: Instant,
@@ -136,7 +136,7 @@ struct Reading {
     worker: usize,
     activator: Activator,
     outgoing: Vec<Outgoing>,
-    /// Where there are checkpoints.
+    /// The worker's part in checkpoints, if the job makes any.
     participant: Option<ParticipantHandle>,
     /// The number of the next checkpoint.
     epoch: u64,
@@ -178,7 +178,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Nothing more is read, and nobody told.
+    /// Drops the readers and the output, without a word to those downstream.
     fn close(&mut self) -> Result<()> {
         self.tell()?;
         self.capability = None;
@@ -222,8 +222,9 @@ impl Reading {
         Ok(())
     }
 
-    /// The input has been read to its end, or is not to be. Where there are checkpoints the end waits for the other sources: what
-    /// has ended cannot be in a checkpoint. Readers that are told of checkpoints stay until the last one is complete.
+    /// Ends the source: its input has been read, or the job stops. With checkpoints the end is sent only when all sources have been
+    /// read, because an instance that has ended contributes nothing. Readers that are told of checkpoints stay until the last one is
+    /// complete.
     fn end(&mut self, time: u64) -> Result<()> {
         if let Some(participant) = &self.participant {
             if !std::mem::replace(&mut self.exhausted, true) {
@@ -249,7 +250,7 @@ impl Reading {
         self.close()
     }
 
-    /// Ends the epochs that are to be ended: what was read until now belongs to them.
+    /// Ends the epochs for which a checkpoint was triggered: their checkpoints have what was read until now.
     fn end_epochs(&mut self) {
         let Some(participant) = self.participant.clone() else { return };
         let wanted = participant.borrow().wanted();

@@ -1,7 +1,7 @@
-//! Sinks that have to wait for what is outside: what they cannot take yet stays in their queue, and their worker goes on with others.
+//! Sinks that are not ready: their arrivals stay in the queue, and the worker goes on with other operators.
 //!
-//! What is in the queue keeps its engine time, so the sources upstream get no credit back for it and read no more than they may have in
-//! flight.
+//! Arrivals in the queue hold their engine time, so the sources upstream get no credit back for them and stop reading when it is
+//! used up.
 
 use super::epoch_queue::Turn;
 use super::job_shared::number;
@@ -11,7 +11,7 @@ use crate::driver::{ControlEvent, Driver};
 use egret_core::{Epoch, Readiness, Result, Step};
 
 impl Task {
-    /// Whether a sink cannot take what has arrived yet; it is asked again in a while.
+    /// Whether a sink is not ready for the step that an arrival asks for; the instance runs again when it may be.
     pub(super) fn waits_before(&mut self, driver: &mut Driver, arrival: &Arrival) -> Result<bool> {
         let turn = self.queue.turn(arrival);
         let step = match &arrival.message.payload {
@@ -28,7 +28,7 @@ impl Task {
         self.waits(driver, step)
     }
 
-    /// Whether a sink whose input has ended has still something to publish.
+    /// Whether a sink whose input has ended still has output to publish.
     pub(super) fn is_publishing(&mut self, driver: &mut Driver) -> Result<bool> {
         if self.participant.is_none() {
             return self.waits(driver, Some(Step::End));
@@ -40,7 +40,7 @@ impl Task {
         Ok(true)
     }
 
-    /// Whether an operator is not ready for a step; it is asked again in a while.
+    /// Whether the operator is not ready for a step; the instance runs again when it may be.
     pub(super) fn waits(&mut self, driver: &mut Driver, step: Option<Step>) -> Result<bool> {
         match step.map_or(Ok(Readiness::Ready), |step| driver.poll_ready(step))? {
             Readiness::Ready => Ok(false),
