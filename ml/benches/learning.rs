@@ -1,4 +1,5 @@
-//! How many rows a second one thread learns and predicts: `cargo bench -p egret-ml --bench learning`.
+//! How many rows a second one thread learns and predicts: `cargo bench -p egret-ml --bench learning`, or with `-- ftrl` behind for one
+//! optimiser or algorithm.
 //!
 //! Row by row: predict, then learn, as prequential evaluation does. As a job: the rows go through the learner, the join
 //! that scores them, and the evaluator, with labels that come a minute late.
@@ -22,10 +23,14 @@ const ALGORITHMS: [(&str, Option<&str>); 4] = [
 ];
 
 fn main() -> Result<()> {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     println!("{:<39} {:>16} {:>16} {:>16} {:>16}", "", "row by row", "job, 1 row/s", "job, 100 rows/s", "job, 10k rows/s");
     for (numeric, categories) in [(10, 0), (0, 5), (5, 5)] {
         let rows = rows(numeric, categories);
         for (algorithm, optimizer) in ALGORITHMS {
+            if !filter.as_deref().is_none_or(|filter| filter == optimizer.unwrap_or(algorithm)) {
+                continue;
+            }
             let model = model(&rows, algorithm, optimizer)?;
             let name = format!("{}, {numeric} numeric, {categories} categories", optimizer.unwrap_or(algorithm));
             let alone = row_by_row(&model, &rows)?;
@@ -126,7 +131,8 @@ fn job(model: &ModelSpec, rows: &RecordBatch, rows_a_second: i64) -> Result<f64>
         })?;
         metrics += reports.iter().map(Batch::num_rows).sum::<usize>();
     }
-    assert_eq!(metrics, ROWS / 10_000);
+    // Rows that have no score, because no label had come yet, are not measured.
+    assert!((1..=ROWS / 10_000).contains(&metrics));
     Ok(ROWS as f64 / start.elapsed().as_secs_f64())
 }
 

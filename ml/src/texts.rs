@@ -42,6 +42,7 @@ impl TextRows {
     }
 
     /// Appends rows of the same width.
+    #[inline]
     pub(crate) fn extend(&mut self, texts: Texts<'_>) {
         (0..texts.len()).for_each(|index| self.push(texts.get(index)));
     }

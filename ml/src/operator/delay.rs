@@ -13,7 +13,8 @@ const BUCKETS: i64 = 512;
 
 /// Rows by the time at which their label is used.
 pub(crate) struct DelayedRows {
-    buckets: BTreeMap<i64, DueRows>,
+    /// Boxed, because with short steps there are many, which the map would move around whole.
+    buckets: BTreeMap<i64, Box<DueRows>>,
     span_us: i64,
     /// No rows, as new buckets begin.
     empty: DueRows,
@@ -66,7 +67,7 @@ impl DelayedRows {
     /// Bytes of memory.
     pub(crate) fn size_bytes(&self) -> usize {
         let texts = |bucket: &DueRows| bucket.classes.size_bytes() + bucket.features.text_bytes();
-        let texts: usize = self.buckets.values().map(texts).sum();
+        let texts: usize = self.buckets.values().map(|bucket| texts(bucket)).sum();
         self.rows * (8 + 8 + self.empty.features.row_bytes()) + texts + self.buckets.len() * size_of::<DueRows>()
     }
 
@@ -78,7 +79,7 @@ impl DelayedRows {
             let bucket = self.bucket_of(due[start]);
             let end = (start..rows).find(|&row| self.bucket_of(due[row]) != bucket || labels[row].is_nan()).unwrap_or(rows);
             if end > start {
-                let into = self.buckets.entry(bucket).or_insert_with(|| self.empty.clone());
+                let into = self.buckets.entry(bucket).or_insert_with(|| Box::new(self.empty.clone_empty()));
                 let places = places.map_or(&[][..], |places| &places[start..end]);
                 into.extend(&due[start..end], places, &labels[start..end], features.slice(start, end));
                 into.classes.extend(names.slice(start, end));
@@ -93,7 +94,7 @@ impl DelayedRows {
     }
 
     /// Takes out the first rows whose time is below `limit`, in order; `MAX` takes all. `None` when there are no more.
-    pub(crate) fn take_below(&mut self, limit: EventTime) -> Option<DueRows> {
+    pub(crate) fn take_below(&mut self, limit: EventTime) -> Option<Box<DueRows>> {
         let mut first = self.buckets.first_entry()?;
         let is_below = |due: i64| due < limit.0 || limit == EventTime::MAX;
         if !is_below(*first.key()) {
@@ -111,7 +112,7 @@ impl DelayedRows {
         }
         let taken = bucket.copy(bucket.start, end);
         bucket.start = end;
-        Some(taken)
+        Some(Box::new(taken))
     }
 
     /// All rows, for a snapshot.

@@ -52,8 +52,9 @@ impl EvaluatorOperator {
     }
 
     fn evaluate(&mut self, rows: &DueRows, report: &mut Report) {
+        let (scores, _) = rows.slice(0, rows.len());
         for row in 0..rows.len() {
-            let score = rows.slice(row, row + 1).0.row(0).0[0];
+            let score = scores.row(row).0[0];
             self.evaluation.add(score, rows.flag(row) == 1.0);
             self.last_due = rows.due(row);
             if self.evaluation.rows().is_multiple_of(self.spec.every_rows()) {
