@@ -52,7 +52,7 @@ pub use schema::{StreamSchema, TIME_TYPE};
 pub use sink::{Committable, Sink, SinkAttempt, SinkContext, SinkWriter};
 pub use snapshot::{OperatorInfo, Replicated, Snapshot, StateSize};
 pub use source::{BadRow, Poll, RestoredSplit, Source, SourceReader, Split, SplitStart, lost_split, resume_by_id};
-pub use state::{KeyedState, NoState, PartWriter, SnapshotHandle, StateBackend};
+pub use state::{KeyedState, NoState, PartWriter, SnapshotHandle, StateBackend, TakeEntry};
 pub use subject::Subject;
 pub use time::{EngineTime, Epoch, EventTime, Length, MILLI, micros_of};
 pub use time_order::TimeOrder;

@@ -18,6 +18,9 @@ pub trait StateBackend: fmt::Debug + Send + Sync {
     fn open(&self, info: &OperatorInfo, restored: Vec<Snapshot>) -> Result<Box<dyn KeyedState>>;
 }
 
+/// Takes an entry's name and value; says whether it wants the next one.
+pub type TakeEntry<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool> + 'a;
+
 /// Keyed state as bytes. Typed views are those of process functions, in `runtime/operators`.
 ///
 /// A key is the canonical encoding of [`crate::key::encode_key`]; a slot is the number of a declared state, below 32767.
@@ -65,7 +68,7 @@ pub trait KeyedState {
     ///
     /// # Errors
     /// The backend cannot read them, or `give` fails.
-    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()>;
+    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut TakeEntry<'_>) -> Result<()>;
 
     /// These keys are about to be asked for, in this slot: a backend can fetch them all at once.
     fn prefetch(&mut self, _slot: u16, _keys: &mut dyn Iterator<Item = &[u8]>) {}
@@ -213,7 +216,7 @@ impl KeyedState for NoState {
         Ok(())
     }
 
-    fn scan(&mut self, _: u16, _: &[u8], _: &[u8], _: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    fn scan(&mut self, _: u16, _: &[u8], _: &[u8], _: &mut TakeEntry<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -153,7 +153,9 @@ impl OperatorFactory for Factory {
 
 /// Rows by the transaction that they were published in: to publish one again changes nothing.
 #[derive(Clone, Default)]
-struct Published(Arc<Mutex<BTreeMap<Vec<u8>, Vec<(i64, i64)>>>>);
+struct Published(Arc<Mutex<ByTransaction>>);
+
+type ByTransaction = BTreeMap<Vec<u8>, Vec<(i64, i64)>>;
 
 struct Transaction {
     published: Published,

@@ -9,7 +9,7 @@ use crate::format::{self, Change, Entry, NAMED, Writer, check_slot};
 use crate::slots::Slots;
 use egret_core::key::hash_key;
 use egret_core::{
-    Epoch, KeyGroup, KeyedState, OperatorInfo, PartWriter, Result, Snapshot, SnapshotHandle, StateBackend, StateSize,
+    Epoch, KeyGroup, KeyedState, OperatorInfo, PartWriter, Result, Snapshot, SnapshotHandle, StateBackend, StateSize, TakeEntry,
 };
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -164,7 +164,7 @@ impl KeyedState for OrderedState {
         Ok(())
     }
 
-    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut TakeEntry<'_>) -> Result<()> {
         let group = self.locate(slot, key, Some(prefix))?;
         let (begins, name_at) = (self.path.as_slice(), self.path.len() - prefix.len());
         let from = (Bound::Included(begins), Bound::Unbounded);

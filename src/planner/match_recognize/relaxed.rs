@@ -8,12 +8,12 @@
 //! head, then always the next row that fits.
 //!
 //! 1. Let q be any rows that SQL's pattern could take from there. Then p(i) does not come after q(i), for every i: the heads are
-//! the same. Further, q(i) fits and comes after q(i - 1), which is p(i - 1) or a later row, while p(i) is the first row after p(i
-//! - 1) that fits. So if there is a q, there is a p; and p ends no later, so WITHIN, which compares the first and the last row,
-//! holds as well.
+//!    the same. Further, q(i) fits and comes after q(i - 1), which is p(i - 1) or a later row, while p(i) is the first row that
+//!    fits after p(i - 1). So if there is a q, there is a p; and p ends no later, so WITHIN, which compares the first and the last
+//!    row, holds as well.
 //! 2. p is one of the q: the rows between p(i - 1) and p(i) do not fit the i-th variable, so the gap accepts them.
 //! 3. p is the preferred one: reluctant gaps prefer to be as short as possible, the first gap first. By (1) no q has a shorter
-//! first gap, nor, with the same first gap, a shorter second one, and so on.
+//!    first gap, nor, with the same first gap, a shorter second one, and so on.
 //!
 //! So the two patterns have a match for the same first rows, and it is the same match. SQL searches from left to right and
 //! continues after the last row of a match (or with the row after its first): it takes the matches in the order of their first

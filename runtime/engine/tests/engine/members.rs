@@ -130,8 +130,11 @@ fn members_of_different_jobs_refuse_each_other() {
     assert!(ids(&sink).is_empty());
 }
 
+/// What an operator does with a batch.
+type Process = Box<dyn FnMut(Batch, &mut Context<'_>) -> Result<()>>;
+
 /// Fails at a row, so many times in all.
-fn fails(times: usize) -> impl Fn() -> Box<dyn FnMut(Batch, &mut Context<'_>) -> Result<()>> + Send + Sync {
+fn fails(times: usize) -> impl Fn() -> Process + Send + Sync {
     let left = Arc::new(AtomicUsize::new(times));
     move || {
         let left = Arc::clone(&left);

@@ -2,7 +2,7 @@
 
 use super::cells::{Cell, Cells, Page, Place};
 use crate::format::{Entry, NAMED, Writer};
-use egret_core::{KeyGroup, PartWriter, Result};
+use egret_core::{KeyGroup, PartWriter, Result, TakeEntry};
 use hashbrown::HashTable;
 use std::collections::BTreeMap;
 
@@ -167,7 +167,7 @@ impl Group {
     }
 
     /// Gives what has a path that begins like this, the path's rest from `name_at` on and the value, in order, until `give` says false.
-    pub(super) fn scan(&self, begins: &[u8], name_at: usize, give: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    pub(super) fn scan(&self, begins: &[u8], name_at: usize, give: &mut TakeEntry<'_>) -> Result<()> {
         let from = (std::ops::Bound::Included(begins), std::ops::Bound::Unbounded);
         for (path, place) in self.named.range::<[u8], _>(from).take_while(|(path, _)| path.starts_with(begins)) {
             if !give(&path[name_at..], self.cells.get(*place).entry.value)? {

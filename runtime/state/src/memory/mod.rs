@@ -12,7 +12,9 @@ use crate::format::{self, Change, Entry, NAMED, check_slot};
 use crate::slots::Slots;
 use cells::Place;
 use egret_core::key::{DEFAULT_MAX_PARALLELISM, hash_key};
-use egret_core::{Epoch, KeyGroup, KeyedState, OperatorInfo, Result, Snapshot, SnapshotHandle, StateBackend, StateSize};
+use egret_core::{
+    Epoch, KeyGroup, KeyedState, OperatorInfo, Result, Snapshot, SnapshotHandle, StateBackend, StateSize, TakeEntry,
+};
 use group::{FrozenGroup, Group, Growth, index_hash};
 
 /// What an entry's share of the index takes, about.
@@ -245,7 +247,7 @@ impl KeyedState for MemoryState {
         Ok(())
     }
 
-    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut TakeEntry<'_>) -> Result<()> {
         let group = self.locate_named(slot, key, prefix)?;
         self.groups[group].scan(&self.path, self.path.len() - prefix.len(), give)
     }
