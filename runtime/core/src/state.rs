@@ -1,20 +1,20 @@
-//! Keyed state as an operator sees it, who keeps it, and how checkpoints get it.
+//! Keyed state: its backends, its operations, and its way into checkpoints.
 
 use crate::{Epoch, Error, KeyGroup, OperatorInfo, Result, Snapshot, StateSize};
 use std::fmt;
 
-/// Where keyed state is kept: chosen for a run, and asked by each instance of an operator that has keyed state.
+/// A store of keyed state. A run chooses one; each instance of an operator with keyed state opens its state there.
 ///
-/// All backends write the same bytes into checkpoints, so a job can go on with another one.
+/// All backends write the same bytes into checkpoints, so a job can resume with another backend.
 pub trait StateBackend: fmt::Debug + Send + Sync {
     /// Its name, for messages.
     fn name(&self) -> &'static str;
 
-    /// The state of an instance: what was in a checkpoint, of each former instance first what is whole, then what has changed since,
-    /// in order; or nothing.
+    /// Opens the state of an instance. `restored` has its share of a checkpoint: for each former instance a complete snapshot,
+    /// then the changes since, in order. It is empty if the job starts without state.
     ///
     /// # Errors
-    /// What was in the checkpoint does not decode; the backend cannot keep it.
+    /// A snapshot does not decode; the backend cannot keep the state.
     fn open(&self, info: &OperatorInfo, restored: Vec<Snapshot>) -> Result<Box<dyn KeyedState>>;
 }
 
@@ -25,7 +25,7 @@ pub type TakeEntry<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool> + 'a;
 ///
 /// A key is the canonical encoding of [`crate::key::encode_key`]; a slot is the number of a declared state, below 32767.
 ///
-/// In a slot a key has either one value, or *entries*: values under names, in the order of the names' bytes.
+/// A key has in a slot either one value, or *entries*: values with names, in order of the names' bytes.
 pub trait KeyedState {
     /// The value of a key in a slot.
     ///
@@ -63,49 +63,52 @@ pub trait KeyedState {
     /// The backend cannot write.
     fn remove_entry(&mut self, slot: u16, key: &[u8], name: &[u8]) -> Result<()>;
 
-    /// Gives the entries of a key whose names begin with `prefix`, name and value, in ascending order of the names' bytes (a name
-    /// before those that it begins), until `give` says false. It costs as much as what it gives.
+    /// Passes the entries of a key whose names begin with `prefix` to `give`, name and value, in ascending order of the names'
+    /// bytes (a name precedes its extensions), until `give` returns false. The cost is proportional to the entries that are
+    /// passed.
     ///
     /// # Errors
     /// The backend cannot read them, or `give` fails.
     fn scan(&mut self, slot: u16, key: &[u8], prefix: &[u8], give: &mut TakeEntry<'_>) -> Result<()>;
 
-    /// These keys are about to be asked for, in this slot: a backend can fetch them all at once.
+    /// Announces that these keys are about to be read, in this slot: a backend can fetch them together.
     fn prefetch(&mut self, _slot: u16, _keys: &mut dyn Iterator<Item = &[u8]>) {}
 
-    /// Looks at so many values, where it stopped last time, and removes those that are over: `is_over` is asked with a value's slot
-    /// and bytes. Who calls it again and again gets to every value.
+    /// Looks at `values` values, from where the last call stopped, and removes those for which `is_over` is true, which gets slot
+    /// and bytes of a value. Repeated calls reach every value.
     ///
     /// # Errors
     /// The backend cannot read or write.
     fn sweep(&mut self, values: usize, is_over: &mut dyn FnMut(u16, &[u8]) -> bool) -> Result<()>;
 
-    /// How much there is.
+    /// The size of the state.
     fn size(&self) -> StateSize;
 
-    /// The state at the end of an epoch, to be turned into bytes while the operator goes on: what has changed since the end of the
-    /// epoch `base`, or all of it. A backend that does not know what has changed gives all.
+    /// The state at the end of an epoch, which is encoded while the operator continues: the changes since the end of the epoch
+    /// `base`, or all of it. A backend that does not know the changes returns all.
     ///
     /// # Errors
     /// The backend cannot read it.
     fn snapshot_handle(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<SnapshotHandle>;
 }
 
-/// Takes keyed state on its way into a checkpoint, a piece at a time: none is held longer than it takes to write it.
+/// Writes keyed state into a checkpoint, piece by piece. A piece is held no longer than it takes to write it.
 ///
-/// A [`Snapshot`] takes it as well, to have it all in memory.
+/// A [`Snapshot`] collects all pieces in memory.
 pub trait PartWriter {
-    /// A piece of a key group's state. A group may have several: those of changes remove and set, in the order in which they come.
+    /// Writes a piece of a key group's state. A group may have several pieces, which apply in the order in which they are
+    /// written.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The store fails.
     fn keyed(&mut self, group: KeyGroup, bytes: Vec<u8>) -> Result<()>;
 
-    /// A file of pieces that are whole, and stay what they are as long as the backend gives them this name (letters, digits and `-`).
-    /// `write` is not called if the checkpoint that the handle [shares](SnapshotHandle::sharing) files with has this one.
+    /// Writes an immutable file of pieces. The backend gives it a name (letters, digits and `-`), and another name to other
+    /// content. `write` is not called if the checkpoint with which the handle [shares](SnapshotHandle::sharing) files has a file
+    /// of this name.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The store fails.
     fn file(&mut self, name: &str, write: &mut dyn FnMut(&mut dyn PartWriter) -> Result<()>) -> Result<()>;
 }
 
@@ -122,7 +125,7 @@ impl PartWriter for Snapshot {
 
 type Write = Box<dyn FnOnce(&mut dyn PartWriter) -> Result<()> + Send>;
 
-/// Keyed state as it was at one moment, not yet bytes.
+/// Keyed state at one moment, before it is encoded.
 ///
 /// ```
 /// use egret_core::{KeyGroup, PartWriter, Snapshot, SnapshotHandle};
@@ -138,29 +141,29 @@ pub struct SnapshotHandle {
 }
 
 impl SnapshotHandle {
-    /// What `write` will give, on whatever thread: what has changed since the end of the epoch `base`, or all of it.
+    /// A handle whose state `write` writes, on any thread: the changes since the end of the epoch `base`, or all of it.
     pub fn later(base: Option<Epoch>, write: impl FnOnce(&mut dyn PartWriter) -> Result<()> + Send + 'static) -> Self {
         Self { base, shares: None, write: Box::new(write) }
     }
 
-    /// Files that the checkpoint of this epoch has need not be written again.
+    /// Shares files with the checkpoint of this epoch: files of the same name are not written again.
     #[must_use]
     pub fn sharing(mut self, with: Option<Epoch>) -> Self {
         self.shares = with;
         self
     }
 
-    /// The epoch after whose end things changed that are in this; none if everything is.
+    /// The epoch since whose end the handle has the changes; `None` if it has all state.
     pub fn base(&self) -> Option<Epoch> {
         self.base
     }
 
-    /// The checkpoint whose files count as this one's, if it has such of the same name.
+    /// The epoch of the checkpoint with which the handle shares files, if it does.
     pub fn shares(&self) -> Option<Epoch> {
         self.shares
     }
 
-    /// Gives the bytes, a piece at a time.
+    /// Writes the state, piece by piece.
     ///
     /// # Errors
     /// The state cannot be encoded; the writer fails.
@@ -168,7 +171,7 @@ impl SnapshotHandle {
         (self.write)(writer)
     }
 
-    /// All bytes at once.
+    /// All pieces in memory.
     ///
     /// # Errors
     /// The state cannot be encoded.
@@ -185,7 +188,7 @@ impl fmt::Debug for SnapshotHandle {
     }
 }
 
-/// State of operators that use none: it refuses to keep anything.
+/// The keyed state of operators that declare none: it refuses to keep anything.
 #[derive(Debug, Default)]
 pub struct NoState;
 

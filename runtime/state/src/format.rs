@@ -1,8 +1,8 @@
 //! The bytes of keyed state in a snapshot, one record a key group.
 //!
 //! # Format
-//! All integers are little endian. A record of version 1 is state of a key group; one of version 2 is what has changed since an
-//! older one. A group that is large has several records, one behind the other; what was removed is in the first of them.
+//! All integers are little endian. A record of version 1 has values of a key group; a record of version 2 has the changes since
+//! an older snapshot. A large group has several records, which are read in order; removals are in the first of them.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -19,27 +19,27 @@
 //! | 4 | the length of the value |
 //! | n | the value, the operator's own bytes |
 //!
-//! A value that was removed and set again stands among both: what is removed is removed first. No entry stands twice; their order
-//! means nothing. Nothing follows the last entry.
+//! A value that was removed and set again is in both lists; removals apply first. No entry occurs twice, and the order of entries
+//! has no meaning. Nothing follows the last entry.
 //!
-//! Of what a key has under a name, the slot stands with 32768 added to it, and for the key stand its length (4 bytes), the key, and
-//! the name.
+//! A named entry of a key has 32768 added to its slot, and in place of the key the length of the key (4 bytes), the key, and the
+//! name.
 
 use egret_core::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The version of a record that is whole.
+/// The version of a record that depends on no other.
 pub const WHOLE: u8 = 1;
 /// The version of a record of changes.
 pub const CHANGES: u8 = 2;
 
-/// What is added to the slot of something that a key has under a name: declared slots are below it.
+/// The number that is added to the slot of a named entry. Declared slots are below it.
 pub const NAMED: u16 = 1 << 15;
 
 const HEADER_BYTES: usize = 9;
 const COUNT_BYTES: usize = 4;
 
-/// Appends what stands for the key where it has something under a name.
+/// Appends the key and the name of a named entry, as they stand in place of a key.
 ///
 /// # Errors
 /// The key is larger than 4 GiB.
@@ -50,10 +50,10 @@ pub fn append_named(bytes: &mut Vec<u8>, key: &[u8], name: &[u8]) -> Result<()> 
     Ok(())
 }
 
-/// The key and the name, of what [`append_named`] gave.
+/// The key and the name of a named entry, from the bytes that [`append_named`] wrote.
 ///
 /// # Errors
-/// It ends too early.
+/// The bytes end too early.
 pub fn split_named(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
     let mut reader = Reader { bytes };
     Ok((reader.part()?, reader.bytes))
@@ -61,7 +61,7 @@ pub fn split_named(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
 
 /// Refuses a slot that no state can have.
 pub(crate) fn check_slot(slot: u16) -> Result<()> {
-    // The highest slot is that of a free cell in memory.
+    // With `NAMED` added, the highest slot would be the mark of a free cell in memory.
     if slot < NAMED - 1 {
         return Ok(());
     }
@@ -79,17 +79,17 @@ pub struct Entry<'a> {
     pub value: &'a [u8],
 }
 
-/// What a record says.
+/// An item of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
-    /// There is no such value any more.
+    /// The value was removed.
     Removed {
         /// The number of the declared state.
         slot: u16,
         /// The encoded key.
         key: &'a [u8],
     },
-    /// This is the value now.
+    /// The value was set.
     Set(Entry<'a>),
 }
 
@@ -107,18 +107,18 @@ pub enum Change<'a> {
 #[derive(Debug)]
 pub struct Writer {
     bytes: Vec<u8>,
-    /// Where the number of entries stands.
+    /// The position of the number of entries.
     count_at: usize,
     entries: u32,
 }
 
 impl Writer {
-    /// A record of everything.
+    /// Begins a record that depends on no other.
     pub fn whole() -> Self {
         Self::begin(WHOLE)
     }
 
-    /// A record of changes, with what was removed.
+    /// Begins a record of changes, with the removals.
     ///
     /// # Errors
     /// A key is larger than 4 GiB, or there are too many.
@@ -142,7 +142,7 @@ impl Writer {
         Self { bytes, count_at: HEADER_BYTES, entries: 0 }
     }
 
-    /// The bytes so far.
+    /// The number of bytes so far.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -164,12 +164,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether it says anything.
+    /// Whether the record has no item.
     pub fn is_empty(&self) -> bool {
         self.entries == 0 && self.count_at == self.bytes.len() - COUNT_BYTES && self.count_at <= HEADER_BYTES + COUNT_BYTES
     }
 
-    /// The bytes.
+    /// Completes the record and returns its bytes.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes[self.count_at..][..COUNT_BYTES].copy_from_slice(&self.entries.to_le_bytes());
         let checksum = xxh3_64(&self.bytes[HEADER_BYTES..]);
@@ -178,7 +178,7 @@ impl Writer {
     }
 }
 
-/// Reads what a [`Writer`] wrote, and gives everything it says, what was removed first.
+/// Reads a record and passes its items to `give`, removals first.
 ///
 /// # Errors
 /// The version is unknown, the checksum does not fit, or the bytes end too early or too late; or `give` fails.

@@ -1,9 +1,9 @@
 //! Keyed state in ordered maps of bytes, written in files that checkpoints share.
 //!
-//! A key group is one map from paths to values. A path is the slot (2 bytes, big endian; 32768 higher for what keys have under names)
-//! and what stands for the key in a record. When a checkpoint is made the maps are shared with the thread that writes; one that is
-//! written to meanwhile is copied. Some key groups that follow each other make a file, which is named by the epoch in which one of them
-//! changed last: what did not change since the last complete checkpoint is not written again.
+//! A key group is one map from paths to values. A path is the slot (2 bytes, big endian; plus 32768 for named entries) and the
+//! key as records have it. A checkpoint shares the maps with the thread that writes it; a map that changes meanwhile is copied
+//! first. Several adjacent key groups make a file, whose name has the epoch of their last change, so a checkpoint writes only the
+//! files that changed since the last complete one.
 
 use crate::format::{self, Change, Entry, NAMED, Writer, check_slot};
 use crate::slots::Slots;
@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// So many key groups make a file.
+/// The number of key groups in a file.
 const GROUPS_A_FILE: usize = 16;
-/// What a path begins with: the slot.
+/// The length of the slot, with which a path begins.
 const SLOT_BYTES: usize = 2;
 
 type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Keeps keyed state as bytes in order. For what is looked up by ranges; [`crate::MemoryBackend`] is faster else.
+/// Keeps keyed state as bytes, in order. Single values are faster in [`crate::MemoryBackend`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OrderedBackend;
 
@@ -52,13 +52,13 @@ impl StateBackend for OrderedBackend {
 
 struct OrderedState {
     groups: Vec<Arc<Values>>,
-    /// Of each file, the epoch in which it changed last.
+    /// The epoch of the last change in each file.
     changed: Vec<u32>,
     slots: Slots,
     bytes: i64,
-    /// The epoch that changes are of.
+    /// The epoch at hand.
     epoch: u32,
-    /// Where the last look at what may be over stopped: the group, and the path in front of it.
+    /// The position of the last sweep: the group, and the last path that was looked at.
     swept: (usize, Vec<u8>),
     path: Vec<u8>,
 }
@@ -72,7 +72,7 @@ fn bytes_of(path: &[u8], value: &[u8]) -> i64 {
 }
 
 impl OrderedState {
-    /// Makes the path of a value, and says its group.
+    /// Sets `path` to that of a value or of a named entry, and returns the group.
     fn locate(&mut self, slot: u16, key: &[u8], name: Option<&[u8]>) -> Result<usize> {
         check_slot(slot)?;
         self.path.clear();
@@ -89,7 +89,7 @@ impl OrderedState {
         Ok(usize::from(KeyGroup::of(hash_key(key), self.groups.len() as u16).0))
     }
 
-    /// Sets the value at the path.
+    /// Sets the value at `path`.
     fn set(&mut self, group: usize, value: &[u8]) {
         self.changed[group / GROUPS_A_FILE] = self.epoch;
         let values = Arc::make_mut(&mut self.groups[group]);
@@ -104,7 +104,7 @@ impl OrderedState {
         self.slots.add(slot_of(&self.path) & !NAMED, 1);
     }
 
-    /// Removes the value at the path.
+    /// Removes the value at `path`.
     fn unset(&mut self, group: usize) {
         if !self.groups[group].contains_key(&self.path) {
             return;
@@ -178,7 +178,7 @@ impl KeyedState for OrderedState {
 
     fn sweep(&mut self, values: usize, is_over: &mut dyn FnMut(u16, &[u8]) -> bool) -> Result<()> {
         let mut left = values;
-        // Each group once at most.
+        // Every group is visited at most once, and the first one again up to where the sweep began.
         for _ in 0..=self.groups.len() {
             let (group, from) = std::mem::take(&mut self.swept);
             let mut over = Vec::new();
@@ -207,12 +207,12 @@ impl KeyedState for OrderedState {
         Ok(())
     }
 
-    /// Keys are those of the slot that has most.
+    /// The number of keys is that of the slot with the most values.
     fn size(&self) -> StateSize {
         StateSize { keys: self.slots.most(), bytes: self.bytes.unsigned_abs() }
     }
 
-    /// All of it; what the checkpoint of the epoch `base` has need not be written again.
+    /// The handle has all state, and shares the files of the checkpoint of the epoch `base`.
     fn snapshot_handle(&mut self, epoch: Epoch, base: Option<Epoch>) -> Result<SnapshotHandle> {
         let (groups, changed) = (self.groups.clone(), self.changed.clone());
         self.epoch = epoch.0.saturating_add(1);

@@ -24,12 +24,12 @@ impl Contribution {
     }
 }
 
-/// The files that each node's parts have, by checkpoint: those that a later one may share.
+/// The shared files of each node's parts, by checkpoint: later checkpoints may have them, too.
 #[derive(Default)]
 struct SharedFiles(HashMap<String, BTreeMap<u64, Vec<SharedFile>>>);
 
 impl SharedFiles {
-    /// Writes a part; keyed state goes to the store as the backend gives it, a piece at a time.
+    /// Writes a part. The backend writes its keyed state directly to the store, piece by piece.
     fn write(&mut self, spec: &WriterSpec, number: u64, contribution: Contribution) -> Result<WrittenPart> {
         let Contribution { mut part, keyed } = contribution;
         let number_of = |epoch: egret_core::Epoch| u64::from(epoch.0);
@@ -37,7 +37,7 @@ impl SharedFiles {
         let of_node = self.0.entry(part.uid.clone()).or_default();
         let shares = keyed.as_ref().and_then(SnapshotHandle::shares).map(number_of);
         if let Some(shares) = shares {
-            // Who shares with this one will not share with an older one.
+            // The base only grows: no later part shares with an older checkpoint.
             *of_node = of_node.split_off(&shares);
         }
         let before = shares.and_then(|shares| of_node.get(&shares)).map_or(&[][..], Vec::as_slice);

@@ -1,4 +1,4 @@
-//! An attempt: the one that may commit checkpoints, until the next one begins.
+//! An attempt: the only one that may commit checkpoints, until the next attempt begins.
 
 use super::decide::{self, Conflict, DataFile, Fact, Facts};
 use super::files::Created;
@@ -13,7 +13,7 @@ use egret_core::{Error, Result};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// How often an answer that got lost is asked for again.
+/// The number of tries when the store's answer is lost.
 const TRIES: usize = 4;
 
 /// A run of a job, from start or restore to its end. It may commit checkpoints until another attempt is claimed.
@@ -22,44 +22,45 @@ pub struct Attempt {
     checkpoints: Checkpoints,
     number: u64,
     keep: usize,
-    /// The last position that this attempt knows.
+    /// The last position of the log that this attempt knows.
     tail: u64,
     next_checkpoint: u64,
     restored_from: Option<u64>,
-    /// Kept checkpoints that led to the state now, ascending.
+    /// The kept checkpoints that led to the state at hand, ascending.
     lineage: Vec<Listed>,
-    /// The first entry of the lineage that new parts may be deltas upon.
+    /// The first position of the lineage upon which new parts may be deltas, and whose files they may share.
     extendable_from: u64,
     /// The last checkpoint that this attempt committed.
     settled: u64,
-    /// Checkpoints after that whose manifest may or may not be there.
+    /// Checkpoints after that one whose manifest may have been written.
     in_doubt: BTreeSet<u64>,
     is_fenced: bool,
-    /// What is known about the log; it does not change.
+    /// The entries of the log that were read. They never change.
     facts: Facts,
 }
 
-/// How a commit went.
+/// The outcome of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The checkpoint is there: sinks commit.
+    /// The checkpoint is durable: sinks commit.
     Committed,
-    /// Another attempt was claimed: this one must end. Its sinks commit nothing.
+    /// Another attempt was claimed. This one must end, and its sinks commit nothing.
     Fenced {
-        /// The other's number.
+        /// The number of the other attempt.
         by: u64,
     },
     /// The store did not say whether the manifest was written, and it may still be written later.
     ///
-    /// The job may go on. Sinks neither commit nor give up what they prepared, and its files stay; the next commit settles it: when that
-    /// succeeds, what was prepared before it is committed too. New parts are deltas upon the checkpoint before.
+    /// The job may continue. Sinks neither commit nor discard what they prepared, and the checkpoint's files stay. The next
+    /// commit that succeeds settles this one too: sinks then commit what they prepared for both. New parts are deltas upon the
+    /// checkpoint before.
     InDoubt {
-        /// What went wrong.
+        /// The store's error.
         cause: String,
     },
 }
 
-/// What [`Attempt::clean`] deleted.
+/// The numbers of what [`Attempt::clean`] deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// Manifests.
@@ -88,7 +89,7 @@ impl Checkpoints {
         Err(error.context(format!("{}: an attempt cannot begin", self.describe())))
     }
 
-    /// The attempt's number and the positions before it, unless another one was faster.
+    /// The attempt's number and the positions before it; `None` if another attempt took the position.
     fn try_claim(&self, claim: u64) -> Result<Option<(u64, Vec<u64>)>> {
         let mut positions = log::positions(&self.files)?;
         let mine = |position: &u64| self.is_claim(*position, claim);
@@ -106,7 +107,7 @@ impl Checkpoints {
         }
     }
 
-    /// The attempt that took over from this one, if one did: its files may be gone, whatever is said of them.
+    /// The attempt that took over from `attempt`, if one did. The files of `attempt` may be gone then, whatever a manifest says.
     ///
     /// # Errors
     /// The store fails, or something was written by a newer version.
@@ -146,17 +147,17 @@ impl Checkpoints {
 }
 
 impl Attempt {
-    /// The attempt's number; grows with every attempt, with gaps.
+    /// The attempt's number. It grows from attempt to attempt, with gaps.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The number that the next checkpoint has at least.
+    /// The least number for the next checkpoint.
     pub fn next_checkpoint(&self) -> u64 {
         self.next_checkpoint
     }
 
-    /// The newest checkpoint that can be restored, which this attempt goes on from; none if there is none.
+    /// The newest checkpoint that can be restored, from which this attempt resumes; `None` if there is no checkpoint.
     ///
     /// # Errors
     /// As [`Checkpoints::latest`].
@@ -172,12 +173,12 @@ impl Attempt {
         Ok(restored)
     }
 
-    /// Makes the parts of a checkpoint one: writes its manifest.
+    /// Commits a checkpoint: writes the manifest of its parts.
     ///
     /// # Errors
-    /// The checkpoint is not there and will not be: it is to be abandoned, and the job goes on. (The store failed, and cannot write
-    /// later what it did not write now.) A draft that cannot be right is a bug of the caller: a number that was used, a part
-    /// that is there twice or of another checkpoint, a delta upon a checkpoint that is not kept.
+    /// The checkpoint was not committed and never will be (the store failed, and cannot write the manifest later): the caller
+    /// abandons it, and the job continues. A draft that cannot be right is a bug of the caller: a number that was used, a part
+    /// that occurs twice or has files of a checkpoint that is not kept, a delta upon a checkpoint that is not kept.
     pub fn commit(&mut self, draft: Draft) -> Result<Outcome> {
         if self.is_fenced {
             return Err(Error::bug(format!("attempt {} goes on after it was fenced", self.number)));
@@ -258,7 +259,7 @@ impl Attempt {
         self.give_up(position, last_error)
     }
 
-    /// What is behind the last known entry, now that its position turned out to be taken.
+    /// Reads the entries after the last known one, because the position after it is taken.
     fn look_again(&mut self, checkpoint: u64) -> Result<Conflict> {
         let files = &self.checkpoints.files;
         let mut facts = Facts::new();
@@ -270,7 +271,7 @@ impl Attempt {
                 && manifest.checkpoint != checkpoint
                 && self.lineage.last().is_none_or(|last| last.position < position)
             {
-                // It was in doubt, and is there after all.
+                // Its outcome was in doubt, and it was committed.
                 self.lineage.push(Listed { position, attempt, manifest });
             }
         }
@@ -285,7 +286,7 @@ impl Attempt {
         self.lineage.retain(|listed| listed.position >= kept_from);
     }
 
-    /// Nobody said whether the manifest was written.
+    /// Whether the manifest was written is not known, unless the store cannot write it later.
     fn give_up(&self, position: u64, last_error: Option<Error>) -> Result<Outcome> {
         let error = last_error.unwrap_or_else(|| Error::external("its place in the log was taken, again and again"));
         let files = &self.checkpoints.files;
@@ -293,10 +294,10 @@ impl Attempt {
         if is_absent { Err(error) } else { Ok(Outcome::InDoubt { cause: error.to_string() }) }
     }
 
-    /// Deletes the files of a checkpoint that failed, and says how many. Those of one whose outcome is in doubt stay.
+    /// Deletes the files of a checkpoint that failed, and returns their number. If its outcome is in doubt, they stay.
     ///
     /// # Errors
-    /// The store fails, or the checkpoint was committed (a bug of the caller). What is left is deleted by a later [`Attempt::clean`].
+    /// The store fails, or the checkpoint was committed (a bug of the caller). A later [`Attempt::clean`] deletes the rest.
     pub fn abandon(&mut self, checkpoint: u64) -> Result<usize> {
         if checkpoint <= self.settled {
             return Err(Error::bug(format!("checkpoint {checkpoint} is to be abandoned, {} was committed", self.settled)));
@@ -311,10 +312,10 @@ impl Attempt {
         Ok(paths.len())
     }
 
-    /// Deletes what is not needed any more: manifests that are older than those that are kept, and files that no manifest names.
+    /// Deletes the manifests older than the kept ones, and the files that no manifest names.
     ///
     /// # Errors
-    /// The store fails; what is left is deleted next time.
+    /// The store fails; the next call deletes the rest.
     pub fn clean(&mut self) -> Result<Cleaned> {
         let files = self.checkpoints.files.clone();
         let kept_from = self.kept_from();
@@ -324,7 +325,7 @@ impl Attempt {
             Some(DataFile { path, attempt, checkpoint })
         });
         let deletions = decide::deletions(&self.facts, kept_from, data.collect(), &needed, self.number, self.settled);
-        // Manifests first: none may be left whose files are gone.
+        // Manifests go first: none may be left without its files.
         for position in &deletions.manifests {
             files.delete(&names::log_entry(*position))?;
             self.facts.remove(position);
@@ -333,12 +334,12 @@ impl Attempt {
         Ok(Cleaned { manifests: deletions.manifests.len(), files: deletions.files.len() })
     }
 
-    /// Manifests before this are not needed. Nothing is known to be superfluous before there is a checkpoint to go on from.
+    /// The position before which no manifest is needed; 0 as long as this attempt has no checkpoint to resume from.
     fn kept_from(&self) -> u64 {
         self.lineage.first().map_or(0, |oldest| oldest.position)
     }
 
-    /// Learns what is in the log, and gives the files that the manifests from `kept_from` on need.
+    /// Reads the log into `facts`, and returns the files that the manifests from `kept_from` on need.
     fn read_log(&mut self, kept_from: u64) -> Result<BTreeSet<String>> {
         let files = &self.checkpoints.files;
         let mut needed = BTreeSet::new();

@@ -1,24 +1,24 @@
-//! What is decided about the log, from facts alone: nothing here reads or writes.
+//! Decisions about the log as pure functions of its entries.
 //!
 //! # The log
-//! The log is a row of entries, each created once, at the position behind the last. An attempt begins by appending its
-//! *start*; its number is the position of that. It commits a checkpoint by appending a manifest. Because every writer
-//! creates the position behind the last entry it knows of, an attempt that is behind another one's start cannot append any more: the
-//! position that it would take is taken. So whatever an older attempt committed is in front of the newer one's start, where the newer
-//! one sees it. Starts are never deleted, so the position stays taken.
+//! The log is a sequence of entries, each created once, at the position after the last. An attempt begins by appending its *start*,
+//! whose position is the attempt's number, and commits a checkpoint by appending a manifest. Every writer creates the position after
+//! the last entry it knows, so an attempt that does not know a newer attempt's start cannot append any more: the position is taken.
+//! Everything that an older attempt committed is therefore before the newer one's start, where the newer one sees it. Starts are never
+//! deleted, so the position stays taken.
 //!
-//! A position can hold an entry that does not read (a torn write): it is passed over and never deleted.
+//! A position can hold an entry that cannot be read (a torn write). Such an entry is passed over and never deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an entry of the log is, as far as the decisions need to know.
+/// An entry of the log, as far as the decisions need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fact {
     /// An attempt began; its number is the position.
     Start,
     /// A checkpoint was committed.
     Checkpoint { attempt: u64, checkpoint: u64, kept_from: u64 },
-    /// It does not read.
+    /// The entry cannot be read.
     Damaged,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn next_position(taken: impl IntoIterator<Item = u64>) -> u64 {
     taken.into_iter().max().map_or(1, |last| last + 1)
 }
 
-/// A number for the next checkpoint that none in the log has: each damaged entry at the end may have been one.
+/// A number for the next checkpoint that no checkpoint of the log has. Each damaged entry at the end may be one.
 pub(super) fn next_checkpoint(facts: &Facts) -> u64 {
     let mut damaged = 0;
     for fact in facts.values().rev() {
@@ -43,19 +43,19 @@ pub(super) fn next_checkpoint(facts: &Facts) -> u64 {
     damaged + 1
 }
 
-/// What an attempt does when the position it wanted is taken.
+/// The reaction of an attempt to a position that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conflict {
-    /// It has committed this already: an answer of the store got lost.
+    /// The attempt has committed this already: the store's answer was lost.
     Committed { position: u64 },
     /// Another attempt has taken over.
     Fenced { by: u64 },
-    /// It tries the next position.
+    /// The attempt tries the next position.
     Next { position: u64 },
 }
 
-/// Decides for the attempt `me`, which wants to commit `checkpoint` behind its last known entry `tail`; `facts` are the entries
-/// behind that.
+/// Decides for the attempt `me`, which wants to commit `checkpoint` after its last known entry `tail`; `facts` are the entries
+/// after `tail`.
 pub(super) fn after_conflict(facts: &Facts, me: u64, tail: u64, checkpoint: u64) -> Conflict {
     for (&position, fact) in facts.range(tail + 1..) {
         match *fact {
@@ -68,9 +68,9 @@ pub(super) fn after_conflict(facts: &Facts, me: u64, tail: u64, checkpoint: u64)
     Conflict::Next { position: next_position(facts.keys().copied().chain([tail])) }
 }
 
-/// The oldest position that stays when the last of `lineage` is committed and `keep` checkpoints are to be kept.
+/// The oldest position that stays once the last of `lineage` is committed, if `keep` checkpoints are kept.
 ///
-/// The lineage are the positions of the checkpoints that led to this one, ascending.
+/// `lineage` has the positions of the checkpoints that led to this one, ascending.
 pub(super) fn kept_from(lineage: &[u64], keep: usize) -> Option<u64> {
     lineage.iter().rev().take(keep.max(1)).min().copied()
 }
@@ -80,11 +80,11 @@ pub(super) fn kept_from(lineage: &[u64], keep: usize) -> Option<u64> {
 pub(super) struct Deletions {
     /// Positions of manifests.
     pub(super) manifests: Vec<u64>,
-    /// Files of parts; none if a manifest that is kept does not read, for nobody knows then which files it needs.
+    /// Files of parts. None if a kept manifest cannot be read: the files that it needs are not known then.
     pub(super) files: Vec<String>,
 }
 
-/// A file of a part, and what it was written for.
+/// A file of a part, and the attempt and checkpoint for which it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DataFile {
     pub(super) path: String,
@@ -92,8 +92,8 @@ pub(super) struct DataFile {
     pub(super) checkpoint: u64,
 }
 
-/// What the attempt `me` may delete: manifests before `kept_from`, and files that no other manifest needs, unless they are
-/// of a newer attempt or of a checkpoint of its own after `settled`, the last one that was committed.
+/// The deletions that the attempt `me` may make: manifests before `kept_from`, and files that no other manifest needs. Files of a
+/// newer attempt stay, and so do those of its own checkpoints after `settled`, the last one that was committed.
 pub(super) fn deletions(
     facts: &Facts,
     kept_from: u64,

@@ -1,8 +1,8 @@
 //! A local folder as an object store whose files survive a loss of power.
 //!
-//! `object_store`'s [`LocalFileSystem`] gives a file its name in one step, but never syncs: after a loss of power the manifest
-//! could be there and the state it names be empty. Here a file is written to `staging/`, synced, given its name (by
-//! rename, or by a hard link where it must not be there yet), and then the folders it is in are synced.
+//! `object_store`'s [`LocalFileSystem`] names a file in one step, but never syncs: after a loss of power the manifest could exist
+//! and the state that it names be empty. Here a file is written to `staging/`, synced, named (by a rename, or by a hard link if
+//! the name must be new), and then its folders are synced.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::names::STAGING;
 
-/// Numbers the files that this process is writing.
+/// The number of the next file that this process writes.
 static STAGED: AtomicU64 = AtomicU64::new(0);
 
 /// A local folder whose writes are durable when they return.
@@ -33,7 +33,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// The folder must exist.
+    /// The store of a folder, which must exist.
     pub(super) fn new(root: &FilePath) -> Result<Self> {
         let files = LocalFileSystem::new_with_prefix(root)?;
         let root = fs::canonicalize(root).map_err(generic)?;
@@ -45,7 +45,7 @@ impl Disk {
         let (staged, file) = self.stage().map_err(generic)?;
         let written = write_synced(file, payload).and_then(|()| name(&self.root, &staged, &target, mode));
         if !matches!((&written, mode), (Ok(()), PutMode::Overwrite)) {
-            // What a rename left there is gone; what is not removed here is removed when the next attempt begins.
+            // After a rename there is nothing to remove. What cannot be removed here is removed when the next attempt begins.
             let _ = fs::remove_file(&staged);
         }
         written.map_err(|source| match source.kind() {
@@ -69,7 +69,7 @@ impl Disk {
     }
 }
 
-/// Gives a synced file its name, and syncs the folders that changed.
+/// Names a synced file, and syncs the folders that changed.
 fn name(root: &FilePath, staged: &FilePath, target: &FilePath, mode: &PutMode) -> io::Result<()> {
     let folder = target.parent().unwrap_or(root);
     let is_new = !folder.is_dir();
@@ -149,7 +149,7 @@ impl ObjectStore for Disk {
     }
 }
 
-/// A file that comes in parts: it grows in `staging/`, and gets its name when all are there.
+/// A file that comes in parts. It grows in `staging/`, and is named once all parts are written.
 #[derive(Debug)]
 struct DiskUpload {
     root: PathBuf,

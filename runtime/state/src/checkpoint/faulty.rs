@@ -1,7 +1,7 @@
 //! An object store that fails, delays, tears, repeats and sees conflicts, for tests.
 //!
-//! `EGRET_STORE_FAULTS=7:50` makes about fifty of a thousand requests to a local folder go wrong, the same ones for the same seed (here
-//! 7) and the same requests in the same order. A test may put [`FaultyStore`] around any store, and say what a delay is.
+//! `EGRET_STORE_FAULTS=7:50` makes about fifty of a thousand requests to a local folder fail: the same ones for the same seed
+//! (here 7) and the same sequence of requests. A test may wrap any store in a [`FaultyStore`], and replace the delays.
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -21,20 +21,20 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 const VARIABLE: &str = "EGRET_STORE_FAULTS";
 const DELAY_MAX_MS: u64 = 20;
 
-/// What goes wrong with a request.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
-    /// Nothing is done.
+    /// The request has no effect.
     Refused,
-    /// It is done, and the answer is lost.
+    /// The request succeeds, and its answer is lost.
     AnswerLost,
-    /// Half of it is done; an upload in parts is lost whole.
+    /// Half of the bytes are written. An upload in parts is lost entirely.
     Torn,
-    /// It takes its time.
+    /// The request is delayed.
     Late,
-    /// It is done twice; the second answer counts.
+    /// The request is repeated, and the second answer is returned.
     Twice,
-    /// What is to be created is said to be there already, and is not.
+    /// A creation is refused as if the object existed, although it does not.
     Conflict,
 }
 
@@ -43,7 +43,7 @@ const KINDS: [FaultKind; 6] =
 
 type Wait = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// A store that is not to be relied on. Clones are one store.
+/// An unreliable store. Clones share the store and the sequence of faults.
 #[derive(Clone)]
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
@@ -51,12 +51,12 @@ pub struct FaultyStore {
     per_mille: u64,
     wait: Wait,
     requests: Arc<AtomicU64>,
-    /// How often each kind came about.
+    /// The number of faults of each kind.
     seen: Arc<[AtomicU64; KINDS.len()]>,
 }
 
 impl FaultyStore {
-    /// The store itself, or a faulty one if the environment asks for it.
+    /// The store itself, or a faulty one if the environment variable is set.
     pub(super) fn if_asked_for(inner: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
         let text = std::env::var(VARIABLE).unwrap_or_default();
         let numbers = text.split_once(':').and_then(|(seed, rate)| Some((seed.parse().ok()?, rate.parse().ok()?)));
@@ -66,30 +66,30 @@ impl FaultyStore {
         }
     }
 
-    /// A store of which about so many of a thousand requests go wrong.
+    /// A store in which about `per_mille` of a thousand requests fail.
     pub fn new(inner: Arc<dyn ObjectStore>, seed: u64, per_mille: u64) -> Self {
         let wait: Wait = Arc::new(std::thread::sleep);
         Self { inner, seed, per_mille, wait, requests: Arc::default(), seen: Arc::default() }
     }
 
-    /// Such a store in memory.
+    /// A faulty store in memory.
     pub fn in_memory(seed: u64, per_mille: u64) -> Self {
         Self::new(Arc::new(InMemory::new()), seed, per_mille)
     }
 
-    /// What happens where a request takes its time; unless said, the thread sleeps.
+    /// Replaces the delay of a request; by default the thread sleeps.
     #[must_use]
     pub fn waiting(mut self, wait: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         self.wait = Arc::new(wait);
         self
     }
 
-    /// How often each kind of fault came about.
+    /// The number of faults of each kind so far.
     pub fn seen(&self) -> Vec<(FaultKind, u64)> {
         KINDS.into_iter().zip(self.seen.iter()).map(|(kind, count)| (kind, count.load(Ordering::Relaxed))).collect()
     }
 
-    /// What goes wrong with the next request, of what can.
+    /// The fault of the next request, among the kinds that are possible.
     fn fault(&self, can: &[FaultKind]) -> Option<FaultKind> {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
         let random = xxh3_64_with_seed(&request.to_le_bytes(), self.seed);
@@ -106,7 +106,7 @@ impl FaultyStore {
         Some(kind)
     }
 
-    /// For requests that change nothing: they fail or are late.
+    /// The fault of a request that changes nothing: it fails or is delayed.
     fn read_fault(&self) -> Result<()> {
         match self.fault(&[FaultKind::Refused, FaultKind::Late]) {
             None => Ok(()),
@@ -242,7 +242,7 @@ mod tests {
     use object_store::ObjectStoreExt;
     use std::sync::Mutex;
 
-    /// What is said of each of some files, and how much of it is there.
+    /// For each of some files, whether the write succeeded, and how many of its bytes are in the store.
     fn outcomes(seed: u64, mode: &PutMode) -> (Vec<(bool, Option<usize>)>, FaultyStore) {
         let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let waited = Arc::new(Mutex::new(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! The one place where an object store is called: paths below the root, whole files, and errors that name the file.
+//! All calls of an object store: paths below the root, files as a whole or in pieces, and errors that name the file.
 
 use bytes::Bytes;
 use egret_core::{Error, Result};
@@ -10,34 +10,35 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// What does not work where something is read or deleted.
+/// The message of an error in reading or deleting.
 const READING: &str = "cannot be read or deleted";
-/// How much of a file waits in memory: larger ones go to the store in parts of this size, as stores want them.
+/// The buffered bytes of a file that is written. Larger files go to the store in parts of this size: stores want equal parts of
+/// at least 5 MiB.
 const UPLOAD_BYTES: usize = 8 << 20;
 
 /// Files below one root of an object store.
 ///
-/// Calls block. Futures are driven on the calling thread: local files need no runtime.
+/// Calls block. The calling thread drives the futures: local files need no runtime.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     store: Arc<dyn ObjectStore>,
     root: Path,
-    /// The root as the user knows it.
+    /// The root, for messages.
     shown: String,
-    /// Whether a write that was reported as failed may still happen.
+    /// Whether the store may carry out a write after it reported a failure.
     late_writes: bool,
 }
 
-/// The outcome of creating a file that must not be there.
+/// The outcome of creating a file that must not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Created {
-    /// It is there now.
+    /// The file was created.
     Yes,
-    /// It was there before.
+    /// The file existed.
     Exists,
 }
 
-/// How long a file is, and its xxh3.
+/// The length and the xxh3 of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Digest {
     pub(super) bytes: u64,
@@ -45,12 +46,12 @@ pub(super) struct Digest {
 }
 
 impl Files {
-    /// Those of a store that may carry out later what it said had failed.
+    /// Files of a store that may carry out a write after it reported a failure.
     pub(super) fn new(store: Arc<dyn ObjectStore>, root: Path, shown: &str) -> Self {
         Self { store, root, shown: shown.to_owned(), late_writes: true }
     }
 
-    /// Those of a local folder.
+    /// Files of a local folder.
     pub(super) fn local(store: Arc<dyn ObjectStore>) -> Self {
         let shown = store.to_string();
         Self { store, root: Path::default(), shown, late_writes: false }
@@ -60,7 +61,7 @@ impl Files {
         self.late_writes
     }
 
-    /// Writes a small file, whole or not at all; one that is there is replaced.
+    /// Writes a small file atomically; an existing file is replaced.
     pub(super) fn put(&self, path: &str, pieces: Vec<Bytes>) -> Result<()> {
         let payload: PutPayload = pieces.into_iter().collect();
         block_on(self.store.put(&self.path(path), payload))
@@ -68,7 +69,7 @@ impl Files {
             .map_err(|error| self.error(path, "cannot be written", &error))
     }
 
-    /// Writes a file if there is none.
+    /// Writes a file unless it exists.
     pub(super) fn create(&self, path: &str, bytes: Vec<u8>) -> Result<Created> {
         let options = PutOptions::from(PutMode::Create);
         match block_on(self.store.put_opts(&self.path(path), PutPayload::from(bytes), options)) {
@@ -78,13 +79,13 @@ impl Files {
         }
     }
 
-    /// The file's bytes; none if there is no such file.
+    /// The bytes of a file; `None` if it does not exist.
     pub(super) fn get(&self, path: &str) -> Result<Option<Bytes>> {
         let read = async { self.store.get(&self.path(path)).await?.bytes().await };
         self.unless_missing(path, block_on(read))
     }
 
-    /// The file's bytes in pieces, as they come from the store; none if there is no such file.
+    /// The bytes of a file in pieces, as the store returns them; `None` if it does not exist.
     pub(super) fn pieces(&self, path: &str) -> Result<Option<impl Iterator<Item = Result<Bytes>> + use<>>> {
         let begin = async { Ok(self.store.get(&self.path(path)).await?.into_stream()) };
         let Some(mut pieces) = self.unless_missing(path, block_on(begin))? else { return Ok(None) };
@@ -93,7 +94,7 @@ impl Files {
         Ok(Some(std::iter::from_fn(next)))
     }
 
-    /// The file's digest, read in pieces; none if there is no such file.
+    /// The digest of a file, which is read in pieces; `None` if it does not exist.
     pub(super) fn digest(&self, path: &str) -> Result<Option<Digest>> {
         let Some(pieces) = self.pieces(path)? else { return Ok(None) };
         let (mut hash, mut bytes) = (Xxh3::new(), 0);
@@ -105,12 +106,12 @@ impl Files {
         Ok(Some(Digest { bytes, xxh3: hash.digest() }))
     }
 
-    /// Begins a file that is written a piece at a time; one that is there is replaced when it is finished.
+    /// Begins a file that is written in pieces. An existing file is replaced once all pieces are written.
     pub(super) fn upload(&self, path: &str) -> Upload {
         Upload { files: self.clone(), path: path.to_owned(), waiting: Vec::new(), bytes: 0, parts: None }
     }
 
-    /// The paths of all files in a folder and below, in order.
+    /// The paths of all files in a folder and below it, sorted.
     pub(super) fn list(&self, folder: &str) -> Result<Vec<String>> {
         let listed: Result<Vec<_>, _> = block_on(self.store.list(Some(&self.path(folder))).try_collect());
         let listed = listed.map_err(|error| self.error(folder, "cannot be listed", &error))?;
@@ -121,7 +122,7 @@ impl Files {
         Ok(paths)
     }
 
-    /// Whether anything but what `ignored` says is right below the root.
+    /// A name directly below the root that is not in `ignored`, if there is one.
     pub(super) fn find_stranger(&self, ignored: &[&str]) -> Result<Option<String>> {
         let listed = block_on(self.store.list_with_delimiter(Some(&self.root)));
         let listed = listed.map_err(|error| self.error("", "cannot be listed", &error))?;
@@ -130,12 +131,12 @@ impl Files {
         Ok(names.filter(|name| !ignored.contains(name)).min().map(str::to_owned))
     }
 
-    /// Deletes a file. One that is not there is no error.
+    /// Deletes a file. A missing file is no error.
     pub(super) fn delete(&self, path: &str) -> Result<()> {
         self.unless_missing(path, block_on(self.store.delete(&self.path(path)))).map(|_| ())
     }
 
-    /// The file as the user knows it, for messages.
+    /// The path of a file, for messages.
     pub(super) fn describe(&self, path: &str) -> String {
         format!("{}/{path}", self.shown).trim_end_matches('/').to_owned()
     }
@@ -168,19 +169,19 @@ impl Files {
     }
 }
 
-/// A file on its way to the store. Nothing is there before it is finished.
+/// A file that is being written. It does not exist before [`Upload::finish`].
 pub(super) struct Upload {
     files: Files,
     path: String,
     waiting: Vec<Bytes>,
-    /// How much waits.
+    /// The bytes in `waiting`.
     bytes: usize,
-    /// What takes the parts of a file that has several.
+    /// The upload in parts, once the file is larger than one.
     parts: Option<Box<dyn MultipartUpload>>,
 }
 
 impl Upload {
-    /// Adds to the file's end.
+    /// Appends to the file.
     ///
     /// # Errors
     /// The store fails.
@@ -195,7 +196,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Sends what waits as a part.
+    /// Sends the buffered pieces as a part.
     fn send(&mut self) -> Result<()> {
         self.bytes = 0;
         let part: PutPayload = std::mem::take(&mut self.waiting).into_iter().collect();
@@ -211,10 +212,10 @@ impl Upload {
         sent.map_err(|error| self.files.error(&self.path, "cannot be written", &error))
     }
 
-    /// Makes the file visible.
+    /// Writes the rest, and makes the file visible.
     ///
     /// # Errors
-    /// The store fails: the file is not there, or nobody knows.
+    /// The store fails. Whether the file exists is not known.
     pub(super) fn finish(mut self) -> Result<()> {
         if self.parts.is_none() {
             return self.files.put(&self.path, std::mem::take(&mut self.waiting));
@@ -231,13 +232,13 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(mut parts) = self.parts.take() {
-            // It may be gone already; what a store keeps of it all the same, it deletes by its own rules.
+            // A store that cannot abort the upload now deletes its parts by rules of its own.
             let _ = block_on(parts.abort());
         }
     }
 }
 
-/// The innermost cause, and the operating system's kind of it.
+/// The innermost cause of an error, and its kind by the operating system.
 fn root_cause(error: &object_store::Error) -> (String, Option<ErrorKind>) {
     let mut cause: &(dyn std::error::Error + 'static) = error;
     let mut kind = None;

@@ -1,4 +1,4 @@
-//! Which job a checkpoint is of, and what differs between the job that wrote it and the job at hand.
+//! The job of a checkpoint, and its differences from the job at hand.
 
 use super::part::PartKind;
 use egret_core::layout::KEPT;
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A job as a checkpoint knows it: its name, its key groups, and every node that has something to keep.
+/// A job as a checkpoint has it: its name, its key groups, and every node with state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobIdentity {
     /// The job's name. A folder of checkpoints belongs to one job.
     pub name: String,
-    /// How many key groups there are; fixed for the life of the state.
+    /// The number of key groups, fixed for the life of the state.
     pub max_parallelism: u16,
     /// The nodes, in any order; each `uid` once.
     pub nodes: Vec<NodeIdentity>,
 }
 
-/// A node as a checkpoint knows it.
+/// A node as a checkpoint has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeIdentity {
     /// Its stable id: chosen by the user or derived from names, never from a position.
     pub uid: String,
     /// Source, operator or sink.
     pub kind: PartKind,
-    /// What its state depends on, by name: the key's columns and types, the pattern, the model's features.
-    /// State fits as long as these are equal; what is not in here may change freely.
+    /// The facts on which its state depends, by name: the key's columns and types, the pattern, the model's features. State fits
+    /// if these are equal; everything else may change freely.
     pub state: BTreeMap<String, String>,
 }
 
-/// What differs between a checkpoint's job and the job at hand.
+/// A difference between the job of a checkpoint and the job at hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// The node is new: it starts without state.
@@ -38,7 +38,7 @@ pub enum Difference {
         /// The node.
         uid: String,
     },
-    /// The node is gone: its state has nowhere to go.
+    /// The node is gone: nobody uses its state.
     Dropped {
         /// The node.
         uid: String,
@@ -47,31 +47,31 @@ pub enum Difference {
     Kind {
         /// The node.
         uid: String,
-        /// What it was.
+        /// The kind in the checkpoint.
         was: PartKind,
-        /// What it is.
+        /// The kind in the job at hand.
         is: PartKind,
     },
-    /// Something that the state depends on changed.
+    /// A fact on which the state depends changed.
     State {
         /// The node.
         uid: String,
-        /// What changed: `key`, `pattern`.
+        /// The name of the fact: `key`, `pattern`.
         what: String,
-        /// What the state was written with; none if it did not depend on this.
+        /// The fact in the checkpoint; `None` if the state did not depend on it.
         was: Option<String>,
-        /// What the job says now; none if it does not say.
+        /// The fact in the job at hand; `None` if its state does not depend on it.
         is: Option<String>,
     },
 }
 
 impl Difference {
-    /// Whether the state can be restored in spite of it.
+    /// Whether the state can be restored despite the difference.
     pub fn is_harmless(&self, allow_dropped_state: bool) -> bool {
         match self {
             Self::Added { .. } => true,
             Self::Dropped { .. } => allow_dropped_state,
-            // The state has something that nobody wants any more.
+            // The state has something that is no longer used.
             Self::State { what, is: None, .. } => KEPT.iter().any(|kept| what.starts_with(kept)),
             Self::Kind { .. } | Self::State { .. } => false,
         }
@@ -93,7 +93,7 @@ impl fmt::Display for Difference {
 }
 
 impl JobIdentity {
-    /// What differs from the job `saved` to this one, in order of the nodes' ids.
+    /// The differences from the job `saved` to this one, in order of the nodes' ids.
     ///
     /// ```
     /// use egret_state::checkpoint::{JobIdentity, NodeIdentity, PartKind};
@@ -143,8 +143,8 @@ impl NodeIdentity {
 /// Refuses differences that would lose or misread state.
 ///
 /// # Errors
-/// A node of the checkpoint is gone (and `allow_dropped_state` is not set), is of another kind, or something that its state
-/// depends on changed; the message has a line for each.
+/// A node of the checkpoint is gone (and `allow_dropped_state` is not set), is of another kind, or a fact on which its state
+/// depends changed; the message has a line for each.
 pub fn check_differences(differences: &[Difference], allow_dropped_state: bool) -> Result<()> {
     let harmful: Vec<&Difference> =
         differences.iter().filter(|difference| !difference.is_harmless(allow_dropped_state)).collect();

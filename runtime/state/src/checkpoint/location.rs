@@ -1,4 +1,4 @@
-//! Where checkpoints are, as a user writes it: a path, or a URL.
+//! The place of checkpoints, as a user writes it: a path or a URL.
 //!
 //! | text | place |
 //! | --- | --- |
@@ -6,7 +6,7 @@
 //! | `file:///var/lib/job/state` | the same; `%20` and the like stand for bytes |
 //! | `memory:fraud` | the memory of this process, under a name: for tests |
 //!
-//! Other schemes are of stores that this program is built without.
+//! Other schemes name stores that this program is built without.
 
 use super::identity::JobIdentity;
 use super::store::Checkpoints;
@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The schemes of the URLs that are understood.
+/// The schemes of URLs that this program understands.
 pub const SCHEMES: [&str; 2] = ["file", "memory"];
 
-/// Where the checkpoints of a job are.
+/// The place of a job's checkpoints.
 ///
 /// ```
 /// use egret_state::checkpoint::Location;
@@ -45,11 +45,11 @@ enum Place {
     Store { store: Arc<dyn ObjectStore>, prefix: String },
 }
 
-/// What is in memory, by name, as long as the process lives.
+/// The stores in memory, by name. They live as long as the process.
 static MEMORY: Mutex<BTreeMap<String, Arc<InMemory>>> = Mutex::new(BTreeMap::new());
 
 impl Location {
-    /// Below a prefix of a store that only this process has. `name` is shown in messages.
+    /// A prefix of a store that other processes cannot reach. `name` is for messages.
     pub fn in_store(store: Arc<dyn ObjectStore>, prefix: &str, name: &str) -> Self {
         Self { text: name.to_owned(), place: Place::Store { store, prefix: prefix.to_owned() } }
     }
@@ -59,7 +59,7 @@ impl Location {
         Self::in_store(store, "", text)
     }
 
-    /// The folder, if it is one.
+    /// The folder, if the place is one.
     pub fn folder(&self) -> Option<&Path> {
         match &self.place {
             Place::Folder(folder) => Some(folder),
@@ -67,12 +67,12 @@ impl Location {
         }
     }
 
-    /// Whether other processes find there what this one writes.
+    /// Whether other processes can reach the place.
     pub fn is_shared(&self) -> bool {
         self.folder().is_some()
     }
 
-    /// The checkpoints of `job` that are there. If nothing is there, it is the job's from now on; a folder must exist.
+    /// Opens the checkpoints of `job`. An empty place belongs to the job from now on; a folder must exist.
     ///
     /// # Errors
     /// As [`Checkpoints::local`] and [`Checkpoints::open`].
@@ -83,7 +83,7 @@ impl Location {
         }
     }
 
-    /// The checkpoints that are there, to be looked at, whosever they are.
+    /// Opens the checkpoints of any job, to read them.
     ///
     /// # Errors
     /// As [`Checkpoints::read_local`] and [`Checkpoints::open_to_read`].
@@ -136,7 +136,7 @@ impl FromStr for Location {
     }
 }
 
-/// The scheme in lower case and what is behind it, unless the text is a path: those with a known scheme need no `//`.
+/// The scheme in lower case and the text after it; `None` if the text is a path. A known scheme needs no `//`.
 fn scheme_of(text: &str) -> Option<(String, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -145,7 +145,7 @@ fn scheme_of(text: &str) -> Option<(String, &str)> {
     (is_scheme && (rest.starts_with("//") || SCHEMES.contains(&scheme.as_str()))).then_some((scheme, rest))
 }
 
-/// The folder of a file URL, `rest` being what is behind `file:`.
+/// The folder of a file URL; `rest` is the text after `file:`.
 fn folder_of(text: &str, rest: &str) -> Result<PathBuf> {
     let wrong = |what: &str| Error::job(format!("'{text}' {what}")).help("write file:///path, or the path alone");
     let path = match rest.strip_prefix("//") {
@@ -169,7 +169,7 @@ fn folder_of(text: &str, rest: &str) -> Result<PathBuf> {
     path_of(bytes).ok_or_else(|| wrong("is no path of this machine"))
 }
 
-/// The bytes that are meant, `%20` being one.
+/// The bytes of a path with `%20` and the like.
 fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();

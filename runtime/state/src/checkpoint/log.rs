@@ -6,17 +6,17 @@ use super::log_format::{Entry, Unreadable, What};
 use super::names;
 use egret_core::Result;
 
-/// What is at a position of the log.
+/// The content of a position of the log.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
     Entry(Entry),
-    /// It is not what was written; says how.
+    /// The entry is not what was written; the text says how.
     Damaged(String),
     Nothing,
 }
 
 impl Found {
-    /// What it is to the decisions; none if nothing is there.
+    /// The entry as the decisions need it; `None` if there is none.
     pub(super) fn fact(&self) -> Option<Fact> {
         match self {
             Self::Nothing => None,
@@ -31,7 +31,7 @@ impl Found {
     }
 }
 
-/// All positions that are taken, ascending.
+/// The positions that are taken, ascending.
 pub(super) fn positions(files: &Files) -> Result<Vec<u64>> {
     Ok(files.list(names::LOG)?.iter().filter_map(|path| names::log_position(path)).collect())
 }
@@ -39,8 +39,8 @@ pub(super) fn positions(files: &Files) -> Result<Vec<u64>> {
 /// The entry at a position.
 ///
 /// # Errors
-/// The store fails, or the entry is of a newer version: then nothing in this folder may be used, for what is passed over would be
-/// lost.
+/// The store fails, or the entry has a newer version: then nothing in this folder may be used, because an entry that is passed
+/// over would be lost.
 pub(super) fn read(files: &Files, position: u64) -> Result<Found> {
     let path = names::log_entry(position);
     let Some(bytes) = files.get(&path)? else { return Ok(Found::Nothing) };
@@ -51,7 +51,7 @@ pub(super) fn read(files: &Files, position: u64) -> Result<Found> {
     }
 }
 
-/// Which checkpoints these are, as the newest attempt that says so has it.
+/// The id of the checkpoints, from the newest start that has it.
 ///
 /// # Errors
 /// As [`read`].
@@ -64,7 +64,7 @@ pub(super) fn checkpoints_id(files: &Files) -> Result<Option<u64>> {
     Ok(None)
 }
 
-/// Writes an entry at its position, if that is free.
+/// Writes an entry at its position, unless the position is taken.
 pub(super) fn append(files: &Files, entry: &Entry) -> Result<Created> {
     files.create(&names::log_entry(entry.position), entry.encode()?)
 }

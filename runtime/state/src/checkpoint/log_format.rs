@@ -1,4 +1,4 @@
-//! An entry of the log: that an attempt began, or a checkpoint's manifest.
+//! An entry of the log: the start of an attempt, or a manifest.
 //!
 //! # Format, version 3
 //! The file `log/<position, 20 digits>.json` is UTF-8 text: a JSON object, a line feed, and a last line
@@ -12,19 +12,20 @@
 //! | `attempt` | the attempt that wrote it: the position of that attempt's own start |
 //! | `entry` | `{"kind": "start", "claim": <16 hexadecimal digits, random>, "checkpoints": <the `id` of `job.json`>}`, or the manifest: see below |
 //!
-//! `checkpoints` may be missing: it was not always written. A `job.json` that was deleted has its `id` from there.
-//! A manifest has `"kind": "checkpoint"` and the members of [`Manifest`], by their names: `checkpoint`, `restored_from` (or null),
-//! `kept_from`, `time_ms`, `job` (`name`, `max_parallelism`, `nodes` with `uid`, `kind`, `state`), `notes`, `bytes_written`, `bytes`,
-//! and `parts` with `uid`, `instance`, `kind` (`operator`, `source`, `sink`) and `chain`, a list of files with `path`, `checkpoint`,
-//! `bytes` and `xxh3` (16 hexadecimal digits). Members that are not known are skipped.
+//! `checkpoints` may be missing: older programs did not write it. A `job.json` that was deleted gets its `id` from there. A
+//! manifest has `"kind": "checkpoint"` and the members of [`Manifest`], by their names: `checkpoint`, `restored_from` (or null),
+//! `kept_from`, `time_ms`, `job` (`name`, `max_parallelism`, `nodes` with `uid`, `kind`, `state`), `notes`, `bytes_written`,
+//! `bytes`, and `parts` with `uid`, `instance`, `kind` (`operator`, `source`, `sink`), `chain`, a list of files with `path`,
+//! `checkpoint`, `bytes` and `xxh3` (16 hexadecimal digits), and `shared`, unless it is empty: a list of `name` and `file`.
+//! Unknown members are skipped.
 
 use super::manifest::Manifest;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The version that is written, and the oldest that is read: before it, event times were milliseconds, and nothing in an operator's
-/// bytes says so.
+/// The version that is written, and the only one that is read. In older versions event times were milliseconds, which an
+/// operator's bytes do not say.
 pub const VERSION: u32 = 3;
 
 /// An entry of the log.
@@ -37,16 +38,16 @@ pub(super) struct Entry {
     pub(super) what: What,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(super) enum What {
     /// An attempt began.
     Start {
-        /// Tells the claims of two attempts for one position apart.
+        /// Distinguishes the claims of two attempts for one position.
         #[serde(with = "super::hex")]
         claim: u64,
-        /// Which checkpoints these are.
+        /// The id of the checkpoints.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "super::hex::optional")]
         checkpoints: Option<u64>,
     },
@@ -54,14 +55,14 @@ pub(super) enum What {
     Checkpoint(Manifest),
 }
 
-/// Why the bytes of an entry are of no use.
+/// The reason why an entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// They are not what was written.
+    /// The bytes are not what was written.
     Damaged(String),
-    /// They are of a version that this program does not know.
+    /// This program does not know the version.
     Newer(u32),
-    /// They are of a version that no program reads any more.
+    /// No program reads this version any more.
     Older(u32),
 }
 
@@ -75,13 +76,13 @@ impl Unreadable {
     }
 }
 
-/// The folder was written by a later program.
+/// The error for a folder that a later program wrote.
 pub(super) fn newer_version(version: u32) -> Error {
     Error::job(format!("the checkpoints have format version {version}, this program reads up to version {VERSION}"))
         .help("use the program that wrote them or a later one, or name another folder")
 }
 
-/// The folder was written by a program that kept state in another way.
+/// The error for a folder of a version that is no longer read.
 pub(super) fn older_version(version: u32) -> Error {
     let was = match version {
         ..2 => "knew state by its place in the program",
@@ -101,15 +102,15 @@ impl Entry {
         Self { format: VERSION, position, attempt, what }
     }
 
-    /// The text of the file.
+    /// The bytes of the entry's file.
     ///
     /// # Errors
-    /// It cannot be written as JSON, which would be a bug.
+    /// The entry cannot be written as JSON, which would be a bug.
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
         seal(self)
     }
 
-    /// Reads the file of `position`.
+    /// Reads the entry of `position`.
     pub(super) fn decode(bytes: &[u8], position: u64) -> Result<Self, Unreadable> {
         let entry: Self = unseal(bytes)?;
         if entry.position != position {
@@ -119,7 +120,7 @@ impl Entry {
     }
 }
 
-/// JSON, closed by a line with its checksum.
+/// JSON, followed by a line with its checksum.
 pub(super) fn seal(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut bytes =
         serde_json::to_vec_pretty(value).map_err(|error| Error::bug(format!("a manifest cannot be written: {error}")))?;

@@ -1,4 +1,4 @@
-//! The manifest of a checkpoint: which files it is made of, of which job, written by which attempt.
+//! The manifest of a checkpoint: its job, its parts and their files.
 
 use super::identity::JobIdentity;
 use super::part::PartKind;
@@ -9,21 +9,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A committed checkpoint. Immutable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The number of the checkpoint; grows over all attempts of a job, with gaps where one was declined.
+    /// The number of the checkpoint. It grows over all attempts of a job, with a gap for each declined checkpoint.
     pub checkpoint: u64,
-    /// The position in the log of the manifest that the attempt was restored from, if it was.
+    /// The position in the log of the manifest from which the attempt was restored, if it was.
     pub restored_from: Option<u64>,
-    /// The oldest position in the log that was still needed when this was committed; what is below may be deleted.
+    /// The oldest position in the log that was still needed when this manifest was committed. Older ones may be deleted.
     pub kept_from: u64,
     /// When it was committed, in milliseconds since 1970.
     pub time_ms: i64,
     /// The job that wrote it.
     pub job: JobIdentity,
-    /// What the engine wants to find again.
+    /// Notes of the engine.
     pub notes: BTreeMap<String, String>,
-    /// Bytes that were written for this checkpoint.
+    /// The bytes of the files that were written for this checkpoint.
     pub bytes_written: u64,
-    /// Bytes of all files that it needs.
+    /// The bytes of all files that it needs.
     pub bytes: u64,
     /// The parts, in order of node and instance.
     pub parts: Vec<PartRef>,
@@ -36,42 +36,42 @@ pub struct PartRef {
     pub uid: String,
     /// The instance's number.
     pub instance: u32,
-    /// What the node is.
+    /// The kind of the node.
     pub kind: PartKind,
-    /// A whole part and the deltas upon it, in the order in which they are to be read. Never empty.
+    /// The files of a complete part and of the deltas upon it, in the order in which they are read. Never empty.
     pub chain: Vec<FileRef>,
-    /// Files of keyed state that belong to the last of the chain; checkpoints before this one may have written them.
+    /// Files of keyed state that belong to the last file of the chain. Earlier checkpoints may have written them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<SharedFile>,
 }
 
-/// A file of keyed state that stays what it is, so that several checkpoints can have it.
+/// An immutable file of keyed state, which several checkpoints can have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SharedFile {
-    /// What its backend calls it: of one instance, files of one name are the same.
+    /// The name that the backend gave it. Files of one instance with one name are the same.
     pub name: String,
     /// The file.
     pub file: FileRef,
 }
 
 impl PartRef {
-    /// All files that it needs.
+    /// The files that the part needs.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
         self.chain.iter().chain(self.shared.iter().map(|shared| &shared.file))
     }
 
-    /// Their bytes.
+    /// The bytes of these files.
     pub fn bytes(&self) -> u64 {
         self.files().map(|file| file.bytes).sum()
     }
 }
 
-/// A file of a checkpoint, and how to know that it is what was written.
+/// A file of a checkpoint, with length and checksum.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileRef {
-    /// Where it is, below the root of the checkpoints.
+    /// The path, below the root of the checkpoints.
     pub path: String,
-    /// The checkpoint that it was written for.
+    /// The checkpoint for which it was written.
     pub checkpoint: u64,
     /// Its length.
     pub bytes: u64,
@@ -80,47 +80,47 @@ pub struct FileRef {
     pub xxh3: u64,
 }
 
-/// A part that was written and waits for its manifest. It can be sent to the process that writes that.
+/// A part that was written, and that its manifest is to name. It can be sent to the process that writes the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenPart {
     /// The node's stable id.
     pub uid: String,
     /// The instance's number.
     pub instance: u32,
-    /// What the node is.
+    /// The kind of the node.
     pub kind: PartKind,
-    /// The checkpoint that it is a delta upon; none if it is whole.
+    /// The checkpoint upon which it is a delta; `None` if it is complete.
     pub base: Option<u64>,
     /// The file.
     pub file: FileRef,
-    /// Files that were written with it, or that an older checkpoint has.
+    /// Files of keyed state that were written with it, or that an older checkpoint has.
     pub shared: Vec<SharedFile>,
 }
 
 impl WrittenPart {
-    /// All files of it, those of older checkpoints among them.
+    /// The files of the part, including those of older checkpoints.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
         std::iter::once(&self.file).chain(self.shared.iter().map(|shared| &shared.file))
     }
 }
 
-/// A checkpoint that is to be committed.
+/// A checkpoint before it is committed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// Its number; above that of every checkpoint committed before.
+    /// Its number, above those of all checkpoints committed before.
     pub checkpoint: u64,
     /// Now, in milliseconds since 1970.
     pub time_ms: i64,
     /// The job.
     pub job: JobIdentity,
-    /// What the engine wants to find again.
+    /// Notes of the engine.
     pub notes: BTreeMap<String, String>,
-    /// All parts, in any order; every instance once.
+    /// The parts, in any order, each instance once.
     pub parts: Vec<WrittenPart>,
 }
 
 impl Manifest {
-    /// All files that the checkpoint needs.
+    /// The files that the checkpoint needs.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
         self.parts.iter().flat_map(PartRef::files)
     }
@@ -137,10 +137,10 @@ impl Manifest {
 }
 
 impl Draft {
-    /// The parts with their chains: `bases` gives the manifest of a checkpoint that a delta may be upon.
+    /// The parts with their chains. `bases` returns the manifest of a checkpoint upon which deltas may be.
     ///
     /// # Errors
-    /// A part is there twice, or is a delta upon a checkpoint that is not there or has no such part. Both are bugs of the caller.
+    /// A part occurs twice, or is a delta upon a checkpoint that is not kept or has no such part. Both are bugs of the caller.
     pub fn chains<'a>(&self, bases: impl Fn(u64) -> Option<&'a Manifest>) -> Result<Vec<PartRef>> {
         let mut seen = BTreeSet::new();
         let mut parts = Vec::with_capacity(self.parts.len());

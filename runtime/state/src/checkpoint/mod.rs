@@ -1,4 +1,4 @@
-//! Checkpoints: the parts that a job's instances give, the files they are kept in, and the log that says which of them count.
+//! Checkpoints: the parts of a job's instances, their files, and the log of manifests.
 //!
 //! # Layout
 //! Below one root, a local folder or a prefix of an object store ([`Location`]), are the checkpoints of one job.
@@ -18,17 +18,18 @@
 //! * A file that a kept manifest needs is not deleted, by no attempt.
 //!
 //! # A checkpoint step by step
-//! [`Checkpoints::claim`] begins an attempt, [`Attempt::restore`] says where it goes on. Each instance's [`Part`] is written by
-//! [`Checkpoints::write_part`], or a piece at a time by [`Checkpoints::begin_part`], anywhere; what that gives is collected in a [`Draft`], which [`Attempt::commit`] turns into a
-//! checkpoint. If anything fails on the way, [`Attempt::abandon`] removes the files; [`Attempt::clean`] removes what is old.
+//! [`Checkpoints::claim`] begins an attempt, [`Attempt::restore`] returns the checkpoint from which it resumes.
+//! [`Checkpoints::write_part`] writes the [`Part`] of an instance, from any thread or process; [`Checkpoints::begin_part`] writes
+//! it in pieces. [`Attempt::commit`] makes a checkpoint of a [`Draft`] with the written parts. [`Attempt::abandon`] removes the
+//! files of a checkpoint that failed, [`Attempt::clean`] removes old checkpoints.
 //!
 //! # Incremental checkpoints
-//! A part may be a delta upon the same part of an older checkpoint ([`Part::upon`]): one that this attempt committed and still keeps, or
-//! the one that it was restored from, if [`Restored::is_extendable`]. The manifest names the whole chain of files,
-//! [`Checkpoints::read_chain`] gives it in order, and the files stay as long as a manifest names them.
+//! A part may be a delta upon the same part of an older checkpoint ([`Part::upon`]): one that this attempt committed and still
+//! keeps, or the one from which it was restored, if [`Restored::is_extendable`]. The manifest names all files of the chain,
+//! [`Checkpoints::read_chain`] reads them in order, and they stay as long as a manifest names them.
 //!
-//! A backend may also write files that stay as they are ([`egret_core::PartWriter::file`]): a part that has the same as the one before names
-//! the file that is there, whichever checkpoint wrote it. Such a file goes when no manifest that is kept names it.
+//! A backend may also write immutable files ([`egret_core::PartWriter::file`]). A part names such a file again, instead of
+//! writing it, if the base checkpoint has it, whichever checkpoint wrote it. The file is removed once no kept manifest names it.
 
 mod attempt;
 mod decide;

@@ -1,18 +1,18 @@
-//! What the files below the root are called.
+//! The names of the files below the root.
 
 use std::fmt::Write;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Says whose the root is.
+/// The file with the owner of the root.
 pub(super) const JOB: &str = "job.json";
 /// The folder of the log.
 pub(super) const LOG: &str = "log";
 /// The folder of the parts.
 pub(super) const DATA: &str = "data";
-/// Where local files are written before they get their name.
+/// The folder in which local files are written before they are named.
 pub(super) const STAGING: &str = "staging";
 
-/// An uid longer than this is cut and told from others by its hash: file systems allow names of 255 bytes.
+/// A uid longer than this is cut, and its hash is appended: file systems allow names of 255 bytes.
 const UID_CHARS_MAX: usize = 120;
 
 /// The file of a position in the log.
@@ -20,7 +20,7 @@ pub(super) fn log_entry(position: u64) -> String {
     format!("{LOG}/{position:020}.json")
 }
 
-/// The position that a file of the log has.
+/// The position of a file of the log.
 pub(super) fn log_position(path: &str) -> Option<u64> {
     let name = path.strip_prefix(LOG)?.strip_prefix('/')?.strip_suffix(".json")?;
     let position = name.parse().ok()?;
@@ -32,7 +32,7 @@ pub(super) fn data_folder(attempt: u64, checkpoint: u64) -> String {
     format!("{DATA}/{attempt}-{checkpoint}")
 }
 
-/// The attempt and the checkpoint that a file of a part is of.
+/// The attempt and the checkpoint of a file of a part.
 pub(super) fn data_owner(path: &str) -> Option<(u64, u64)> {
     let (folder, _) = path.strip_prefix(DATA)?.strip_prefix('/')?.split_once('/')?;
     let (attempt, checkpoint) = folder.split_once('-')?;
@@ -45,12 +45,12 @@ pub(super) fn part(attempt: u64, checkpoint: u64, uid: &str, instance: u32) -> S
     format!("{}/{}-{instance}.part", data_folder(attempt, checkpoint), escape(uid))
 }
 
-/// A file of a part that checkpoints share; a part cannot have the same name, for its instance is a number.
+/// The file of keyed state that checkpoints share. No part has such a name, because its instance is a number.
 pub(super) fn shared(attempt: u64, checkpoint: u64, uid: &str, instance: u32, name: &str) -> String {
     format!("{}/{}-{instance}.{}.part", data_folder(attempt, checkpoint), escape(uid), escape(name))
 }
 
-/// Letters, digits and `-` stay, so that names can be read; every other byte becomes `_` and two hexadecimal digits.
+/// Keeps letters, digits and `-`, so that names stay readable; every other byte becomes `_` and two hexadecimal digits.
 fn escape(uid: &str) -> String {
     let mut escaped = String::with_capacity(uid.len());
     for byte in uid.bytes() {

@@ -1,10 +1,10 @@
-//! A part of a checkpoint: what one instance of one node keeps.
+//! A part of a checkpoint: the state of one instance of one node.
 
 use egret_core::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What one instance of one node gives to a checkpoint.
+/// The contribution of one instance of one node to a checkpoint.
 ///
 /// ```
 /// use egret_core::{KeyGroup, Snapshot};
@@ -19,11 +19,11 @@ pub struct Part {
     pub uid: String,
     /// The instance's number.
     pub instance: u32,
-    /// The number of the checkpoint that this part is a delta upon; none if it is whole.
+    /// The number of the checkpoint upon which this part is a delta; `None` if it is complete.
     ///
-    /// What a delta holds is the business of who wrote it: it is given back behind the part it is upon, in order.
+    /// The content of a delta is opaque here: it is returned after the part that it is upon, in order.
     pub base: Option<u64>,
-    /// What the engine keeps of the instance beside its state.
+    /// The engine's own bytes for the instance.
     pub engine: Vec<u8>,
     /// The state.
     pub state: PartState,
@@ -34,35 +34,35 @@ pub struct Part {
 pub enum PartState {
     /// An operator's.
     Operator {
-        /// What [`egret_core::Operator::snapshot`] gave.
+        /// The snapshot of the operator ([`egret_core::Operator::snapshot`]).
         own: Snapshot,
-        /// What [`egret_core::KeyedState::snapshot_handle`] of its backend gave.
+        /// The snapshot of its keyed state ([`egret_core::KeyedState::snapshot_handle`]).
         keyed: Snapshot,
     },
     /// A source's.
     Source {
-        /// Where every split of this instance is.
+        /// The positions of the instance's splits.
         splits: Vec<SplitState>,
     },
     /// A sink's.
     Sink {
-        /// What its [`egret_core::SinkWriter::commit`] needs for what it has prepared.
+        /// The committables of the output that it prepared ([`egret_core::SinkWriter::commit`]).
         committables: Vec<Vec<u8>>,
     },
 }
 
-/// Where a split is.
+/// The position of a split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SplitState {
     /// The split's id.
     pub id: String,
-    /// What [`egret_core::SourceReader::position`] gave.
+    /// The reader's position ([`egret_core::SourceReader::position`]).
     pub position: Vec<u8>,
     /// The state of the split's watermark.
     pub watermark: Vec<u8>,
 }
 
-/// What kind of node a part is of.
+/// The kind of a part's node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartKind {
@@ -85,19 +85,19 @@ impl fmt::Display for PartKind {
 }
 
 impl Part {
-    /// A whole part.
+    /// A complete part.
     pub fn new(uid: impl Into<String>, instance: u32, state: PartState) -> Self {
         Self { uid: uid.into(), instance, base: None, engine: Vec::new(), state }
     }
 
-    /// Makes it a delta upon the part of the same instance in an older checkpoint.
+    /// Makes the part a delta upon the part of the same instance in an older checkpoint.
     #[must_use]
     pub fn upon(mut self, checkpoint: u64) -> Self {
         self.base = Some(checkpoint);
         self
     }
 
-    /// Whether there is nothing to keep: such a part need not be written. A delta is never empty, for it says that nothing changed.
+    /// Whether the part need not be written, because it is empty. A delta is never empty: it says that nothing changed.
     pub fn is_empty(&self) -> bool {
         let nothing = match &self.state {
             PartState::Operator { own, keyed } => own.is_empty() && keyed.is_empty(),
@@ -107,7 +107,7 @@ impl Part {
         nothing && self.base.is_none() && self.engine.is_empty()
     }
 
-    /// Sets what the engine keeps.
+    /// Sets the engine's own bytes.
     #[must_use]
     pub fn engine(mut self, bytes: Vec<u8>) -> Self {
         self.engine = bytes;
@@ -116,7 +116,7 @@ impl Part {
 }
 
 impl PartState {
-    /// What kind of node has such state.
+    /// The kind of node that has such state.
     pub fn kind(&self) -> PartKind {
         match self {
             Self::Operator { .. } => PartKind::Operator,

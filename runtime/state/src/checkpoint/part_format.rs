@@ -1,8 +1,8 @@
-//! The bytes of a part's file.
+//! The bytes of the file of a part.
 //!
 //! # Format, version 2
-//! All integers are little endian. Nothing follows the checksum. The file is written from its beginning to its end, and read so: neither
-//! needs more of it in memory than a section.
+//! All integers are little endian. Nothing follows the checksum. The file is a stream: a writer or a reader holds no more of it
+//! than a section.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -21,8 +21,8 @@
 //! | 8 | the checksum: xxh3 (64 bit, seed 0) of everything before it |
 //!
 //! # Version 1
-//! It is read, and not written any more. Behind the uid it has the number of sections (4 bytes), then the 19 bytes of every section, then
-//! the sections, one behind the other, and the checksum.
+//! Version 1 is read, and no longer written. After the uid it has the number of sections (4 bytes), then the 19 bytes of every
+//! section, then all sections, and the checksum.
 //!
 //! # Sections
 //! | kind | what | in |
@@ -37,24 +37,24 @@
 //! | 10 | state that is replicated: its version (8 bytes), then the copy; at most once | operators |
 //! | 11 | state that is split among instances, one entry | operators |
 //!
-//! A file that checkpoints share has sections of kind 3 alone.
+//! A file that checkpoints share has only sections of kind 3.
 
 use super::part::{Part, PartKind, PartState};
 use egret_core::{Error, KeyGroup, Replicated, Result};
 
 /// The version that is written.
 pub const VERSION: u16 = 2;
-/// The version before it, whose sections stand behind a table of all of them.
+/// Version 1, in which a table of all sections precedes them.
 pub(super) const TABLE_VERSION: u16 = 1;
 
 pub(super) const MAGIC: &[u8; 8] = b"EGRTPART";
 pub(super) const CHECKSUM_BYTES: usize = 8;
-/// What describes a section.
+/// The length of the description of a section.
 pub(super) const ENTRY_BYTES: usize = 19;
-/// Stands for a kind where there is no section.
+/// The byte in place of a kind after the last section.
 pub(super) const END: u8 = 0;
 
-/// What a file of a part begins with: whose it is, and for what it was written.
+/// The head of a file: the part, and the attempt and checkpoint for which it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: PartKind,
@@ -121,7 +121,7 @@ impl Head {
     }
 }
 
-/// What describes a section, in front of it.
+/// The description of a section, which precedes it.
 pub(super) fn entry(kind: Kind, group: KeyGroup, bytes: u64, xxh3: u64) -> [u8; ENTRY_BYTES] {
     let mut entry = [0; ENTRY_BYTES];
     entry[0] = kind as u8;
@@ -131,7 +131,7 @@ pub(super) fn entry(kind: Kind, group: KeyGroup, bytes: u64, xxh3: u64) -> [u8; 
     entry
 }
 
-/// What of a part is in memory, a section at a time.
+/// The sections of a part that is in memory.
 pub(super) fn sections(part: Part) -> impl Iterator<Item = Section> {
     let section = |kind, group, bytes| Section { kind, group, bytes };
     let plain = move |kind| move |bytes| section(kind, KeyGroup(0), bytes);

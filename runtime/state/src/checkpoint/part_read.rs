@@ -1,4 +1,4 @@
-//! Reads the file of a part from its beginning to its end, and keeps what is wanted of it.
+//! Reads the file of a part as a stream, and keeps the key groups that are wanted.
 
 use super::files::Digest;
 use super::part::{Part, PartKind, PartState, SplitState};
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use egret_core::{Error, KeyGroup, Replicated, Result, Snapshot};
 use xxhash_rust::xxh3::Xxh3;
 
-/// What is set aside for a section at once, however long it says it is.
+/// The memory that is reserved for a section in advance, however long it claims to be.
 const ROOM_MAX: usize = 1 << 20;
 
-/// A part, and for what it was written.
+/// A part, and the attempt and checkpoint for which it was written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decoded {
     pub(super) attempt: u64,
@@ -18,11 +18,11 @@ pub(super) struct Decoded {
     pub(super) part: Part,
 }
 
-/// Reads a part whose pieces `next` gives; of state by key group what `wanted` says.
+/// Reads a part from the pieces that `next` returns. Of state by key group, only the groups for which `wanted` is true are kept.
 ///
 /// # Errors
-/// `next` fails, the version is newer than this program's, or a single byte is not what was written. A file that has
-/// come to its end says its digest, also if it does not read.
+/// `next` fails. The inner result fails if the version is newer than this program's, or a single byte is not what was written;
+/// the digest is that of the file then, too.
 pub(super) fn decode(
     next: impl FnMut() -> Result<Option<Bytes>>,
     wanted: &dyn Fn(KeyGroup) -> bool,
@@ -71,7 +71,7 @@ fn read_file<N: FnMut() -> Result<Option<Bytes>>>(reader: &mut Reader<N>, wanted
     Ok(content.assemble(head))
 }
 
-/// What was read of a part.
+/// The sections of a part that were read.
 #[derive(Default)]
 struct Content {
     engine: Vec<u8>,
@@ -82,7 +82,7 @@ struct Content {
 }
 
 impl Content {
-    /// Reads a section, and keeps it if it is wanted.
+    /// Reads a section, checks it, and keeps it if it is wanted.
     fn section<N: FnMut() -> Result<Option<Bytes>>>(
         &mut self,
         reader: &mut Reader<N>,
@@ -144,7 +144,7 @@ fn text(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| damaged("a name is not UTF-8"))
 }
 
-/// The bytes that describe a section; there are as many as are asked for.
+/// The description of a section.
 struct Entry<'a>(&'a [u8]);
 
 impl Entry<'_> {
@@ -155,19 +155,19 @@ impl Entry<'_> {
     }
 }
 
-/// Bytes that come in pieces.
+/// A reader over pieces.
 struct Reader<N> {
     next: N,
     piece: Bytes,
-    /// Of all bytes so far.
+    /// The hash of all bytes so far.
     hash: Xxh3,
     bytes: u64,
-    /// Why there are no more, if they did not end.
+    /// The error of `next`, if it failed.
     failed: Option<Error>,
 }
 
 impl<N: FnMut() -> Result<Option<Bytes>>> Reader<N> {
-    /// Gives the next bytes, at most so many; none at the end.
+    /// The next bytes, at most `most`; `None` at the end.
     fn some(&mut self, most: u64) -> Option<Bytes> {
         while self.piece.is_empty() && self.failed.is_none() {
             match (self.next)() {
@@ -183,7 +183,7 @@ impl<N: FnMut() -> Result<Option<Bytes>>> Reader<N> {
         (!taken.is_empty()).then_some(taken)
     }
 
-    /// Gives so many bytes to `give`, as they come.
+    /// Passes `count` bytes to `give`, as they come.
     fn give(&mut self, mut count: u64, mut give: impl FnMut(&Bytes)) -> Result<()> {
         while count > 0 {
             let some = self.some(count).ok_or_else(|| damaged("it ends too early"))?;
@@ -207,28 +207,28 @@ impl<N: FnMut() -> Result<Option<Bytes>>> Reader<N> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// A section, and its checksum.
+    /// The bytes of a section, and their checksum.
     fn section(&mut self, length: u64) -> Result<(Option<Vec<u8>>, u64)> {
         let bytes = self.take(length)?;
         let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
         Ok((Some(bytes), checksum))
     }
 
-    /// The checksum of a section that nobody wants.
+    /// The checksum of a section that is not wanted.
     fn skip(&mut self, length: u64) -> Result<u64> {
         let mut hash = Xxh3::new();
         self.give(length, |some| hash.update(some))?;
         Ok(hash.digest())
     }
 
-    /// Reads to the end, and says how much that was.
+    /// Reads to the end, and returns the number of bytes.
     fn skip_all(&mut self) -> u64 {
         let before = self.bytes;
         while self.some(u64::MAX).is_some() {}
         self.bytes - before
     }
 
-    /// What every version begins with, and which it is.
+    /// Reads the beginning, which all versions share, and returns the version.
     fn begin(&mut self) -> Result<u16> {
         if self.array()? != *MAGIC {
             return Err(damaged("it does not begin like a part of a checkpoint"));
@@ -274,7 +274,7 @@ mod tests {
 
     const NAMES: [&str; 5] = ["operator", "source", "sink", "empty", "shares"];
 
-    /// As [`super::super::part_write`] writes it.
+    /// The bytes of a part, as `part_write` writes them.
     fn bytes_of(part: &Part) -> Vec<u8> {
         let (kind, instance, base, uid) = (part.state.kind(), part.instance, part.base, part.uid.clone());
         let mut bytes = Head { kind, attempt: 5, checkpoint: 7, base, instance, uid }.encode().unwrap();
@@ -340,7 +340,7 @@ mod tests {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/part-v1");
         for (mut part, name) in samples().into_iter().zip(NAMES) {
             if let (PartState::Operator { keyed, .. }, "operator") = (&mut part.state, name) {
-                // Backends of then had state that belongs to no key.
+                // Backends had state of the first instance then.
                 keyed.first = vec![vec![20, 2], vec![]];
             }
             let written = std::fs::read(fixtures.join(name)).unwrap();

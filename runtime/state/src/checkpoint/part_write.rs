@@ -1,4 +1,4 @@
-//! Writes the file of a part from its beginning to its end, a section at a time.
+//! Writes the file of a part as a stream, a section at a time.
 
 use super::files::{Digest, Files, Upload};
 use super::manifest::{FileRef, SharedFile, WrittenPart};
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use egret_core::{Error, KeyGroup, PartWriter, Result};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// One file on its way.
+/// A file that is being written.
 struct PartFile {
     upload: Upload,
     path: String,
@@ -48,19 +48,19 @@ impl PartFile {
     }
 }
 
-/// A part that is being written: what its backend has comes through [`PartWriter`], and [`PartStream::finish`] makes it durable. If it is
-/// dropped before that, nothing is there.
+/// A part that is being written. The backend writes its keyed state through [`PartWriter`], and [`PartStream::finish`] makes the
+/// part durable. A part that is dropped before leaves no file.
 pub struct PartStream<'a> {
     files: &'a Files,
     head: Head,
     main: PartFile,
-    /// What an older checkpoint has.
+    /// The files of an older checkpoint.
     before: &'a [SharedFile],
     shared: Vec<SharedFile>,
 }
 
 impl<'a> PartStream<'a> {
-    /// Writes what is in memory of a part. Files that are in `before`, of an older checkpoint, are not written again.
+    /// Begins a part, and writes the state that is in memory. Files in `before`, of an older checkpoint, are not written again.
     pub(super) fn begin(files: &'a Files, attempt: u64, checkpoint: u64, part: Part, before: &'a [SharedFile]) -> Result<Self> {
         let (kind, base, instance, uid) = (part.state.kind(), part.base, part.instance, part.uid.clone());
         let head = Head { kind, attempt, checkpoint, base, instance, uid };
@@ -70,7 +70,7 @@ impl<'a> PartStream<'a> {
         Ok(Self { files, head, main, before, shared: Vec::new() })
     }
 
-    /// Makes it durable.
+    /// Makes the part durable.
     ///
     /// # Errors
     /// The store fails: the disk is full, say. The checkpoint is then to be abandoned.

@@ -1,4 +1,4 @@
-//! Finding the newest checkpoint that can be restored.
+//! The search for the newest checkpoint that can be restored.
 
 use super::decide;
 use super::identity::{Difference, JobIdentity};
@@ -11,7 +11,7 @@ use egret_core::{Error, Result};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A checkpoint of which every file was read and is what was written.
+/// A checkpoint whose files were all read, and are what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// The position of the manifest in the log.
@@ -20,23 +20,23 @@ pub struct Restored {
     pub attempt: u64,
     /// The checkpoint.
     pub manifest: Manifest,
-    /// Whether new parts may be deltas upon it. They may not if a newer manifest was passed over that keeps this one no more,
-    /// or may not keep it: an older attempt that still runs could delete it.
+    /// Whether new parts may be deltas upon it, and share its files. They may not if a newer manifest was passed over that does
+    /// not keep this one, or may not: an older attempt that still runs could delete it.
     pub is_extendable: bool,
-    /// What is newer and cannot be used, newest first.
+    /// Newer entries that cannot be used, newest first.
     pub passed_over: Vec<PassedOver>,
-    /// What differs between the job that wrote it and the job at hand: see [`super::check_differences`].
+    /// The differences between its job and the job at hand: see [`super::check_differences`].
     pub differences: Vec<Difference>,
 }
 
-/// Something in the log that cannot be used.
+/// An entry of the log that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
-    /// The number of the checkpoint, if that is known.
+    /// The number of the checkpoint, if it is known.
     pub checkpoint: Option<u64>,
-    /// The file that is wrong.
+    /// The damaged file.
     pub file: String,
-    /// What is wrong with it: what was expected, and what was found.
+    /// The damage: what was expected, and what was found.
     pub why: String,
 }
 
@@ -61,19 +61,20 @@ pub struct Listed {
 }
 
 impl Checkpoints {
-    /// The newest checkpoint of which every file is there and is what was written; none if there is none. All of its files are read.
+    /// The newest checkpoint whose files all exist and are what was written; `None` if there is no checkpoint. All of its files
+    /// are read.
     ///
-    /// To restore from it, claim an attempt first and use [`super::Attempt::restore`]: otherwise the attempt before might commit
-    /// another one in the meantime.
+    /// To restore it, claim an attempt first and use [`super::Attempt::restore`]: otherwise the attempt before might commit
+    /// another checkpoint in the meantime.
     ///
     /// # Errors
-    /// The store fails (a file that cannot be read for now is not taken for damaged); something was written by a newer version;
-    /// or there are checkpoints and none is intact: a job that started over without its state would not notice.
+    /// The store fails (a file that cannot be read at the moment does not count as damaged); something was written by a newer
+    /// version; or there are checkpoints and none is intact: a job that started without its state would go unnoticed.
     pub fn latest(&self, job: &JobIdentity) -> Result<Option<Restored>> {
         self.newest_intact(&log::positions(&self.files)?, job)
     }
 
-    /// As [`Checkpoints::latest`], among these positions.
+    /// As [`Checkpoints::latest`], among the checkpoints at these positions.
     pub(super) fn newest_intact(&self, positions: &[u64], job: &JobIdentity) -> Result<Option<Restored>> {
         let (mut passed_over, mut kept_from, mut is_certain) = (Vec::new(), 0, true);
         let never_began = self.never_began(positions)?;
@@ -107,8 +108,8 @@ impl Checkpoints {
         if passed_over.is_empty() { Ok(None) } else { Err(self.none_intact(&passed_over)) }
     }
 
-    /// The last of the damaged entries with which the log begins: a manifest stands behind the beginning of its attempt, so these are
-    /// attempts that never began, torn when they were written. 0 if there are none.
+    /// The last of the damaged entries at the beginning of the log, 0 if there are none. A manifest comes after the start of its
+    /// attempt, so these are starts that were torn.
     fn never_began(&self, positions: &[u64]) -> Result<u64> {
         for (&position, expected) in positions.iter().zip(1..) {
             if position != expected || !matches!(log::read(&self.files, position)?, Found::Damaged(_)) {
@@ -120,13 +121,13 @@ impl Checkpoints {
 
     fn none_intact(&self, passed_over: &[PassedOver]) -> Error {
         let lines: String = passed_over.iter().map(|damage| format!("\n  {damage}")).collect();
-        // To try again does not help: somebody has to decide.
+        // A retry does not help: the user has to decide.
         Error::job(format!("no checkpoint is intact:{lines}"))
             .context(self.describe())
             .help("put the files back from a copy, or name an empty folder to start without state")
     }
 
-    /// The first file of a checkpoint that is missing or is not what was written. All files are read.
+    /// The first file of a checkpoint that is missing or is not what was written, if there is one. All files are read.
     ///
     /// # Errors
     /// The store fails.
@@ -145,7 +146,7 @@ impl Checkpoints {
         Ok(None)
     }
 
-    /// The manifests there are, oldest first, and what in the log does not read. Their files are not looked at: see
+    /// The manifests, oldest first, and the entries of the log that cannot be read. The manifests' files are not checked: see
     /// [`Checkpoints::find_damage`].
     ///
     /// # Errors
@@ -169,7 +170,7 @@ impl Checkpoints {
         Ok((listed, damaged))
     }
 
-    /// The manifests that led to `restored`, itself last, as far back as it keeps them.
+    /// The manifests that led to `restored`, as far back as it keeps them, and its own last.
     pub(super) fn lineage(&self, positions: &[u64], restored: &Restored) -> Result<Vec<Listed>> {
         let kept = restored.manifest.kept_from..restored.position;
         let mut lineage = Vec::new();
@@ -185,7 +186,7 @@ impl Checkpoints {
         Ok(lineage)
     }
 
-    /// A number for a checkpoint that none before `position` has.
+    /// A number for the next checkpoint that none at these positions has.
     pub(super) fn next_checkpoint(&self, positions: &[u64]) -> Result<u64> {
         let mut facts = decide::Facts::new();
         for &position in positions.iter().rev() {

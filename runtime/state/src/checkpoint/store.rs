@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// The checkpoints of one job, in a local folder or below a prefix of an object store.
 ///
-/// Cheap to clone; can be used from any thread that is not a worker of an async runtime, for its calls block.
+/// Clones are cheap. Calls block, so they must not be made on a worker of an async runtime.
 ///
 /// ```
 /// use egret_core::Snapshot;
@@ -55,19 +55,20 @@ pub struct Checkpoints {
     id: u64,
 }
 
-/// What `job.json` says: whose the root is. Sealed as the entries of the log are.
+/// The content of `job.json`: the owner of the root. It is sealed like the entries of the log.
 #[derive(Debug, Serialize, Deserialize)]
 struct Owner {
     format: u32,
     name: String,
     max_parallelism: u16,
-    /// Random: tells these checkpoints from all others, those of the same job in the same place included.
+    /// A random number that distinguishes these checkpoints from all others, including later ones of the same job in the same
+    /// place.
     #[serde(default, with = "super::hex")]
     id: u64,
 }
 
 impl Checkpoints {
-    /// The checkpoints of `job` in a folder, which must exist. If it is empty, it is the job's from now on.
+    /// The checkpoints of `job` in a folder, which must exist. An empty folder belongs to the job from now on.
     ///
     /// # Errors
     /// The folder is missing, is no folder, cannot be written, holds something else, belongs to another job or was written by a
@@ -80,7 +81,7 @@ impl Checkpoints {
         Self::own(files, job)
     }
 
-    /// The checkpoints that are in a folder, to be looked at or restored from, whosever they are.
+    /// The checkpoints in a folder, of any job, to read or restore them.
     ///
     /// # Errors
     /// The folder is missing, is no folder, holds no checkpoints or was written by a newer version.
@@ -88,10 +89,10 @@ impl Checkpoints {
         Self::read(Files::local(disk(path.as_ref())?))
     }
 
-    /// The checkpoints of `job` below a prefix of an object store. If nothing is there, it is the job's from now on. `shown` stands for
-    /// the root in messages.
+    /// The checkpoints of `job` below a prefix of an object store. An empty prefix belongs to the job from now on. `shown` is the
+    /// root in messages.
     ///
-    /// The store must be able to create an object on condition, and list what was written before.
+    /// The store must support conditional creation, and lists must have all objects written before.
     ///
     /// # Errors
     /// The store fails, the prefix holds something else, belongs to another job or was written by a newer version.
@@ -99,7 +100,7 @@ impl Checkpoints {
         Self::own(Files::new(store, object_store::path::Path::from(prefix), shown), job)
     }
 
-    /// The checkpoints that are below a prefix of an object store, to be looked at or restored from, whosever they are.
+    /// The checkpoints below a prefix of an object store, of any job, to read or restore them.
     ///
     /// # Errors
     /// The store fails, the prefix holds no checkpoints or they were written by a newer version.
@@ -107,7 +108,7 @@ impl Checkpoints {
         Self::read(Files::new(store, object_store::path::Path::from(prefix), shown))
     }
 
-    /// What tells these checkpoints from all others: a folder that was deleted and made anew has another.
+    /// The id of these checkpoints. A folder that was deleted and made again has another one.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -119,7 +120,7 @@ impl Checkpoints {
 
     fn own(files: Files, job: &JobIdentity) -> Result<Self> {
         let found = match (find_owner(&files)?, log::positions(&files)?.is_empty()) {
-            // It was torn when it was first written: nothing was done here yet.
+            // The first write of `job.json` was torn: there is no checkpoint yet.
             (Some(Err(Unreadable::Damaged(_))), true) => {
                 files.delete(names::JOB)?;
                 None
@@ -130,7 +131,7 @@ impl Checkpoints {
             Some(owner) => owner,
             None => {
                 refuse_strangers(&files)?;
-                // Of a `job.json` that was deleted: what sinks have published is known by it.
+                // If `job.json` was deleted, the id stays the same: sinks know by it what they have published.
                 let id = log::checkpoints_id(&files)?.unwrap_or_else(|| RandomState::new().build_hasher().finish());
                 let new = Owner { format: log_format::VERSION, name: job.name.clone(), max_parallelism: job.max_parallelism, id };
                 match files.create(names::JOB, log_format::seal(&new)?)? {
@@ -152,7 +153,7 @@ impl Checkpoints {
         }
     }
 
-    /// Writes a part that is in memory. State is not copied.
+    /// Writes a part that is in memory, without copying its state.
     ///
     /// Parts of one checkpoint can be written at the same time, from different threads and processes.
     ///
@@ -162,8 +163,8 @@ impl Checkpoints {
         self.begin_part(attempt, checkpoint, part, &[])?.finish()
     }
 
-    /// Begins to write a part whose keyed state comes a piece at a time. Files of keyed state that are in `before`, of the same instance
-    /// in a checkpoint that this attempt committed and keeps, are not written again.
+    /// Begins a part whose keyed state is written in pieces. Files in `before`, of the same instance in a checkpoint that this
+    /// attempt committed and keeps, are not written again.
     ///
     /// # Errors
     /// As [`Checkpoints::write_part`].
@@ -177,8 +178,8 @@ impl Checkpoints {
         PartStream::begin(&self.files, attempt, checkpoint, part, before)
     }
 
-    /// Reads one file of a part, a piece at a time, and checks that it is what was written. Of state by key group what `wanted` says is
-    /// kept.
+    /// Reads a file of a part as a stream, and checks that it is what was written. Of state by key group, only the groups for
+    /// which `wanted` is true are kept.
     ///
     /// # Errors
     /// The store fails; the file is missing or damaged.
@@ -196,8 +197,8 @@ impl Checkpoints {
         Err(place(Error::state(format!("the file is of checkpoint {}, not of {}", decoded.checkpoint, file.checkpoint))))
     }
 
-    /// Reads a whole part: the first is whole, the others are deltas upon the ones before them. What the last has in files that it
-    /// shares is in its keyed state.
+    /// Reads all files of a part. The first result is complete, the others are deltas upon those before. The keyed state of the
+    /// last one includes its shared files.
     ///
     /// # Errors
     /// As [`Checkpoints::read_part`]; the files are not those of one part.
@@ -205,7 +206,7 @@ impl Checkpoints {
         self.read_groups(part, &|_| true)
     }
 
-    /// As [`Checkpoints::read_chain`], but of state by key group only what `wanted` says: more is never in memory.
+    /// As [`Checkpoints::read_chain`], but of state by key group only the groups for which `wanted` is true are ever in memory.
     ///
     /// # Errors
     /// As [`Checkpoints::read_chain`].
@@ -252,7 +253,7 @@ impl Owner {
 }
 
 impl FileRef {
-    /// Says what is wrong with a file of this length and checksum.
+    /// Compares length and checksum of a file with those expected.
     pub(super) fn check(&self, bytes: u64, xxh3: u64) -> Result<(), String> {
         if bytes != self.bytes {
             return Err(format!("it has {bytes} bytes and should have {}", self.bytes));
@@ -267,7 +268,7 @@ impl FileRef {
 /// A local folder as an object store whose writes are durable when they return. The folder must exist.
 ///
 /// # Errors
-/// It is missing, or is no folder.
+/// The folder is missing, or is no folder.
 pub fn disk(path: &Path) -> Result<Arc<dyn ObjectStore>> {
     let place = |error: Error| error.context(path.display().to_string());
     match std::fs::metadata(path) {
@@ -301,7 +302,7 @@ fn owner(files: &Files) -> Result<Option<Owner>> {
     }
 }
 
-/// A folder that holds something else is not taken for checkpoints. One whose `job.json` was deleted is.
+/// Refuses a root that holds something else. A root whose `job.json` was deleted is accepted.
 fn refuse_strangers(files: &Files) -> Result<()> {
     match files.find_stranger(&[names::STAGING, names::LOG, names::DATA])? {
         None => Ok(()),

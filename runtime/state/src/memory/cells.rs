@@ -1,27 +1,26 @@
-//! Entries in cells of memory, cells in pages. Who reads the pages of one moment shares them: a page that is written to while it is
-//! shared is copied first.
+//! Entries in cells of memory, cells in pages. A snapshot shares the pages; a shared page is copied before it is written to.
 
 use crate::format::Entry;
 use egret_core::{Error, Result};
 use std::sync::Arc;
 
-/// How large a page is: what is copied at once when a shared one is written to.
+/// The size of a page, which is copied as a whole.
 const PAGE_BYTES: usize = 16 << 10;
-/// What a cell has beside key and value: the epoch of its last change, the slot, two lengths of two bytes, or of four where an entry
-/// has a page of its own.
+/// The header of a cell: the epoch of its last change, the slot, and two lengths of two bytes, or of four if the entry has a page
+/// of its own.
 const HEADER_BYTES: usize = 10;
 const LARGE_HEADER_BYTES: usize = 14;
-/// The slot of a cell that is free.
+/// The slot of a free cell.
 const FREE: u16 = u16::MAX;
 
-/// The sizes of cells; an entry is in the smallest that holds it. What is larger than the last has a page of its own.
+/// The sizes of cells. An entry is in the smallest cell that holds it; an entry larger than the last size has a page of its own.
 const SIZES: [usize; 33] = [
     16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792,
     2048, 2560, 3072, 3584, 4096, 5120, 8192,
 ];
 const INDEX_BITS: u32 = 26;
 
-/// Where a cell is: its size's number and its index among them.
+/// The place of a cell: the number of its size, and its index among the cells of this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
 
@@ -39,15 +38,15 @@ impl Place {
     }
 }
 
-/// What is in a cell.
+/// The content of a cell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell<'a> {
-    /// The epoch in which it changed last.
+    /// The epoch of the last change.
     pub(super) stamp: u32,
     pub(super) entry: Entry<'a>,
 }
 
-/// The key of the entry in a cell begins here; and the lengths of key and value.
+/// The position of the key in a cell, and the lengths of key and value.
 fn layout(bytes: &[u8], is_large: bool) -> (usize, usize, usize) {
     let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]) as usize;
     let long = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
@@ -55,7 +54,7 @@ fn layout(bytes: &[u8], is_large: bool) -> (usize, usize, usize) {
 }
 
 impl<'a> Cell<'a> {
-    /// What is in these bytes, unless they are free.
+    /// The content of a cell with these bytes, `None` if it is free.
     fn read(bytes: &'a [u8], is_large: bool) -> Option<Self> {
         let slot = u16::from_le_bytes([bytes[4], bytes[5]]);
         if slot == FREE {
@@ -87,12 +86,12 @@ impl<'a> Cell<'a> {
 /// Cells of one size.
 #[derive(Debug)]
 struct Shelf {
-    /// Bytes of a cell; of large entries, which have a page each, none.
+    /// The bytes of a cell; 0 for large entries, which have a page each.
     size: usize,
     per_page: u32,
     pages: Vec<Arc<Vec<u8>>>,
     free: Vec<u32>,
-    /// The first cell that was never used.
+    /// The index of the first cell that was never used.
     next: u32,
 }
 
@@ -123,7 +122,7 @@ impl Shelf {
         if size == 0 { page } else { &mut page[at..at + size] }
     }
 
-    /// A cell that is free, of this many bytes at least.
+    /// Takes a free cell of at least this many bytes.
     fn take(&mut self, bytes: usize) -> Result<u32> {
         let index = self.free.pop().map_or_else(|| self.grow(), Ok)?;
         if self.is_large() {
@@ -148,7 +147,7 @@ impl Shelf {
         }
         let (page, whole) = (Arc::make_mut(&mut self.pages[page]), self.per_page as usize * self.size);
         if page.capacity() < at + self.size {
-            // It doubles, but to a page at most.
+            // The page doubles, up to its full size.
             page.reserve_exact((2 * page.len()).clamp(self.size, whole) - page.len());
         }
         page.resize(at + self.size, 0);
@@ -163,18 +162,18 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// The number of the smallest cells that hold a key and a value of so many bytes together.
+    /// The number of the smallest size that holds this many bytes of key and value together.
     fn shelf_for(bytes: usize) -> usize {
         SIZES.partition_point(|size| *size < HEADER_BYTES + bytes)
     }
 
-    /// What is in a cell that was taken.
+    /// The content of a cell in use.
     pub(super) fn get(&self, place: Place) -> Cell<'_> {
         let shelf = &self.shelves[place.shelf()];
         Cell::read(shelf.bytes(place.index()), shelf.is_large()).expect("the cell is in use")
     }
 
-    /// A cell's first and last byte, to have both near: they may be in different lines of the cache.
+    /// Reads the first and the last byte of a cell, to bring both into the cache: they may be in different lines.
     pub(super) fn touch(&self, place: Place) -> u8 {
         let bytes = self.shelves[place.shelf()].bytes(place.index());
         bytes[0] ^ bytes[bytes.len() - 1]
@@ -194,7 +193,7 @@ impl Cells {
         Ok(Place::new(number, index))
     }
 
-    /// Puts another value into a cell, or says that it does not fit there.
+    /// Replaces the value of a cell, if the new value fits there; returns whether it does.
     pub(super) fn replace(&mut self, place: Place, stamp: u32, value: &[u8]) -> bool {
         let (number, index) = (place.shelf(), place.index());
         let shelf = &mut self.shelves[number];
@@ -209,8 +208,8 @@ impl Cells {
         true
     }
 
-    /// Looks at so many cells from this one on (in use or free), and gives those that `wanted` says; and the next cell, unless there is
-    /// none. The number left of those that were to be looked at is what remains in `count`.
+    /// Looks at `count` cells from `from` on, in use or free, and passes those for which `wanted` is true to `give`. Returns the
+    /// next cell, `None` at the end. `count` is then what is left of it.
     pub(super) fn scan(
         &self,
         from: (usize, u32),
@@ -236,7 +235,7 @@ impl Cells {
         None
     }
 
-    /// Frees a cell. A size of which none is left gives its pages back.
+    /// Frees a cell. A size without cells in use returns its pages.
     pub(super) fn free(&mut self, place: Place) {
         let shelf = &mut self.shelves[place.shelf()];
         if shelf.free.len() + 1 == shelf.next as usize {
@@ -250,12 +249,12 @@ impl Cells {
         shelf.free.push(place.index());
     }
 
-    /// Bytes of a cell, with what its share of the index takes.
+    /// The bytes of a cell.
     pub(super) fn bytes_of(&self, place: Place) -> usize {
         self.shelves[place.shelf()].bytes(place.index()).len()
     }
 
-    /// The pages as they are now.
+    /// The pages at this moment.
     pub(super) fn pages(&self) -> Vec<Page> {
         let of = |shelf: &Shelf| {
             let size = shelf.size;
@@ -265,7 +264,7 @@ impl Cells {
     }
 }
 
-/// A page as it was at one moment.
+/// A page at one moment.
 #[derive(Debug)]
 pub(super) struct Page {
     size: usize,

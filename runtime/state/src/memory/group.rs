@@ -6,21 +6,21 @@ use egret_core::{KeyGroup, PartWriter, Result, TakeEntry};
 use hashbrown::HashTable;
 use std::collections::BTreeMap;
 
-/// A record of a group has about so many bytes at most: what is held of it while it is written.
+/// The approximate maximum of bytes in a record, which bounds the memory of a snapshot that is being written.
 const RECORD_BYTES: usize = 1 << 20;
-/// What a path begins with: the slot.
+/// The length of the slot, with which a path begins.
 const SLOT_BYTES: usize = 2;
-/// What a path costs beside its bytes, about.
+/// The approximate memory of a path beside its bytes.
 const PATH_BYTES: usize = 24;
 
-/// An entry in the index: some bits of the hash, so that neither a lookup that fails nor a growing index reads cells.
+/// An entry of the index. It has some bits of the hash, so neither a failed lookup nor a growing index reads cells.
 #[derive(Clone, Copy, Debug)]
 struct Held {
     hash: u32,
     place: Place,
 }
 
-/// What a value is known by.
+/// The slot and the key of a value, as in a record.
 pub(super) type SlotAndKey = (u16, Box<[u8]>);
 
 /// A value that was removed.
@@ -35,21 +35,21 @@ struct Removed {
 #[derive(Debug, Default)]
 pub(super) struct Group {
     index: HashTable<Held>,
-    /// What keys have under names, by path: the slot (2 bytes, big endian), and then what stands for key and name in a record.
+    /// The named entries, by path: the slot (2 bytes, big endian), then key and name as records have them.
     named: BTreeMap<Box<[u8]>, Place>,
     cells: Cells,
     removed: Vec<Removed>,
 }
 
-/// How a change changed the size.
+/// The effect of a change on the size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Growth {
     pub(super) entries: i64,
     pub(super) bytes: i64,
 }
 
-/// The bits of a hash that the index goes by; slots of one key must not collide, and a key group's hashes have their last bits in
-/// common.
+/// The bits of a hash that are in the index. The slots of one key must not collide, and the hashes of a key group share their
+/// last bits.
 pub(super) fn index_hash(hash: u64, slot: u16) -> u32 {
     ((hash ^ u64::from(slot).wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 32) as u32
 }
@@ -73,12 +73,12 @@ impl Group {
         self.find(hash, slot, key).map(|place| (place, self.cells.get(place).entry.value))
     }
 
-    /// Puts another value where a value of the same size was found, and says whether that was so.
+    /// Replaces the value of a cell, if the new value fits there; returns whether it does.
     pub(super) fn replace(&mut self, place: Place, stamp: u32, value: &[u8]) -> bool {
         self.cells.replace(place, stamp, value)
     }
 
-    /// Where something with this hash is, most likely what is looked for.
+    /// The cell of an entry with this hash, most likely the entry that is looked for.
     pub(super) fn probe(&self, hash: u32) -> Option<Place> {
         self.index.find(spread(hash), |held| held.hash == hash).map(|held| held.place)
     }
@@ -105,7 +105,7 @@ impl Group {
         Ok(Growth { entries: 0, bytes: self.cells.bytes_of(moved) as i64 - before })
     }
 
-    /// Looks at so many cells from this one on, and gives slot and key of those that are over; and where to go on, unless that is the end.
+    /// Looks at `count` cells from `from` on. Returns slot and key of the expired ones, and the next cell, `None` at the end.
     pub(super) fn find_over(
         &self,
         from: (usize, u32),
@@ -121,7 +121,7 @@ impl Group {
         (over, next)
     }
 
-    /// Removes a value; `epoch`: remembers that, as a change of this epoch.
+    /// Removes a value, and remembers that as a change of `epoch`, if there is one.
     pub(super) fn remove(&mut self, hash: u32, slot: u16, key: &[u8], epoch: Option<u32>) -> Option<Growth> {
         let place = self.find(hash, slot, key)?;
         if let Ok(entry) = self.index.find_entry(spread(hash), |held| held.place == place) {
@@ -156,7 +156,7 @@ impl Group {
         Ok(Growth { entries: 0, bytes: self.cells.bytes_of(moved) as i64 - before })
     }
 
-    /// As [`Group::remove`].
+    /// Removes a named entry as [`Group::remove`] removes a value.
     pub(super) fn remove_named(&mut self, slot: u16, path: &[u8], epoch: Option<u32>) -> Option<Growth> {
         let place = self.named.remove(path)?;
         let bytes = (self.cells.bytes_of(place) + path.len() + PATH_BYTES) as i64;
@@ -166,7 +166,8 @@ impl Group {
         Some(Growth { entries: -1, bytes: -bytes })
     }
 
-    /// Gives what has a path that begins like this, the path's rest from `name_at` on and the value, in order, until `give` says false.
+    /// Passes the entries whose path has a prefix to `give`, in order, until it returns false: the path from `name_at` on, and
+    /// the value.
     pub(super) fn scan(&self, begins: &[u8], name_at: usize, give: &mut TakeEntry<'_>) -> Result<()> {
         let from = (std::ops::Bound::Included(begins), std::ops::Bound::Unbounded);
         for (path, place) in self.named.range::<[u8], _>(from).take_while(|(path, _)| path.starts_with(begins)) {
@@ -177,13 +178,13 @@ impl Group {
         Ok(())
     }
 
-    /// Forgets what was removed in epochs up to this one; says how many removals are left.
+    /// Forgets the removals of epochs up to `until`; returns the number of those that are left.
     pub(super) fn forget_removed(&mut self, until: u32) -> usize {
         self.removed.retain(|removed| removed.epoch > until);
         self.removed.len()
     }
 
-    /// The group as it is now: all of it, or what changed after the epoch `base`.
+    /// The group at this moment: all of it, or the changes after the epoch `base`.
     pub(super) fn freeze(&self, group: KeyGroup, base: Option<u32>) -> FrozenGroup {
         let removed = match base {
             Some(base) => self.removed.iter().filter(|removed| removed.epoch > base).cloned().collect(),
@@ -193,7 +194,7 @@ impl Group {
     }
 }
 
-/// A key group as it was at one moment.
+/// A key group at one moment.
 #[derive(Debug)]
 pub(super) struct FrozenGroup {
     pub(super) group: KeyGroup,
@@ -203,13 +204,13 @@ pub(super) struct FrozenGroup {
 }
 
 impl FrozenGroup {
-    /// Gives its records to a writer: none if there is nothing to say.
+    /// Writes the group's records; an empty group has none.
     pub(super) fn write(self, to: &mut dyn PartWriter) -> Result<()> {
         let mut writer = match self.base {
             None => Writer::whole(),
             Some(_) => Writer::changes(self.removed.iter().map(|removed| (removed.slot, &*removed.key)))?,
         };
-        // A page is let go as soon as it is read, so that it need not be copied any more.
+        // A page is dropped as soon as it is read: the operator then no longer copies it.
         for page in self.pages {
             for cell in page.cells().filter(|cell| self.base.is_none_or(|base| cell.stamp > base)) {
                 writer.push(cell.entry)?;

@@ -1,9 +1,9 @@
 //! Keyed state in memory.
 //!
-//! Each key group has an index of its own (so that no index that grows holds up the operator for long) and keeps its entries in
-//! pages. State is frozen by sharing the pages: that takes no longer than to count them; the operator then copies each page that it
-//! writes to while the writer still reads it. Every entry knows in which epoch it changed last, so what has changed since an
-//! older checkpoint is found by looking, whether or not the checkpoints between the two were completed.
+//! Each key group has an index of its own (so the growth of an index never stops the operator for long) and keeps its entries in
+//! pages. A snapshot shares the pages, at a cost proportional to their number; the operator copies a shared page before it writes
+//! to it. Every entry has the epoch of its last change, so the changes since an older checkpoint are found by a scan, whether or
+//! not the checkpoints in between were completed.
 
 mod cells;
 mod group;
@@ -17,14 +17,14 @@ use egret_core::{
 };
 use group::{FrozenGroup, Group, Growth, index_hash};
 
-/// What an entry's share of the index takes, about.
+/// The approximate bytes of an entry in the index.
 const INDEX_BYTES: i64 = 12;
-/// How many removals are remembered however little state there is.
+/// The number of removals that are remembered even if there is little state.
 const REMOVED_MIN: u64 = 1_024;
-/// How many keys are looked up together.
+/// The number of keys that are looked up together.
 const LOOKAHEAD: usize = 16;
 
-/// Keeps keyed state in memory: the backend unless another is chosen.
+/// Keeps keyed state in memory. The default backend.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryBackend;
 
@@ -67,25 +67,25 @@ pub struct MemoryState {
     groups: Vec<Group>,
     slots: Slots,
     bytes: i64,
-    /// The epoch that changes are of; 0 before the first one ends.
+    /// The epoch at hand; 0 before the first one ends.
     epoch: u32,
-    /// Changes are known since the end of this epoch; none before the first one has ended.
+    /// The epoch since whose end all changes are known; `None` before the first one has ended.
     known_since: Option<u32>,
-    /// How many removals are remembered.
+    /// The number of removals that are remembered.
     removed: u64,
-    /// Where the last look at what may be over stopped: the group, and the cell in it.
+    /// The position of the last sweep: the group, and the cell in it.
     swept: (usize, (usize, u32)),
     last: Last,
-    /// Where something under a name is: see [`Group`].
+    /// The path of a named entry (see [`Group`]), reused from call to call.
     path: Vec<u8>,
 }
 
-/// What was read last, which is most likely what is written next.
+/// The value that was read last, which most likely is written next.
 #[derive(Debug, Default)]
 struct Last {
     slot: u16,
     key: Vec<u8>,
-    /// The group and the cell; none if that may have changed.
+    /// The group and the cell; `None` once they may have changed.
     place: Option<(usize, Place)>,
 }
 
@@ -96,7 +96,7 @@ impl Default for MemoryState {
 }
 
 impl MemoryState {
-    /// No state yet, for a job with this many key groups.
+    /// Empty state of a job with this many key groups.
     pub fn new(max_parallelism: u16) -> Self {
         let groups = (0..max_parallelism.max(1)).map(|_| Group::default()).collect();
         Self {
@@ -112,10 +112,10 @@ impl MemoryState {
         }
     }
 
-    /// Takes up what handles gave, as [`StateBackend::open`] gets it.
+    /// Restores the snapshots that [`StateBackend::open`] gets.
     ///
     /// # Errors
-    /// It does not decode.
+    /// A record does not decode.
     pub fn restore(&mut self, parts: &[Snapshot]) -> Result<()> {
         for (group, bytes) in parts.iter().flat_map(|part| &part.keyed) {
             let take = |change: Change<'_>| match change {
@@ -131,7 +131,7 @@ impl MemoryState {
         Ok(())
     }
 
-    /// The number of a key's group, and what the group's index goes by.
+    /// The number of a key's group, and the hash in the group's index.
     fn locate(&self, slot: u16, key: &[u8]) -> (usize, u32) {
         let hash = hash_key(key);
         (usize::from(KeyGroup::of(hash, self.groups.len() as u16).0), index_hash(hash, slot))
@@ -144,7 +144,7 @@ impl MemoryState {
         }
     }
 
-    /// Makes the path of something under a name, and says its group.
+    /// Sets `path` to that of a named entry, and returns the group.
     fn locate_named(&mut self, slot: u16, key: &[u8], name: &[u8]) -> Result<usize> {
         check_slot(slot)?;
         self.path.clear();
@@ -153,7 +153,7 @@ impl MemoryState {
         Ok(usize::from(KeyGroup::of(hash_key(key), self.groups.len() as u16).0))
     }
 
-    /// Removes what stands in a record like this.
+    /// Removes a value or a named entry, whose slot and key are as in a record.
     fn remove_stored(&mut self, slot: u16, key: &[u8]) -> Result<()> {
         if slot < NAMED {
             return self.remove(slot, key);
@@ -168,7 +168,7 @@ impl MemoryState {
         self.forget_if_much();
     }
 
-    /// More is remembered of what is gone than there is: the next delta is not upon anything older than now.
+    /// Forgets removals when they outnumber the values. The next delta is then upon no epoch before the one at hand.
     fn forget_if_much(&mut self) {
         if self.removed > REMOVED_MIN.max(self.slots.all()) {
             for group in &mut self.groups {
@@ -274,7 +274,7 @@ impl KeyedState for MemoryState {
 
     fn sweep(&mut self, values: usize, is_over: &mut dyn FnMut(u16, &[u8]) -> bool) -> Result<()> {
         let mut left = values;
-        // Each group once at most.
+        // Every group is visited at most once, and the first one again up to where the sweep began.
         for _ in 0..=self.groups.len() {
             let (group, from) = self.swept;
             let (over, next) = self.groups[group].find_over(from, &mut left, is_over);
@@ -287,7 +287,7 @@ impl KeyedState for MemoryState {
         Ok(())
     }
 
-    /// Keys are those of the slot that has most.
+    /// The number of keys is that of the slot with the most values.
     fn size(&self) -> StateSize {
         StateSize { keys: self.slots.most(), bytes: self.bytes.unsigned_abs() }
     }
