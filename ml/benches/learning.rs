@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     for (numeric, categories) in [(10, 0), (0, 5), (5, 5)] {
         let rows = rows(numeric, categories);
         for (algorithm, optimizer) in ALGORITHMS {
-            if !filter.as_deref().is_none_or(|filter| filter == optimizer.unwrap_or(algorithm)) {
+            if filter.as_deref().is_some_and(|filter| filter != optimizer.unwrap_or(algorithm)) {
                 continue;
             }
             let model = model(&rows, algorithm, optimizer)?;
