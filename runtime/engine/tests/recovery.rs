@@ -1,5 +1,5 @@
-//! Jobs that fail again and again, and go on from their checkpoints: wherever these are, whoever keeps the state, with other workers each
-//! time, and also if the store is not to be relied on. What is published is what an undisturbed run publishes, each row once.
+//! Jobs that fail repeatedly and resume from their checkpoints: in a folder, in memory and in an unreliable store, with any backend of
+//! keyed state, and with a different number of workers each time. They publish what an undisturbed run publishes, each row once.
 #![allow(clippy::unwrap_used)]
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -81,7 +81,7 @@ impl SourceReader for NumbersReader {
     }
 }
 
-/// Says of each row how many its key had, and of which ids the last ones were, from what keyed state has; fails after so many rows.
+/// Adds to each row the number of rows of its key and the sum of its last ids, from keyed state. Fails after a number of rows.
 struct Remembers {
     clock: ManualClock,
     until_failure: Arc<AtomicI64>,
@@ -106,7 +106,7 @@ impl Remembers {
     }
 }
 
-/// What [`Remembers`] says, computed anew.
+/// The output of [`Remembers`], from a plain loop.
 fn expected() -> Vec<(i64, i64)> {
     let of_key = |id: i64| (id % KEYS..=id).step_by(KEYS as usize).collect::<Vec<i64>>();
     let said = |ids: Vec<i64>| ids.len() as i64 * 1_000_000 + ids.iter().rev().take(KEPT + 1).sum::<i64>();
@@ -116,7 +116,7 @@ fn expected() -> Vec<(i64, i64)> {
 impl Operator for Remembers {
     fn process(&mut self, _input: usize, rows: Batch, ctx: &mut Context<'_>) -> Result<()> {
         self.clock.advance(Duration::from_millis(1));
-        // Whoever writes checkpoints gets a turn.
+        // Gives the thread that writes checkpoints a turn.
         std::thread::yield_now();
         let ids = rows.column(0).as_primitive::<Int64Type>().values().to_vec();
         let mut said = Vec::new();
@@ -151,7 +151,7 @@ impl OperatorFactory for Factory {
     }
 }
 
-/// Rows by the transaction that they were published in: to publish one again changes nothing.
+/// Published rows by transaction. Publishing a transaction again changes nothing.
 #[derive(Clone, Default)]
 struct Published(Arc<Mutex<ByTransaction>>);
 
@@ -227,7 +227,7 @@ impl Random {
     }
 }
 
-/// What came of a job that was run until it ended.
+/// The outcome of a job that was run until it ended.
 struct Ended {
     report: JobReport,
     failures: usize,
@@ -257,7 +257,7 @@ fn run_to_the_end(seed: u64, place: impl Fn(&ManualClock) -> Location) -> Ended 
         match result {
             Ok(report) => break report,
             Err(error) if error.to_string().contains("no checkpoint is intact") => {
-                // The first one was torn; nobody has seen anything of it.
+                // The first checkpoint was torn, so nothing of it was published.
                 assert!(published.0.lock().unwrap().is_empty(), "seed {seed}: {error}");
                 location = place(&clock);
             }

@@ -1,18 +1,20 @@
 //! Process functions: user code per key, with keyed state and timers.
 //!
 //! State is declared as constants, each with a slot of its own: [`ValueState`], [`ListState`], [`MapState`], [`ReducingState`],
-//! [`AggregatingState`]; any of them may have a [`Ttl`].
+//! [`AggregatingState`], any of which may have a [`Ttl`], and [`SortedMapState`].
 
 mod context;
 mod lifetime;
 mod operator;
 mod saved;
+mod sorted;
 mod states;
 mod ttl;
 
 pub use context::ProcessContext;
 pub use lifetime::{Renewal, Ttl, TtlClock};
 pub use operator::{ProcessFactory, ProcessOperator, factory};
+pub use sorted::{SortedKey, SortedMapState};
 pub use states::{AggregatingState, ListState, MapState, ReducingState, ValueState};
 
 use egret_core::row::Row;

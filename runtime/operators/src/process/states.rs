@@ -237,7 +237,8 @@ impl<T: Serialize + DeserializeOwned> ListState<T> {
     }
 }
 
-/// A map for each key, ordered by its own keys. Writing copies the map, so keep it to some hundred entries.
+/// A map for each key, ordered by its own keys. Writing copies the map, so keep it to some hundred entries;
+/// [`SortedMapState`](super::SortedMapState) has no such limit.
 ///
 /// With a time to live each entry expires by itself.
 #[derive(Debug)]

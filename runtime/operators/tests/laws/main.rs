@@ -4,6 +4,7 @@
 mod bad_rows;
 mod local;
 mod process;
+mod sorted;
 mod states;
 mod twin;
 mod windows;

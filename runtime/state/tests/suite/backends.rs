@@ -1,4 +1,4 @@
-//! Every backend of keyed state does what an ordered map does, and can be restored from what any of them wrote.
+//! Every backend of keyed state behaves like an ordered map, and restores the snapshots of every other backend.
 
 use super::support::Random;
 use egret_core::{Epoch, KeyGroup, KeyedState, OperatorInfo, PartWriter, Result, Snapshot, StateBackend};

@@ -1,4 +1,4 @@
-//! Files that checkpoints share: kept as long as a checkpoint that is kept has them, and no longer.
+//! Files that checkpoints share: they stay as long as a kept checkpoint has them, and no longer.
 
 use super::support::{Random, files, job, local, operator};
 use egret_core::{KeyGroup, PartWriter, Result, Snapshot};
