@@ -54,14 +54,19 @@ impl Running {
         Self(egret(folder, &args).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Waits until the output has a row, then stops the job.
-    fn stop_after(mut self, folder: &Path, row: &str) {
+    /// Waits until the output has a row.
+    fn wait_for(&mut self, folder: &Path, row: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !rows(folder).iter().any(|line| line == row) {
             assert!(Instant::now() < deadline, "row {row} was not read: {:?}", rows(folder));
             assert!(self.0.try_wait().unwrap().is_none(), "the job ended before it read row {row}");
             std::thread::yield_now();
         }
+    }
+
+    /// Waits until the output has a row, then stops the job.
+    fn stop_after(mut self, folder: &Path, row: &str) {
+        self.wait_for(folder, row);
         assert!(Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap().success());
         assert!(self.0.wait().unwrap().success());
     }
@@ -243,4 +248,30 @@ fn more_files_are_read_than_may_be_open() {
     assert!(ended.status.success(), "{}", said(&ended));
     let rows = rows(folder.path());
     assert!(rows.len() == 5 && rows.iter().all(|row| row.ends_with(",700")), "no row is late: {rows:?}, {}", said(&ended));
+}
+
+#[test]
+fn files_that_appear_are_read_without_a_restart_and_once() {
+    let stream =
+        "CREATE STREAM t (id BIGINT) WITH (connector = 'file', path = 'in-*.jsonl', follow = true, follow_every = '1 ms');";
+    let folder = folder(stream, "SELECT id FROM t");
+    let folder = folder.path();
+    let write = |name: &str, ids| std::fs::write(folder.join(name), log(ids)).unwrap();
+    write("in-b.jsonl", 0..10);
+    let mut running = Running::start(folder);
+    running.wait_for(folder, "9");
+    write("in-a.jsonl", 10..20);
+    running.wait_for(folder, "19");
+    write("in-c.jsonl", 20..30);
+    running.stop_after(folder, "29");
+    write("in-d.jsonl", 30..40);
+    write("in-c.jsonl", 20..35);
+    let mut running = Running::start(folder);
+    running.wait_for(folder, "39");
+    running.stop_after(folder, "34");
+    let mut read: Vec<u32> = rows(folder).iter().map(|row| row.parse().unwrap()).collect();
+    read.sort_unstable();
+    let mut expected: Vec<u32> = (0..40).chain(30..35).collect();
+    expected.sort_unstable();
+    assert_eq!(read, expected);
 }

@@ -57,7 +57,7 @@ impl FollowInput {
     /// # Errors
     /// It cannot be opened.
     pub(crate) fn open(path: &Path, others: Option<Arc<NewFiles>>, every: Duration, counters: Arc<Counters>) -> Result<Self> {
-        Ok(Self {
+        let input = Self {
             file: open_named(path)?,
             path: path.to_owned(),
             others,
@@ -67,7 +67,16 @@ impl FollowInput {
             rested: false,
             is_followed_by_another: false,
             looks: 0,
-        })
+        };
+        input.hold();
+        Ok(input)
+    }
+
+    /// Says which file is read, so that it is not taken for a new one when it gets another name.
+    fn hold(&self) {
+        if let (Some(others), Some(Ok(metadata))) = (&self.others, self.file.as_ref().map(File::metadata)) {
+            others.hold(&self.path, identity(&metadata));
+        }
     }
 
     fn failed(&self, error: &io::Error) -> Error {
@@ -100,7 +109,6 @@ impl FollowInput {
     /// Nothing more for now: is it still the file of that name?
     fn look(&mut self) -> Result<Chunk> {
         self.rested = true;
-        self.others.iter().for_each(|others| others.look(&self.counters));
         let Some(file) = &self.file else {
             self.miss();
             return Ok(Chunk::Pending(self.every));
@@ -180,6 +188,7 @@ impl FollowInput {
         };
         tracing::info!("{} was cut; its copy {} is read to the end first", self.path.display(), copy.display());
         (self.file, self.rested, self.is_followed_by_another) = (Some(file), false, false);
+        self.hold();
         Ok(())
     }
 }
@@ -197,6 +206,7 @@ impl ByteInput for FollowInput {
     fn read(&mut self, into: &mut [u8]) -> Result<Chunk> {
         if self.file.is_none() {
             self.file = open_named(&self.path)?;
+            self.hold();
         }
         loop {
             match self.read_on(into).map_err(|error| self.failed(&error))? {
@@ -236,6 +246,7 @@ impl ByteInput for FollowInput {
             Some((path, file)) => {
                 tracing::info!("{} was rotated; {} is read to the end first", self.path.display(), path.display());
                 self.file = Some(file);
+                self.hold();
                 Ok(())
             }
             None => Err(mark.refusal(&self.path, held)),
@@ -245,6 +256,7 @@ impl ByteInput for FollowInput {
     fn next_file(&mut self) -> Result<()> {
         self.file = open_named(&self.path)?;
         (self.seen, self.rested, self.is_followed_by_another) = (Seen::default(), false, false);
+        self.hold();
         Ok(())
     }
 }

@@ -8,8 +8,8 @@
 //! * Each file is a split; the splits are in order of name.
 //! * `follow = 'true'` reads on when a plain text file grows. A line counts when its line end is there. A file that is rotated, by
 //!   renaming or by copying and cutting, is read to its end, then the new one from its beginning; one that was cut and has no copy in
-//!   its folder ends the job. Files that appear later do not become splits before the job is started again; they are named in a
-//!   warning.
+//!   its folder ends the job. With a glob, files that appear later become splits while the job runs, but for those with the
+//!   name that rotating gives to one that is followed.
 //! * A position is the number of uncompressed bytes (or, for Parquet, of rows) before the next row, and says what file it is of
 //!   (`mark`): a job does not go on in another one. A compressed file is read again up to there.
 //! * Bad rows go to `out/<path>.bad` with `bad_rows = 'dead_letter'` (those of `in/t.csv` to `out/in/t.csv.bad`), or to the file

@@ -1,14 +1,12 @@
-//! Files of a pattern that appear while it is followed: splits do not come into being while a job runs, so they are named in a
-//! warning.
+//! Files of a pattern that appear while it is followed: each becomes a split, unless it is one that is being read under another name.
 
 use super::paths::files_like;
-use egret_core::metrics::Counters;
-use std::collections::BTreeSet;
+use super::rotation::is_rotation;
+use crate::mark::identity;
+use egret_core::Result;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-/// A look at the folders costs more than one at a file: there is one for so many looks of each file.
-const LOOKS: usize = 20;
 
 /// The files of a pattern.
 #[derive(Debug)]
@@ -19,9 +17,10 @@ pub(crate) struct NewFiles {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Those there were when they were listed, and those that were named since; empty where another process lists them.
+    /// Those there were when they were listed, and those that appeared since.
     known: BTreeSet<PathBuf>,
-    looks: usize,
+    /// Which file the reader of each name reads: it is finished under whatever name it has.
+    held: BTreeMap<PathBuf, (u64, u64)>,
 }
 
 impl NewFiles {
@@ -44,21 +43,44 @@ impl NewFiles {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).known.extend(paths.iter().cloned());
     }
 
-    /// Now and then looks for new ones, and names them.
-    pub(crate) fn look(&self, counters: &Counters) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.looks += 1;
-        if seen.known.is_empty() || seen.looks < LOOKS * seen.known.len() {
-            return;
-        }
-        seen.looks = 0;
-        for path in files_like(&self.pattern).unwrap_or_default() {
-            if !seen.known.contains(&path) {
-                let what = format!("{} has appeared; it is read when the job is started again", path.display());
-                tracing::warn!("{what}");
-                counters.note(what);
-                seen.known.insert(path);
-            }
-        }
+    /// The reader of a name reads this file.
+    pub(crate) fn hold(&self, path: &Path, file: (u64, u64)) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).held.insert(path.to_owned(), file);
     }
+
+    /// The files that have appeared since somebody looked. One that has got the name that rotating gives is not new: what it has was
+    /// read, or is, under the name that is followed.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub(crate) fn discover(&self) -> Result<Vec<PathBuf>> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Vec::new();
+        for path in files_like(&self.pattern)? {
+            if seen.known.contains(&path) {
+                continue;
+            }
+            // What has gone again is not there.
+            let Ok(metadata) = std::fs::metadata(&path) else { continue };
+            if seen.held.values().any(|held| *held == identity(&metadata)) {
+                continue;
+            }
+            match seen.known.iter().find(|known| is_rotated(&path, known)) {
+                Some(live) => tracing::warn!(
+                    "{} has appeared, and is taken for what was rotated from {}: it is not read",
+                    path.display(),
+                    live.display()
+                ),
+                None => new.push(path.clone()),
+            }
+            seen.known.insert(path);
+        }
+        Ok(new)
+    }
+}
+
+/// Whether a file has a name that it gets when `live` is rotated.
+fn is_rotated(path: &Path, live: &Path) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.parent() == live.parent() && is_rotation(&name(path), &name(live))
 }

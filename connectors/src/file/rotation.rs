@@ -78,7 +78,7 @@ fn plain(name: &str) -> &str {
 }
 
 /// Whether a name is one that rotating gives: `app.log.1`, `app.log-20240501.gz`, `app-2024-05-01.log`.
-fn is_rotation(name: &str, live: &str) -> bool {
+pub(super) fn is_rotation(name: &str, live: &str) -> bool {
     let plain = plain(name);
     let (stem, extension) = live.rsplit_once('.').unwrap_or((live, ""));
     let is_count = |text: &str| {

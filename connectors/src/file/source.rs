@@ -18,9 +18,13 @@ use egret_core::{Error, RestoredSplit, Result, Source, SourceReader, Split, Spli
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The folder that bad rows go to unless another place is named.
 const DEAD_LETTERS: &str = "out";
+
+/// A look at the folders costs more than one at a file: there is one for so many looks of each file.
+const LOOKS: u32 = 20;
 
 /// Reads files.
 ///
@@ -155,6 +159,15 @@ impl Source for FileSource {
         let paths = self.paths()?;
         self.new_files.iter().for_each(|new| new.know(&paths));
         Ok(paths.into_iter().map(|path| Split { id: path.to_string_lossy().into_owned() }).collect())
+    }
+
+    fn discovers_every(&self) -> Option<Duration> {
+        self.new_files.is_some().then(|| self.config.follow_every * LOOKS)
+    }
+
+    fn discover(&self) -> Result<Vec<Split>> {
+        let new = self.new_files.as_ref().map_or(Ok(Vec::new()), |files| files.discover())?;
+        Ok(new.into_iter().map(|path| Split { id: path.to_string_lossy().into_owned() }).collect())
     }
 
     fn resume(&self, restored: &[RestoredSplit]) -> Result<Vec<SplitStart>> {

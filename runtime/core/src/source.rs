@@ -58,6 +58,22 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// How often to ask whether there are new splits; `None`: they are listed once, at the start.
+    fn discovers_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The splits there are now. The first worker asks at the intervals of [`Source::discovers_every`]; it reads those whose ids are
+    /// new from their start, from the next epoch on, and each gets the next free rank among all splits of the job. What a new split has
+    /// below the watermark at that time is late. A split that is not listed any more is read until its reader ends. This must not
+    /// take long: a source that has to wait for an answer does so on a thread of its own, and returns the last answer here.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    fn discover(&self) -> Result<Vec<Split>> {
+        self.splits()
+    }
+
     /// Whether its readers are told what is in checkpoints that are complete ([`SourceReader::checkpoint_complete`]). A reader that is
     /// told is kept beyond the end of its split, until a complete checkpoint has that.
     fn is_told_of_checkpoints(&self) -> bool {

@@ -199,6 +199,12 @@ impl MinWatermark {
         self
     }
 
+    /// Adds an input that is idle until its first watermark; returns its number.
+    pub fn add(&mut self) -> usize {
+        self.inputs.push(InputStatus { watermark: EventTime::MIN, activity: Activity::Idle });
+        self.inputs.len() - 1
+    }
+
     /// Input `input` reached a watermark; returns the new least watermark if it moved.
     pub fn update(&mut self, input: usize, watermark: EventTime) -> Option<EventTime> {
         let status = &mut self.inputs[input];

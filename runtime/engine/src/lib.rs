@@ -10,6 +10,7 @@ mod checkpoint;
 mod checks;
 mod config;
 mod credit;
+mod discovery;
 mod driver;
 mod failpoint;
 mod flow;

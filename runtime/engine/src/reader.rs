@@ -1,6 +1,7 @@
 //! Reads a worker's splits: the split furthest behind in event time first; splits that are equal take turns.
 
 use crate::checkpoint::{Activity, SplitPosition};
+use crate::discovery::Discovery;
 use crate::driver::{ControlEvent, Outgoing};
 use crate::holds::{Change, Watch};
 use crate::screen::{Far, Screen};
@@ -19,6 +20,9 @@ use egret_core::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long to wait where all splits that are known have ended, and there may be others.
+const LOOKS_EVERY_MS: i64 = 10;
 
 /// What a source task wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,9 @@ pub(crate) struct SourceTask {
     places: bool,
     /// Of a source whose readers are told of checkpoints, where there are any.
     told: Option<Told>,
+    /// Of a source that gets splits while the job runs.
+    discovery: Option<Discovery>,
+    has_checkpoints: bool,
 }
 
 impl SourceTask {
@@ -78,6 +85,7 @@ impl SourceTask {
         let latest = splits.iter().filter_map(|split| split.watermark.as_ref()).map(SplitWatermark::latest);
         let max_ahead_us = spec.strategy.and_then(|strategy| strategy.max_ahead).map(micros_of);
         let live = (!spec.source.is_bounded()).then(|| Arc::clone(&spec.wall));
+        let discovery = Discovery::of(&spec);
         Ok(Self {
             name: spec.name,
             worker: spec.worker,
@@ -97,6 +105,8 @@ impl SourceTask {
             meets: spec.meets,
             places: spec.places,
             told: (spec.has_checkpoints && spec.source.is_told_of_checkpoints()).then(Told::default),
+            discovery,
+            has_checkpoints: spec.has_checkpoints,
         })
     }
 
@@ -108,13 +118,30 @@ impl SourceTask {
         }
     }
 
-    /// Where the splits are at the end of an epoch, for its checkpoint.
-    pub(crate) fn end_epoch(&mut self, epoch: Epoch) -> Vec<SplitPosition> {
+    /// Where the splits are at the end of an epoch, for its checkpoint. Splits that are new belong to the next one.
+    pub(crate) fn end_epoch(&mut self, epoch: Epoch) -> Result<Vec<SplitPosition>> {
         let positions: Vec<SplitPosition> = self.splits.iter().map(SplitTask::state).collect();
         if let Some(told) = &mut self.told {
             told.note(epoch, &positions);
         }
-        positions
+        self.take_up()?;
+        Ok(positions)
+    }
+
+    /// Begins to read what was discovered.
+    fn take_up(&mut self) -> Result<()> {
+        let Some(discovery) = &mut self.discovery else { return Ok(()) };
+        let place = |error: Error| error.context(format!("source '{}'", self.name));
+        self.splits.extend(discovery.open(|| self.clock.add()).map_err(place)?);
+        Ok(())
+    }
+
+    /// Looks for new splits.
+    fn discover(&mut self, now_ms: i64) -> Result<()> {
+        let Some(discovery) = &mut self.discovery else { return Ok(()) };
+        let place = |error: Error| error.context(format!("source '{}'", self.name));
+        discovery.look(now_ms).map_err(place)?;
+        if self.has_checkpoints { Ok(()) } else { self.take_up() }
     }
 
     /// Whether its readers are told of checkpoints.
@@ -145,10 +172,12 @@ impl SourceTask {
         if self.ended {
             return Ok(Next::Ended);
         }
+        self.discover(now_ms)?;
         if let Some(split) = self.whose_turn(now_ms) {
             self.read(split, rows_max, now_ms, out)?;
         }
-        if self.splits.iter().all(SplitTask::has_ended) {
+        let goes_on = self.discovery.as_ref().is_some_and(Discovery::goes_on);
+        if !goes_on && self.splits.iter().all(SplitTask::has_ended) {
             self.ended = true;
             self.counters.set_hold(self.worker, None);
             out.push(Outgoing::Event(ControlEvent::Latest(self.latest)));
@@ -180,7 +209,7 @@ impl SourceTask {
 
     fn next(&self, now_ms: i64) -> Next {
         let open = self.splits.iter().filter(|split| !split.has_ended());
-        let wait_ms = open.map(|split| split.retry_at_ms.saturating_sub(now_ms)).min().unwrap_or(0);
+        let wait_ms = open.map(|split| split.retry_at_ms.saturating_sub(now_ms)).min().unwrap_or(LOOKS_EVERY_MS);
         if wait_ms <= 0 { Next::Again } else { Next::Wait(Duration::from_millis(wait_ms.unsigned_abs())) }
     }
 

@@ -38,6 +38,11 @@ impl SourceClock {
         current
     }
 
+    /// Adds a split that was not there before; it is not waited for until it wakes. Gives its number.
+    pub(crate) fn add(&self) -> usize {
+        self.least().add()
+    }
+
     /// A split has come to a watermark.
     pub(crate) fn advance(&self, split: usize, watermark: EventTime) {
         self.least().update(split, watermark);

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::SplitPosition;
 use crate::source_clock::SourceClock;
+use crate::splits::NextRank;
 use egret_core::metrics::Counters;
 use egret_core::{Clock, Source, SplitStart, WatermarkStrategy};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) splits: &'a [SplitStart],
     /// The ranks of these splits among all of the job.
     pub(crate) ranks: &'a [u32],
+    /// Gives the rank of a split that comes later.
+    pub(crate) next_rank: NextRank,
     /// Whether rows get their places, as one more column.
     pub(crate) places: bool,
     /// Whether there are checkpoints.

@@ -3,7 +3,7 @@
 use crate::checkpoint::{Activity, SplitPosition};
 use crate::source_spec::SourceSpec;
 use egret_core::row_place::SplitPlaces;
-use egret_core::{Epoch, EventTime, Result, SourceReader, SplitStart, SplitWatermark};
+use egret_core::{Epoch, EventTime, Result, SourceReader, SplitStart, SplitWatermark, WatermarkStrategy};
 
 /// A split that a worker reads.
 pub(crate) struct SplitTask {
@@ -26,22 +26,28 @@ pub(crate) struct SplitTask {
 }
 
 impl SplitTask {
-    /// Opens a split at the position that a checkpoint has of it, or at its start.
-    pub(crate) fn open(spec: &SourceSpec<'_>, number: usize, start: &SplitStart) -> Result<Self> {
-        let split = &start.split;
-        tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
-        let mut task = Self {
+    /// A split at its start, without a reader.
+    pub(crate) fn new(id: String, number: usize, rank: u32, strategy: Option<&WatermarkStrategy>) -> Self {
+        Self {
             reader: None,
             end: Vec::new(),
-            id: split.id.clone(),
+            id,
             number,
-            watermark: spec.strategy.as_ref().map(SplitWatermark::new),
+            watermark: strategy.map(SplitWatermark::new),
             quiet_since_ms: None,
             retry_at_ms: i64::MIN,
             turn: 0,
             activity: Activity::Active,
-            places: SplitPlaces { rank: spec.ranks.get(number).copied().unwrap_or_default(), rows: 0 },
-        };
+            places: SplitPlaces { rank, rows: 0 },
+        }
+    }
+
+    /// Opens a split at the position that a checkpoint has of it, or at its start.
+    pub(crate) fn open(spec: &SourceSpec<'_>, number: usize, start: &SplitStart) -> Result<Self> {
+        let split = &start.split;
+        tracing::debug!(source = %spec.name, worker = spec.worker, split = %split.id, "a split is opened");
+        let rank = spec.ranks.get(number).copied().unwrap_or_default();
+        let mut task = Self::new(split.id.clone(), number, rank, spec.strategy.as_ref());
         let restored = spec.restored.zip(start.goes_on_from.as_ref()).and_then(|(restored, from)| restored.get(from));
         if let (Some(watermark), Some(restored)) = (&mut task.watermark, restored) {
             let passed = if restored.activity == Activity::Idle { passed_without(spec) } else { EventTime::MIN };

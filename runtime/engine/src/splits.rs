@@ -4,7 +4,8 @@
 //! all. So the first member lists, once, and announces the list to the others; a worker takes its share by the place in the list.
 //!
 //! Each split has a rank among all splits of the job, by which rows of one event time are ordered. Ranks follow the uids of the
-//! sources, then the order in which a source lists its splits. A checkpoint keeps the ranks; new splits come after those that it has.
+//! sources, then the order in which a source lists its splits. A checkpoint keeps the ranks; new splits come after those that it has, and splits that
+//! are discovered while the job runs after these, in the order of discovery.
 
 use crate::checkpoint::Restored;
 use crate::members::Meeting;
@@ -12,6 +13,7 @@ use egret_core::job::{NodeId, NodeKind};
 use egret_core::{Error, JobGraph, RestoredSplit, Result, Source, Split, SplitStart};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Under this name the first member announces the splits.
 const SPLITS: &str = "splits";
@@ -21,6 +23,28 @@ const SPLITS: &str = "splits";
 pub(crate) struct SplitLists {
     starts: Vec<Vec<SplitStart>>,
     ranks: Vec<Vec<u32>>,
+    next_rank: NextRank,
+}
+
+/// Gives ranks to splits that come later. All sources of a job share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NextRank(Arc<AtomicU32>);
+
+impl NextRank {
+    fn from(next: u32) -> Self {
+        Self(Arc::new(AtomicU32::new(next)))
+    }
+
+    /// The next rank, which nobody is given again.
+    pub(crate) fn take(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl PartialEq for NextRank {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.load(Ordering::Relaxed) == other.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A [`SplitStart`] as it is sent to other processes.
@@ -53,6 +77,11 @@ impl SplitLists {
         self.starts.get(node.index()).map_or(&[], Vec::as_slice)
     }
 
+    /// Gives ranks to splits that come later.
+    pub(crate) fn next_rank(&self) -> &NextRank {
+        &self.next_rank
+    }
+
     /// The ranks of these splits among all of the job.
     pub(crate) fn ranks_of(&self, node: NodeId) -> &[u32] {
         self.ranks.get(node.index()).map_or(&[], Vec::as_slice)
@@ -67,8 +96,8 @@ impl SplitLists {
                 _ => Vec::new(),
             });
         }
-        let ranks = ranks(job, restored, &lists);
-        Ok(Self { starts: lists, ranks })
+        let (ranks, next) = ranks(job, restored, &lists);
+        Ok(Self { starts: lists, ranks, next_rank: NextRank::from(next) })
     }
 
     fn announced(&self) -> Vec<Vec<AnnouncedSplit>> {
@@ -88,12 +117,14 @@ impl SplitLists {
             goes_on_from: split.goes_on_from,
             ended: split.ended,
         };
-        Self { starts: lists.into_iter().map(|list| list.into_iter().map(received).collect()).collect(), ranks }
+        let starts = lists.into_iter().map(|list| list.into_iter().map(received).collect()).collect();
+        // Ranks of splits that come later are given by the first process.
+        Self { starts, ranks, next_rank: NextRank::default() }
     }
 }
 
-/// The rank of every split.
-fn ranks(job: &JobGraph, restored: Option<&Restored>, lists: &[Vec<SplitStart>]) -> Vec<Vec<u32>> {
+/// The rank of every split, and the next one that is free.
+fn ranks(job: &JobGraph, restored: Option<&Restored>, lists: &[Vec<SplitStart>]) -> (Vec<Vec<u32>>, u32) {
     let known = |uid: &str, start: &SplitStart| {
         let positions = restored.and_then(|restored| restored.splits(uid))?;
         Some(positions.get(start.goes_on_from.as_ref()?)?.places.rank)
@@ -111,7 +142,7 @@ fn ranks(job: &JobGraph, restored: Option<&Restored>, lists: &[Vec<SplitStart>])
         };
         ranks[id.index()] = starts.iter().map(rank).collect();
     }
-    ranks
+    (ranks, next)
 }
 
 fn list_source(source: &Arc<dyn Source>, uid: &str, restored: Option<&Restored>) -> Result<Vec<SplitStart>> {
@@ -171,6 +202,7 @@ mod tests {
     fn ranks_are_by_source_and_list_and_stay_what_they_were() -> Result<()> {
         let fresh = SplitLists::list(&job(&[("z", &["1", "10", "2"]), ("a", &["x"])])?, None)?;
         assert_eq!(fresh.ranks, [vec![1, 2, 3], vec![0]]);
+        assert_eq!((fresh.next_rank().take(), fresh.next_rank().clone().take()), (4, 5), "what appears comes behind");
         let position = |id: &str, rank| SplitPosition {
             id: id.to_owned(),
             position: Vec::new(),
@@ -182,6 +214,7 @@ mod tests {
         let restored = Restored::of_splits("z", [position("1", 1), position("10", 2), position("2", 3)]);
         let after = SplitLists::list(&job(&[("z", &["0", "1", "10", "2"]), ("a", &["x", "y"])])?, Some(&restored))?;
         assert_eq!(after.ranks, [vec![6, 1, 2, 3], vec![4, 5]], "what is new comes behind");
+        assert_eq!(after.next_rank().take(), 7);
         Ok(())
     }
 
@@ -196,7 +229,7 @@ mod tests {
         };
         let starts =
             vec![vec![start("a", None, false), start("b.1", Some("b"), false)], vec![], vec![start("c", Some("c"), true)]];
-        let lists = SplitLists { starts, ranks: vec![vec![7, 1], vec![], vec![0]] };
+        let lists = SplitLists { starts, ranks: vec![vec![7, 1], vec![], vec![0]], ..SplitLists::default() };
         member(0)?.announce(SPLITS, &lists.announced())?;
         // Its own job has no source at all: what it reads is what it received.
         let received = SplitLists::of_job(&JobGraph::new(), None, Some(&member(1)?))?;

@@ -411,15 +411,23 @@ fn bad_rows_of_a_log_stay_when_another_gets_its_name() {
 }
 
 #[test]
-fn new_files_of_a_glob_that_is_followed_are_named() {
+fn new_files_of_a_glob_that_is_followed_are_discovered_once() {
     let folder = Folder::new();
     folder.write("n1.jsonl", rows(0..1));
     let source = folder.source("n*.jsonl", &[("follow", "true")], &schema(&[("id", "int64")], None));
     let split = source.splits().unwrap().remove(0);
-    let counters: Arc<Counters> = Arc::default();
-    let mut reader = source.open(&split, &[0], &counters).unwrap();
+    let discover = || source.discover().unwrap().into_iter().map(|split| split.id).collect::<Vec<_>>();
+    let mut reader = source.open(&split, &[0], &Arc::default()).unwrap();
+    drop(reader.poll(10).unwrap());
+    assert_eq!(discover(), [] as [String; 0]);
     folder.write("n2.jsonl", rows(1..2));
-    (0..100).for_each(|_| drop(reader.poll(10).unwrap()));
-    let notes = counters.notes();
-    assert!(notes.len() == 1 && notes[0].contains("n2.jsonl has appeared; it is read when"), "{notes:?}");
+    folder.write("m.jsonl", rows(1..2));
+    let found = discover();
+    assert!(found.len() == 1 && found[0].ends_with("n2.jsonl"), "{found:?}");
+    // What rotating n2 gives, and n1 under another name, are no new files.
+    folder.write("n2-20240501.jsonl", rows(5..6));
+    std::fs::rename(folder.path("n1.jsonl"), folder.path("nine.jsonl")).unwrap();
+    assert_eq!(discover(), [] as [String; 0]);
+    let plain = folder.source("n*.jsonl", &[], &schema(&[("id", "int64")], None));
+    assert_eq!((source.discovers_every().is_some(), plain.discovers_every()), (true, None));
 }

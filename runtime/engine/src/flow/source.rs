@@ -44,26 +44,7 @@ pub(super) fn build<'scope>(
 ) -> Result<Stream<'scope, u64, Message>> {
     let node = shared.job.node(id);
     let worker = scope.index();
-    let NodeKind::Source { source, watermark, columns, places } = &node.kind else { unreachable!("the caller looked") };
-    let (splits, workers) = (shared.splits.of(id), shared.workers);
-    let own_clock = || SourceClock::new(splits.len(), |split| split % workers == worker);
-    let spec = SourceSpec {
-        name: Arc::clone(&node.name),
-        source,
-        strategy: *watermark,
-        columns,
-        counters: Arc::clone(&shared.metrics.nodes[id.index()].1),
-        worker,
-        workers,
-        splits,
-        ranks: shared.splits.ranks_of(id),
-        places: *places,
-        has_checkpoints: shared.checkpoints.is_some(),
-        restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
-        clock: shared.clocks.get(&id).cloned().unwrap_or_else(own_clock),
-        wall: Arc::clone(&shared.clock),
-        meets: sources_that_meet(shared, id),
-    };
+    let spec = spec_of(shared, id, worker);
     let mut outgoing = Vec::new();
     let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec)?) } else { None };
     task.iter_mut().for_each(|task| task.resume(&mut outgoing));
@@ -104,6 +85,32 @@ pub(super) fn build<'scope>(
         }
     });
     Ok(stream)
+}
+
+/// What the splits of a source on a worker are read with.
+fn spec_of(shared: &Arc<JobShared>, id: NodeId, worker: usize) -> SourceSpec<'_> {
+    let node = shared.job.node(id);
+    let NodeKind::Source { source, watermark, columns, places } = &node.kind else { unreachable!("the caller looked") };
+    let (splits, workers) = (shared.splits.of(id), shared.workers);
+    let own_clock = || SourceClock::new(splits.len(), |split| split % workers == worker);
+    SourceSpec {
+        name: Arc::clone(&node.name),
+        source,
+        strategy: *watermark,
+        columns,
+        counters: Arc::clone(&shared.metrics.nodes[id.index()].1),
+        worker,
+        workers,
+        splits,
+        ranks: shared.splits.ranks_of(id),
+        next_rank: shared.splits.next_rank().clone(),
+        places: *places,
+        has_checkpoints: shared.checkpoints.is_some(),
+        restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
+        clock: shared.clocks.get(&id).cloned().unwrap_or_else(own_clock),
+        wall: Arc::clone(&shared.clock),
+        meets: sources_that_meet(shared, id),
+    }
 }
 
 /// The counters of this source, and of those whose rows meet its rows in some operator or sink downstream.
@@ -187,7 +194,7 @@ impl Reading {
 
     fn read(&mut self) -> Result<()> {
         self.tell()?;
-        self.end_epochs();
+        self.end_epochs()?;
         let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
         let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
         let now = self.ticks.time(self.started.elapsed());
@@ -239,7 +246,7 @@ impl Reading {
         if !std::mem::replace(&mut self.said_end, true) {
             task.end(&mut self.outgoing);
             // What readers have to hear of the last checkpoint: it has the end of all splits.
-            task.end_epoch(number(self.epoch));
+            task.end_epoch(number(self.epoch))?;
         }
         let waits = task.is_told() && self.committed < self.epoch;
         self.send(time);
@@ -251,12 +258,12 @@ impl Reading {
     }
 
     /// Ends the epochs for which a checkpoint was triggered: their checkpoints have what was read until now.
-    fn end_epochs(&mut self) {
-        let Some(participant) = self.participant.clone() else { return };
+    fn end_epochs(&mut self) -> Result<()> {
+        let Some(participant) = self.participant.clone() else { return Ok(()) };
         let wanted = participant.borrow().wanted();
         while self.epoch <= wanted {
-            let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return };
-            let splits = task.end_epoch(number(self.epoch)).into_iter().map(SplitPosition::into_state).collect();
+            let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
+            let splits = task.end_epoch(number(self.epoch))?.into_iter().map(SplitPosition::into_state).collect();
             let part = Part::new(&*self.uid, self.worker as u32, PartState::Source { splits });
             let contribution = Contribution { part, keyed: None };
             let barrier = ControlEvent::Barrier(number(self.epoch));
@@ -267,6 +274,7 @@ impl Reading {
             send_event(&mut self.output, capability, self.worker, self.shared.workers, barrier);
             participant.borrow_mut().contribute(self.epoch - 1, contribution, false);
         }
+        Ok(())
     }
 
     fn send(&mut self, time: u64) {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::source_spec::SourceSpec;
+use crate::splits::NextRank;
 use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use egret_core::ManualClock;
@@ -151,6 +152,7 @@ impl Setup {
             workers: self.workers,
             splits: &splits,
             ranks: &[3, 1, 2],
+            next_rank: NextRank::default(),
             places: self.places,
             has_checkpoints: true,
             restored: self.restored.as_ref(),
@@ -283,7 +285,7 @@ fn what_an_idle_split_may_not_fall_below_is_in_the_checkpoint() {
     bench.give(0, &[&[600]]);
     bench.read(100);
     bench.read(102);
-    let positions = bench.tasks[0].end_epoch(Epoch(1));
+    let positions = bench.tasks[0].end_epoch(Epoch(1)).unwrap();
     assert_eq!((positions[0].activity, positions[1].activity), (Activity::Active, Activity::Idle));
     let restored: BTreeMap<_, _> = positions.into_iter().map(|position| (position.id.clone(), position)).collect();
     for workers in [1, 2] {
@@ -385,7 +387,8 @@ fn rows_have_places_by_rank_and_by_number_whatever_the_batches_and_restarts() {
             };
             of_both(&bench, times(&before));
             let mut found = places(&mut bench, 0);
-            let restored = bench.tasks[0].end_epoch(Epoch(1)).into_iter().map(|split| (split.id.clone(), split)).collect();
+            let restored =
+                bench.tasks[0].end_epoch(Epoch(1)).unwrap().into_iter().map(|split| (split.id.clone(), split)).collect();
             let mut bench = setup(Some(restored)).open();
             of_both(&bench, times(&rows[stop..].chunks(cut).collect::<Vec<_>>()));
             found.extend(places(&mut bench, 0));

@@ -117,7 +117,7 @@ fn a_writer_that_waits_holds_the_source_back() {
 #[test]
 fn a_sink_recovers_once_and_before_any_writer() {
     let (folder, world) = (tempfile::tempdir().unwrap(), World::default());
-    let fails = Slow { fails: true, ..Slow::new("out", &world) };
+    let fails = Slow { fails_when: Some(""), ..Slow::new("out", &world) };
     let mut endless = Topic::new(&world, &["a", "b"], 100);
     endless.goes_on = Box::new(|_| false);
     let error = run(&job(endless, &[fails]).graph(), &config(3, Some(folder.path()))).unwrap_err();
@@ -140,4 +140,46 @@ fn a_sink_recovers_once_and_before_any_writer() {
     all.extend(committed(&next, "out"));
     all.sort_unstable();
     assert_eq!(all, (0..200).map(|row| row / 2).collect::<Vec<_>>());
+}
+
+/// The readers of the splits that are known have nothing behind the first half until the others are read.
+fn growing(world: &World) -> Topic {
+    let mut topic = Topic::new(world, &["a", "b"], 100);
+    topic.later.get_mut().unwrap().extend(["late".to_owned(), "later".to_owned()]);
+    topic.goes_on = Box::new(|world| world.count("open late") >= 2);
+    topic
+}
+
+#[test]
+fn splits_that_appear_are_read_once_and_without_a_restart() {
+    for (workers, has_checkpoints) in [(1, false), (2, false), (1, true), (2, true)] {
+        let (folder, world) = (tempfile::tempdir().unwrap(), World::default());
+        let job = job(growing(&world), &[Slow::new("out", &world)]);
+        run(&job.graph(), &config(workers, has_checkpoints.then_some(folder.path()))).unwrap();
+        assert_eq!((world.count("open a"), world.count("open late"), world.count("open later")), (1, 2, 1));
+        assert_eq!(committed(&world, "out"), (0..400).map(|row| row / 4).collect::<Vec<_>>(), "{workers} workers");
+        assert_eq!(world.count("close late"), 2);
+    }
+}
+
+#[test]
+fn a_job_goes_on_with_splits_that_appeared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (World::default(), World::default());
+    let mut topic = growing(&first);
+    // All have half of their rows in checkpoints, and then the job fails.
+    topic.goes_on = Box::new(|_| false);
+    let sink = Slow { fails_when: Some("told later "), ..Slow::new("out", &first) };
+    let error = run(&job(topic, &[sink]).graph(), &config(2, Some(folder.path()))).unwrap_err();
+    assert!(error.to_string().contains("the other side hung up"), "{error}");
+    let topic = Topic::new(&second, &["a", "b", "late", "later"], 100);
+    run(&job(topic, &[Slow::new("out", &second)]).graph(), &config(2, Some(folder.path()))).unwrap();
+    let mut all = committed(&first, "out");
+    let said = second.said();
+    let recovered = said.iter().find_map(|what| what.strip_prefix("recover")?.split_once(": ").map(|(_, rows)| rows.to_owned()));
+    let recovered = recovered.unwrap();
+    all.extend(recovered.split([',', ';']).filter(|row| !row.is_empty()).map(|row| row.parse::<i64>().unwrap()));
+    all.extend(committed(&second, "out"));
+    all.sort_unstable();
+    assert_eq!(all, (0..400).map(|row| row / 4).collect::<Vec<_>>());
 }

@@ -7,7 +7,6 @@ use egret_core::{
     Batch, Committable, Epoch, Error, Poll, Readiness, Result, Sink, SinkContext, SinkWriter, Source, SourceReader, Split, Step,
     StreamSchema,
 };
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,7 +32,9 @@ impl World {
 /// Rows `0..rows` in each split, ten at a time, and remembers what its readers are told.
 pub(crate) struct Topic {
     schema: StreamSchema,
-    splits: Vec<String>,
+    splits: Mutex<Vec<String>>,
+    /// Splits that appear one after the other, each time somebody asks.
+    pub(crate) later: Mutex<Vec<String>>,
     rows: i64,
     /// Until this holds its readers have nothing behind the first half.
     pub(crate) goes_on: Box<dyn Fn(&World) -> bool + Send + Sync>,
@@ -45,7 +46,8 @@ impl Topic {
         let fields = vec![Field::new("id", DataType::Int64, false), StreamSchema::time_field("at")];
         Self {
             schema: StreamSchema::new(fields, Some("at")).unwrap(),
-            splits: splits.iter().map(|split| (*split).to_owned()).collect(),
+            splits: Mutex::new(splits.iter().map(|split| (*split).to_owned()).collect()),
+            later: Mutex::default(),
             rows,
             goes_on: Box::new(|_| true),
             world: world.clone(),
@@ -53,7 +55,7 @@ impl Topic {
     }
 
     fn list(&self) -> Vec<Split> {
-        self.splits.iter().map(|id| Split { id: id.clone() }).collect()
+        self.splits.lock().unwrap().iter().map(|id| Split { id: id.clone() }).collect()
     }
 }
 
@@ -68,6 +70,14 @@ impl Source for Shared {
         true
     }
     fn splits(&self) -> Result<Vec<Split>> {
+        Ok(self.0.list())
+    }
+    fn discovers_every(&self) -> Option<Duration> {
+        Some(Duration::from_millis(1))
+    }
+    fn discover(&self) -> Result<Vec<Split>> {
+        let next = self.0.later.lock().unwrap().pop();
+        self.0.splits.lock().unwrap().extend(next);
         Ok(self.0.list())
     }
     fn is_told_of_checkpoints(&self) -> bool {
@@ -129,20 +139,20 @@ pub(crate) struct Slow {
     pub(crate) laziness: usize,
     /// What has to have been said before they take rows.
     pub(crate) waits_for: Option<(&'static str, usize)>,
-    /// Whether a commit fails: what was prepared is then published by the next attempt.
-    pub(crate) fails: bool,
+    /// A commit fails when this has been said: what was prepared is then published by the next attempt.
+    pub(crate) fails_when: Option<&'static str>,
 }
 
 impl Slow {
     pub(crate) fn new(name: &'static str, world: &World) -> Self {
-        Self { name, world: world.clone(), laziness: 0, waits_for: None, fails: false }
+        Self { name, world: world.clone(), laziness: 0, waits_for: None, fails_when: None }
     }
 }
 
 impl Sink for Slow {
     fn open(&self, _schema: &StreamSchema, ctx: &SinkContext) -> Result<Box<dyn SinkWriter>> {
         self.world.say(format!("writer {} {}", self.name, ctx.instance));
-        Ok(Box::new(Writer { sink: self.clone(), asked: 0, ready: None, rows: BTreeSet::new() }))
+        Ok(Box::new(Writer { sink: self.clone(), asked: 0, ready: None, rows: Vec::new() }))
     }
     fn recover(&self, _schema: &StreamSchema, ctx: &SinkContext, committables: &[Committable]) -> Result<()> {
         let attempt = ctx.attempt.as_ref().unwrap();
@@ -162,7 +172,7 @@ struct Writer {
     sink: Slow,
     asked: usize,
     ready: Option<Step>,
-    rows: BTreeSet<i64>,
+    rows: Vec<i64>,
 }
 
 impl Writer {
@@ -196,7 +206,7 @@ impl SinkWriter for Writer {
         Ok(if rows.is_empty() { Vec::new() } else { vec![Committable(rows.join(",").into_bytes())] })
     }
     fn commit(&mut self, committables: &[Committable]) -> Result<()> {
-        if self.sink.fails && !committables.is_empty() {
+        if self.sink.fails_when.is_some_and(|what| self.sink.world.count(what) > 0) && !committables.is_empty() {
             return Err(Error::external("the other side hung up"));
         }
         for Committable(rows) in committables {
