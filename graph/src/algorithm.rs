@@ -1,17 +1,16 @@
-//! What an algorithm is to a graph: a member of the registry, a plan, what follows the edges, and what every worker knows of it.
+//! The contract of graph algorithms: registry member, plan, follower and replica.
 //!
-//! * [`Algorithm`] has a name and reads its settings; [`crate::algorithms`] lists all of them.
-//! * [`Plan`] is the algorithm with its settings: which answers it gives, and what its updates look like.
-//! * [`Follower`] runs once, in the graph's operator: it gets the edges that came and went, version by version, and writes
+//! * [`Algorithm`] has a name and reads settings; [`crate::algorithms`] lists all members.
+//! * [`Plan`] is an algorithm with its settings: the answers it gives, and the columns of its updates.
+//! * [`Follower`] runs once, in the graph's operator. Version by version it gets the edges that were inserted and removed, and writes
 //!   updates.
-//! * [`Replica`] runs on every worker: it takes the updates and answers rows.
+//! * [`Replica`] runs on every worker. It applies the updates and answers rows.
 //!
-//! An algorithm that gives numbers by vertex has less to write: see [`crate::counts`].
+//! [`crate::counts`] implements most of this for algorithms that give whole numbers by vertex.
 //!
 //! # Contract
-//! What a follower writes for a version depends on the edges of the versions alone: not on how rows were cut into batches, in
-//! which order the rows of a step came, or whether it was saved and restored between. `tests/law.rs` holds this of
-//! every member of the registry.
+//! The updates of a follower depend on the edges of the versions alone: not on the batches that rows came in, on the order of the
+//! rows of a step, or on restores. `tests/law.rs` tests this for every member of the registry.
 
 use crate::answers::{AnswerColumn, Found, Signature};
 use crate::settings::Settings;
@@ -31,34 +30,34 @@ pub(crate) trait Algorithm: Sync {
     /// The algorithm with these settings.
     ///
     /// # Errors
-    /// A setting has a value that cannot be.
+    /// A setting has a value out of its range.
     fn plan(&self, settings: &mut Settings<'_>) -> Result<Arc<dyn Plan>>;
 }
 
-/// An algorithm with its settings: immutable, shared by all instances.
+/// An algorithm with its settings. Immutable, and shared by all instances.
 pub(crate) trait Plan: Send + Sync {
-    /// How it is written in `COMPUTE`, with all settings, those left out too. The state of a follower depends on it.
+    /// The text of the algorithm in `COMPUTE`, with all settings including defaults. Two plans with one text can read each other's state.
     fn text(&self) -> String;
 
-    /// What is computed, in a few words.
+    /// The subject of the algorithm in a few words, for `explain`.
     fn describe(&self) -> String;
 
-    /// What can be asked of it.
+    /// The answers that the algorithm gives.
     fn answers(&self) -> Vec<Signature>;
 
-    /// The columns of its updates, of the types that [`crate::updates::Cell`] has. Names are those of no other algorithm.
+    /// The columns of the updates, with the types of [`crate::updates::Cell`]. No other algorithm has columns of the same name.
     fn update_fields(&self) -> Vec<Field>;
 
-    /// Whether it reads the edge store, which then keeps all edges. Without it a follower sees the edges that come, and has to know
-    /// itself when they expire. A graph whose edges are deleted has a store in any case.
+    /// Whether the follower reads the edge store, which then keeps all edges. A follower without the store is told of insertions only,
+    /// and keeps track of expiries itself. A graph whose rows delete edges always has a store.
     fn needs_store(&self) -> bool {
         true
     }
 
-    /// What follows a graph without edges; `deletes` says whether edges are deleted, too.
+    /// The follower for a graph without edges. `deletes`: rows may delete edges.
     fn follower(&self, deletes: bool) -> Box<dyn Follower>;
 
-    /// What a worker knows of a graph without edges.
+    /// The replica for a graph without edges.
     fn replica(&self) -> Box<dyn Replica>;
 }
 
@@ -68,46 +67,46 @@ impl fmt::Debug for dyn Plan {
     }
 }
 
-/// How a version differs from the one before.
+/// The edges that differ between a version and the one before. Edges that were inserted and removed in between are left out.
 pub(crate) struct EdgeDelta<'a> {
-    /// The version: its edges have expiries above it.
+    /// The version, in event time. Its edges have expiries above it.
     pub(crate) version: i64,
-    /// The edges that came and are in the version, in an order that does not depend on that of the rows.
+    /// The inserted edges, in an order that does not depend on the order of the rows.
     pub(crate) inserted: &'a [Edge],
-    /// The edges that were deleted, in the order of the deletions. What came and went between the two versions is not told.
+    /// The deleted edges, in the order of the deletions.
     pub(crate) deleted: &'a [Edge],
-    /// The edges that expired, in the order in which they had come. Empty without a store.
+    /// The expired edges, in the order of their insertion. Empty without a store.
     pub(crate) expired: &'a [Edge],
 }
 
 impl<'a> EdgeDelta<'a> {
-    /// All edges that came or went.
+    /// The inserted and removed edges.
     pub(crate) fn changed(&self) -> impl Iterator<Item = &'a Edge> {
         self.inserted.iter().chain(self.removed())
     }
 
-    /// All edges that went.
+    /// The deleted and expired edges.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &'a Edge> {
         self.deleted.iter().chain(self.expired)
     }
 }
 
-/// An algorithm at work, in the graph's operator.
+/// The part of an algorithm that runs in the graph's operator.
 pub(crate) trait Follower: Send {
-    /// Goes to a version and writes what is different. The store is there if the plan needs it, and is that of the new version;
-    /// vertices that lost their last edge still have their numbers.
+    /// Advances to a version and writes the differences. The store, if there is one, has the edges of the new version. Vertices that
+    /// lost their last edge keep their numbers until this call returns.
     fn advance(&mut self, delta: &EdgeDelta<'_>, store: Option<&EdgeStore>, vertices: &mut Vertices, out: &mut UpdateRowsOut<'_>);
 
-    /// Without a store: when the next edge expires that matters.
+    /// For followers without the store: the earliest expiry that may change an answer.
     fn next_expiry(&mut self) -> Option<i64> {
         None
     }
 
-    /// What does not follow from the store, as bytes; vertices get the numbers that `number` gives.
+    /// The state that cannot be derived from the store, as bytes. `number` gives the numbers of vertices in the snapshot.
     fn save(&self, number: &dyn Fn(u32) -> u32) -> Result<Vec<u8>>;
 
-    /// Takes up what [`Follower::save`] gave. The vertices that were numbered `0..` are now `numbers`; whoever needs one beyond
-    /// the edges of the store retains it.
+    /// Restores the bytes of [`Follower::save`]. `numbers` has the current number of each vertex of the snapshot. The follower retains
+    /// the vertices that it needs beyond the edges of the store.
     ///
     /// # Errors
     /// The bytes are damaged.
@@ -117,27 +116,27 @@ pub(crate) trait Follower: Send {
     fn bytes(&self) -> usize;
 }
 
-/// What a worker knows of an algorithm's answers.
+/// The part of an algorithm that runs on every worker and answers rows.
 pub(crate) trait Replica: Send {
-    /// Applies a row of the follower's. A vertex that the replica knows is retained once, and released when it is forgotten.
+    /// Applies a row of the follower. The replica retains each vertex that it knows once, and releases it when it forgets the vertex.
     ///
     /// # Errors
     /// The row is not one that the follower writes.
     fn apply(&mut self, update: &UpdateRow<'_>, vertices: &mut Vertices) -> Result<()>;
 
-    /// Appends the answers of vertices on a side to a column of the answer's type. The answer of a null is null.
+    /// Appends the answers for vertices on a side to a column of the answer's type. The answer for a null is null.
     ///
     /// # Errors
-    /// What the replica knows is damaged.
+    /// The replica's state is damaged.
     fn answer(&self, index: usize, side: Side, found: &[Found], vertices: &Vertices, column: &mut AnswerColumn) -> Result<()>;
 
-    /// All that it knows, as bytes; vertices get the numbers that `number` gives.
+    /// The state, as bytes. `number` gives the numbers of vertices in the snapshot.
     ///
     /// # Errors
-    /// It cannot be encoded.
+    /// The state cannot be encoded.
     fn save(&self, vertices: &Vertices, number: &dyn Fn(u32) -> u32) -> Result<Vec<u8>>;
 
-    /// Takes up what [`Replica::save`] gave, as [`Follower::restore`] does.
+    /// Restores the bytes of [`Replica::save`]. `numbers` has the current number of each vertex of the snapshot.
     ///
     /// # Errors
     /// The bytes are damaged.

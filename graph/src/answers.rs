@@ -1,4 +1,4 @@
-//! Answers on their way into columns: they are taken row by row, as the graph is when the row reads it.
+//! Answers: what can be asked, and the columns that answers are appended to, row by row, as of the version that the row reads.
 
 use crate::key::KeyKind;
 use crate::vertices::Side;
@@ -7,36 +7,36 @@ use arrow::datatypes::DataType;
 use egret_core::Result;
 use std::sync::Arc;
 
-/// What can be asked of a graph: an answer of one of the algorithms that it computes.
+/// An answer of one of the algorithms of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
-    /// The algorithm's place among those of the graph.
+    /// The index of the algorithm in `COMPUTE`.
     pub(crate) algorithm: usize,
-    /// The answer's place among those of the algorithm.
+    /// The index of the answer among those of the algorithm.
     pub(crate) index: usize,
 }
 
 /// A question about the vertex in a column of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lookup {
-    /// What is asked.
+    /// The answer that is asked for.
     pub answer: Answer,
-    /// Which side of the graph the column's values are on.
+    /// The side of the vertices in the column.
     pub side: Side,
-    /// The column.
+    /// The column of vertices.
     pub column: usize,
 }
 
-/// What a graph says of an answer that it has.
+/// An answer that a graph gives, with its name and type.
 #[derive(Clone, Debug)]
 pub struct KnownAnswer {
     /// The answer.
     pub answer: Answer,
     /// The name in the language: `ring.size(card)`.
     pub name: &'static str,
-    /// What it says, in one line.
+    /// The meaning, in one line.
     pub meaning: &'static str,
-    /// The type of its column.
+    /// The type of the column of answers.
     pub data_type: DataType,
 }
 
@@ -45,7 +45,7 @@ pub struct KnownAnswer {
 pub(crate) enum AnswerType {
     /// A whole number.
     Count,
-    /// A vertex of the side that edges start from.
+    /// A vertex on the side that edges leave.
     Vertex,
 }
 
@@ -55,29 +55,29 @@ pub(crate) struct Signature {
     pub(crate) name: &'static str,
     pub(crate) meaning: &'static str,
     pub(crate) answer_type: AnswerType,
-    /// Whether it says something only where the two ends of edges are two kinds of vertices.
+    /// Whether there is this answer only if the ends of edges are two kinds of vertices.
     pub(crate) needs_sides: bool,
 }
 
 impl Signature {
-    /// An answer that is a number, whatever the ends of edges are.
+    /// An answer that is a number, for one and for two kinds of vertices.
     pub(crate) const fn count(name: &'static str, meaning: &'static str) -> Self {
         Self { name, meaning, answer_type: AnswerType::Count, needs_sides: false }
     }
 }
 
-/// What the value of a row is in the graph.
+/// The vertex that the value of a row stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
-    /// A null, which is no vertex.
+    /// No vertex: the value is null.
     Null,
-    /// A vertex without edges.
+    /// A vertex that the replica does not know, so it has no edges.
     Alone,
-    /// A vertex by its number.
+    /// The vertex with this number.
     Vertex(u32),
 }
 
-/// One column of answers.
+/// A column of answers.
 pub(crate) enum AnswerColumn {
     /// For [`AnswerType::Count`].
     Counts(Int64Builder),
@@ -93,7 +93,7 @@ impl AnswerColumn {
         }
     }
 
-    /// The column; vertices are of `kind` and get the type `vertex_type`.
+    /// The finished column. Vertices are keys of `kind` and get the type `vertex_type`.
     pub(crate) fn finish(self, kind: KeyKind, vertex_type: &DataType) -> Result<ArrayRef> {
         match self {
             Self::Counts(mut counts) => Ok(Arc::new(counts.finish())),

@@ -1,7 +1,7 @@
-//! Algorithms that give whole numbers by vertex: what they have in common.
+//! The common part of algorithms that give whole numbers by vertex.
 //!
-//! Such an algorithm writes a [`Counter`] and says in a [`CountsPlan`] how its answers are called. Which numbers are other than
-//! those that were told, the updates, what is saved, and the replicas are here.
+//! Such an algorithm implements [`Counter`] and names its answers in a [`CountsPlan`]. This file finds the numbers that changed, writes
+//! updates, saves and restores, and answers rows.
 
 use crate::algorithm::{EdgeDelta, Follower, Plan, Replica};
 use crate::answers::{AnswerColumn, Found, Signature};
@@ -11,16 +11,16 @@ use crate::vertices::{Side, Vertices};
 use arrow::datatypes::{DataType, Field};
 use egret_core::{Error, Result};
 
-/// Counts, in the graph's operator.
+/// Counts for the vertices of a graph, in the graph's operator.
 pub(crate) trait Counter: Send {
-    /// Takes the edges that came and went, and appends the vertices whose numbers may be others now. The ends of these edges
-    /// are looked at anyway, and a vertex may be there several times.
+    /// Notes the edges that changed, and appends the vertices whose numbers may have changed. The ends of these edges need not be
+    /// appended, and duplicates do no harm.
     fn advance(&mut self, delta: &EdgeDelta<'_>, store: &EdgeStore, touched: &mut Vec<u32>);
 
-    /// The numbers of a vertex that has edges, one for each answer.
+    /// Writes the numbers of a vertex that has edges, one for each answer.
     fn count(&mut self, vertex: u32, store: &EdgeStore, counts: &mut [i64]);
 
-    /// Makes anew what the counter knows besides the store. It was just made, and has seen no edges.
+    /// Derives the state of a new counter from the store of a restored graph.
     fn restore(&mut self, _store: &EdgeStore) {}
 
     /// Bytes of memory, estimated.
@@ -36,7 +36,7 @@ pub(crate) struct CountAnswer {
     pub(crate) alone: i64,
 }
 
-/// The plan of an algorithm that counts.
+/// The plan of an algorithm with a [`Counter`].
 pub(crate) struct CountsPlan {
     pub(crate) name: &'static str,
     /// See [`Plan::text`].
@@ -44,7 +44,7 @@ pub(crate) struct CountsPlan {
     /// See [`Plan::describe`].
     pub(crate) describe: String,
     pub(crate) answers: &'static [CountAnswer],
-    /// Makes what counts in a graph without edges.
+    /// Creates the counter for a graph without edges.
     pub(crate) counter: Box<dyn Fn() -> Box<dyn Counter> + Send + Sync>,
 }
 
@@ -61,7 +61,7 @@ impl Plan for CountsPlan {
         self.answers.iter().map(|answer| Signature::count(answer.name, answer.meaning)).collect()
     }
 
-    /// A row has all numbers of a vertex, or none if the vertex lost its last edge.
+    /// A row has all numbers of a vertex, or nulls if the vertex lost its last edge.
     fn update_fields(&self) -> Vec<Field> {
         let field = |answer: &CountAnswer| Field::new(format!("{}.{}", self.name, answer.name), DataType::Int64, true);
         self.answers.iter().map(field).collect()
@@ -95,7 +95,7 @@ impl Table {
         self.is_known.get(vertex as usize).filter(|known| **known).map(|_| &self.counts[first..first + self.width])
     }
 
-    /// Sets the numbers of a vertex; none if it has no edges any more.
+    /// Sets or removes the numbers of a vertex.
     fn set(&mut self, vertex: u32, counts: Option<&[i64]>) {
         let place = vertex as usize;
         if place >= self.is_known.len() {
@@ -117,7 +117,7 @@ impl Table {
         Ok(postcard::to_allocvec(&saved)?)
     }
 
-    /// The numbers of a snapshot, and whose they are.
+    /// Restores the bytes of [`Table::save`] into an empty table.
     fn restore(&mut self, saved: &[u8], numbers: &[u32]) -> Result<()> {
         let damaged = || Error::state("the numbers of a snapshot do not fit its vertices");
         for (vertex, counts) in postcard::from_bytes::<Vec<(u32, Vec<i64>)>>(saved)? {
@@ -137,7 +137,7 @@ impl Table {
 
 struct CountsFollower {
     counter: Box<dyn Counter>,
-    /// What the replicas know.
+    /// The numbers that were sent to the replicas.
     told: Table,
     touched: Vec<u32>,
 }

@@ -1,4 +1,4 @@
-//! A graph of keys that goes from version to version.
+//! The graph of an operator: vertices, edges and algorithms, from version to version.
 
 use crate::algorithm::{EdgeDelta, Follower};
 use crate::saved::{SavedEdge, SavedGraph, SavedPending, SavedVertex};
@@ -8,15 +8,15 @@ use crate::updates::UpdateWriter;
 use crate::vertices::{Key, Side, Vertices};
 use egret_core::{Error, Result};
 
-/// The expiry of what is no edge but deletes one. No edge has it, as edges live longer than nothing.
+/// The expiry that marks a deletion. No edge has this expiry, because durations are positive.
 pub(crate) const DELETION: i64 = i64::MIN;
 
-/// An edge that is not in the graph yet, or the deletion of one. It uses its two vertices.
+/// A buffered edge, or the buffered deletion of one. It holds a use of each of its two vertices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PendingEdge {
-    /// When it comes: its event time, or for a late one the watermark it was behind.
+    /// The time of its insertion: the event time, or for a late row the watermark that the row was behind.
     pub(crate) comes: i64,
-    /// For a deletion: the ends of the edge that goes, and [`DELETION`] as expiry.
+    /// For a deletion: the ends of the edge to delete, with [`DELETION`] as expiry.
     pub(crate) edge: Edge,
 }
 
@@ -25,30 +25,30 @@ impl PendingEdge {
         self.edge.expiry == DELETION
     }
 
-    /// Whether it is an edge that the graph as of `version` does not have any more.
+    /// Whether the edge has expired in the graph as of `version`.
     pub(crate) fn is_over(&self, version: i64) -> bool {
         self.edge.expiry <= version && self.edge.expiry != NEVER && !self.deletes()
     }
 }
 
-/// What a step did to the edges.
+/// The edges that a step changed.
 #[derive(Default)]
 struct StepEdges {
     inserted: Vec<Edge>,
     deleted: Vec<Edge>,
     expired: Vec<Edge>,
-    /// Edges that came and were deleted in the step.
+    /// Edges that were inserted and deleted in the step.
     undone: Vec<Edge>,
-    /// Deletions of edges that were not there.
+    /// The number of deletions without an edge to delete.
     missing: usize,
 }
 
-/// A graph whose vertices are keys: what its algorithms follow, and the edge store if one of them reads it.
+/// A graph whose vertices are keys, with the followers of its algorithms and, if one of them reads it, the edge store.
 pub(crate) struct EvolvingGraph {
     vertices: Vertices,
-    /// Each edge in it uses its two vertices.
+    /// Each edge in the store holds a use of each of its two vertices.
     store: Option<EdgeStore>,
-    /// By algorithm, in the order of `COMPUTE`.
+    /// One for each algorithm, in the order of `COMPUTE`.
     followers: Vec<Box<dyn Follower>>,
 }
 
@@ -62,14 +62,14 @@ impl EvolvingGraph {
         }
     }
 
-    /// The number of a vertex, for a [`PendingEdge`].
+    /// The number of a vertex of a [`PendingEdge`], with the use that the edge holds.
     pub(crate) fn vertex(&mut self, side: Side, key: Key<'_>) -> u32 {
         self.vertices.retain(side, key)
     }
 
-    /// Goes to version `version`: takes the edges that came before it, drops those that are deleted or expire until it, and has
-    /// the algorithms write what is different. An edge that is over by then leaves no trace. Gives how many deletions were of edges
-    /// that are not there.
+    /// Advances to a version: inserts and deletes the buffered edges of its step, expires edges, and lets the algorithms write
+    /// the differences. Edges that expire within the step are never inserted. Returns the number of deletions without an edge to
+    /// delete.
     pub(crate) fn advance(
         &mut self,
         edges: &mut [PendingEdge],
@@ -102,13 +102,13 @@ impl EvolvingGraph {
         step.missing
     }
 
-    /// When the next edge expires.
+    /// The earliest expiry that an algorithm or the store waits for.
     pub(crate) fn next_expiry(&mut self) -> Option<i64> {
         let of_store = self.store.as_mut().and_then(EdgeStore::next_expiry);
         self.followers.iter_mut().filter_map(|follower| follower.next_expiry()).chain(of_store).min()
     }
 
-    /// How many vertices there are.
+    /// The number of vertices.
     pub(crate) fn len(&self) -> usize {
         self.vertices.len()
     }
@@ -119,12 +119,12 @@ impl EvolvingGraph {
         self.vertices.bytes() + self.store.as_ref().map_or(0, EdgeStore::bytes) + followers
     }
 
-    /// An edge in the store uses its ends.
+    /// Adds a use of both ends of each edge.
     fn retain_ends<'a>(&mut self, edges: impl Iterator<Item = &'a Edge>) {
         edges.flat_map(|edge| [edge.from, edge.to]).for_each(|vertex| self.vertices.retain_number(vertex));
     }
 
-    /// The order of the edges of a step: that in which they come, else by what they are. Of one time, deletions go first.
+    /// Sorts the edges of a step by time of insertion, then by expiry (deletions are first), then by their other fields.
     fn sort(&self, edges: &mut [PendingEdge]) {
         let vertices = &self.vertices;
         edges.sort_unstable_by(|a, b| {
@@ -135,7 +135,7 @@ impl EvolvingGraph {
         });
     }
 
-    /// The graph, and edges that wait, as they are kept in a snapshot: vertices are numbered anew.
+    /// The graph and the buffered edges for a snapshot, in which vertices have new numbers.
     pub(crate) fn save<'a>(&self, pending: impl Iterator<Item = &'a PendingEdge>) -> Result<SavedGraph> {
         let mut numbers = vec![u32::MAX; self.vertices.numbers().last().map_or(0, |last| last as usize + 1)];
         let mut vertices = Vec::with_capacity(self.vertices.len());
@@ -153,13 +153,13 @@ impl EvolvingGraph {
         })
     }
 
-    /// Takes up what [`EvolvingGraph::save`] gave in a graph without edges, and gives the edges that wait.
+    /// Restores the result of [`EvolvingGraph::save`] into a graph without edges, and returns the buffered edges.
     ///
     /// # Errors
     /// The parts do not fit together.
     pub(crate) fn restore(&mut self, saved: &SavedGraph) -> Result<Vec<PendingEdge>> {
         let damaged = || Error::state("the vertices of a snapshot do not fit its edges");
-        // Each vertex is used once here, until all that need it have said so.
+        // This function holds a use of each vertex until all others that need it have added theirs.
         let numbers = saved.vertices.iter().map(|vertex| vertex.retain(&mut self.vertices)).collect::<Result<Vec<_>>>()?;
         let number = |saved: u32| numbers.get(saved as usize).copied().ok_or_else(damaged);
         let renumbered = |edge: Edge| Ok::<_, Error>(Edge { from: number(edge.from)?, to: number(edge.to)?, ..edge });
@@ -187,7 +187,7 @@ impl EvolvingGraph {
     }
 }
 
-/// Puts the edges of a step, which are in order, into the store.
+/// Applies the sorted edges of a step to the store.
 fn take_step(store: &mut EdgeStore, edges: &[PendingEdge], version: i64) -> StepEdges {
     let mut step = StepEdges::default();
     let (before, mut is_undone) = (store.came(), Vec::new());

@@ -1,4 +1,4 @@
-//! The operators of a graph, made of its plan.
+//! The operators of a graph, created from its plan.
 
 use crate::answers::Lookup;
 use crate::operator::GraphOperator;
@@ -10,16 +10,16 @@ use egret_operators::knowledge::{KnowledgeJoinFactory, KnowledgeReader, MakeRead
 use std::sync::Arc;
 
 impl GraphSpec {
-    /// The operator that follows the graph: rows in, gathered in one instance; updates out, to be broadcast.
+    /// The factory of the operator that maintains the graph. Input: rows, gathered in one instance. Output: updates, to be broadcast.
     pub fn operator_factory(&self) -> Arc<dyn OperatorFactory> {
         Arc::new(GraphFactory { spec: Arc::new(self.clone()) })
     }
 
-    /// The operator that adds answers to rows: input 0 the rows, input 1 the updates. Comes with its output: `rows` and one
-    /// column for each lookup, named by `names`.
+    /// The factory of the operator that adds answers to rows, with the schema of its output. Input 0: rows. Input 1: updates. Output: the
+    /// rows with one column for each lookup, named by `names`.
     ///
     /// # Errors
-    /// The rows have no event time; a column has a type that the graph's vertices do not have; a name is taken.
+    /// The rows have no event time, a column has another type than the graph's vertices, or a name is taken.
     pub fn reader_factory(
         &self,
         lookups: Vec<Lookup>,

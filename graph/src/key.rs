@@ -1,8 +1,8 @@
-//! Vertex keys: values of a column, in an order of their own and as small as they can be.
+//! Vertex keys: the values of a column in a compact form with a total order.
 //!
-//! A key is a *rank* of 64 bits that orders as the values do, and, for texts only, the bytes, which decide between texts whose
-//! first eight bytes are the same. So two numbers are compared and hashed without looking anywhere else.
-//! On the wire a key is the canonical encoding of [`egret_core::key`].
+//! A key is a *rank* of 64 bits that orders as the values do. Texts also have their bytes, which order texts with
+//! equal first eight bytes. Numbers are compared and hashed by their rank alone.
+//! In updates and snapshots a key is in the canonical encoding of [`egret_core::key`].
 
 use arrow::array::{ArrayRef, BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder};
 use arrow::datatypes::DataType;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The canonical encoding's tag of a value that is not null.
 const PRESENT: u8 = 1;
 
-/// How the values of a column become keys.
+/// How the values of a column are turned into keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum KeyKind {
     Signed,
@@ -41,7 +41,7 @@ impl KeyKind {
     /// Rank and bytes of a canonical encoding; `None` for a null.
     ///
     /// # Errors
-    /// It is no canonical encoding of a value of this kind.
+    /// The bytes are no canonical encoding of a value of this kind.
     pub(crate) fn parse(self, canonical: &[u8]) -> Result<Option<(u64, &[u8])>> {
         let damaged = || Error::bug(format!("{} bytes are no key of kind {self:?}", canonical.len()));
         let (&tag, value) = canonical.split_first().ok_or_else(damaged)?;
@@ -78,10 +78,10 @@ impl KeyKind {
         }
     }
 
-    /// The values as a column of a type of this kind.
+    /// A column of these keys, of a type of this kind.
     ///
     /// # Errors
-    /// A text is no UTF-8.
+    /// A text is not UTF-8.
     pub(crate) fn column<'a>(
         self,
         data_type: &DataType,

@@ -1,21 +1,21 @@
-//! Egret's streaming graph algorithms: edges come and expire, answers follow.
+//! Egret's streaming graph algorithms, over graphs whose edges are inserted, expire and are deleted.
 //!
-//! * [`DynamicComponents`] keeps the connected components of a graph whose edges come, expire and are deleted.
-//! * [`GraphSpec`] is a graph as a job declares it: which columns are edges, how long they live. It makes the operator that
-//!   follows the graph ([`GraphOperator`], one instance) and the one that adds the graph's answers to rows
-//!   ([`GraphReader`] in a knowledge join, on every worker).
+//! * [`GraphSpec`] is a graph as a job declares it: the columns of its edges, how long edges live, and what is computed
+//!   ([`Computation`], an algorithm of the registry). It creates the operator that maintains the graph ([`GraphOperator`], one instance)
+//!   and the one that adds answers to rows ([`GraphReader`] in a knowledge join, on every worker).
+//! * [`EdgeStore`] keeps all edges, for the algorithms that read them.
+//! * [`DynamicComponents`] keeps connected components without the edges.
 //!
 //! ```text
 //! rows --(gather)--> GraphOperator --updates, broadcast--> KnowledgeJoin (GraphReader) --> rows with ring_size
 //!   \------------------------------rows-----------------------^
 //! ```
 //!
-//! # Why the components are native
-//! Components by differential dataflow propagate labels: each edit costs rounds of the fixed point, an arrangement holds the edges of
-//! the whole window, and an edge that leaves a component makes every label that went over it be retracted and derived anew. Here
-//! the expiry is known when an edge comes, which says more than a collection that may change in any way: memory follows
-//! the vertices, an edge within a component costs a path query, and only vertices whose component is another are touched.
-//! `cargo bench -p egret-graph --bench sliding_window` measures it.
+//! # Why components do not use differential dataflow
+//! Components in differential dataflow propagate labels. Each edit costs rounds of a fixed point, an arrangement holds all edges of
+//! the window, and a removed edge retracts every label that was propagated over it. Here the expiry of an edge is known at its
+//! insertion, so memory is proportional to the vertices, an edge within a component costs one path query, and only vertices
+//! whose component changes are visited. `cargo bench -p egret-graph --bench sliding_window` measures it.
 
 mod algorithm;
 mod algorithms;

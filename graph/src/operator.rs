@@ -1,4 +1,4 @@
-//! The operator that follows a graph: rows that are edges in, updates out.
+//! The operator that maintains a graph: rows in, each an edge, and updates out.
 
 use crate::evolving::{DELETION, EvolvingGraph, PendingEdge};
 use crate::saved::{SavedOperator, encode};
@@ -14,33 +14,33 @@ use egret_operators::knowledge::MakerSteps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Updates are sent when there are so many rows of them.
+/// The number of rows of updates from which on they are sent.
 const UPDATE_ROWS_MAX: usize = 8_192;
 
-/// Follows a graph, and what is computed of it. Every row is an edge between the values of two columns, from its event time
-/// until it expires. Runs as one instance.
+/// Maintains a graph and the algorithms over it. Every row is an edge between the values of two columns, which lives from its event
+/// time to its expiry. The operator runs as one instance.
 ///
 /// # Contract
-/// * Time goes in steps. The graph *as of* `v`, a multiple of the step, has the edges with event time below `v` and expiry
-///   above `v`, where the expiry is the event time plus the duration. The step that starts at `k` leads to the graph as of
-///   `k` + step; its update has `version_time = k` and holds what is different from the step before, nothing if nothing is.
-/// * Rows wait until the watermark has passed their step, so their order of arrival does not matter. Steps in which no
-///   edge comes or expires cost nothing. When the input has ended, all edges that expire do so, for readers that go on.
-/// * A late row's edge comes at the watermark that the row was behind, and expires as if it had come in time.
-/// * A row deletes an edge instead where the graph's column of deletions is true; see [`GraphSpec::delete_when`]. A deletion of an
-///   edge that is not there is counted.
-/// * A row with a null end is no edge, nor is one from a vertex to itself; both are counted.
+/// * Event time is divided into steps. The graph *as of* `v`, a multiple of the step, has the edges with event time below `v` and
+///   expiry above `v`; the expiry is the event time plus the duration. The step that starts at `k` leads to the graph as of
+///   `k` + step. Its update has `version_time = k` and contains the differences from the step before; without differences there is none.
+/// * Rows are buffered until the watermark has passed their step, so their order of arrival does not matter. Steps without
+///   insertions and expiries cost nothing. At the end of the input all expiries take place, for readers that continue.
+/// * The edge of a late row is inserted at the watermark that the row was behind; its expiry is that of a row on time.
+/// * A row for which the graph's column of deletions is true deletes an edge instead, see [`GraphSpec::delete_when`]. Deletions
+///   without an edge to delete are counted.
+/// * Rows with a null end and loops are no edges; both are counted.
 ///
-/// State: what the algorithms keep (components at most one edge for each vertex, see [`crate::components`]), all edges if one
-/// of them reads the [edge store](crate::EdgeStore) or edges are deleted, and the edges that wait.
+/// The state consists of the state of the algorithms (for components at most one edge for each vertex, see [`crate::components`]), all
+/// edges if an algorithm reads the [edge store](crate::EdgeStore) or rows delete edges, and the buffered edges.
 pub struct GraphOperator {
     spec: Arc<GraphSpec>,
     steps: MakerSteps,
     graph: EvolvingGraph,
-    /// Edges by the step they come in.
+    /// Buffered edges, by the step of their insertion.
     pending: BTreeMap<i64, Vec<PendingEdge>>,
     pending_edges: usize,
-    /// Steps that start before this are done.
+    /// All steps that start before this time are complete.
     done_below: EventTime,
     scratch: [Vec<u8>; 2],
 }
@@ -62,7 +62,7 @@ impl GraphOperator {
         })
     }
 
-    /// Takes the edge of one row.
+    /// Buffers the edge, or the deletion, of one row.
     fn take_edge(&mut self, ends: &[[ArrayRef; 1]; 2], row: usize, time: i64, comes: EventTime, deletes: bool) -> Result<Taken> {
         let [from_kind, to_kind] = self.spec.kinds();
         for (end, scratch) in ends.iter().zip(&mut self.scratch) {
@@ -89,11 +89,11 @@ impl GraphOperator {
         Ok(if step < self.done_below { Taken::AfterItsStep } else { Taken::Edge })
     }
 
-    /// The start of the next step in which something happens.
+    /// The start of the next step with an insertion, a deletion or an expiry.
     fn next_step(&mut self) -> Option<i64> {
         let comes = self.pending.first_key_value().map(|(step, _)| *step);
-        // The graph as of `v` has no edge with expiry at or before `v`: an edge goes in the step that holds the
-        // millisecond before its expiry.
+        // The graph as of `v` has no edge with expiry at or before `v`: an edge leaves in the step that contains the
+        // microsecond before its expiry.
         let expires = self.graph.next_expiry().map(|expiry| self.steps.of(EventTime(expiry.saturating_sub(1))).0);
         comes.into_iter().chain(expires).min()
     }
@@ -132,7 +132,7 @@ impl GraphOperator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     Edge,
-    /// An edge whose step is done: only if its source was taken for idle.
+    /// An edge whose step is complete; this happens only if the source of the row was considered idle.
     AfterItsStep,
     NullEnd,
     Loop,

@@ -1,4 +1,4 @@
-//! The reader of a graph: what every worker knows of it, and the answers it gives to rows.
+//! The reader of a graph: its replica on a worker, which answers rows.
 
 use crate::algorithm::Replica;
 use crate::answers::{AnswerColumn, AnswerType, Found, Lookup};
@@ -13,23 +13,23 @@ use egret_operators::knowledge::{KnowledgeReader, Reading};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The replica of a graph: a vertex has a number, and the replica of each algorithm knows the numbers that have answers.
+/// The replica of a graph: numbers for the vertices, and the replica of each algorithm, which refers to vertices by number.
 ///
-/// A null is no vertex: all its answers are null.
+/// A null is no vertex, and all answers for it are null.
 pub struct GraphReader {
     spec: Arc<GraphSpec>,
     lookups: Vec<Lookup>,
-    /// The types of the answers that are looked up.
+    /// The type of the answer of each lookup.
     types: Vec<AnswerType>,
     vertices: Vertices,
-    /// By algorithm, in the order of `COMPUTE`.
+    /// One for each algorithm, in the order of `COMPUTE`.
     replicas: Vec<Box<dyn Replica>>,
     scratch: Vec<u8>,
     found: Vec<Found>,
 }
 
 impl GraphReader {
-    /// The replica of a graph without edges. Lookups are of this graph's answers.
+    /// The replica of a graph without edges. The lookups must be for answers of this graph.
     pub fn new(spec: Arc<GraphSpec>, lookups: Vec<Lookup>) -> Self {
         let answer_type = |lookup: &Lookup| spec.signature(lookup.answer).map_or(AnswerType::Count, |known| known.answer_type);
         Self {
@@ -51,7 +51,7 @@ impl GraphReader {
         rows.try_for_each(apply).map_err(|error| error.context(self.spec.place()))
     }
 
-    /// Which vertices the values of a column are, for some rows.
+    /// Finds the vertices in a column, for a range of rows.
     fn find(&mut self, side: Side, column: &ArrayRef, rows: Range<usize>, found: &mut Vec<Found>) -> Result<()> {
         let kind = self.vertices.kind(side);
         found.clear();
@@ -68,12 +68,12 @@ impl GraphReader {
         Ok(())
     }
 
-    /// Columns for the answers to a batch, without rows yet.
+    /// Empty columns for the answers to a batch.
     fn columns(&self, rows: usize) -> Vec<AnswerColumn> {
         self.types.iter().map(|&answer_type| AnswerColumn::new(answer_type, rows)).collect()
     }
 
-    /// Answers some rows of a batch.
+    /// Answers a range of rows of a batch.
     fn answer_rows(&mut self, batch: &RecordBatch, rows: Range<usize>, columns: &mut [AnswerColumn]) -> Result<()> {
         let mut found = std::mem::take(&mut self.found);
         let mut subject = None;
@@ -107,7 +107,7 @@ impl KnowledgeReader for GraphReader {
         self.finish(columns)
     }
 
-    /// Makes the columns of every batch once, however short the steps are.
+    /// Builds the columns of every batch once, however short the steps are.
     fn answer(&mut self, reading: &Reading<'_>) -> Result<Vec<Vec<ArrayRef>>> {
         let spec = Arc::clone(&self.spec);
         let updates = reading.updates.iter().map(|updates| UpdateRows::new(updates, spec.update_layout()));
@@ -146,7 +146,7 @@ impl KnowledgeReader for GraphReader {
         if saved.replicas.len() != self.replicas.len() {
             return Err(place(Error::state("its state has parts of other algorithms")));
         }
-        // Each vertex is used once here, until all that know it have said so.
+        // This function holds a use of each vertex until the replicas have added theirs.
         let numbers = saved.vertices.iter().map(|vertex| vertex.retain(&mut self.vertices)).collect::<Result<Vec<_>>>()?;
         for (replica, bytes) in self.replicas.iter_mut().zip(&saved.replicas) {
             replica.restore(bytes, &numbers, &mut self.vertices)?;

@@ -1,8 +1,8 @@
-//! Graphs and replicas in snapshots.
+//! The format of graphs and replicas in snapshots.
 //!
 //! # Format
-//! A byte for the version, then in postcard's encoding [`SavedOperator`] or [`SavedReader`]. What an algorithm saves is its own.
-//! In version 1, which is still read, a graph had components alone, and a vertex its component beside its key.
+//! One byte with the version, then [`SavedOperator`] or [`SavedReader`] in the encoding of postcard. Each algorithm has bytes of its own.
+//! Version 1 is still read. It had components only, and saved the component of a vertex beside its key.
 
 use crate::algorithms::components_before;
 use crate::key::KeyKind;
@@ -19,22 +19,22 @@ const VERSION: u8 = 2;
 pub(crate) struct SavedOperator {
     pub(crate) step_us: i64,
     pub(crate) kinds: [KeyKind; 2],
-    /// The algorithms as they are written.
+    /// The texts of the algorithms.
     pub(crate) computes: Vec<String>,
     pub(crate) done_below: i64,
-    /// Steps with edges that wait, and how many; the edges are in the graph's part.
+    /// The steps with buffered edges, and how many each has; the edges are in `graph`.
     pub(crate) steps: Vec<(i64, u64)>,
     pub(crate) graph: SavedGraph,
 }
 
-/// A graph, and the edges that wait for their step.
+/// A graph and its buffered edges.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedGraph {
-    /// All else names vertices by their places here.
+    /// The vertices. All other parts refer to them by index.
     pub(crate) vertices: Vec<SavedVertex>,
-    /// The edge store, if there is one: the edges in the order they came.
+    /// The edges of the edge store, if there is one, in the order of insertion.
     pub(crate) edges: Option<Vec<SavedEdge>>,
-    /// What each algorithm saves.
+    /// The bytes of each algorithm.
     pub(crate) followers: Vec<Vec<u8>>,
     pub(crate) pending: Vec<SavedPending>,
 }
@@ -43,10 +43,10 @@ pub(crate) struct SavedGraph {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedReader {
     pub(crate) kinds: [KeyKind; 2],
-    /// The algorithms as they are written.
+    /// The texts of the algorithms.
     pub(crate) computes: Vec<String>,
     pub(crate) vertices: Vec<SavedVertex>,
-    /// What each algorithm's replica saves.
+    /// The bytes of the replica of each algorithm.
     pub(crate) replicas: Vec<Vec<u8>>,
 }
 
@@ -64,10 +64,10 @@ impl SavedVertex {
         Self { side: vertices.get(vertex).0 as u8, key }
     }
 
-    /// The number of the vertex, which is used once more.
+    /// Adds a use of the vertex and returns its number.
     ///
     /// # Errors
-    /// It is no vertex.
+    /// The bytes are no vertex.
     pub(crate) fn retain(&self, vertices: &mut Vertices) -> Result<u32> {
         let side = Side::from_number(self.side)?;
         let key = vertices.kind(side).parse(&self.key)?;
@@ -76,7 +76,7 @@ impl SavedVertex {
     }
 }
 
-/// From, to, time, expiry, weight and attribute of an edge.
+/// An edge: from, to, time, expiry, weight and attribute.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedEdge(u32, u32, i64, i64, f64, u32);
 
@@ -91,7 +91,7 @@ impl SavedEdge {
     }
 }
 
-/// When an edge comes, and the edge.
+/// A buffered edge: the time of its insertion, and the edge.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedPending(i64, SavedEdge);
 
@@ -138,7 +138,7 @@ fn other_version() -> Error {
     Error::state("its state has a version that this program does not read")
 }
 
-/// Version 1.
+/// The format of version 1.
 mod before {
     use super::{Edge, KeyKind, SavedGraph, SavedOperator, SavedPending, SavedReader, SavedVertex, components_before};
     use egret_core::Result;
@@ -159,7 +159,7 @@ mod before {
         /// From, to and expiry.
         edges: Vec<(u32, u32, i64)>,
         next_component: u64,
-        /// When it comes, expiry, from and to.
+        /// Time of insertion, expiry, from and to.
         pending: Vec<(i64, i64, u32, u32)>,
     }
 

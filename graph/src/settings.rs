@@ -1,5 +1,4 @@
-//! The settings of an algorithm as a user writes them, `neighbourhood(hops => 2)`: read with their type and range checked,
-//! misspelt names answered with the nearest one.
+//! The settings of an algorithm, as in `neighbourhood(hops => 2)`. Types and ranges are checked, and errors suggest the nearest name.
 
 use egret_core::{Error, Result, Subject, suggest};
 use std::fmt;
@@ -32,7 +31,7 @@ impl fmt::Display for Setting {
     }
 }
 
-/// The settings given to `owner`, taken one by one; a name that is never taken is an error.
+/// The settings given to `owner`. The owner reads them one by one, and unread ones are errors.
 pub(crate) struct Settings<'a> {
     owner: &'a str,
     given: &'a [(String, Setting)],
@@ -52,7 +51,7 @@ impl<'a> Settings<'a> {
         Ok(settings)
     }
 
-    /// A whole number in a range.
+    /// Reads a whole number in a range.
     pub(crate) fn whole_number(&mut self, name: &'static str, default: u32, range: RangeInclusive<u32>) -> Result<u32> {
         let (least, most) = (range.start(), range.end());
         match self.take(name) {
@@ -66,7 +65,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// One of several words.
+    /// Reads one of several words. The first one is the default.
     pub(crate) fn word(&mut self, name: &'static str, words: &[&'static str]) -> Result<&'static str> {
         let listed = || words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
         match self.take(name) {
@@ -83,7 +82,7 @@ impl<'a> Settings<'a> {
     }
 
     /// # Errors
-    /// A setting is left that the algorithm does not have; the message names the nearest one.
+    /// A setting was not read. The message suggests the nearest name.
     pub(crate) fn finish(self) -> Result<()> {
         let is_known = |name: &str| self.known.iter().any(|known| known.eq_ignore_ascii_case(name));
         let Some((name, _)) = self.given.iter().find(|(name, _)| !is_known(name)) else { return Ok(()) };

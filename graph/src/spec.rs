@@ -1,4 +1,4 @@
-//! The plan of a graph: which columns are its edges, how long they live, and what can be asked of it.
+//! The plan of a graph: the columns of its edges, how long edges live, and what is computed.
 
 use crate::algorithm::Plan;
 use crate::answers::{Answer, AnswerType, KnownAnswer, Lookup, Signature};
@@ -28,7 +28,7 @@ impl End {
         Ok(Self { column, name: field.name().clone(), data_type: field.data_type().clone(), kind })
     }
 
-    /// Whether values of another type can be equal to these and mean the same.
+    /// Whether values of another type are comparable with the values of this end.
     fn meets(&self, other: &DataType) -> bool {
         let is_timeless = |data_type: &DataType| data_type.is_integer() || data_type.is_floating() || data_type.is_string();
         let same_kind = || KeyKind::of(other).is_ok_and(|kind| kind == self.kind);
@@ -36,10 +36,10 @@ impl End {
     }
 }
 
-/// A graph as a job declares it: immutable, shared by all its operators.
+/// A graph as a job declares it. Immutable, and shared by all its operators.
 ///
-/// The two columns of an edge are two kinds of vertices, such as cards and devices, so card 7 and device 7 are two;
-/// [`GraphSpec::same_kind`] makes them one.
+/// The two columns of an edge hold two kinds of vertices, such as cards and devices: card 7 and device 7 are different vertices.
+/// [`GraphSpec::same_kind`] makes them one kind.
 ///
 /// ```
 /// use arrow::datatypes::{DataType, Field};
@@ -79,12 +79,12 @@ pub struct GraphSpec {
 }
 
 impl GraphSpec {
-    /// A graph whose edges go from the values of one column of `rows` to those of another, each for `expire_after_us` from
-    /// its event time, or for ever. Its versions are `step_us` apart. Connected components are computed:
-    /// [`GraphSpec::compute`] says otherwise.
+    /// A graph whose edges go from the values of one column of `rows` to those of another. An edge lives for `expire_after_us` from
+    /// its event time, or for ever. Versions are `step_us` apart. The graph computes connected components, unless
+    /// [`GraphSpec::compute`] changes that.
     ///
     /// # Errors
-    /// The two columns are one, or cannot be keys; the rows have no event time; a duration is not positive.
+    /// The two columns are the same or cannot be keys, the rows have no event time, or a duration is not positive.
     pub fn new(
         name: &str,
         from: usize,
@@ -142,11 +142,11 @@ impl GraphSpec {
         Ok(self)
     }
 
-    /// The same graph, where a row deletes an edge if a column of truth values says so. Of several edges between its ends, in this
-    /// direction, the one goes that came last. Rows of one time that delete go before those that do not.
+    /// The same graph, where a row deletes an edge if a Boolean column is true. Of several edges from one end to the other the last
+    /// one inserted is deleted. Of rows with equal times, those that delete come first.
     ///
     /// # Errors
-    /// The column has no truth values.
+    /// The column is not Boolean.
     pub fn delete_when(mut self, column: usize) -> Result<Self> {
         let field = self.rows.arrow().field(column);
         if field.data_type() != &DataType::Boolean {
@@ -161,7 +161,7 @@ impl GraphSpec {
     /// The same graph with these algorithms.
     ///
     /// # Errors
-    /// There are none, or one is there twice.
+    /// The list is empty, or has an algorithm twice.
     pub fn compute(mut self, computes: Vec<Computation>) -> Result<Self> {
         if computes.is_empty() {
             return Err(Error::job("it computes nothing").help("write COMPUTE components").context(self.place()));
@@ -178,39 +178,39 @@ impl GraphSpec {
         Ok(self)
     }
 
-    /// Its name.
+    /// The name of the graph.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How far its versions are apart, in event time.
+    /// The distance between versions, in event time.
     pub fn step_us(&self) -> i64 {
         self.step_us
     }
 
-    /// The rows that its edges come from.
+    /// The schema of the rows that are edges.
     pub fn rows(&self) -> &StreamSchema {
         &self.rows
     }
 
-    /// The updates that its operator emits; event time is `version_time`. The format is described in `updates.rs`.
+    /// The schema of the updates that the graph's operator emits; event time is `version_time`. `updates.rs` describes the format.
     pub fn update_schema(&self) -> &StreamSchema {
         &self.updates.schema
     }
 
-    /// The lookup that `graph.answer(column)` means. A column that has the name of one end of the edges is that end;
-    /// otherwise its type must leave no doubt, or [`GraphSpec::lookup_on`] says it.
+    /// The lookup for `graph.answer(column)`. A column with the name of one end of the edges is on that side. The type of any other
+    /// column must decide the side; otherwise use [`GraphSpec::lookup_on`].
     ///
     /// # Errors
-    /// There is no such answer; it is not clear which end the column is.
+    /// There is no such answer, or the side of the column is ambiguous.
     pub fn lookup(&self, answer: &str, column: usize, rows: &StreamSchema) -> Result<Lookup> {
         self.lookup_on(answer, self.side_of(column, rows)?, column, rows)
     }
 
-    /// As [`GraphSpec::lookup`], with the side said.
+    /// As [`GraphSpec::lookup`], with the side given.
     ///
     /// # Errors
-    /// There is no such answer; the column has a type that vertices on this side do not have.
+    /// There is no such answer, or vertices on this side have another type than the column.
     pub fn lookup_on(&self, answer: &str, side: Side, column: usize, rows: &StreamSchema) -> Result<Lookup> {
         let side = if self.same_kind { Side::From } else { side };
         let lookup = Lookup { answer: self.parse_answer(answer)?, side, column };
@@ -218,7 +218,7 @@ impl GraphSpec {
         Ok(lookup)
     }
 
-    /// What can be asked of its vertices.
+    /// The answers that the graph gives about its vertices.
     pub fn answers(&self) -> Vec<KnownAnswer> {
         let known = |(answer, Signature { name, meaning, answer_type, .. })| {
             let data_type = self.type_of(answer_type);
@@ -227,7 +227,7 @@ impl GraphSpec {
         self.signatures().map(known).collect()
     }
 
-    /// What `explain` says about it, one fact a line.
+    /// The facts that `explain` shows, one a line.
     pub fn describe(&self) -> Vec<String> {
         let [from, to] = &self.ends;
         let lives = match self.expire_after_us {
@@ -249,7 +249,7 @@ impl GraphSpec {
         facts
     }
 
-    /// What the graph's state depends on. How long edges live is not in it: each keeps the end that it was given.
+    /// The facts that the graph's state depends on. The duration of edges is not one of them: each edge keeps its expiry.
     pub(crate) fn state_facts(&self) -> Vec<(String, String)> {
         let [from, to] = self.ends.each_ref().map(|end| format!("{} {}", end.name, type_name(&end.data_type)));
         let kinds = if self.same_kind { "one kind of vertex" } else { "two kinds of vertices" };
@@ -257,7 +257,7 @@ impl GraphSpec {
         if self.deletes() {
             facts.push(("deletions".to_owned(), "rows may delete edges".to_owned()));
         }
-        // Graphs computed components alone before there were others, and said nothing of it.
+        // Layouts from before there were other algorithms do not name components.
         let computes = self.texts();
         if computes != ["components"] {
             facts.push(("computes".to_owned(), computes.join(", ")));
@@ -265,7 +265,7 @@ impl GraphSpec {
         facts
     }
 
-    /// What the user should know before the job runs on; `unbounded` says that the input has no end.
+    /// Warnings to the user before the job runs. `unbounded`: the input has no end.
     pub fn warnings(&self, unbounded: bool) -> Vec<String> {
         let [from, to] = &self.ends;
         let mut warnings = Vec::new();
@@ -287,7 +287,7 @@ impl GraphSpec {
         warnings
     }
 
-    /// The type of vertices as answers: that of the column, or where the two ends are one kind of vertex, one that holds both.
+    /// The type of vertices as answers: that of the column, or a type for the values of both columns if both ends are of one kind.
     pub(crate) fn vertex_type(&self) -> DataType {
         let [from, to] = &self.ends;
         match from.kind {
@@ -307,12 +307,12 @@ impl GraphSpec {
         [self.ends[0].column, self.ends[1].column]
     }
 
-    /// The side of the vertices that edges end at.
+    /// The side of the vertices that edges arrive at.
     pub(crate) fn to_side(&self) -> Side {
         if self.same_kind { Side::From } else { Side::To }
     }
 
-    /// When an edge of this event time expires.
+    /// The expiry of an edge with this event time.
     pub(crate) fn expiry(&self, event_time: i64) -> i64 {
         self.expire_after_us.map_or(crate::components::NEVER, |duration| event_time.saturating_add(duration))
     }
@@ -326,12 +326,12 @@ impl GraphSpec {
         self.computes.iter().map(Computation::plan)
     }
 
-    /// The algorithms as they are written.
+    /// The texts of the algorithms, see [`Plan::text`].
     pub(crate) fn texts(&self) -> Vec<String> {
         self.plans().map(|plan| plan.text()).collect()
     }
 
-    /// Whether all edges are kept: an algorithm reads the edge store, or edges are deleted.
+    /// Whether there is an edge store: an algorithm reads it, or rows delete edges.
     pub(crate) fn needs_store(&self) -> bool {
         self.deletes() || self.plans().any(|plan| plan.needs_store())
     }
@@ -341,7 +341,7 @@ impl GraphSpec {
         self.delete_when.is_some()
     }
 
-    /// The column of truth values that says which rows delete edges.
+    /// The Boolean column that is true for rows that delete edges.
     pub(crate) fn deletion_column(&self) -> Option<usize> {
         self.delete_when
     }
@@ -353,7 +353,7 @@ impl GraphSpec {
     /// The name and the type of an answer.
     ///
     /// # Errors
-    /// It is an answer of another graph.
+    /// The answer is one of another graph.
     pub(crate) fn signature(&self, answer: Answer) -> Result<Signature> {
         let known = self.signatures().find(|(known, _)| *known == answer).map(|(_, signature)| signature);
         known.ok_or_else(|| Error::bug(format!("an answer of another graph is asked of '{}'", self.name)))

@@ -1,18 +1,18 @@
-//! The updates that a graph sends to its readers: what is different since the last version.
+//! The updates that a graph sends to its readers: the differences between versions.
 //!
 //! # Format
-//! A stream of rows, in order of `version_time`. Each row is of one algorithm and about one vertex, or about something else that
-//! the algorithm numbers itself, such as a component.
+//! Updates are rows in the order of `version_time`. A row belongs to one algorithm. Its subject is a vertex, or something else that the
+//! algorithm numbers itself, such as a component.
 //!
 //! | column | content |
 //! | --- | --- |
 //! | `version_time` | the start of the step that leads to the version |
-//! | `algorithm` | the algorithm's place among those that the graph computes; only where there are several |
-//! | `side` | of a vertex: 0 from, 1 to |
-//! | `key` | of a vertex: its canonical encoding |
-//! | the columns of each algorithm | the content is the algorithm's own; null in the rows of others |
+//! | `algorithm` | the index of the algorithm in `COMPUTE`; only if the graph computes several |
+//! | `side` | the side of the vertex: 0 from, 1 to; null if the subject is no vertex |
+//! | `key` | the canonical encoding of the vertex; null if the subject is no vertex |
+//! | the columns of each algorithm | defined by the algorithm; null in the rows of others |
 //!
-//! The rows of one version are in the order of the algorithms, and within one in the order that it wrote them.
+//! The rows of a version are in the order of the algorithms, and the rows of an algorithm in the order in which it wrote them.
 
 use crate::vertices::{Side, Vertices};
 use arrow::array::{
@@ -25,7 +25,7 @@ use egret_operators::knowledge::VERSION_TIME;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The shape of a graph's updates: the schema, and which columns are whose.
+/// The schema of a graph's updates, with the columns of each algorithm.
 #[derive(Clone, Debug)]
 pub(crate) struct UpdateLayout {
     pub(crate) schema: StreamSchema,
@@ -34,10 +34,10 @@ pub(crate) struct UpdateLayout {
 }
 
 impl UpdateLayout {
-    /// For algorithms with these columns.
+    /// The layout for algorithms with these columns.
     ///
     /// # Errors
-    /// Two columns have one name.
+    /// Two columns have the same name.
     pub(crate) fn new(algorithms: Vec<Vec<Field>>) -> Result<Self> {
         let mut fields = vec![StreamSchema::time_field(VERSION_TIME)];
         if algorithms.len() > 1 {
@@ -56,7 +56,7 @@ impl UpdateLayout {
         self.columns.len() > 1
     }
 
-    /// Where the columns of algorithms begin.
+    /// The index of the first column of an algorithm.
     fn first_own(&self) -> usize {
         self.columns.first().map_or(0, |columns| columns.start)
     }
@@ -118,7 +118,7 @@ impl CellBuilder {
     }
 }
 
-/// Updates on their way out.
+/// Collects the rows of updates.
 pub(crate) struct UpdateWriter {
     layout: UpdateLayout,
     rows: usize,
@@ -145,7 +145,7 @@ impl UpdateWriter {
         }
     }
 
-    /// The rows of one algorithm in one version.
+    /// Takes the rows of one algorithm in one version.
     pub(crate) fn rows_of(&mut self, algorithm: usize, version_time: i64) -> UpdateRowsOut<'_> {
         UpdateRowsOut { writer: self, algorithm, version_time }
     }
@@ -154,7 +154,7 @@ impl UpdateWriter {
         self.rows
     }
 
-    /// The rows written since the last call.
+    /// The rows collected since the last call.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
         self.rows = 0;
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.version_time.finish())];
@@ -167,7 +167,7 @@ impl UpdateWriter {
     }
 }
 
-/// Where an algorithm writes the rows of a version.
+/// Collects the rows of one algorithm in one version.
 pub(crate) struct UpdateRowsOut<'a> {
     writer: &'a mut UpdateWriter,
     algorithm: usize,
@@ -175,7 +175,7 @@ pub(crate) struct UpdateRowsOut<'a> {
 }
 
 impl UpdateRowsOut<'_> {
-    /// A row about a vertex.
+    /// Appends a row about a vertex.
     pub(crate) fn vertex(&mut self, vertex: u32, vertices: &Vertices, cells: &[Cell<'_>]) {
         self.writer.side.append_value(vertices.get(vertex).0 as u8);
         self.writer.scratch.clear();
@@ -184,7 +184,7 @@ impl UpdateRowsOut<'_> {
         self.cells(cells);
     }
 
-    /// A row about something else.
+    /// Appends a row about something else.
     pub(crate) fn other(&mut self, cells: &[Cell<'_>]) {
         self.writer.side.append_null();
         self.writer.key.append_null();
@@ -217,7 +217,7 @@ enum CellArray<'a> {
     Bytes(&'a BinaryArray),
 }
 
-/// Updates, to read them row by row.
+/// Reads updates row by row.
 pub(crate) struct UpdateRows<'a> {
     layout: &'a UpdateLayout,
     rows: usize,
@@ -255,7 +255,7 @@ impl<'a> UpdateRows<'a> {
     }
 
     /// # Errors
-    /// The row is of an algorithm or a side that there is not.
+    /// The row has an algorithm or a side that does not exist.
     pub(crate) fn get(&self, row: usize) -> Result<UpdateRow<'_>> {
         let algorithm = self.algorithm.map_or(0, |algorithm| usize::from(algorithm.value(row)));
         let columns = self.layout.columns.get(algorithm);
@@ -272,14 +272,14 @@ impl<'a> UpdateRows<'a> {
 /// One row of an update.
 pub(crate) struct UpdateRow<'a> {
     pub(crate) algorithm: usize,
-    /// The vertex that it is about, by side and canonical encoding.
+    /// The vertex that the row is about, by side and canonical encoding.
     pub(crate) vertex: Option<(Side, &'a [u8])>,
     own: &'a [CellArray<'a>],
     row: usize,
 }
 
 impl<'a> UpdateRow<'a> {
-    /// The value in one of the algorithm's columns.
+    /// The value in a column of the algorithm.
     pub(crate) fn cell(&self, column: usize) -> Cell<'a> {
         let row = self.row;
         match &self.own[column] {

@@ -1,4 +1,4 @@
-//! Vertex keys as small numbers, which are given again when nobody uses the vertex any more.
+//! A number for each vertex key in use. Uses are counted, and the number of a vertex without uses is reused.
 
 use crate::key::KeyKind;
 use egret_core::{Error, Result};
@@ -6,12 +6,12 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
-/// Which end of an edge a vertex is.
+/// The end of edges that a vertex stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
-    /// Where edges start; where the two ends are of one kind, every vertex.
+    /// The end that edges leave; the side of every vertex if both ends are of one kind.
     From = 0,
-    /// Where edges end.
+    /// The end that edges arrive at.
     To = 1,
 }
 
@@ -26,7 +26,7 @@ impl Side {
     }
 }
 
-/// Rank and bytes of a key, see [`crate::key`].
+/// The rank and the bytes of a key, see [`crate::key`].
 pub(crate) type Key<'a> = (u64, &'a [u8]);
 
 #[derive(Debug)]
@@ -34,14 +34,14 @@ struct Slot {
     rank: u64,
     bytes: Box<[u8]>,
     side: Side,
-    /// Who needs the vertex. At 0 the slot is free.
+    /// The number of uses. At 0 the slot is free.
     uses: u32,
 }
 
-/// The vertices that somebody uses.
+/// The vertices in use.
 #[derive(Debug)]
 pub(crate) struct Vertices {
-    /// How keys of each side are written.
+    /// The kind of the keys of each side.
     kinds: [KeyKind; 2],
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -56,35 +56,35 @@ impl Vertices {
         Self { kinds, slots, free, numbers: HashTable::new(), hasher: DefaultHashBuilder::default(), bytes: 0 }
     }
 
-    /// How many there are.
+    /// The number of vertices.
     pub(crate) fn len(&self) -> usize {
         self.numbers.len()
     }
 
-    /// How keys of a side are written.
+    /// The kind of the keys of a side.
     pub(crate) fn kind(&self, side: Side) -> KeyKind {
         self.kinds[side as usize]
     }
 
-    /// The number of a vertex.
+    /// The number of a vertex, if it is in use.
     pub(crate) fn find(&self, side: Side, key: Key<'_>) -> Option<u32> {
         let hash = self.hasher.hash_one((side, key.0, key.1));
         self.numbers.find(hash, |&number| self.slots[number as usize].is(side, key)).copied()
     }
 
-    /// The number of a vertex, which is used once more: see [`Vertices::release`].
+    /// Adds a use of a vertex and returns its number. [`Vertices::release`] ends the use.
     pub(crate) fn retain(&mut self, side: Side, key: Key<'_>) -> u32 {
         let number = self.find(side, key).unwrap_or_else(|| self.add(side, key));
         self.slots[number as usize].uses += 1;
         number
     }
 
-    /// A vertex that is there is used once more.
+    /// Adds a use of a vertex that is in use.
     pub(crate) fn retain_number(&mut self, number: u32) {
         self.slots[number as usize].uses += 1;
     }
 
-    /// One use has ended.
+    /// Ends a use of a vertex.
     pub(crate) fn release(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
         slot.uses -= 1;

@@ -1,9 +1,9 @@
-//! `degrees`: how many edges a vertex has, and with how many other vertices.
+//! `degrees`: the numbers of edges and of neighbours of a vertex.
 //!
-//! An edge from a vertex to itself counts twice, as one that leaves and one that arrives, and makes the vertex no neighbour of
-//! its own. Each of several edges between two vertices counts in the degree; the two are neighbours once.
+//! A loop counts twice in the degree, as an edge that leaves and as one that arrives, and does not make a vertex its own neighbour.
+//! Duplicate edges count each in the degree, and once as neighbours.
 //!
-//! Cost: a look-up for each edge that comes or goes, whatever the degrees are. Memory: a count for each pair of neighbours.
+//! Cost: one look-up for each edge that is inserted or removed, independent of the degrees. Memory: a count for each pair of neighbours.
 
 use crate::algorithm::{Algorithm, EdgeDelta, Plan};
 use crate::counts::{CountAnswer, Counter, CountsPlan};
@@ -40,10 +40,10 @@ impl Algorithm for Degrees {
     }
 }
 
-/// How many neighbours each vertex has. The store knows the rest.
+/// The number of neighbours of each vertex. The store has the other numbers.
 #[derive(Default)]
 struct Neighbours {
-    /// How many edges there are between two vertices, the lesser one first.
+    /// The number of edges between two vertices; the lesser vertex is first.
     edges: HashMap<(u32, u32), u32>,
     neighbours: Vec<u32>,
 }
@@ -77,7 +77,7 @@ impl Neighbours {
 }
 
 impl Counter for Neighbours {
-    /// The ends of edges are all that changes.
+    /// Only the ends of edges change their numbers.
     fn advance(&mut self, delta: &EdgeDelta<'_>, _: &EdgeStore, _: &mut Vec<u32>) {
         delta.inserted.iter().for_each(|edge| self.add(edge));
         delta.removed().for_each(|edge| self.remove(edge));

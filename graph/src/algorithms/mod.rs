@@ -6,7 +6,7 @@
 //! | `degrees` | `degrees.rs` | yes |
 //! | `neighbourhood` | `neighbourhood.rs` | yes |
 //!
-//! A new one is a file that implements [`Algorithm`] and a line in [`ALGORITHMS`].
+//! A new algorithm is a file that implements [`Algorithm`], and a line in [`ALGORITHMS`].
 
 mod components;
 mod degrees;

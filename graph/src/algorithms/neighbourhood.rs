@@ -1,11 +1,11 @@
-//! `neighbourhood(hops => k)`: how many vertices are within `k` hops.
+//! `neighbourhood(hops => k)`: the number of vertices within `k` hops.
 //!
-//! The vertex itself is one of them, as in a component. `direction => 'out'` follows edges from where they leave to where they
-//! arrive, `'in'` the other way, and `'both'`, which it is unless said, either way.
+//! The vertex itself is counted, as in a component. `direction => 'out'` follows edges from the vertex that they leave to the vertex
+//! that they arrive at, `'in'` the opposite way, and `'both'`, the default, either way.
 //!
-//! Cost: the vertices whose number may be another are those within `k - 1` hops of the ends of edges that came or went, and each
-//! is counted anew, at the cost of the edges within `k - 1` hops of it. With 1 hop that is the edges of the two ends; with
-//! more, a vertex of a thousand edges makes a thousand others be counted again. So `k` is small, and at most 4.
+//! Cost: every vertex within `k - 1` hops of an end of a changed edge is counted again, and each count reads all edges within
+//! `k - 1` hops of the vertex. With one hop these are the two ends; with two, an edge at a vertex with a thousand neighbours
+//! leads to a thousand counts. Therefore `k` is at most 4.
 
 use crate::algorithm::{Algorithm, EdgeDelta, Plan};
 use crate::counts::{CountAnswer, Counter, CountsPlan};
@@ -44,26 +44,26 @@ impl Algorithm for Neighbourhood {
     }
 }
 
-/// Counts the vertices in the ball around a vertex.
+/// Counts the vertices in the ball around a vertex: those within `hops` of it.
 struct Balls {
     hops: u32,
     /// The directions that hops follow.
     out: &'static [Direction],
-    /// The directions that lead back.
+    /// The directions of hops in reverse.
     back: &'static [Direction],
     search: Search,
 }
 
 impl Counter for Balls {
-    /// Looks for the vertices that had a changed edge within their hops, or have one: those that reach the edge's near end in one
-    /// hop less. Edges that went are followed, too, so the balls of before are within those that are looked at.
+    /// A ball changes only if it contained or contains a changed edge, so its centre reaches the near end of that edge in one hop less.
+    /// The search also follows removed edges, because the balls of the version before contain them.
     fn advance(&mut self, delta: &EdgeDelta<'_>, store: &EdgeStore, touched: &mut Vec<u32>) {
         let mut gone: HashMap<(u32, usize), Vec<u32>> = HashMap::new();
         for edge in delta.removed() {
             gone.entry((edge.from, Direction::Out as usize)).or_default().push(edge.to);
             gone.entry((edge.to, Direction::In as usize)).or_default().push(edge.from);
         }
-        // An edge that is followed outward begins where it leaves, one that is followed inward where it arrives.
+        // The near end of an edge is the vertex that it leaves if hops go out, and the vertex that it arrives at if they go in.
         let near = |edge: &crate::store::Edge| {
             self.out.iter().map(|&direction| [edge.from, edge.to][direction as usize]).collect::<Vec<_>>()
         };
@@ -91,17 +91,17 @@ impl Counter for Balls {
     }
 }
 
-/// A search, breadth first, that forgets the one before at no cost.
+/// A breadth-first search whose scratch space is reused without being cleared.
 #[derive(Default)]
 struct Search {
-    /// By vertex, the number of the last search that found it.
+    /// For each vertex, the number of the last search that found it.
     marks: Vec<u32>,
     number: u32,
     found: Vec<u32>,
 }
 
 impl Search {
-    /// The vertices within some hops of others, which are among them; `next` shows the vertices that are a hop further.
+    /// The vertices within `hops` of the `start` vertices, including these. `next` passes on the vertices one hop from a vertex.
     fn within(&mut self, start: &[u32], hops: u32, next: impl Fn(u32, &mut dyn FnMut(u32))) -> &[u32] {
         if self.number == u32::MAX {
             self.marks.fill(0);

@@ -1,7 +1,7 @@
-//! The edges, in lists by vertex: those of the forest and, where edges are deleted, the spare ones beside it.
+//! The edges, in lists by vertex: those of the forest and, if edges can be deleted, the spare edges outside it.
 //!
-//! Lists are doubly linked through the edges themselves, so that an edge leaves its two lists at once even at a hub of a
-//! million edges. A *half* is one end of an edge, `2 * edge + end`.
+//! Lists are doubly linked through the edges themselves, so that removing an edge from its two lists takes constant time, even at
+//! a hub with a million edges. A *half* is one end of an edge, `2 * edge + end`.
 
 use super::link_cut::Weight;
 
@@ -12,7 +12,7 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) enum List {
     /// The edge is in the forest.
     Tree = 0,
-    /// It joins two vertices that the forest joins without it.
+    /// The edge joins two vertices that the forest connects without it.
     Spare = 1,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Edge {
     previous: [u32; 2],
 }
 
-/// See the module.
+/// The edges and their lists.
 #[derive(Debug, Default)]
 pub(super) struct Edges {
     edges: Vec<Edge>,
@@ -50,7 +50,7 @@ impl Edges {
         self.edges[edge as usize].weight = weight;
     }
 
-    /// How many there are.
+    /// The number of edges.
     pub(super) fn len(&self) -> usize {
         self.edges.len() - self.free.len()
     }
@@ -83,12 +83,12 @@ impl Edges {
         self.enlist(edge, list);
     }
 
-    /// The first half of a vertex in a list; [`NONE`] if it has none.
+    /// The first half in a list of a vertex; [`NONE`] if the list is empty.
     pub(super) fn first(&self, vertex: u32, list: List) -> u32 {
         self.first.get(vertex as usize).map_or(NONE, |first| first[list as usize])
     }
 
-    /// The half behind this one in the list of its vertex.
+    /// The half after this one in the list of its vertex.
     pub(super) fn next(&self, half: u32) -> u32 {
         self.edges[half as usize / 2].next[half as usize % 2]
     }

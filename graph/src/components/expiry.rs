@@ -5,7 +5,7 @@ use super::link_cut::Weight;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A queue by weight. Edges that went before their time stay in it until there are more of them than of others.
+/// A queue by weight. Entries of edges that were removed early stay in the queue until they are the majority.
 #[derive(Debug, Default)]
 pub(super) struct ExpiryQueue {
     entries: BinaryHeap<Reverse<(Weight, u32)>>,
@@ -13,14 +13,14 @@ pub(super) struct ExpiryQueue {
 }
 
 impl ExpiryQueue {
-    /// An edge, or a new weight of one. Edges that never expire are not queued.
+    /// Queues an edge, or a new weight of one. Edges that never expire are not queued.
     pub(super) fn push(&mut self, weight: Weight, edge: u32) {
         if weight.expiry != i64::MAX {
             self.entries.push(Reverse((weight, edge)));
         }
     }
 
-    /// An edge with this weight is no more, or has another weight. Call it after the change.
+    /// Notes that the edge with this weight was removed or has another weight. To be called after the change.
     pub(super) fn forget(&mut self, weight: Weight, edges: &Edges) {
         const SLACK: usize = 64;
         if weight.expiry == i64::MAX {
@@ -33,7 +33,7 @@ impl ExpiryQueue {
         }
     }
 
-    /// When the next edge expires, and which it is.
+    /// The expiry and the number of the edge that expires next.
     pub(super) fn next(&mut self, edges: &Edges) -> Option<(i64, u32)> {
         while let Some(&Reverse((weight, edge))) = self.entries.peek() {
             if edges.get(edge).weight == weight {
@@ -45,7 +45,7 @@ impl ExpiryQueue {
         None
     }
 
-    /// Takes the entry that [`ExpiryQueue::next`] has just given.
+    /// Removes the entry that [`ExpiryQueue::next`] has just returned.
     pub(super) fn pop(&mut self) {
         self.entries.pop();
     }

@@ -1,22 +1,22 @@
-//! A forest of trees that are linked and cut, with the least weight on the path between two nodes: a link-cut tree
+//! A link-cut tree: a forest with links, cuts, and queries for the least weight on the path between two nodes
 //! (Sleator & Tarjan, "A data structure for dynamic trees", 1983; the splay tree form of 1985).
 //!
-//! Every tree is cut into paths, every path is a splay tree ordered by depth. All operations are amortised O(log n) and
-//! none recurses, so a path of millions of nodes is as good as any other tree.
-//! Edges are nodes too, between their two ends: they carry the weights, the ends weigh more than any edge.
-//! A node fills most of a cache line: the least weight is kept beside its node, so that looking at a child costs one miss.
+//! Each tree is partitioned into paths, and each path is a splay tree ordered by depth. All operations take amortised O(log n)
+//! time and none is recursive, so a path of millions of nodes is no special case.
+//! An edge is a node between its two ends. Edges carry the weights; vertices weigh more than any edge.
+//! A node holds the least weight of its subtree beside its own and fills most of a cache line, so reading a child costs one cache miss.
 
 /// No node.
 const NONE: u32 = u32::MAX;
 
-/// What an edge weighs: the later it expires the more, of two that expire together the older one more.
+/// The weight of an edge: a later expiry weighs more; of two equal expiries, the older edge weighs more.
 ///
-/// No two edges weigh the same, so the heaviest spanning forest is unique: it depends on the edges alone.
+/// No two edges have the same weight, so the heaviest spanning forest is unique and depends on the edges alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Weight {
-    /// When the edge expires.
+    /// The expiry of the edge.
     pub(super) expiry: i64,
-    /// Falls from edge to edge.
+    /// Decreases from edge to edge in the order of insertion.
     pub(super) age: u64,
 }
 
@@ -30,14 +30,14 @@ impl Weight {
 #[derive(Clone, Copy, Debug)]
 struct Node {
     weight: Weight,
-    /// The least weight in the splay tree below, and whose it is.
+    /// The least weight in the splay subtree, and the node that has it.
     least_weight: Weight,
     least: u32,
-    /// In the splay tree, or, for its root, the node that the path hangs on.
+    /// The parent in the splay tree; for the root of a splay tree, the node that the path is attached to.
     parent: u32,
-    /// Nearer the root of the tree, farther from it.
+    /// The child nearer to the root of the tree, and the child farther from it.
     children: [u32; 2],
-    /// The children of the whole splay tree below are to be swapped, this node's own included.
+    /// Whether the children in the whole splay subtree, including those of this node, are still to be swapped.
     flipped: bool,
 }
 
@@ -47,16 +47,16 @@ impl Node {
     }
 }
 
-/// See the module.
+/// The forest.
 #[derive(Debug, Default)]
 pub(super) struct LinkCut {
     nodes: Vec<Node>,
-    /// Scratch: the way from a node to the root of its splay tree.
+    /// Scratch space: the path from a node to the root of its splay tree.
     way: Vec<u32>,
 }
 
 impl LinkCut {
-    /// Makes a node, or makes it anew: a tree of its own. It must not be linked.
+    /// Creates or resets a node, which becomes a tree of its own. The node must not be linked.
     pub(super) fn set_alone(&mut self, node: u32, weight: Weight) {
         while self.nodes.len() <= node as usize {
             self.nodes.push(Node::alone(self.nodes.len() as u32, Weight::MAX));
@@ -64,7 +64,7 @@ impl LinkCut {
         self.nodes[node as usize] = Node::alone(node, weight);
     }
 
-    /// Joins the trees of `a` and `b` by `edge`, a node of its own.
+    /// Joins the trees of `a` and `b` by `edge`, which is a tree of its own.
     pub(super) fn link(&mut self, a: u32, edge: u32, b: u32) {
         self.make_root(a);
         self.nodes[a as usize].parent = edge;
@@ -79,7 +79,7 @@ impl LinkCut {
         self.nodes[b as usize].least
     }
 
-    /// Takes out an edge which [`LinkCut::least_on_path`] has just given.
+    /// Removes the edge that [`LinkCut::least_on_path`] has just returned.
     pub(super) fn cut_least(&mut self, edge: u32) {
         self.splay(edge);
         for child in self.nodes[edge as usize].children {
@@ -89,14 +89,14 @@ impl LinkCut {
         self.nodes[edge as usize] = Node::alone(edge, weight);
     }
 
-    /// Takes out the edge between two ends.
+    /// Removes the edge between two vertices.
     pub(super) fn cut(&mut self, a: u32, edge: u32, b: u32) {
         self.make_root(a);
         self.access(b);
         self.cut_least(edge);
     }
 
-    /// Gives an edge another weight.
+    /// Changes the weight of an edge.
     pub(super) fn set_weight(&mut self, edge: u32, weight: Weight) {
         self.access(edge);
         self.nodes[edge as usize].weight = weight;
@@ -114,7 +114,7 @@ impl LinkCut {
         self.push_down(node);
     }
 
-    /// Makes the way from the root to `node` one path, and `node` the root of its splay tree.
+    /// Makes the path from the root to `node` one splay tree with `node` at its root.
     fn access(&mut self, node: u32) {
         let (mut below, mut at) = (NONE, node);
         while at != NONE {
@@ -152,7 +152,7 @@ impl LinkCut {
         self.way = way;
     }
 
-    /// The parent in the splay tree and which of its children the node is; none for a splay tree's root.
+    /// The parent in the splay tree, and which of its children the node is; none for the root of a splay tree.
     fn splay_parent(&self, node: u32) -> Option<(u32, usize)> {
         let parent = self.nodes[node as usize].parent;
         let children = self.nodes.get(parent as usize)?.children;
@@ -165,7 +165,7 @@ impl LinkCut {
         }
     }
 
-    /// Moves a node above its parent. The node's own least weight is left for the caller to mend.
+    /// Rotates a node above its parent. The caller recomputes the least weight of the node.
     fn rotate(&mut self, node: u32) {
         let (parent, side) = self.splay_parent(node).expect("only nodes below a splay parent are rotated");
         if let Some((above, parent_side)) = self.splay_parent(parent) {

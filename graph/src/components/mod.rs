@@ -1,26 +1,26 @@
 //! Connected components of a graph whose edges come, expire and are deleted.
 //!
 //! # The idea
-//! When an edge expires is known when it comes. So the structure keeps a spanning forest that is *heaviest by expiry*: a new
-//! edge within a component takes the place of the edge that expires first on the path between its ends, if that expires
-//! before it. Then an edge of the forest that expires has no replacement, because every other edge across the cut has
-//! expired before it; and an edge that is not in the forest will never be needed and is not kept. This is the recent-edge property of
-//! Crouch, McGregor & Stubbs, "Dynamic graphs in the sliding-window model" (2013). Memory follows the vertices, not the edges
-//! of the window. The least edge of a path comes from a link-cut tree.
+//! The expiry of an edge is known when the edge is inserted. So the structure keeps the spanning forest that is *heaviest by expiry*:
+//! a new edge within a component replaces the edge that expires first on the path between its ends, if that edge expires
+//! earlier. An expiring edge of the forest then needs no replacement, because every other edge across the cut has
+//! expired before it; an edge outside the forest is never needed again and is not kept. This is the recent-edge property of
+//! Crouch, McGregor & Stubbs, "Dynamic graphs in the sliding-window model" (2013). Memory is proportional to the vertices, not to the
+//! edges of the window. A link-cut tree finds the edge of a path that expires first.
 //!
-//! Labels are explicit: a join relabels the smaller component, and an expiry walks the two halves in turn and relabels the
-//! one that is found first, so both cost the smaller side, which is what has to be told to others anyhow.
+//! Labels are explicit. A join relabels the smaller component. An expiry walks the two halves alternately and relabels the
+//! one whose walk ends first. Both cost time proportional to the smaller side, whose changes have to be sent anyway.
 //!
 //! # Deletions
-//! An edge deleted before its time may need a replacement. [`DynamicComponents::with_deletions`] keeps the spare edges too and
-//! looks through those of the smaller half. That is linear in the smaller half and its edges where Holm, de
-//! Lichtenberg & Thorup (2001) are polylogarithmic; but almost always the smaller half is tiny, and it has to be relabelled if there is
-//! no replacement.
+//! An edge that is deleted before its expiry may need a replacement. [`DynamicComponents::with_deletions`] therefore keeps the spare
+//! edges too, and searches those of the smaller half. The search is linear in the smaller half and its edges, where the structure of
+//! Holm, de Lichtenberg & Thorup (2001) is polylogarithmic. The smaller half is almost always tiny, and has to be relabelled anyway if
+//! there is no replacement.
 //!
-//! # What decides
-//! The forest is unique (no two edges weigh the same), and which half keeps its id depends on sizes and on the edge's
-//! direction. So the ids follow from the sequence of calls alone; a structure made again from [`DynamicComponents::edges`]
-//! and [`DynamicComponents::restore`] goes on as the old one would have.
+//! # Determinism
+//! The forest is unique, because no two edges have the same weight. Which half keeps its id depends on the sizes of the halves and on
+//! the direction of the edge. So ids depend on the sequence of calls alone, and a structure that is restored from
+//! [`DynamicComponents::edges`] by [`DynamicComponents::restore`] behaves as the saved one would have.
 
 mod edges;
 mod expiry;
@@ -39,36 +39,36 @@ use walk::Walk;
 /// An edge with this expiry never expires.
 pub const NEVER: i64 = i64::MAX;
 
-/// A component's id: given once, kept by the larger part when it falls apart and by the larger component when two join.
+/// The id of a component. The larger part keeps it when a component splits, and the larger component when two join; no id is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComponentId(pub u64);
 
-/// A vertex that went from one component to another since the last [`DynamicComponents::take_changes`].
+/// A vertex whose component changed since the last [`DynamicComponents::take_changes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The vertex.
     pub vertex: u32,
-    /// Where it was; none if it had no edges.
+    /// Its component before; none if it had no edges.
     pub before: Option<ComponentId>,
-    /// Where it is; none if it has no edges any more.
+    /// Its component now; none if it has no edges any more.
     pub after: Option<ComponentId>,
 }
 
-/// An edge, its ends and when it expires.
+/// An edge: its ends and its expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveEdge {
-    /// Where it starts.
+    /// The vertex that the edge leaves.
     pub from: u32,
-    /// Where it ends.
+    /// The vertex that the edge arrives at.
     pub to: u32,
-    /// When it expires, [`NEVER`] if it does not.
+    /// The expiry, [`NEVER`] if there is none.
     pub expiry: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Vertex {
     component: u32,
-    /// Its entry in `touched`.
+    /// The position of the vertex in `touched`.
     touched: u32,
 }
 
@@ -78,14 +78,14 @@ struct Component {
     size: u32,
 }
 
-/// Connected components of a changing graph. Vertices are small numbers; one without edges is in no component.
+/// Connected components of a changing graph. Vertices are small numbers; a vertex without edges is in no component.
 ///
 /// ```
 /// use egret_graph::DynamicComponents;
 /// let mut graph = DynamicComponents::new();
 /// graph.insert(0, 1, 100);
 /// graph.insert(1, 2, 200);
-/// graph.insert(2, 0, 300); // closes a triangle: 0 - 1, which expires first, is not needed any more
+/// graph.insert(2, 0, 300); // closes a triangle, so 0 - 1, which expires first, is dropped
 /// assert_eq!(graph.size(0), 3);
 /// graph.expire_until(100);
 /// assert_eq!(graph.size(0), 3);
@@ -103,27 +103,27 @@ pub struct DynamicComponents {
     free_components: Vec<u32>,
     next_id: u64,
     edges_seen: u64,
-    /// Edges of the forest that expire one day.
+    /// The number of edges of the forest that have an expiry.
     expiring: usize,
     touched: Vec<(u32, Option<ComponentId>)>,
     walks: [Walk; 2],
-    /// The edge from one vertex to another, where edges are deleted.
+    /// The edge from one vertex to another; only if edges can be deleted.
     by_ends: Option<HashMap<(u32, u32), u32>>,
 }
 
 impl DynamicComponents {
-    /// No edges; those that come go when they expire.
+    /// A graph without edges, whose edges leave when they expire.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No edges; those that come can be deleted.
+    /// A graph without edges, whose edges can also be deleted.
     pub fn with_deletions() -> Self {
         Self { by_ends: Some(HashMap::new()), ..Self::default() }
     }
 
-    /// An edge that lives while time is below `expiry`. One that is there already (for [`DynamicComponents::with_deletions`]: in
-    /// the same direction) lives until the later of the two expiries. An edge from a vertex to itself changes nothing.
+    /// Inserts an edge that lives while time is below `expiry`. A duplicate edge (for [`DynamicComponents::with_deletions`]: one in
+    /// the same direction) extends the life of the first to the later of the two expiries. A loop changes nothing.
     pub fn insert(&mut self, from: u32, to: u32, expiry: i64) {
         if from == to {
             return;
@@ -143,10 +143,10 @@ impl DynamicComponents {
         }
     }
 
-    /// Deletes an edge; whether it was there.
+    /// Deletes an edge. Returns whether there was one.
     ///
     /// # Errors
-    /// The structure was not made [with deletions](DynamicComponents::with_deletions).
+    /// The structure was not created [with deletions](DynamicComponents::with_deletions).
     pub fn remove(&mut self, from: u32, to: u32) -> Result<bool> {
         let Some(by_ends) = &mut self.by_ends else {
             return Err(Error::bug("an edge is deleted from a graph that only lets edges expire"));
@@ -165,7 +165,7 @@ impl DynamicComponents {
         Ok(true)
     }
 
-    /// Lets every edge go whose expiry is at or before `time`.
+    /// Removes every edge whose expiry is at or before `time`.
     pub fn expire_until(&mut self, time: i64) {
         while let Some((expiry, edge)) = self.queue.next(&self.edges) {
             if expiry > time {
@@ -186,7 +186,7 @@ impl DynamicComponents {
         }
     }
 
-    /// When the next edge that matters expires.
+    /// The earliest expiry of the edges that are kept.
     pub fn next_expiry(&mut self) -> Option<i64> {
         self.queue.next(&self.edges).map(|(expiry, _)| expiry)
     }
@@ -196,13 +196,13 @@ impl DynamicComponents {
         self.component_of(vertex).map(|component| component.id).filter(|_| self.edges.first(vertex, List::Tree) != NONE)
     }
 
-    /// How many vertices there are in the component of a vertex: 1 if it has no edges.
+    /// The number of vertices in the component of a vertex: 1 if it has no edges.
     pub fn size(&self, vertex: u32) -> u32 {
         self.component_of(vertex).map_or(1, |component| component.size)
     }
 
-    /// The vertices whose component is another than at the last call, in no particular order; a component that lost or gained
-    /// others but kept its id has not changed for those that stayed.
+    /// The vertices whose component changed since the last call, in no particular order. The members of a component that keeps its id
+    /// are not changed by others that joined or left it.
     pub fn take_changes(&mut self) -> Vec<Change> {
         let touched = std::mem::take(&mut self.touched);
         let mut changes = Vec::with_capacity(touched.len());
@@ -219,25 +219,25 @@ impl DynamicComponents {
         changes
     }
 
-    /// The vertices that are in a component, in order of their numbers, and their components.
+    /// The vertices that are in a component, by number, with their components.
     pub fn members(&self) -> impl Iterator<Item = (u32, ComponentId)> {
         (0..self.vertices.len() as u32).filter_map(|vertex| Some((vertex, self.component(vertex)?)))
     }
 
-    /// The edges kept, in the order they came. Those that no longer matter are not among them.
+    /// The edges that are kept, in the order in which they were inserted.
     pub fn edges(&self) -> Vec<LiveEdge> {
         let mut edges: Vec<_> = self.edges.iter().collect();
         edges.sort_unstable_by_key(|edge| std::cmp::Reverse(edge.weight.age));
         edges.iter().map(|edge| LiveEdge { from: edge.ends[0], to: edge.ends[1], expiry: edge.weight.expiry }).collect()
     }
 
-    /// The id that the next new component gets.
+    /// The id that the next new component will get.
     pub fn next_id(&self) -> ComponentId {
         ComponentId(self.next_id)
     }
 
-    /// Takes up what [`DynamicComponents::edges`], [`DynamicComponents::next_id`] and [`DynamicComponents::component`] of
-    /// every vertex gave. The vertices may have new numbers.
+    /// Restores what [`DynamicComponents::edges`], [`DynamicComponents::members`] and [`DynamicComponents::next_id`] returned. Vertices may
+    /// have new numbers.
     ///
     /// # Errors
     /// The parts do not fit together: a component has two ids, or two components have one.
@@ -264,7 +264,7 @@ impl DynamicComponents {
         Ok(())
     }
 
-    /// How many edges are kept.
+    /// The number of edges that are kept.
     pub fn kept_edges(&self) -> usize {
         self.edges.len()
     }
@@ -289,7 +289,7 @@ impl DynamicComponents {
         self.edges.grow(vertices);
     }
 
-    /// Lets an edge that is known by its ends live longer; whether there is nothing left to do.
+    /// Extends the life of a duplicate edge. Returns whether the insertion is complete.
     fn refresh(&mut self, from: u32, to: u32, expiry: i64) -> bool {
         let Some(&edge) = self.by_ends.as_ref().and_then(|by_ends| by_ends.get(&(from, to))) else { return false };
         let old = *self.edges.get(edge);
@@ -301,7 +301,7 @@ impl DynamicComponents {
             self.queue.forget(old.weight, &self.edges);
             return false;
         }
-        // The heaviest forest stays the heaviest when one of its edges gains weight.
+        // A heaviest forest remains one when an edge of it gains weight.
         let weight = Weight { expiry, ..old.weight };
         self.edges.set_weight(edge, weight);
         self.trees.set_weight(edge_node(edge), weight);
@@ -311,7 +311,7 @@ impl DynamicComponents {
         true
     }
 
-    /// An edge between vertices of one component.
+    /// Inserts an edge between two vertices of one component.
     fn insert_within(&mut self, from: u32, to: u32, weight: Weight) {
         let least = match self.expiring {
             0 => None,
@@ -325,7 +325,7 @@ impl DynamicComponents {
         };
         let lost = self.edges.get(least).weight;
         self.trees.cut_least(edge_node(least));
-        self.expiring -= 1; // it weighs less than another, so it does expire
+        self.expiring -= 1; // an edge that weighs less than another has an expiry
         if self.by_ends.is_some() {
             self.edges.move_to(least, List::Spare);
         } else {
@@ -335,7 +335,7 @@ impl DynamicComponents {
         self.add(from, to, weight, List::Tree);
     }
 
-    /// A new edge. The labels are right already.
+    /// Adds an edge whose ends have their labels already.
     fn add(&mut self, from: u32, to: u32, weight: Weight, list: List) {
         let edge = self.edges.add([from, to], weight, list);
         self.queue.push(weight, edge);
@@ -360,7 +360,7 @@ impl DynamicComponents {
         self.expiring -= usize::from(weight.expiry != NEVER);
     }
 
-    /// Gives the components of two vertices one label. The larger one keeps its id, of two as large the older one.
+    /// Joins the components of two vertices. The larger one keeps its id; of two equally large ones, the older.
     fn join(&mut self, ends: [u32; 2]) {
         let [a, b] = ends.map(|vertex| self.vertices[vertex as usize].component);
         match (a, b) {
@@ -387,8 +387,8 @@ impl DynamicComponents {
         }
     }
 
-    /// Gives a label of its own to the smaller of two halves that a cut has left, of two as large to the first. Returns
-    /// which it was; its vertices are what that walk has found.
+    /// Relabels the smaller of the two halves that a cut has left; of two equally large ones, the first. Returns
+    /// which half it is; the walk of that half has found its vertices.
     fn split(&mut self, ends: [u32; 2]) -> usize {
         let old = self.vertices[ends[0] as usize].component;
         let smaller = walk::find_smaller(&mut self.walks, &self.edges, ends);
@@ -397,13 +397,13 @@ impl DynamicComponents {
         let size = self.walks[smaller].found.len() as u32;
         self.components[new as usize].size = size;
         self.components[old as usize].size -= size;
-        // A vertex left alone will leave its component: it must be looked at, though its label is the same.
+        // A vertex without edges leaves its component, so `take_changes` must look at it although its label is unchanged.
         let larger_end = ends[1 - smaller];
         self.label(larger_end, old);
         smaller
     }
 
-    /// Joins a half that was split off to the rest again, by the heaviest spare edge there is.
+    /// Reconnects a half that was split off by the heaviest spare edge to the rest, if there is one.
     fn mend(&mut self, half: usize) {
         let found = std::mem::take(&mut self.walks[half].found);
         let new = self.vertices[found[0] as usize].component;
@@ -444,7 +444,7 @@ impl DynamicComponents {
         self.vertices[vertex as usize].component = component;
     }
 
-    /// Takes the label from a vertex without edges.
+    /// Removes the label of a vertex without edges.
     fn leave(&mut self, vertex: u32) {
         let component = std::mem::replace(&mut self.vertices[vertex as usize].component, NONE);
         if component != NONE {

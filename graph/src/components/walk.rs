@@ -1,14 +1,14 @@
-//! Walking a tree of the forest a little at a time, so that two trees can be walked in turn and the smaller one is found at
-//! the cost of the smaller one.
+//! A walk over a tree of the forest in small steps, so that two trees can be walked alternately and the smaller one is found at
+//! a cost proportional to its size.
 
 use super::edges::{Edges, List, NONE};
 
-/// A walk, breadth first.
+/// A breadth-first walk.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// The vertices found.
+    /// The vertices found so far.
     pub(super) found: Vec<u32>,
-    /// The edge each was found by.
+    /// The edge by which each vertex was found.
     by: Vec<u32>,
     position: usize,
     half: u32,
@@ -24,8 +24,8 @@ impl Walk {
         self.half = edges.first(vertex, List::Tree);
     }
 
-    /// One vertex or one half of an edge further; whether everything is found. How many steps a tree takes follows from
-    /// its size alone.
+    /// Advances by one vertex or one half of an edge. Returns whether the whole tree is found. The number of steps depends on the
+    /// size of the tree alone.
     fn step(&mut self, edges: &Edges) -> bool {
         if self.half == NONE {
             self.position += 1;
@@ -49,7 +49,7 @@ impl Walk {
     }
 }
 
-/// Walks two trees in turn until the smaller one is found, of two as large the first one; says which it is.
+/// Walks two trees alternately and returns which one is smaller; of two equally large ones, the first.
 pub(super) fn find_smaller(walks: &mut [Walk; 2], edges: &Edges, vertices: [u32; 2]) -> usize {
     walks[0].start(edges, vertices[0]);
     walks[1].start(edges, vertices[1]);

@@ -1,4 +1,4 @@
-//! Edges in the order they came, in chunks that are given back when they are empty.
+//! Edges in the order of insertion, in chunks that are freed when they are empty.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,21 +6,21 @@ use std::ops::Range;
 /// No edge.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Places in a chunk.
+/// The number of positions in a chunk.
 const CHUNK: u32 = 1_024;
 
-/// An edge as it is kept: 44 bytes. Lists are doubly linked, so that an edge leaves them at once even at a hub.
+/// An edge in memory: 44 bytes. The lists are doubly linked, so that removing an edge takes constant time, even at a hub.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed(4))]
 pub(super) struct Record {
     pub(super) time: i64,
     pub(super) weight: f64,
     pub(super) ends: [u32; 2],
-    /// The next older edge that leaves `ends[0]`, and that arrives at `ends[1]`.
+    /// The next older edge that leaves `ends[0]`, and the next older edge that arrives at `ends[1]`.
     pub(super) next: [u32; 2],
-    /// The next newer ones.
+    /// The next newer edges of the same lists.
     pub(super) previous: [u32; 2],
-    /// See [`super::classes`]; [`NONE`] where no edge is any more.
+    /// The edge's class, see [`super::classes`]; [`NONE`] in an empty position.
     pub(super) class: u32,
 }
 
@@ -32,24 +32,24 @@ struct Chunk {
     live: u32,
 }
 
-/// See the module.
+/// The edges of a store.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     chunks: VecDeque<Chunk>,
     /// The number of the first chunk.
     first: u32,
-    /// Edges.
+    /// The number of edges.
     len: usize,
-    /// Places in memory, with and without an edge.
+    /// The number of positions in memory, with or without an edge.
     places: usize,
 }
 
 impl Chunks {
-    /// An edge behind the others; gives its id.
+    /// Appends an edge and returns its id.
     pub(super) fn push(&mut self, record: Record) -> u32 {
         if self.chunks.back().is_none_or(|chunk| chunk.records.len() == CHUNK as usize) {
             self.chunks.push_back(Chunk::default());
-            // The one before may have lost its edges while it was the last one.
+            // The chunk before is not freed while it is the last one, even without edges.
             self.drop_empty(self.chunks.len().saturating_sub(2));
         }
         let last = self.chunks.len() as u32 - 1;
@@ -62,23 +62,23 @@ impl Chunks {
         id
     }
 
-    /// An edge that is there.
+    /// The edge with this id.
     pub(super) fn get(&self, id: u32) -> &Record {
         &self.chunks[(id / CHUNK - self.first) as usize].records[(id % CHUNK) as usize]
     }
 
-    /// An edge that is there, to link it anew.
+    /// The edge with this id, to change its links.
     pub(super) fn get_mut(&mut self, id: u32) -> &mut Record {
         &mut self.chunks[(id / CHUNK - self.first) as usize].records[(id % CHUNK) as usize]
     }
 
-    /// An edge, if there is one at this place.
+    /// The edge with this id, if it has not been removed.
     pub(super) fn find(&self, id: u32) -> Option<&Record> {
         let chunk = self.chunks.get((id / CHUNK).checked_sub(self.first)? as usize)?;
         chunk.records.get((id % CHUNK) as usize).filter(|record| record.class != NONE)
     }
 
-    /// Nothing is linked to the edge any more: its place is empty.
+    /// Removes an edge that is in no list any more.
     pub(super) fn remove(&mut self, id: u32) {
         let index = (id / CHUNK - self.first) as usize;
         let chunk = &mut self.chunks[index];
@@ -88,7 +88,7 @@ impl Chunks {
         self.drop_empty(index);
     }
 
-    /// The ids that edges may have.
+    /// The range of the ids of all edges.
     pub(super) fn range(&self) -> Range<u32> {
         let last = self.chunks.back().map_or(0, |chunk| chunk.records.len() as u32);
         let start = self.first * CHUNK;
@@ -108,7 +108,7 @@ impl Chunks {
         self.places
     }
 
-    /// Whether there are hardly any ids left, which takes billions of edges.
+    /// Whether the ids are nearly used up, after billions of insertions.
     pub(super) fn is_near_the_end(&self) -> bool {
         self.range().end > NONE - (1 << 28)
     }
@@ -118,7 +118,7 @@ impl Chunks {
         records * size_of::<Record>() + self.chunks.capacity() * size_of::<Chunk>()
     }
 
-    /// Gives back a chunk, if it has no edges and is not the last one, and all such at the front.
+    /// Frees a chunk without edges unless it is the last one, and drops freed chunks from the front.
     fn drop_empty(&mut self, index: usize) {
         if index + 1 < self.chunks.len() && self.chunks[index].live == 0 {
             let records = std::mem::take(&mut self.chunks[index].records);

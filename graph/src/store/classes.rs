@@ -1,25 +1,25 @@
-//! What many edges share: how long they live, and their attribute. An edge has the number of its class.
+//! Classes of edges: how long edges live, and their attribute, which many edges share. An edge stores the number of its class.
 
 use super::edge::{Edge, NEVER};
 use hashbrown::HashMap;
 
-/// How long its edges live, if they expire, and their attribute.
+/// The duration of the edges, if they expire, and their attribute.
 type Class = (Option<i64>, u32);
 
-/// See the module.
+/// The classes in use.
 #[derive(Debug, Default)]
 pub(super) struct Classes {
     classes: Vec<(Class, u32)>,
     free: Vec<u32>,
     numbers: HashMap<Class, u32>,
-    /// The class of the edge before, which that of the next one mostly is.
+    /// The class of the last edge. The next edge usually has the same.
     last: Option<(Class, u32)>,
 }
 
 impl Classes {
-    /// The number of an edge's class, which has one edge more.
+    /// Adds an edge to its class and returns the number of the class.
     pub(super) fn retain(&mut self, edge: &Edge) -> u32 {
-        // Wrapping, so that every pair of times has a difference that leads from one to the other.
+        // Wrapping arithmetic represents every pair of time and expiry.
         let lives = (edge.expiry != NEVER).then(|| edge.expiry.wrapping_sub(edge.time));
         let class = (lives, edge.attribute);
         let number = match self.last.filter(|(last, _)| *last == class) {
@@ -31,7 +31,7 @@ impl Classes {
         number
     }
 
-    /// A class has one edge less.
+    /// Removes an edge from its class.
     pub(super) fn release(&mut self, number: u32) {
         let (class, edges) = &mut self.classes[number as usize];
         *edges -= 1;
@@ -42,7 +42,7 @@ impl Classes {
         }
     }
 
-    /// The expiry of an edge of this class and time, and its attribute.
+    /// The expiry and the attribute of an edge with this class and time.
     pub(super) fn get(&self, number: u32, time: i64) -> (i64, u32) {
         let ((lives, attribute), _) = self.classes[number as usize];
         (lives.map_or(NEVER, |lives| time.wrapping_add(lives)), attribute)

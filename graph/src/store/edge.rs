@@ -1,4 +1,4 @@
-//! An edge as the store takes and gives it.
+//! Edges, as inserted into the store and returned from it.
 
 /// An edge with this expiry never expires.
 pub use crate::components::NEVER;
@@ -6,30 +6,30 @@ pub use crate::components::NEVER;
 /// An edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Edge {
-    /// The vertex that it leaves.
+    /// The vertex that the edge leaves.
     pub from: u32,
-    /// The vertex that it arrives at.
+    /// The vertex that the edge arrives at.
     pub to: u32,
-    /// When it happened.
+    /// The event time.
     pub time: i64,
-    /// When it expires, [`NEVER`] if it does not. The store is compact where edges live equally long.
+    /// The expiry, [`NEVER`] if there is none. The store is compact if many edges have the same duration.
     pub expiry: i64,
-    /// How much it counts.
+    /// The weight.
     pub weight: f64,
-    /// A number of the caller's own that many edges share, such as the kind of edge.
+    /// A number that the caller defines and many edges share, such as the kind of edge.
     pub attribute: u32,
 }
 
-/// Which way edges are followed.
+/// The direction in which edges are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the vertex that they leave.
+    /// From the vertex that an edge leaves to the one that it arrives at.
     Out = 0,
-    /// From the vertex that they arrive at.
+    /// From the vertex that an edge arrives at to the one that it leaves.
     In = 1,
 }
 
 impl Direction {
-    /// Both of them.
+    /// Both directions.
     pub const BOTH: [Self; 2] = [Self::Out, Self::In];
 }

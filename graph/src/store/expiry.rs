@@ -1,21 +1,21 @@
-//! Which edge expires next.
+//! The order in which edges expire.
 //!
-//! Edges mostly expire in the order they came. So those whose expiry is not before that of any such edge ahead of them are
-//! *in order*, and need no queue: a cursor walks over the edges. Only the others, late ones for instance, are in a heap.
+//! Most edges expire in the order of insertion. An edge whose expiry is not before that of any earlier edge in order is *in order*
+//! too. Edges in order need no queue: a cursor walks over them. The other edges, late ones for instance, are in a heap.
 
 use super::edge::NEVER;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-/// See the module.
+/// The cursor and the heap.
 #[derive(Debug)]
 pub(super) struct ExpiryOrder {
-    /// No edge in order is before this id.
+    /// The cursor: all edges in order have this id or a greater one.
     cursor: u32,
-    /// The latest expiry among the edges that the cursor has passed since they expired: one that expires before it is in the heap.
+    /// The expiry of the last edge that the cursor has passed. Edges with an earlier expiry are in the heap.
     passed: i64,
-    /// The latest expiry of the edges in order that ever came.
+    /// The latest expiry of all edges in order, including removed ones.
     latest: i64,
     others: BinaryHeap<Reverse<(i64, u32)>>,
 }
@@ -27,7 +27,7 @@ impl Default for ExpiryOrder {
 }
 
 impl ExpiryOrder {
-    /// An edge behind all others.
+    /// Adds an edge that was inserted last.
     pub(super) fn insert(&mut self, expiry: i64, id: u32) {
         if expiry == NEVER {
             return;
@@ -39,13 +39,13 @@ impl ExpiryOrder {
         }
     }
 
-    /// The edge that expires next: its expiry and id. `expiry_of` gives none where there is no edge any more.
+    /// The expiry and the id of the edge that expires next. `expiry_of` returns none for removed edges.
     pub(super) fn next(&mut self, ids: Range<u32>, expiry_of: impl Fn(u32) -> Option<i64>) -> Option<(i64, u32)> {
         while self.others.peek().is_some_and(|Reverse((expiry, id))| expiry_of(*id) != Some(*expiry)) {
             self.others.pop();
         }
         self.cursor = self.cursor.max(ids.start);
-        // What expires before an edge that was passed came when that one's expiry was known: it is in the heap.
+        // An edge that expires before one that the cursor has passed was out of order when it was inserted, so it is in the heap.
         let is_in_order = |id: u32| expiry_of(id).filter(|&expiry| expiry != NEVER && expiry >= self.passed);
         let mut found = None;
         while self.cursor < ids.end && found.is_none() {
@@ -56,7 +56,7 @@ impl ExpiryOrder {
         found.into_iter().chain(other).min()
     }
 
-    /// The edge that [`ExpiryOrder::next`] has just given expires.
+    /// Removes the edge that [`ExpiryOrder::next`] has just returned.
     pub(super) fn take(&mut self, expiry: i64, id: u32) {
         if self.others.peek() == Some(&Reverse((expiry, id))) {
             self.others.pop();

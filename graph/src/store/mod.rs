@@ -1,21 +1,20 @@
-//! All edges of a graph that changes: the edge store.
+//! The edge store: all edges of a changing graph.
 //!
-//! A multigraph whose edges have a time, an expiry, a weight and an attribute, go when they expire or are deleted, and are found
-//! from both ends. The store is kept once for all algorithms that read it.
+//! The store is a multigraph. Its edges have a time, an expiry, a weight and an attribute, are removed when they expire or are
+//! deleted, and can be listed from both ends. A graph has one store for all algorithms that read it.
 //!
 //! # Rules
-//! * *Multi-edges.* Each edge that is inserted is one of its own, whatever others there are between its ends: it expires by
-//!   itself, and counts by itself. [`EdgeStore::remove`] takes the one that came last.
-//! * *Loops.* An edge from a vertex to itself is kept. It is one of the edges that leave the vertex and one of those that arrive,
-//!   so it adds 2 to the degree. (A graph of the language has none: [`crate::GraphOperator`] counts such rows and drops them.)
-//! * *Direction.* Edges go from one end to the other; who does not care looks in both directions.
+//! * *Duplicate edges.* Every insertion adds an edge, whatever other edges there are between its ends. Duplicates expire and count
+//!   separately. [`EdgeStore::remove`] removes the last one inserted.
+//! * *Loops.* A loop is an edge that leaves a vertex and arrives at the same vertex, so it adds 2 to the degree. (Graphs of the
+//!   language have no loops: [`crate::GraphOperator`] counts and drops such rows.)
+//! * *Direction.* Edges are directed. Algorithms for undirected graphs read both directions.
 //!
-//! # Shape
-//! Edges stand in the order they came, in chunks of 1,024: an edge's id is its place in that order. A chunk without edges is
-//! given back at once, wherever it is, so memory follows the edges that are there; when more than half of the places in the
-//! others are empty, [`EdgeStore::tidy`] closes the ranks. The edges that leave a vertex are a list through the edges themselves, the
-//! newest one first, and so are those that arrive. An edge takes 44 bytes, a vertex 16; nothing else grows with them while edges
-//! expire in the order they came.
+//! # Memory
+//! Edges are stored in the order of insertion, in chunks of 1,024; the id of an edge is its position. A chunk without edges is freed
+//! at once. When more than half of the positions in the other chunks are empty, [`EdgeStore::tidy`] moves the edges together.
+//! The edges that leave a vertex form a linked list through the edges themselves, newest first, and so do the edges that arrive.
+//! An edge takes 44 bytes and a vertex 16. Edges that expire in another order than that of their insertion take 16 bytes more.
 
 mod chunks;
 mod classes;

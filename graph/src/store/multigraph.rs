@@ -1,4 +1,4 @@
-//! The edge store itself: edges, lists of them by vertex, and the order in which they expire.
+//! The multigraph: edges, their lists by vertex, and the order of their expiries.
 
 use super::chunks::{Chunks, NONE, Record};
 use super::classes::Classes;
@@ -10,18 +10,18 @@ use super::expiry::ExpiryOrder;
 struct Lists {
     /// The newest edge, by direction.
     first: [u32; 2],
-    /// How many there are, by direction.
+    /// The number of edges, by direction.
     count: [u32; 2],
 }
 
-/// All edges of a graph; the rules are those of [the module](crate::store). Vertices are small numbers.
+/// All edges of a graph, by the rules of [the module](crate::store). Vertices are small numbers.
 ///
 /// ```
 /// use egret_graph::store::{Direction, Edge, EdgeStore};
 /// let edge = |from, to, time| Edge { from, to, time, expiry: time + 100, weight: 1.0, attribute: 0 };
 /// let mut store = EdgeStore::new();
 /// store.insert(edge(0, 1, 5));
-/// store.insert(edge(0, 1, 7)); // another one between the same ends
+/// store.insert(edge(0, 1, 7)); // a duplicate edge
 /// store.insert(edge(2, 0, 9));
 /// assert_eq!((store.degree(0, Direction::Out), store.degree(0, Direction::In)), (2, 1));
 /// assert_eq!(store.remove(0, 1).map(|edge| edge.time), Some(7));
@@ -39,12 +39,12 @@ pub struct EdgeStore {
 }
 
 impl EdgeStore {
-    /// No edges.
+    /// A store without edges.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An edge more.
+    /// Inserts an edge.
     pub fn insert(&mut self, edge: Edge) {
         let last = edge.from.max(edge.to) as usize;
         if last >= self.vertices.len() {
@@ -65,29 +65,29 @@ impl EdgeStore {
         self.order.insert(edge.expiry, id);
     }
 
-    /// Deletes an edge between two vertices, in this direction: of several the one that came last. Gives the edge, if there was
-    /// one. Looks through the edges that leave `from` or through those that arrive at `to`, whichever are fewer.
+    /// Deletes the last edge inserted from one vertex to another, and returns it. The cost is linear in the number of edges that leave
+    /// `from` or that arrive at `to`, whichever is smaller.
     pub fn remove(&mut self, from: u32, to: u32) -> Option<Edge> {
         self.remove_counted(from, to).map(|(_, edge)| edge)
     }
 
-    /// As [`EdgeStore::remove`], with how many edges had come before this one: see [`EdgeStore::came`].
+    /// As [`EdgeStore::remove`], with the value of [`EdgeStore::came`] before the edge was inserted.
     pub(crate) fn remove_counted(&mut self, from: u32, to: u32) -> Option<(u32, Edge)> {
         let id = self.ids_between(from, to).next()?;
         Some((id, self.take(id)))
     }
 
-    /// How many edges have come so far, those that are gone included. [`EdgeStore::tidy`] counts anew.
+    /// The number of insertions so far. [`EdgeStore::tidy`] may reset it to the number of edges.
     pub(crate) fn came(&self) -> u32 {
         self.edges.range().end
     }
 
-    /// The edges from a vertex to another, the newest one first; costs what [`EdgeStore::remove`] does.
+    /// The edges from one vertex to another, newest first, at the cost of [`EdgeStore::remove`].
     pub fn between(&self, from: u32, to: u32) -> impl Iterator<Item = Edge> {
         self.ids_between(from, to).map(|id| self.edge(id))
     }
 
-    /// Lets every edge go whose expiry is at or before `time`, and appends them to `expired` in the order they came.
+    /// Removes every edge whose expiry is at or before `time`, and appends it to `expired`, in the order of insertion.
     pub fn expire_until(&mut self, time: i64, expired: &mut Vec<Edge>) {
         let mut ids = Vec::new();
         while let Some((expiry, id)) = self.next_to_expire().filter(|&(expiry, _)| expiry <= time) {
@@ -95,17 +95,16 @@ impl EdgeStore {
             ids.push(id);
         }
         ids.sort_unstable();
-        ids.dedup(); // the cursor may have come by an edge that the heap gave, too
+        ids.dedup(); // the cursor may return an edge that the heap has returned
         expired.extend(ids.into_iter().map(|id| self.take(id)));
     }
 
-    /// When the next edge expires.
+    /// The earliest expiry of all edges.
     pub fn next_expiry(&mut self) -> Option<i64> {
         self.next_to_expire().map(|(expiry, _)| expiry)
     }
 
-    /// Gives back memory where many edges went that others came before and behind of. To be called now and then; costs at most as
-    /// much as the insertions since the last call, on average.
+    /// Frees memory if most positions are empty. The amortised cost is constant for each edge inserted, however often it is called.
     pub fn tidy(&mut self) {
         const SLACK: usize = 1_024;
         if self.edges.places() > self.edges.len() * 2 + SLACK || self.edges.is_near_the_end() {
@@ -115,22 +114,22 @@ impl EdgeStore {
         }
     }
 
-    /// How many edges there are.
+    /// The number of edges.
     pub fn len(&self) -> usize {
         self.edges.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no edges.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All edges, in the order they came.
+    /// All edges, in the order of insertion.
     pub fn edges(&self) -> impl Iterator<Item = Edge> {
         self.edges.ids().map(|id| self.edge(id))
     }
 
-    /// How many edges leave a vertex, or arrive there.
+    /// The number of edges that leave a vertex, or that arrive at it.
     pub fn degree(&self, vertex: u32, direction: Direction) -> u32 {
         self.vertices.get(vertex as usize).map_or(0, |lists| lists.count[direction as usize])
     }
@@ -140,17 +139,17 @@ impl EdgeStore {
         self.vertices.get(vertex as usize).is_some_and(|lists| lists.count != [0; 2])
     }
 
-    /// The edges that leave a vertex, or arrive there, the newest one first.
+    /// The edges that leave a vertex, or that arrive at it, newest first.
     pub fn edges_of(&self, vertex: u32, direction: Direction) -> impl Iterator<Item = Edge> {
         self.ids(vertex, direction).map(|id| self.edge(id))
     }
 
-    /// The other ends of the edges that leave a vertex, or arrive there: one for each edge, that of the newest one first.
+    /// The other end of each edge that leaves a vertex, or that arrives at it, newest first.
     pub fn neighbours(&self, vertex: u32, direction: Direction) -> impl Iterator<Item = u32> {
         self.ids(vertex, direction).map(move |id| self.edges.get(id).ends[1 - direction as usize])
     }
 
-    /// The vertices that have edges, in order of their numbers.
+    /// The vertices that have edges, by number.
     pub fn vertices(&self) -> impl Iterator<Item = u32> {
         (0..self.vertices.len() as u32).filter(|&vertex| self.has(vertex))
     }
@@ -181,7 +180,7 @@ impl EdgeStore {
         Edge { from, to, time, expiry, weight, attribute }
     }
 
-    /// Takes an edge that is there out of everything.
+    /// Removes an edge from the lists and from memory, and returns it.
     fn take(&mut self, id: u32) -> Edge {
         let edge = self.edge(id);
         let Record { ends, next, previous, class, .. } = *self.edges.get(id);

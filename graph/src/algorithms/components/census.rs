@@ -1,26 +1,26 @@
-//! What is known of every component: how many vertices it has on each side, and the least one, which names it.
+//! The size of every component by side, and its least vertex, which is its name.
 //!
-//! Kept up by the changes of a step, so its cost follows them: a vertex that moves costs a heap operation. The heaps know
-//! where each vertex is, so nothing stale is left in them.
+//! The census is updated by the changes of a step: each vertex that changes its component costs a heap operation. The heaps record
+//! the position of each vertex, so a vertex is removed at once.
 
 use crate::components::{Change, ComponentId};
 use crate::vertices::{Side, Vertices};
 use hashbrown::HashMap;
 
-/// What is known of a component.
+/// The facts of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     /// The least vertex on the side [`Side::From`].
     pub(super) name: u32,
-    /// How many vertices are on each side.
+    /// The number of vertices on each side.
     pub(super) sizes: [u32; 2],
 }
 
-/// A component of which something is different.
+/// A component whose facts changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ComponentChange {
     pub(super) id: ComponentId,
-    /// None if the component is no more.
+    /// The facts now; none if the component is gone.
     pub(super) after: Option<Facts>,
 }
 
@@ -41,16 +41,16 @@ impl Members {
     }
 }
 
-/// See the module.
+/// The facts of all components.
 #[derive(Debug, Default)]
 pub(super) struct Census {
     components: HashMap<ComponentId, Members>,
-    /// Where a vertex is in its component's heap.
+    /// The position of each vertex in the heap of its component.
     positions: Vec<u32>,
 }
 
 impl Census {
-    /// Takes the changes of a step; gives the components that are not what they were, by id.
+    /// Applies the changes of a step and returns the components whose facts changed, by id.
     pub(super) fn apply(&mut self, changes: &[Change], vertices: &Vertices) -> Vec<ComponentChange> {
         let mut touched: Vec<ComponentId> = changes.iter().flat_map(|change| [change.before, change.after]).flatten().collect();
         touched.sort_unstable();
@@ -83,7 +83,7 @@ impl Census {
         }
     }
 
-    /// Moves names from heap to heap. A component that nobody is left in goes as a whole.
+    /// Moves vertices from heap to heap. A component without vertices is dropped with its heap.
     fn move_members(&mut self, changes: &[Change], vertices: &Vertices) {
         let named = |change: &&Change| vertices.get(change.vertex).0 == Side::From;
         for before in changes.iter().filter_map(|change| change.before) {
@@ -105,7 +105,7 @@ impl Census {
     }
 }
 
-/// A binary heap by the order of vertices that knows where each is.
+/// A binary heap in the order of vertices that records the position of each.
 struct Heap<'a> {
     members: &'a mut Members,
     positions: &'a mut Vec<u32>,

@@ -1,4 +1,4 @@
-//! Components in the graph's operator.
+//! The follower of components, in the graph's operator.
 
 use super::census::Census;
 use super::rows;
@@ -10,7 +10,7 @@ use crate::vertices::Vertices;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The components, and what each of them is. A vertex is retained while it is in a component.
+/// The components and their facts. A vertex is retained while it is in a component.
 #[derive(Debug, Default)]
 pub(super) struct ComponentsFollower {
     components: DynamicComponents,
@@ -18,14 +18,14 @@ pub(super) struct ComponentsFollower {
 }
 
 impl ComponentsFollower {
-    /// A graph without edges; where edges are deleted, there is a store.
+    /// The components of a graph without edges.
     pub(super) fn new(deletes: bool) -> Self {
         let components = if deletes { DynamicComponents::with_deletions() } else { DynamicComponents::new() };
         Self { components, census: Census::default() }
     }
 
-    /// Of several edges from one vertex to another the components know one, which expires last. When any of them is deleted the
-    /// others go on.
+    /// Deletes an edge. Of duplicate edges the components keep only the latest expiry, so after a deletion the remaining ones are
+    /// inserted again.
     fn delete(&mut self, edge: &Edge, store: &EdgeStore) {
         self.components.remove(edge.from, edge.to).expect("made with deletions, as there is a store");
         if let Some(expiry) = store.between(edge.from, edge.to).map(|other| other.expiry).max() {
@@ -91,17 +91,17 @@ impl Follower for ComponentsFollower {
     }
 }
 
-/// Components in a snapshot: the edges that still matter, and what does not follow from them.
+/// The components in a snapshot: the edges that are kept, and what cannot be derived from them.
 #[derive(Debug, Serialize, Deserialize)]
 struct Saved {
     /// Vertices and their components.
     vertices: Vec<(u32, u64)>,
-    /// From, to and expiry, in the order they came.
+    /// From, to and expiry, in the order of insertion.
     edges: Vec<(u32, u32, i64)>,
     next_component: u64,
 }
 
-/// The bytes of a follower, from those of an older format of the operator's.
+/// The bytes of a follower, from the parts of an older format.
 pub(crate) fn saved_before(vertices: Vec<(u32, u64)>, edges: Vec<(u32, u32, i64)>, next_component: u64) -> Result<Vec<u8>> {
     Ok(postcard::to_allocvec(&Saved { vertices, edges, next_component })?)
 }

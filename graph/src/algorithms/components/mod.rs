@@ -1,7 +1,7 @@
-//! `components`: the connected components of the graph, how large each is, and its least vertex.
+//! `components`: the connected components of a graph, with their sizes and their least vertices.
 //!
-//! The algorithm does not ask for the edge store: [`crate::components`] keeps a spanning forest that needs no replacement when
-//! edges expire, so memory follows the vertices. Where edges are deleted it keeps one edge for each pair of vertices.
+//! The algorithm does not need the edge store: [`crate::components`] keeps a spanning forest whose expiring edges need no
+//! replacement, so memory is proportional to the vertices. If rows delete edges, it keeps one edge for each pair of vertices.
 
 mod census;
 mod follower;
@@ -15,7 +15,7 @@ use arrow::datatypes::Field;
 use egret_core::Result;
 use std::sync::Arc;
 
-/// What components saved in an older format of graphs, as they save it today.
+/// Converts the components of an older format of snapshots.
 pub(crate) mod before {
     pub(crate) use super::follower::saved_before as follower;
     pub(crate) use super::replica::{SavedComponent as Component, saved_before as replica};

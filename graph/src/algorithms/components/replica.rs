@@ -1,4 +1,4 @@
-//! Components as every worker knows them: which component each vertex is in, and what each component is.
+//! The replica of components: the component of each vertex, and the facts of each component.
 
 use super::rows::Update;
 use crate::algorithm::Replica;
@@ -9,15 +9,15 @@ use egret_core::{Error, Result};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-/// A vertex without edges is alone: its size is 1, counted on its own side, and its component is null.
+/// A vertex without edges has size 1, counted on its own side, and its component is null.
 #[derive(Default)]
 pub(super) struct ComponentsReplica {
-    /// By vertex, its component's place in `components`.
+    /// For each vertex, the index of its component in `components`.
     places: Vec<u32>,
     components: Vec<Component>,
     free: Vec<u32>,
     by_id: HashMap<u64, u32>,
-    /// Bytes of names.
+    /// The bytes of all names.
     name_bytes: usize,
 }
 
@@ -29,7 +29,7 @@ struct Component {
     sizes: [i64; 2],
 }
 
-/// No component: the vertex is not known.
+/// The place of vertices that are not known.
 const NOWHERE: u32 = u32::MAX;
 
 impl ComponentsReplica {
@@ -98,7 +98,7 @@ impl ComponentsReplica {
         self.components.get(self.place(vertex) as usize)
     }
 
-    /// How many vertices there are on each side of the component of a vertex; none of a null.
+    /// The number of vertices on each side of the component of a vertex; none for a null.
     fn sizes(&self, side: Side, found: Found) -> Option<[i64; 2]> {
         let alone = || if side == Side::From { [1, 0] } else { [0, 1] };
         match found {
@@ -183,7 +183,7 @@ pub(crate) struct SavedComponent {
     sizes: [i64; 2],
 }
 
-/// The bytes of a replica, from those of an older format of the reader's.
+/// The bytes of a replica, from the parts of an older format.
 pub(crate) fn saved_before(components: Vec<SavedComponent>, vertices: Vec<(u32, u64)>) -> Result<Vec<u8>> {
     Ok(postcard::to_allocvec(&Saved { components, vertices })?)
 }

@@ -1,17 +1,17 @@
-//! The updates of components.
+//! The format of the updates of components.
 //!
-//! The update of one version is first the components that are new or different, by id, then the vertices that went elsewhere,
-//! by side and key, then the components that are no more, by id.
+//! The update of a version has first the components that are new or changed, by id, then the vertices whose component changed,
+//! by side and key, then the components that are gone, by id.
 //!
-//! | column | vertex | vertex that left | component | component that is no more |
+//! | column | vertex | vertex without edges | component | component that is gone |
 //! | --- | --- | --- | --- | --- |
 //! | `side`, `key` | of the vertex | the same | null | null |
-//! | `component` | its component's id | null | id | id |
+//! | `component` | id of its component | null | id | id |
 //! | `name` | null | null | the least `from` vertex, canonical encoding | null |
-//! | `from_size`, `to_size` | null | null | how many vertices are on each side | null |
+//! | `from_size`, `to_size` | null | null | the number of vertices on each side | null |
 //!
-//! A component's id stays with the larger part when it falls apart and with the larger one when two join, so few vertices
-//! change theirs; what a component *is*, its name and sizes, is told once for all its vertices.
+//! The larger part keeps the id when a component splits, and the larger component when two join, so few vertices change their
+//! component. The name and sizes of a component are sent once for all its vertices.
 
 use super::census::{ComponentChange, Facts};
 use crate::components::Change;
@@ -30,7 +30,7 @@ pub(super) fn fields() -> Vec<Field> {
     ]
 }
 
-/// Writes the update of one version. The changes are in order already.
+/// Writes the update of one version. The changes are sorted by side and key.
 pub(super) fn write(changes: &[Change], components: &[ComponentChange], vertices: &Vertices, out: &mut UpdateRowsOut<'_>) {
     let mut name = Vec::new();
     for (id, facts) in components.iter().filter_map(|change| Some((change.id, change.after?))) {
@@ -49,14 +49,14 @@ pub(super) fn write(changes: &[Change], components: &[ComponentChange], vertices
     }
 }
 
-/// A row, read.
+/// A row of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Update<'a> {
-    /// A vertex is in this component; in none if it left.
+    /// The vertex is in this component, or has no edges any more.
     Vertex { side: Side, key: &'a [u8], component: Option<u64> },
-    /// A component is this.
+    /// The component is new or changed.
     Component { id: u64, name: &'a [u8], sizes: [i64; 2] },
-    /// A component is no more.
+    /// The component is gone.
     NoComponent { id: u64 },
 }
 
