@@ -16,8 +16,8 @@
 
 use crate::vertices::{Side, Vertices};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch, TimestampMicrosecondBuilder,
-    UInt8Array, UInt8Builder, UInt64Array, UInt64Builder,
+    Array, ArrayBuilder, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int64Array, Int64Builder, RecordBatch,
+    TimestampMicrosecondBuilder, UInt8Array, UInt8Builder, UInt64Array, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Int64Type, UInt8Type, UInt64Type};
 use egret_core::{Error, Result, StreamSchema};
@@ -89,27 +89,45 @@ impl CellBuilder {
         }
     }
 
-    fn append(&mut self, cell: Cell<'_>) {
+    /// Appends the value of a row. Rows before it that were left out are null.
+    #[inline]
+    fn append(&mut self, row: usize, cell: Cell<'_>) {
+        if cell == Cell::Null {
+            return;
+        }
+        if self.len() < row {
+            self.pad(row);
+        }
         match (self, cell) {
             (Self::Ids(builder), Cell::Id(id)) => builder.append_value(id),
             (Self::Counts(builder), Cell::Count(count)) => builder.append_value(count),
             (Self::Bytes(builder), Cell::Bytes(bytes)) => builder.append_value(bytes),
-            (builder, cell) => {
-                debug_assert_eq!(cell, Cell::Null, "a value in a column of another type");
-                builder.append_null();
-            }
+            _ => debug_assert!(false, "a value in a column of another type"),
         }
     }
 
-    fn append_null(&mut self) {
+    #[inline]
+    fn len(&self) -> usize {
         match self {
-            Self::Ids(builder) => builder.append_null(),
-            Self::Counts(builder) => builder.append_null(),
-            Self::Bytes(builder) => builder.append_null(),
+            Self::Ids(builder) => builder.len(),
+            Self::Counts(builder) => builder.len(),
+            Self::Bytes(builder) => builder.len(),
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    /// Appends nulls up to a row.
+    fn pad(&mut self, row: usize) {
+        let nulls = row - self.len();
+        match self {
+            Self::Ids(builder) => builder.append_nulls(nulls),
+            Self::Counts(builder) => builder.append_nulls(nulls),
+            Self::Bytes(builder) => builder.append_nulls(nulls),
+        }
+    }
+
+    /// The column with this number of rows.
+    fn finish(&mut self, rows: usize) -> ArrayRef {
+        self.pad(rows);
         match self {
             Self::Ids(builder) => Arc::new(builder.finish()),
             Self::Counts(builder) => Arc::new(builder.finish()),
@@ -147,7 +165,9 @@ impl UpdateWriter {
 
     /// Takes the rows of one algorithm in one version.
     pub(crate) fn rows_of(&mut self, algorithm: usize, version_time: i64) -> UpdateRowsOut<'_> {
-        UpdateRowsOut { writer: self, algorithm, version_time }
+        let (columns, first) = (&self.layout.columns[algorithm], self.layout.first_own());
+        let own = columns.start - first..columns.end - first;
+        UpdateRowsOut { writer: self, algorithm, own, version_time }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -156,13 +176,15 @@ impl UpdateWriter {
 
     /// The rows collected since the last call.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        self.rows = 0;
+        let rows = std::mem::take(&mut self.rows);
+        self.side.append_nulls(rows - self.side.len());
+        self.key.append_nulls(rows - self.key.len());
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.version_time.finish())];
         if self.layout.has_algorithm_column() {
             columns.push(Arc::new(self.algorithm.finish()));
         }
         columns.extend([Arc::new(self.side.finish()) as ArrayRef, Arc::new(self.key.finish())]);
-        columns.extend(self.own.iter_mut().map(CellBuilder::finish));
+        columns.extend(self.own.iter_mut().map(|builder| builder.finish(rows)));
         Ok(RecordBatch::try_new(Arc::clone(self.layout.schema.arrow()), columns)?)
     }
 }
@@ -171,43 +193,39 @@ impl UpdateWriter {
 pub(crate) struct UpdateRowsOut<'a> {
     writer: &'a mut UpdateWriter,
     algorithm: usize,
+    /// The columns of the algorithm.
+    own: Range<usize>,
     version_time: i64,
 }
 
 impl UpdateRowsOut<'_> {
-    /// Appends a row about a vertex.
+    /// Appends a row about a vertex. Columns without a cell are null.
     pub(crate) fn vertex(&mut self, vertex: u32, vertices: &Vertices, cells: &[Cell<'_>]) {
-        self.writer.side.append_value(vertices.get(vertex).0 as u8);
-        self.writer.scratch.clear();
-        vertices.write_canonical(vertex, &mut self.writer.scratch);
-        self.writer.key.append_value(&self.writer.scratch);
-        self.cells(cells);
-    }
-
-    /// Appends a row about something else.
-    pub(crate) fn other(&mut self, cells: &[Cell<'_>]) {
-        self.writer.side.append_null();
-        self.writer.key.append_null();
-        self.cells(cells);
-    }
-
-    fn cells(&mut self, cells: &[Cell<'_>]) {
         let writer = &mut *self.writer;
-        writer.rows += 1;
+        let row = writer.rows;
+        if writer.side.len() < row {
+            writer.side.append_nulls(row - writer.side.len());
+            writer.key.append_nulls(row - writer.key.len());
+        }
+        writer.side.append_value(vertices.get(vertex).0 as u8);
+        writer.scratch.clear();
+        vertices.write_canonical(vertex, &mut writer.scratch);
+        writer.key.append_value(&writer.scratch);
+        self.other(cells);
+    }
+
+    /// Appends a row about something else. Columns without a cell are null.
+    #[inline]
+    pub(crate) fn other(&mut self, cells: &[Cell<'_>]) {
+        let writer = &mut *self.writer;
+        for (builder, &cell) in writer.own[self.own.clone()].iter_mut().zip(cells) {
+            builder.append(writer.rows, cell);
+        }
         writer.version_time.append_value(self.version_time);
         if writer.layout.has_algorithm_column() {
             writer.algorithm.append_value(self.algorithm as u8);
         }
-        let (columns, first) = (&writer.layout.columns[self.algorithm], writer.layout.first_own());
-        let own = columns.start - first..columns.end - first;
-        debug_assert_eq!(own.len(), cells.len(), "a cell for every column of the algorithm");
-        for (column, builder) in writer.own.iter_mut().enumerate() {
-            if own.contains(&column) {
-                builder.append(cells[column - own.start]);
-            } else {
-                builder.append_null();
-            }
-        }
+        writer.rows += 1;
     }
 }
 
@@ -279,7 +297,17 @@ pub(crate) struct UpdateRow<'a> {
 }
 
 impl<'a> UpdateRow<'a> {
+    /// The value in a column of ids.
+    #[inline]
+    pub(crate) fn id(&self, column: usize) -> Option<u64> {
+        match &self.own[column] {
+            CellArray::Ids(ids) if ids.is_valid(self.row) => Some(ids.value(self.row)),
+            _ => None,
+        }
+    }
+
     /// The value in a column of the algorithm.
+    #[inline]
     pub(crate) fn cell(&self, column: usize) -> Cell<'a> {
         let row = self.row;
         match &self.own[column] {

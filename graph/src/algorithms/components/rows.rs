@@ -42,10 +42,10 @@ pub(super) fn write(changes: &[Change], components: &[ComponentChange], vertices
     }
     for change in changes {
         let component = change.after.map_or(Cell::Null, |id| Cell::Id(id.0));
-        out.vertex(change.vertex, vertices, &[component, Cell::Null, Cell::Null, Cell::Null]);
+        out.vertex(change.vertex, vertices, &[component]);
     }
     for change in components.iter().filter(|change| change.after.is_none()) {
-        out.other(&[Cell::Id(change.id.0), Cell::Null, Cell::Null, Cell::Null]);
+        out.other(&[Cell::Id(change.id.0)]);
     }
 }
 
@@ -64,14 +64,13 @@ impl<'a> Update<'a> {
     /// # Errors
     /// The row is not one that [`write`] writes.
     pub(super) fn read(row: &UpdateRow<'a>) -> Result<Self> {
-        let component = match row.cell(0) {
-            Cell::Id(id) => Some(id),
-            _ => None,
-        };
-        match (row.vertex, component, row.cell(1), row.cell(2), row.cell(3)) {
-            (Some((side, key)), component, ..) => Ok(Self::Vertex { side, key, component }),
-            (None, Some(id), Cell::Null, ..) => Ok(Self::NoComponent { id }),
-            (None, Some(id), Cell::Bytes(name), Cell::Count(from), Cell::Count(to)) => {
+        let component = row.id(0);
+        if let Some((side, key)) = row.vertex {
+            return Ok(Self::Vertex { side, key, component });
+        }
+        match (component, row.cell(1), row.cell(2), row.cell(3)) {
+            (Some(id), Cell::Null, ..) => Ok(Self::NoComponent { id }),
+            (Some(id), Cell::Bytes(name), Cell::Count(from), Cell::Count(to)) => {
                 Ok(Self::Component { id, name, sizes: [from, to] })
             }
             _ => Err(Error::bug("an update of a graph is about nothing")),
