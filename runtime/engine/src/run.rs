@@ -3,7 +3,7 @@
 use crate::checks::check_job;
 use crate::config::RunConfig;
 use crate::flow::Wiring;
-use crate::members::{LocalProcesses, be_member, supervise};
+use crate::members::{Launcher, LocalProcesses, supervise};
 use crate::report::JobReport;
 use crate::restart::RestartStrategy;
 use crate::workers::run_workers;
@@ -25,7 +25,7 @@ use egret_core::{JobGraph, Result};
 /// # Errors
 /// The job is not valid; an operator, source or sink failed (the message says which and where); a process was lost.
 pub fn run(job: &JobGraph, config: &RunConfig) -> Result<JobReport> {
-    be_member(job, config);
+    LocalProcesses.be_member(job, config);
     if config.processes > 1 || config.restart != RestartStrategy::None {
         return supervise(job, config, &LocalProcesses);
     }

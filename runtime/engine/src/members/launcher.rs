@@ -2,7 +2,8 @@
 
 use super::rendezvous::Rendezvous;
 use super::role::MemberRole;
-use egret_core::Result;
+use crate::config::RunConfig;
+use egret_core::{JobGraph, Result};
 use std::sync::Arc;
 
 /// Starts the members of a job: as processes of this machine ([`LocalProcesses`](super::LocalProcesses)), as threads
@@ -13,6 +14,10 @@ pub trait Launcher {
     /// # Errors
     /// There can be none.
     fn open(&self) -> Result<Arc<dyn Rendezvous>>;
+
+    /// Does the part of the member that this process is, and exits, if this launcher started the process; otherwise returns. A process
+    /// that runs the same program comes to the place where the job is supervised, and must not start members in turn.
+    fn be_member(&self, _job: &JobGraph, _config: &RunConfig) {}
 
     /// Starts a member, which is to call [`run_member`](crate::run_member) with the role and the place that the specification names.
     ///

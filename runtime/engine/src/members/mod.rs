@@ -27,7 +27,6 @@ pub use folder::LocalFolder;
 pub use launcher::{Ending, Launcher, Member, MemberSpec};
 pub(crate) use meeting::Meeting;
 pub use memory::InMemory;
-pub(crate) use processes::be_member;
 pub use processes::{LocalProcesses, process_role};
 pub use rendezvous::Rendezvous;
 pub use role::MemberRole;

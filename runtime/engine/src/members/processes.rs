@@ -14,6 +14,7 @@ use crate::failpoint::RESTARTS;
 use crate::watchdog::when_it_does_not_stop;
 use egret_core::{Error, JobGraph, Result};
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,14 +29,20 @@ const NOT_RUN: i32 = 2;
 /// How long a process has to end when the job is stopped: longer than it waits for a checkpoint.
 const STOP_PATIENCE: Duration = Duration::from_secs(12);
 
-/// Starts members as processes of this machine: this program again, with the same arguments. It comes to [`run`](crate::run), which
-/// does the part of the member.
+/// Starts members as processes of this machine: this program again, with the same arguments. It comes to [`run`](crate::run) or
+/// [`supervise`](crate::supervise), which does the part of the member and ends the process.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalProcesses;
 
 impl Launcher for LocalProcesses {
     fn open(&self) -> Result<Arc<dyn Rendezvous>> {
         Ok(Arc::new(LocalFolder::temporary()?))
+    }
+
+    fn be_member(&self, job: &JobGraph, config: &RunConfig) {
+        if let Some((role, folder)) = process_role().zip(std::env::var_os(FOLDER)) {
+            be_process(role, folder.into(), job, config);
+        }
     }
 
     fn start(&self, spec: &MemberSpec) -> Result<Box<dyn Member>> {
@@ -88,9 +95,8 @@ pub fn process_role() -> Option<MemberRole> {
     MemberRole::new(number, count).ok()
 }
 
-/// Does the part of the member that this process is, and exits; returns if it is none.
-pub(crate) fn be_member(job: &JobGraph, config: &RunConfig) {
-    let Some((role, folder)) = process_role().zip(std::env::var_os(FOLDER)) else { return };
+/// Does the part of the member that this process is, and exits.
+fn be_process(role: MemberRole, folder: PathBuf, job: &JobGraph, config: &RunConfig) -> ! {
     let meeting = Meeting::new(role, Arc::new(LocalFolder::at(folder)));
     exit_when_others_are_lost();
     exit_with_supervisor();

@@ -25,6 +25,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// # Errors
 /// The job is not valid; it failed once too often, or in a way that another start does not mend.
 pub fn supervise(job: &JobGraph, config: &RunConfig, launcher: &dyn Launcher) -> Result<JobReport> {
+    launcher.be_member(job, config);
     check_job(job, config)?;
     let metrics = metrics_of(job);
     let mut restarts = Restarts::new(config.restart);

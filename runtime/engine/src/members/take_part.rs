@@ -23,8 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 ///
 /// All members run the same job with the same number of workers, and each is given a number of its own; they meet at the
 /// rendezvous, connect, and exchange rows. Whoever calls this decides what a member is: a process, or a thread among others.
-/// Neither the arguments nor the environment of the process matter, and [`RunConfig::processes`] and [`RunConfig::restart`] do not:
-/// to start members again is for whoever started them.
+/// Neither the arguments nor the environment of the process matter, nor do [`RunConfig::processes`] and [`RunConfig::restart`]:
+/// whoever started the members starts them again. Members of one process need a [`Progress`](crate::Progress) each, which shows the
+/// part of one.
 ///
 /// ```
 /// use egret_core::{JobGraph, Result};

@@ -4,8 +4,8 @@ use crate::numbers::{Collect, job, pass};
 use egret_core::job::Partitioning;
 use egret_core::{Batch, Context, Error, JobGraph, KeyColumns, Result};
 use egret_engine::{
-    CheckpointConfig, InMemory, JobReport, Launcher, LocalFolder, LocalThreads, MemberRole, MemberSpec, Rendezvous,
-    RestartStrategy, RunConfig, run_member, supervise,
+    CheckpointConfig, InMemory, JobReport, Launcher, LocalFolder, LocalProcesses, LocalThreads, MemberRole, MemberSpec,
+    Rendezvous, RestartStrategy, RunConfig, process_role, run_member, supervise,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -242,6 +242,25 @@ fn the_environment_does_not_matter_to_members() {
         .unwrap();
     let said = String::from_utf8_lossy(&status.stdout);
     assert!(status.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_program_that_supervises_processes_is_each_of_them() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "members::supervises_processes"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "starts its own process again; the test above runs it alone"]
+fn supervises_processes() {
+    let job = job(5_000, 3, by_key(), &Collect::default(), pass);
+    let report = supervise(&job, &RunConfig { processes: 2, ..config() }, &LocalProcesses).unwrap();
+    assert_eq!(report.node("middle").unwrap().rows_in, 5_000);
+    assert!(process_role().is_none(), "members do not come here");
 }
 
 #[test]

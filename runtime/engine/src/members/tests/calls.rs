@@ -73,7 +73,7 @@ fn three_members_are_connected_each_with_each() {
             let Some(mut socket) = socket.as_ref() else { continue };
             socket.write_all(&[number as u8]).unwrap();
             let mut heard = [0];
-            (&all[peer][number]).as_ref().unwrap().read_exact(&mut heard).unwrap();
+            all[peer][number].as_ref().unwrap().read_exact(&mut heard).unwrap();
             assert_eq!(heard, [number as u8], "nothing of the greeting is left");
         }
     }
