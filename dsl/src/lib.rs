@@ -48,8 +48,8 @@ pub use span::Span;
 pub use syntax::{
     AfterMatch, AfterMatchSkip, Algorithm, Argument, ColumnDef, CreateGraph, CreateModel, CreatePattern, CreateSink,
     CreateStream, CreateStreamAs, Define, DurationLit, EventsLit, Expect, ExpectKind, ExpectedColumn, Given, GivenRow, InnerLink,
-    Insert, Link, Literal, LiteralKind, MatchRecognize, Name, OptionEntry, Options, PatternDefine, PatternItem, PatternNode,
-    Program, Quantifier, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch, SelectItem, Skip, Sql, SqlQuery,
-    Statement, Test, TestValue, Until, Variables, Watermark,
+    Insert, Label, Link, Literal, LiteralKind, MatchRecognize, Name, OptionEntry, Options, PatternDefine, PatternItem,
+    PatternNode, Program, Quantifier, RowMeasure, RowOrder, RowPatternText, RowSubset, RowsPerMatch, SelectItem, Skip, Sql,
+    SqlQuery, Statement, Test, TestValue, Until, Variables, Watermark,
 };
 pub use window::{WINDOW_FUNCTIONS, WindowCall, WindowKind, window_call};

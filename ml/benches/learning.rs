@@ -73,7 +73,7 @@ fn model(rows: &RecordBatch, algorithm: &str, optimizer: Option<&str>) -> Result
 }
 
 fn row_by_row(model: &ModelSpec, rows: &RecordBatch) -> Result<f64> {
-    let column = rows.column(model.label()).as_boolean();
+    let column = rows.column(model.label().expect("it learns from labels")).as_boolean();
     let flags: Vec<f64> = column.values().iter().map(|label| f64::from(u8::from(label))).collect();
     let mut names = TextRows::new(1);
     column.values().iter().for_each(|label| names.push(Some(if label { "true" } else { "false" })));
@@ -105,7 +105,8 @@ fn job(model: &ModelSpec, rows: &RecordBatch, rows_a_second: i64) -> Result<f64>
     let score = scored.arrow().fields().len() - 1;
     let mut learner = Node::new(model.learner_factory().as_ref())?;
     let mut scorer = Node::new(model.scorer_factory(scored.clone(), &[Answer::Score])?.as_ref())?;
-    let mut evaluator = Node::new(model.evaluator_factory(&scored, score, model.label())?.as_ref())?;
+    let mut evaluator =
+        Node::new(model.evaluator_factory(&scored, score, model.label().expect("it learns from labels"))?.as_ref())?;
     let start = Instant::now();
     let mut metrics = 0;
     for first in (0..ROWS).step_by(BATCH) {

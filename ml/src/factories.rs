@@ -1,7 +1,7 @@
 //! The operators of a model, made from its plan.
 
 use crate::answer::Answer;
-use crate::labels::two_classes;
+use crate::labels::{Target, two_classes};
 use crate::operator::{EvaluatorOperator, LearnerOperator, ScorerReader};
 use crate::spec::ModelSpec;
 use arrow::datatypes::DataType;
@@ -21,17 +21,14 @@ impl ModelSpec {
     /// `output` is the rows' schema and a column an answer behind, as [`ModelSpec::scored_schema`] has it for the score.
     ///
     /// # Errors
-    /// The output has not the answers behind, or the score is asked of a model that has none.
+    /// The output has not the answers behind, or the model has no such answer.
     pub fn scorer_factory(&self, output: StreamSchema, answers: &[Answer]) -> Result<Arc<dyn OperatorFactory>> {
         let fields = output.arrow().fields();
         let behind = fields.iter().skip(fields.len().saturating_sub(answers.len())).map(|field| field.data_type().clone());
         if answers.is_empty() || !behind.eq(answers.iter().map(Answer::data_type)) {
             return Err(Error::bug(format!("the output of model '{}' has not its answers behind", self.name())));
         }
-        if answers.contains(&Answer::Score) && self.two_classes().is_none() {
-            return Err(Error::job(format!("model '{}' has classes and no score", self.name()))
-                .help("ask for its class, or for the probability of one class"));
-        }
+        answers.iter().try_for_each(|answer| self.check_answer(answer))?;
         let what = if answers == [Answer::Score] { "the score" } else { "answers" };
         let facts = vec![format!("adds {what} of model {}", self.name())];
         let (spec, number) = (Arc::new(self.clone()), answers.len());
@@ -39,6 +36,22 @@ impl ModelSpec {
         let make_reader = Arc::new(move |_: &OperatorInfo| Ok(Box::new(ScorerReader::new(Arc::clone(&spec), &answers)) as _));
         let join = KnowledgeJoinFactory::new(make_reader, output, self.step_us(), facts, self.state_facts(), number)?;
         Ok(Arc::new(join))
+    }
+
+    /// Checks that the model has an answer.
+    fn check_answer(&self, answer: &Answer) -> Result<()> {
+        let (what, remedy) = match (self.target(), answer) {
+            (Target::Cluster, Answer::Cluster | Answer::Distance) => return Ok(()),
+            (Target::Cluster, _) => {
+                ("has clusters and no score or class", "ask for its cluster, or for the distance from its centre")
+            }
+            (_, Answer::Cluster | Answer::Distance) => ("has no clusters", "ask for its score"),
+            (_, Answer::Score) if self.has_score() => return Ok(()),
+            (_, Answer::Score) => ("has classes and no score", "ask for its class, or for the probability of one class"),
+            (Target::Anomaly, Answer::Class | Answer::Probability(_)) => ("has no classes", "ask for its score"),
+            (_, Answer::Class | Answer::Probability(_)) => return Ok(()),
+        };
+        Err(Error::job(format!("model '{}' {what}", self.name())).help(remedy))
     }
 
     /// Makes the evaluator of scored rows that have the score and the label in these columns. Wire the scored rows to it by

@@ -4,7 +4,7 @@ use crate::texts::{TextRows, Texts, text_column};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
 use egret_core::metrics::Counters;
-use egret_core::{Error, Result};
+use egret_core::{Error, Result, Subject};
 
 /// What the labels of an algorithm are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub enum Target {
     Flag,
     /// One of several classes, which are not listed beforehand.
     Class,
+    /// None: it learns without labels how unusual a row is. Its learners are given flags that are all 0.
+    Anomaly,
+    /// None: it learns without labels which rows are near each other. Its learners are given flags that are all 0.
+    Cluster,
 }
 
 /// Labels, one a row.
@@ -62,6 +66,26 @@ impl<'a> Labels<'a> {
 }
 
 impl Target {
+    /// Whether it learns from labels.
+    pub fn has_labels(self) -> bool {
+        !matches!(self, Self::Anomaly | Self::Cluster)
+    }
+
+    /// Whether there are labels exactly if there should be.
+    ///
+    /// # Errors
+    /// There are not.
+    pub(crate) fn check_presence(self, algorithm: &str, is_there: bool) -> Result<()> {
+        match (self.has_labels(), is_there) {
+            (true, false) => Err(Error::job(format!("{algorithm} learns from labels, and the model has none"))
+                .help("say what it learns to foretell, and when that is known: LABEL fraud DELAYED BY INTERVAL '1' DAY")),
+            (false, true) => Err(Error::job(format!("{algorithm} learns without labels"))
+                .help("leave LABEL and DELAYED BY out")
+                .about(Subject::Label)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a column of this type can hold such labels.
     ///
     /// # Errors
@@ -69,6 +93,7 @@ impl Target {
     pub(crate) fn check_type(self, algorithm: &str, name: &str, data_type: &DataType) -> Result<()> {
         let is_flag = data_type == &DataType::Boolean || data_type.is_numeric() && data_type != &DataType::Float16;
         match self {
+            Self::Anomaly | Self::Cluster => self.check_presence(algorithm, true),
             Self::Flag if is_flag => Ok(()),
             Self::Class if is_flag || is_text(data_type) => Ok(()),
             Self::Flag if is_text(data_type) => Err(Error::job(format!(
@@ -90,6 +115,7 @@ impl Target {
     /// Reads labels; those that are left out are counted.
     pub(crate) fn read(self, column: &ArrayRef, counters: &Counters) -> Result<LabelRows> {
         match self {
+            Self::Anomaly | Self::Cluster => Ok(LabelRows::none(column.len())),
             Self::Flag => Ok(LabelRows { flags: read_flags(column, counters)?, names: TextRows::default() }),
             Self::Class => {
                 let names = class_names(column, counters)?;
@@ -104,6 +130,7 @@ impl Target {
     /// Reads labels as flags; a class is 1 if it is `positive`.
     pub(crate) fn read_against(self, positive: &str, column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
         match self {
+            Self::Anomaly | Self::Cluster => Ok(vec![f64::NAN; column.len()]),
             Self::Flag => read_flags(column, counters),
             Self::Class => {
                 let flag = |name: Option<&str>| name.map_or(f64::NAN, |name| f64::from(u8::from(name == positive)));
@@ -119,6 +146,13 @@ pub(crate) struct LabelRows {
     pub(crate) flags: Vec<f64>,
     /// The names of classes; of no width for flags.
     pub(crate) names: TextRows,
+}
+
+impl LabelRows {
+    /// What rows of a model without labels have in their place.
+    pub(crate) fn none(rows: usize) -> Self {
+        Self { flags: vec![0.0; rows], names: TextRows::default() }
+    }
 }
 
 /// The names of the negative and the positive class of a label of this type. `None` if the type has no positive class.

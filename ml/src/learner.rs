@@ -91,8 +91,10 @@ pub trait Scorer {
 /// What the numbers are that a model predicts for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outputs<'a> {
-    /// One number: for a binary classifier the probability of label 1.
+    /// One number from 0 to 1: the probability of label 1, or how unusual the row is.
     Score,
+    /// Two numbers: the index of the nearest of so many clusters, and the distance from its centre; none before there is a cluster.
+    Clusters(usize),
     /// The probability of each class, in the order in which they were first learned; none before anything was learned.
     Classes(&'a [String]),
 }
@@ -100,8 +102,9 @@ pub enum Outputs<'a> {
 impl Outputs<'_> {
     /// How many numbers a row has.
     pub fn width(&self) -> usize {
-        match self {
+        match *self {
             Self::Score => 1,
+            Self::Clusters(clusters) => 2 * clusters.min(1),
             Self::Classes(names) => names.len(),
         }
     }

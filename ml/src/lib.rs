@@ -41,6 +41,7 @@ mod algorithms;
 mod answer;
 mod factories;
 pub mod features;
+mod half_space;
 pub mod hashing;
 mod labels;
 mod learner;

@@ -33,7 +33,9 @@ pub struct ModelSpec {
     name: String,
     rows: StreamSchema,
     features: Vec<FeatureColumn>,
-    label: usize,
+    /// The label's column; `None` if it learns without labels.
+    label: Option<usize>,
+    /// Null if there is no label.
     label_type: DataType,
     delay_us: i64,
     step_us: i64,
@@ -48,8 +50,8 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
-    /// A model named `name` that learns from the stream `rows`: its features, its label's column, how long after a row its
-    /// label is known, and the algorithm with its options.
+    /// A model named `name` that learns from the stream `rows`: its features, its label's column (`None` if it learns
+    /// without labels), how long after a row its label is known, and the algorithm with its options.
     ///
     /// # Errors
     /// The algorithm, an option, its type or its range is wrong; there are no features; the label is no label or is a feature
@@ -58,11 +60,12 @@ impl ModelSpec {
         name: &str,
         rows: &StreamSchema,
         features: Vec<FeatureColumn>,
-        label: usize,
+        label: impl Into<Option<usize>>,
         delay: Duration,
         algorithm: &str,
         args: &[(String, ArgValue)],
     ) -> Result<Self> {
+        let label = label.into();
         let build = || {
             check_rows(rows, &features, label)?;
             let algorithm = algorithms::find(algorithm)?;
@@ -77,7 +80,7 @@ impl ModelSpec {
                 name: name.to_owned(),
                 rows: rows.clone(),
                 label,
-                label_type: rows.arrow().field(label).data_type().clone(),
+                label_type: label.map_or(DataType::Null, |label| rows.arrow().field(label).data_type().clone()),
                 delay_us: micros_of(delay),
                 step_us: DEFAULT_STEP_US,
                 reader: FeatureReader::new(&features, recipe.layout()),
@@ -134,8 +137,12 @@ impl ModelSpec {
     /// Checks that the model has metrics. All of them compare a score with a positive class.
     ///
     /// # Errors
-    /// It has none, because its label has no positive class.
+    /// It has none, because it has no label, or this has no positive class.
     pub fn check_measurable(&self) -> Result<()> {
+        if self.label.is_none() {
+            return Err(Error::job("there are no metrics of a model that learns without labels")
+                .help("write its answers and the labels to one sink, and compare them there"));
+        }
         match self.two_classes() {
             Some(_) => Ok(()),
             None => Err(Error::job(format!("there are no metrics yet of a label that is {}", self.label_type))
@@ -203,8 +210,8 @@ impl ModelSpec {
         &self.features
     }
 
-    /// The label's column.
-    pub fn label(&self) -> usize {
+    /// The label's column; `None` if it learns without labels.
+    pub fn label(&self) -> Option<usize> {
         self.label
     }
 
@@ -249,6 +256,11 @@ impl ModelSpec {
         two_classes(&self.label_type)
     }
 
+    /// Whether the model has a score: that of a positive class, or how unusual a row is.
+    pub fn has_score(&self) -> bool {
+        self.target() == Target::Anomaly || self.two_classes().is_some()
+    }
+
     /// Whether there are no other classes than the [two](ModelSpec::two_classes).
     pub fn has_two_classes(&self) -> bool {
         self.target() == Target::Flag || self.label_type == DataType::Boolean
@@ -280,13 +292,16 @@ impl ModelSpec {
         if let Some(first) = lines.first_mut() {
             *first = format!("model {}: {first}", self.name);
         }
-        let label = self.rows.arrow().field(self.label).name();
-        lines.push(format!("learns {label} {} after the row, a version every {}", Length(self.delay_us), Length(self.step_us)));
+        let learns = match self.label {
+            Some(label) => format!("learns {} {} after the row", self.rows.arrow().field(label).name(), Length(self.delay_us)),
+            None => "learns without labels".to_owned(),
+        };
+        lines.push(format!("{learns}, a version every {}", Length(self.step_us)));
         lines
     }
 }
 
-fn check_rows(rows: &StreamSchema, features: &[FeatureColumn], label: usize) -> Result<()> {
+fn check_rows(rows: &StreamSchema, features: &[FeatureColumn], label: Option<usize>) -> Result<()> {
     if rows.event_time().is_none() {
         return Err(Error::job("a model learns in event time, and its stream has none")
             .help("declare WATERMARK FOR a column of the stream"));
@@ -303,17 +318,19 @@ fn check_rows(rows: &StreamSchema, features: &[FeatureColumn], label: usize) -> 
             return Err(Error::bug(format!("feature '{}' is not a column of the stream", feature.name)));
         }
     }
-    if label >= rows.arrow().fields().len() {
+    if label.is_some_and(|label| label >= rows.arrow().fields().len()) {
         return Err(Error::bug("the label is not a column of the stream"));
     }
-    if let Some(feature) = features.iter().find(|feature| feature.column == label) {
+    if let Some(feature) = features.iter().find(|feature| Some(feature.column) == label) {
         let leak = Error::job(format!("feature '{}' is the label itself", feature.name)).help("take it from the features");
         return Err(leak.about(Subject::Feature(feature.name.clone())));
     }
     Ok(())
 }
 
-fn check_label(target: Target, algorithm: &str, rows: &StreamSchema, label: usize) -> Result<()> {
+fn check_label(target: Target, algorithm: &str, rows: &StreamSchema, label: Option<usize>) -> Result<()> {
+    target.check_presence(algorithm, label.is_some())?;
+    let Some(label) = label else { return Ok(()) };
     let field = rows.arrow().field(label);
     target.check_type(algorithm, field.name(), field.data_type()).map_err(|error| error.about(Subject::Label))
 }

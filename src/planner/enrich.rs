@@ -8,7 +8,7 @@ use super::build::{Build, Relation};
 use super::names::{Diagnosed, consequence, object_name, quoted};
 use egret_dsl::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Value};
 use egret_dsl::{Diagnostic, Name, Span, Sql, suggest, walk};
-use egret_ml::Answer;
+use egret_ml::{Answer, Target};
 use egret_operators::Stream;
 use std::ops::ControlFlow;
 
@@ -96,6 +96,8 @@ impl Build<'_> {
         let (row, mut arguments) = (rows.first().map_or("row", String::as_str), arguments(function));
         let (answer, example) = match what {
             None => (Answer::Score, format!("{model}({row})")),
+            Some("cluster") => (Answer::Cluster, format!("{model}.cluster({row})")),
+            Some("distance") => (Answer::Distance, format!("{model}.distance({row})")),
             Some("class") => (Answer::Class, format!("{model}.class({row})")),
             Some("probability") => {
                 let example = format!("{model}.probability({row}, 'a class')");
@@ -105,9 +107,14 @@ impl Build<'_> {
                 (Answer::Probability(class), example)
             }
             Some(other) => {
+                let (known, all) = match self.models[model].spec.target() {
+                    Target::Cluster => (&["cluster", "distance"][..], "cluster, distance".to_owned()),
+                    Target::Anomaly => (&[][..], format!("{model}({row})")),
+                    _ => (&["class", "probability"][..], format!("{model}({row}), class, probability")),
+                };
                 return Err(Diagnostic::error(format!("the model `{model}` has no answer `{other}`"))
-                    .suggestion(suggest(other, ["class", "probability"]))
-                    .note(format!("it answers {model}({row}), class, probability")));
+                    .suggestion(suggest(other, known))
+                    .note(format!("it answers {all}")));
             }
         };
         self.check_answer(model, &answer, row)?;
@@ -121,9 +128,24 @@ impl Build<'_> {
         Ok((Lookup::Model { model: model.to_owned(), answer }, row))
     }
 
-    /// Checks that a model has an answer: a score needs two classes, a probability one of these if they are known.
+    /// Checks that a model has an answer: a score needs two classes, a probability one of these if they are known. Models without
+    /// labels have no classes; those of clusters have these alone.
     fn check_answer(&self, model: &str, answer: &Answer, row: &str) -> Result<(), Diagnostic> {
         let spec = &self.models[model].spec;
+        let no = |what: &str, help: String| Err(Diagnostic::error(format!("the model `{model}` {what}")).help(help));
+        match (spec.target(), answer) {
+            (Target::Cluster, Answer::Cluster | Answer::Distance) => return Ok(()),
+            (Target::Cluster, _) => {
+                return no(
+                    "has clusters and no score or class",
+                    format!("write `{model}.cluster({row})`, or `{model}.distance({row})`"),
+                );
+            }
+            (_, Answer::Cluster | Answer::Distance) => return no("has no clusters", format!("write `{model}({row})`")),
+            (Target::Anomaly, Answer::Score) => return Ok(()),
+            (Target::Anomaly, _) => return no("learns without labels and has no classes", format!("write `{model}({row})`")),
+            _ => {}
+        }
         match (answer, spec.two_classes()) {
             (Answer::Score, None) => Err(Diagnostic::error(format!("the model `{model}` has classes and no score"))
                 .help(format!("write `{model}.class({row})`, or `{model}.probability({row}, 'a class')`"))),

@@ -27,10 +27,12 @@ impl Build<'_> {
         let mut wrong = Vec::new();
         let features: Vec<Rewritten> =
             statement.features.iter().filter_map(|feature| keep(self.rewrite(&feature.expr, &rows), &mut wrong)).collect();
-        let label = keep(self.rewrite(&statement.label, &rows), &mut wrong);
-        let (Some(label), true) = (label, wrong.is_empty()) else { return Err(wrong) };
+        let label = statement.label.as_ref().and_then(|label| keep(self.rewrite(&label.value, &rows), &mut wrong));
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
         refuse_leak(statement)?;
-        let input = self.model_input(statement, &features, &label)?;
+        let input = self.model_input(statement, &features, label.as_ref())?;
         let spec = model_spec(statement, &input)?;
         let outputs = vec![OutputPort { name: None, schema: spec.update_schema().clone() }];
         let name = format!("model {}: learn", statement.name);
@@ -44,10 +46,10 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// The input of a learner: event time, the features by name, and the label.
-    fn model_input(&mut self, statement: &CreateModel, features: &[Rewritten], label: &Rewritten) -> Diagnosed<Stream> {
+    /// The input of a learner: event time, the features by name, and the label, if there is one.
+    fn model_input(&mut self, statement: &CreateModel, features: &[Rewritten], label: Option<&Rewritten>) -> Diagnosed<Stream> {
         let relation = &statement.stream.text;
-        let lookups: Vec<_> = features.iter().chain([label]).flat_map(|part| part.lookups.clone()).collect();
+        let lookups: Vec<_> = features.iter().chain(label).flat_map(|part| part.lookups.clone()).collect();
         let stream = self.enrich(relation, &lookups)?;
         let mut columns = vec![self.time_column(&stream)?];
         let mut wrong = Vec::new();
@@ -57,7 +59,7 @@ impl Build<'_> {
                 columns.push((name, expression));
             }
         }
-        if let Some(expression) = keep(self.compile_on(relation, &stream, label), &mut wrong) {
+        if let Some(expression) = label.and_then(|label| keep(self.compile_on(relation, &stream, label), &mut wrong)) {
             columns.push((LABEL.to_owned(), expression));
         }
         if !wrong.is_empty() {
@@ -140,9 +142,11 @@ impl Build<'_> {
         let relation = self.models[model].relation.clone();
         self.models[model].spec.check_measurable().map_err(at(span))?;
         let lookup = (Lookup::Model { model: model.to_owned(), answer: Answer::Score }, span);
-        let lookups: Vec<_> = self.models[model].label.lookups.iter().cloned().chain([lookup.clone()]).collect();
+        let of_label: Vec<_> = self.models[model].label.iter().flat_map(|label| label.lookups.clone()).collect();
+        let lookups: Vec<_> = of_label.into_iter().chain([lookup.clone()]).collect();
         let stream = self.enrich(&relation, &lookups)?;
-        let label = self.compile_on(&relation, &stream, &self.models[model].label)?;
+        let label = self.models[model].label.as_ref().expect("a model that is measured has a label");
+        let label = self.compile_on(&relation, &stream, label)?;
         let score = egret_core::expr::compile(&format!("\"{}\"", lookup.0.column()), stream.schema()).map_err(at(span))?;
         let mut columns = vec![self.time_column(&stream)?, ("__score".to_owned(), score), (LABEL.to_owned(), label)];
         columns.extend(place_column(&stream)?);
@@ -181,14 +185,15 @@ fn refuse_leak(statement: &CreateModel) -> Diagnosed<()> {
         let last = |(idents, span): (Vec<Ident>, Span)| Some((Name::normalise(idents.last()?), span));
         sql.identifiers().into_iter().filter_map(last).collect()
     };
-    let label = columns(&statement.label);
+    let Some(label) = &statement.label else { return Ok(()) };
+    let label_columns = columns(&label.value);
     let named = statement.features.iter().flat_map(|feature| columns(&feature.expr));
     let leaks: Vec<Diagnostic> = named
-        .filter(|(column, _)| label.iter().any(|(other, _)| other == column))
+        .filter(|(column, _)| label_columns.iter().any(|(other, _)| other == column))
         .map(|(column, span)| {
             Diagnostic::error(format!("the feature reads `{column}`, which the label is made of"))
                 .label(span, "known only later")
-                .label(statement.label.span, "the label")
+                .label(label.value.span, "the label")
                 .help("leave it out of the features: a model that reads its label learns nothing else")
         })
         .collect();
@@ -197,9 +202,10 @@ fn refuse_leak(statement: &CreateModel) -> Diagnosed<()> {
 
 fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     let schema = input.schema();
-    let label = schema.without_place().arrow().fields().len() - 1;
+    let end = schema.without_place().arrow().fields().len() - usize::from(statement.label.is_some());
+    let label = statement.label.as_ref().map(|_| end);
     let (mut wrong, mut features) = (Vec::new(), Vec::new());
-    for (column, item) in (1..label).zip(&statement.features) {
+    for (column, item) in (1..end).zip(&statement.features) {
         let field = schema.arrow().field(column);
         match FeatureColumn::new(field.name(), column, field.data_type()) {
             Ok(feature) => features.push(feature),
@@ -212,7 +218,7 @@ fn model_spec(statement: &CreateModel, input: &Stream) -> Diagnosed<ModelSpec> {
     let using = &statement.using;
     let args: Vec<(String, ArgValue)> =
         using.args.iter().map(|argument| (argument.name.text.clone(), arg_value(&argument.value.kind))).collect();
-    let delay = Duration::from_micros(statement.label_delay.us);
+    let delay = Duration::from_micros(statement.label.as_ref().map_or(0, |label| label.delay.us));
     let spec = ModelSpec::new(&statement.name.text, schema, features, label, delay, &using.algorithm.text, &args)
         .map_err(|error| vec![from_error(&error, place_of(statement, &error).unwrap_or(using.span))])?;
     let spec = spec.made_of(made_of(statement));
@@ -231,7 +237,8 @@ fn made_of(statement: &CreateModel) -> Vec<(String, String)> {
     let feature =
         |(number, item): (usize, &SelectItem)| (format!("feature {}", feature_name(number, item)), item.expr.canonical());
     let features = statement.features.iter().enumerate().map(feature);
-    features.chain([(LABEL_FACT.to_owned(), statement.label.canonical())]).collect()
+    let label = statement.label.iter().map(|label| (LABEL_FACT.to_owned(), label.value.canonical()));
+    features.chain(label).collect()
 }
 
 /// The span of the part of the statement that an error is about.
@@ -248,7 +255,7 @@ fn place_of(statement: &CreateModel, error: &egret_core::Error) -> Option<Span> 
             features.find(|(number, item)| feature_name(*number, item) == *name).map(|(_, item)| item.expr.span)
         }
         Subject::Metric(name) => statement.evaluate.iter().find(|metric| metric.text == *name).map(|metric| metric.span),
-        Subject::Label => Some(statement.label.span),
+        Subject::Label => statement.label.as_ref().map(|label| label.value.span),
         _ => None,
     })
 }

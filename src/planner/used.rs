@@ -98,7 +98,7 @@ fn collect(statement: &Statement, used: &mut UsedColumns) {
         }
         Statement::CreateModel(statement) => {
             statement.features.iter().for_each(|feature| names_in(&feature.expr, used));
-            names_in(&statement.label, used);
+            statement.label.iter().for_each(|label| names_in(&label.value, used));
         }
         Statement::CreatePattern(statement) => {
             used.names.extend(statement.partition_by.iter().chain(&statement.order_by).map(|name| name.text.clone()));

@@ -115,6 +115,25 @@ fn errors_of_models_of_classes_point_at_what_they_are_about() {
 }
 
 #[test]
+fn errors_of_models_without_labels_point_at_what_they_are_about() {
+    let of = |label: &str, using: &str, asked: &str| {
+        format!("CREATE MODEL m ON ev FEATURES amount {label} USING {using}; INSERT INTO o SELECT id, {asked} AS s FROM ev;")
+    };
+    let label = "LABEL flag DELAYED BY INTERVAL '1' HOUR";
+    check([
+        (of(label, "half_space_trees()", "m(ev)"), "learns without labels", "flag"),
+        (of("", "gaussian_nb()", "m(ev)"), "learns from labels, and the model has none", "gaussian_nb()"),
+        (of("", "half_space_trees() EVALUATE roc_auc", "m(ev)"), "no metrics of a model that learns without", "roc_auc"),
+        (of("", "half_space_trees()", "m.class(ev)"), "learns without labels and has no classes", "m.class(ev)"),
+        (of("", "half_space_trees()", "m.cluster(ev)"), "has no clusters", "m.cluster(ev)"),
+        (of("", "kmeans()", "m(ev)"), "has clusters and no score", "m(ev)"),
+        (of("", "kmeans()", "m.clster(ev)"), "has no answer `clster`", "m.clster(ev)"),
+        (of(label, "kmeans()", "m.cluster(ev)"), "learns without labels", "flag"),
+        (of("", "half_space_trees(height => 13)", "m(ev)"), "option 'height'", "height => 13"),
+    ]);
+}
+
+#[test]
 fn two_outputs_to_one_file_point_at_the_first() {
     let sink = |name: &str, path: &str| format!("CREATE SINK {name} WITH (connector = 'file', path = '{path}');");
     let insert = |name: &str| format!("INSERT INTO {name} SELECT id FROM ev;");

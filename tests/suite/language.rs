@@ -180,6 +180,28 @@ fn two_classes_have_a_score_whatever_learns() {
 }
 
 #[test]
+fn a_model_without_labels_scores_how_unusual_a_row_is() {
+    let rows = rows_of(
+        "CREATE MODEL odd ON txn FEATURES amount, country USING half_space_trees(window => 2, trees => 5);
+         INSERT INTO out SELECT id, odd(txn) = 0 AS unknown, odd(txn) BETWEEN 0 AND 1 AS sound FROM txn;",
+    );
+    assert_eq!(rows.len(), 6);
+    assert!(rows.iter().all(|row| row.contains("sound=true")), "{rows:?}");
+    assert!(rows[0].contains("unknown=true") && rows[5].contains("unknown=false"), "{rows:?}");
+}
+
+#[test]
+fn a_model_of_clusters_gives_the_cluster_and_the_distance() {
+    let rows = rows_of(
+        "CREATE MODEL near ON txn FEATURES amount USING kmeans(k => 2);
+         INSERT INTO out SELECT id, near.cluster(txn) AS cluster, near.distance(txn) >= 0 AS sound FROM txn;",
+    );
+    assert_eq!(rows[0], "id=1 cluster=null sound=null", "there is no cluster yet");
+    assert_eq!(rows[1], "id=2 cluster=0 sound=true");
+    assert!(rows[2..].iter().all(|row| row.contains("cluster=0") || row.contains("cluster=1")), "{rows:?}");
+}
+
+#[test]
 fn a_model_reads_a_graph_and_a_pattern_reads_both() {
     let lines = rows_of(
         "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '7' DAY COMPUTE components;

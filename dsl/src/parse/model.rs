@@ -12,7 +12,7 @@ use super::graph::stream_name;
 use super::options::{algorithm, options};
 use super::problem::{Expected, Parsed, Problem};
 use super::tokens::Tokens;
-use crate::{CreateModel, Diagnostic, SelectItem, Statement};
+use crate::{CreateModel, Diagnostic, DurationLit, Label, SelectItem, Sql, Statement};
 
 const CLAUSES: &[&str] = &["ON", "FEATURES", "LABEL", "DELAYED BY", "USING", "EVALUATE", "EVERY", "VERSION EVERY", "WITH"];
 
@@ -36,10 +36,7 @@ pub(crate) fn create_model(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let begun = Begun { what: "model", name: &name, reports };
     let stream = required(stream, rest, begun, "ON", "say which stream it learns from: `ON txn`");
     let features = required(features, rest, begun, "FEATURES", "say what it sees of a row: `FEATURES amount, country`");
-    let label = required(label, rest, begun, "LABEL", "say what it learns to foretell: `LABEL fraud`");
-    let known =
-        "say how long after the row the label is known: `DELAYED BY INTERVAL '1' DAY`, or `'0' DAY` when it comes with the row";
-    let delay = required(delay, rest, begun, "DELAYED BY", known);
+    let label = label_of(label, delay, rest, begun);
     let using = required(using, rest, begun, "USING", "say what learns: `USING logistic_regression(learning_rate => 0.05)`");
     let evaluate = evaluate.unwrap_or_default();
     if let (Some((_, span)), true) = (&every, evaluate.is_empty() && !input.file.has_errors(reports)) {
@@ -49,13 +46,24 @@ pub(crate) fn create_model(input: Tokens<'_>) -> Parsed<'_, Statement> {
                 .help("name them: `EVALUATE roc_auc EVERY 10000`"),
         );
     }
-    let (Some(stream), Some(features), Some(label), Some(label_delay), Some(using)) = (stream, features, label, delay, using)
-    else {
+    let (Some(stream), Some(features), Some(label), Some(using)) = (stream, features, label, using) else {
         return Problem::Reported.fail();
     };
     let (every, options, span) = (every.map(|(rows, _)| rows), with.unwrap_or_default(), input.span());
-    let model = CreateModel { name, stream, features, label, label_delay, using, evaluate, every, step, options, span };
+    let model = CreateModel { name, stream, features, label, using, evaluate, every, step, options, span };
     Ok((rest, Statement::CreateModel(model)))
+}
+
+/// `LABEL value DELAYED BY interval`, or neither: `Some(None)`. One without the other is reported, and is `None`.
+fn label_of(value: Option<Sql>, delay: Option<DurationLit>, rest: Tokens<'_>, begun: Begun<'_>) -> Option<Option<Label>> {
+    if value.is_none() && delay.is_none() {
+        return Some(None);
+    }
+    let value = required(value, rest, begun, "LABEL", "say what it learns to foretell: `LABEL fraud`");
+    let known =
+        "say how long after the row the label is known: `DELAYED BY INTERVAL '1' DAY`, or `'0' DAY` when it comes with the row";
+    let delay = required(delay, rest, begun, "DELAYED BY", known);
+    Some(Some(Label { value: value?, delay: delay? }))
 }
 
 /// `expr [AS name]`.

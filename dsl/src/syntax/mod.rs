@@ -17,7 +17,7 @@ use crate::{SourceMap, Span};
 
 pub use graph::CreateGraph;
 pub use literal::{DurationLit, Literal, LiteralKind, OptionEntry, Options};
-pub use model::{Algorithm, Argument, CreateModel};
+pub use model::{Algorithm, Argument, CreateModel, Label};
 pub use pattern::{
     AfterMatch, CreatePattern, EventsLit, InnerLink, Link, PatternDefine, PatternItem, PatternNode, Quantifier, SelectItem, Skip,
     Until, Variables,

@@ -2,7 +2,7 @@
 
 use crate::{DurationLit, Literal, Name, Options, SelectItem, Span, Sql};
 
-/// `CREATE MODEL name ON stream FEATURES ... LABEL ... USING ... [EVALUATE ...] [VERSION EVERY ...] [WITH (uid = '...')]`.
+/// `CREATE MODEL name ON stream FEATURES ... [LABEL ... DELAYED BY ...] USING ... [EVALUATE ...] [VERSION EVERY ...] [WITH (uid = '...')]`.
 #[derive(Debug, Clone)]
 pub struct CreateModel {
     /// The model's name.
@@ -11,10 +11,8 @@ pub struct CreateModel {
     pub stream: Name,
     /// The values of a row that it learns from, at least one.
     pub features: Vec<SelectItem>,
-    /// The value that it learns to predict.
-    pub label: Sql,
-    /// How long after the row the label is known.
-    pub label_delay: DurationLit,
+    /// What it learns to predict; `None` if it learns without labels.
+    pub label: Option<Label>,
     /// The learning algorithm.
     pub using: Algorithm,
     /// The metrics to report.
@@ -27,6 +25,15 @@ pub struct CreateModel {
     pub options: Options,
     /// All of the statement.
     pub span: Span,
+}
+
+/// `LABEL fraud DELAYED BY INTERVAL '1' DAY`.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// The value that the model learns to predict.
+    pub value: Sql,
+    /// How long after the row it is known.
+    pub delay: DurationLit,
 }
 
 /// `logistic_regression(learning_rate => 0.05)`.

@@ -93,6 +93,7 @@ fn graphs_and_models() {
     );
     let model = |middle: &str| format!("CREATE MODEL m ON t {middle}");
     check(&model("FEATURES a LABEL b USING c"), "m", "has no `DELAYED BY`", "INTERVAL '1' DAY");
+    check(&model("FEATURES a DELAYED BY INTERVAL '1' DAY USING c"), "m", "has no `LABEL`", "LABEL fraud");
     check(&model("FEATURES a b LABEL l DELAYED BY INTERVAL '1' DAY USING c"), "b", "expected `,`, `AS`, `LABEL`", "write `AS b`");
     check(&model("FEATURES LABEL l DELAYED BY INTERVAL '1' DAY USING c"), "LABEL", "expected an expression", "");
     check(&model("FEATURES a LABEL l DELAYED BY INTERVAL '1' DAY USING c(x = 1)"), "=", "expected `=>`", "name => value");

@@ -99,7 +99,8 @@ fn a_graph_and_a_model() {
         features,
         [Some("amount".to_owned()), Some("country".to_owned()), Some("half".to_owned()), Some("label".to_owned())]
     );
-    assert_eq!((model.label.text.as_str(), model.label_delay.us, model.every), ("fraud = 1", 0, Some(10)));
+    let label = model.label.as_ref().unwrap();
+    assert_eq!((label.value.text.as_str(), label.delay.us, model.every), ("fraud = 1", 0, Some(10)));
     assert_eq!(model.using.args[0].value.as_f64(), Some(-0.5));
 }
 

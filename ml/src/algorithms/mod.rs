@@ -1,6 +1,8 @@
 //! The algorithms there are, one file each.
 
 mod gaussian_nb;
+mod half_space_trees;
+mod kmeans;
 pub(crate) mod logistic_regression;
 
 use crate::algorithm::Algorithm;
@@ -11,6 +13,8 @@ use egret_core::{Error, Result};
 pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     // In alphabetical order, as they are listed where a name is unknown.
     &gaussian_nb::Registered,
+    &half_space_trees::Registered,
+    &kmeans::Registered,
     &logistic_regression::Registered,
 ];
 

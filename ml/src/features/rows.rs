@@ -158,6 +158,17 @@ impl<'a> FeatureView<'a> {
         self.texts.rows(row, row + 1)
     }
 
+    /// Some of the rows.
+    pub fn slice(&self, start: usize, end: usize) -> Self {
+        Self {
+            rows: end - start,
+            numeric: &self.numeric[start * self.numeric_width..end * self.numeric_width],
+            hashed: &self.hashed[start * self.hashed_width..end * self.hashed_width],
+            texts: self.texts.rows(start, end),
+            ..*self
+        }
+    }
+
     /// A row as rows.
     pub fn one(&self, row: usize) -> Self {
         let (numeric, hashed) = self.row(row);

@@ -3,7 +3,7 @@
 use super::delay::{DelayedRows, DueRows, DueTexts, NewRows};
 use crate::Learner;
 use crate::features::FeatureRows;
-use crate::labels::{Target, count};
+use crate::labels::{LabelRows, Target, count};
 use crate::spec::ModelSpec;
 use arrow::array::{ArrayRef, BinaryBuilder, RecordBatch, TimestampMicrosecondBuilder};
 use egret_core::row_place::places_of;
@@ -68,7 +68,10 @@ impl LearnerOperator {
 impl Operator for LearnerOperator {
     fn process(&mut self, _input: usize, batch: Batch, ctx: &mut Context<'_>) -> Result<()> {
         let Some(times) = batch.event_times() else { return Err(Error::bug("rows without event time came to a learner")) };
-        let labels = self.spec.target().read(batch.column(self.spec.label()), ctx.counters())?;
+        let labels = match self.spec.label() {
+            Some(label) => self.spec.target().read(batch.column(label), ctx.counters())?,
+            None => LabelRows::none(batch.num_rows()),
+        };
         self.features.clear();
         let missing = self.spec.reader().read(batch.rows(), &mut self.features)?;
         count(ctx.counters(), "feature values that are null", missing.nulls);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///
 /// # Panics
 /// The conformance data is not there: nothing would be compared.
-fn shared() -> PathBuf {
+pub(super) fn shared() -> PathBuf {
     let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let folder = std::env::var_os("EGRET_SHARED").map_or_else(default, PathBuf::from);
     let is_there = folder.join("conformance/ml/exact").is_dir();
@@ -27,7 +27,7 @@ fn shared() -> PathBuf {
     folder
 }
 
-fn text(folder: &std::path::Path, name: &str) -> String {
+pub(super) fn text(folder: &std::path::Path, name: &str) -> String {
     let (plain, packed) = (folder.join(name), folder.join(format!("{name}.gz")));
     let mut text = String::new();
     if plain.exists() {
@@ -38,7 +38,7 @@ fn text(folder: &std::path::Path, name: &str) -> String {
 }
 
 /// A CSV whose last column is the label; columns of numbers are numbers.
-fn table(csv: &str) -> RecordBatch {
+pub(super) fn table(csv: &str) -> RecordBatch {
     let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let names = lines.next().unwrap();
     let cells: Vec<Vec<&str>> = lines.collect();

@@ -1,7 +1,7 @@
 //! What holds for every algorithm of the registry: each was broken in some implementation of some learner.
 
 use super::random::Random;
-use super::{Variant, labels, model_with, read, rows_labelled, variants};
+use super::{Variant, labels, model_with, read, rows_labelled, target_of, variants};
 use crate::features::FeatureRows;
 use crate::labels::LabelRows;
 use crate::{Learner, ModelSpec, Outputs, Scorer, Target};
@@ -27,7 +27,9 @@ fn rows(random: &mut Random, count: usize, target: Target) -> RecordBatch {
         ("nothing".to_owned(), nothing),
     ];
     let label: ArrayRef = match target {
-        Target::Flag => Arc::new(classes.iter().map(|class| Some(*class > 1)).collect::<BooleanArray>()),
+        Target::Flag | Target::Anomaly | Target::Cluster => {
+            Arc::new(classes.iter().map(|class| Some(*class > 1)).collect::<BooleanArray>())
+        }
         Target::Class => Arc::new(StringArray::from_iter_values(classes.iter().map(|class| format!("class {class}")))),
     };
     rows_labelled(columns, label)
@@ -35,11 +37,7 @@ fn rows(random: &mut Random, count: usize, target: Target) -> RecordBatch {
 
 /// A model of a variant and rows for it.
 fn model_and_rows((algorithm, options): &Variant, seed: u64, count: usize) -> (ModelSpec, FeatureRows, LabelRows) {
-    let name = |found: &&&dyn crate::algorithm::Algorithm| found.name() == *algorithm;
-    let found = crate::algorithms::ALGORITHMS.iter().find(name).unwrap();
-    let mut all = crate::options::Options::new(algorithm, options).unwrap();
-    let target = found.recipe(&[], &mut all).unwrap().target();
-    let rows = rows(&mut Random(seed), count, target);
+    let rows = rows(&mut Random(seed), count, target_of(algorithm, options));
     let model = model_with(algorithm, &rows, options);
     let (features, labels) = read(&model, &rows);
     (model, features, labels)
@@ -106,6 +104,11 @@ fn a_prediction_changes_nothing_and_reads_the_newest_row() {
 
 /// Each prediction is of probabilities, and those of classes make one.
 fn check_predictions(outputs: Outputs<'_>, predictions: &[f64], place: &str) {
+    if let Outputs::Clusters(clusters) = outputs {
+        let is_sound = |row: &[f64]| row[0].fract() == 0.0 && (0.0..clusters as f64).contains(&row[0]) && row[1] >= 0.0;
+        assert!(predictions.chunks(2).all(|row| is_sound(row) && row[1].is_finite()), "{place}: {predictions:?}");
+        return;
+    }
     assert!(predictions.iter().all(|number| (0.0..=1.0).contains(number)), "{place}");
     if let Outputs::Classes(names) = outputs {
         let sums = predictions.chunks(names.len().max(1)).map(|row| row.iter().sum::<f64>());
@@ -177,7 +180,9 @@ fn every_algorithm_says_what_it_does() {
     for variant in variants() {
         let (model, ..) = model_and_rows(&variant, 5, 10);
         let text = model.describe().join("\n");
-        assert!(text.contains("constant") && text.contains("country") && text.contains("learns y"), "{text}");
+        assert!(text.contains("constant") && text.contains("country") && text.contains("a version every"), "{text}");
+        let learns = if model.target().has_labels() { "learns y" } else { "learns without labels" };
+        assert!(text.contains(learns), "{text}");
         let facts = model.learner_facts();
         let algorithm = facts.iter().find(|(name, _)| name == "algorithm").unwrap();
         assert!(algorithm.1.starts_with(variant.0), "{algorithm:?}");

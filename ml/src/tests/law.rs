@@ -3,7 +3,7 @@
 use super::random::Random;
 use super::simulation::{LABEL, model, random_split};
 use super::variants;
-use crate::{Answer, FeatureColumn, ModelSpec};
+use crate::{Answer, FeatureColumn, ModelSpec, Target};
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::Field;
 use egret_core::job::Partitioning;
@@ -35,6 +35,15 @@ fn the_operators_of_a_model_keep_the_law() {
         let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema)));
         let updates = Input::new(model.update_schema()).partitioned(Partitioning::Broadcast).split(together(&updates));
 
+        if model.target() == Target::Cluster {
+            let answers = [Answer::Cluster, Answer::Distance];
+            let fields = answers.iter().zip(["cluster", "distance"]);
+            let fields = fields.map(|(answer, name)| Field::new(name, answer.data_type(), true));
+            let join = model.scorer_factory(schema.with_fields(fields).unwrap(), &answers).unwrap();
+            let rows = rows(&schema).partitioned(Partitioning::Forward);
+            assert!(!check_law(&Case::new("scorer", join).input(rows).input(updates)).is_empty());
+            continue;
+        }
         let scored_schema = model.scored_schema().unwrap();
         let join = model.scorer_factory(scored_schema.clone(), &[Answer::Score]).unwrap();
         let rows = rows(&schema).partitioned(Partitioning::Forward);
@@ -42,6 +51,9 @@ fn the_operators_of_a_model_keep_the_law() {
         let (late, on_time): (Vec<_>, Vec<_>) = scored.into_iter().partition(|batch| batch.late().is_some());
         assert!(!late.is_empty() && !on_time.is_empty());
 
+        if !model.target().has_labels() {
+            continue;
+        }
         let evaluator = model.evaluator_factory(&scored_schema, LABEL + 1, LABEL).unwrap();
         let scored = Input::new(&scored_schema).out_of_order_by(20).split(together(&on_time)).split(together(&late));
         let metrics = check_law(&Case::new("evaluator", evaluator).input(scored));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clusters;
 mod conformance;
 mod every_algorithm;
 mod hostile;
@@ -13,13 +14,14 @@ mod options;
 mod random;
 mod simulation;
 mod twins;
+mod unlabelled;
 
 use crate::algorithms::logistic_regression;
 use crate::features::FeatureRows;
 use crate::labels::LabelRows;
 use crate::linear::LinearConfig;
 use crate::options::Options;
-use crate::{ArgValue, FeatureColumn, Labels, ModelSpec};
+use crate::{ArgValue, FeatureColumn, Labels, ModelSpec, Target};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray};
 use egret_core::StreamSchema;
 use egret_core::metrics::Counters;
@@ -63,6 +65,14 @@ fn variants() -> Vec<Variant> {
                 vec![few.clone(), option("optimizer", "adagrad")],
                 vec![few, option("optimizer", "ftrl")],
             ],
+            "half_space_trees" => {
+                let small = |window| vec![option("trees", 3.0), option("height", 4.0), option("window", window)];
+                vec![small(10.0), [small(40.0), vec![option("seed", 7.0)]].concat()]
+            }
+            "kmeans" => {
+                let few = |k| vec![option("k", k), option("hash_bits", 3.0)];
+                vec![few(3.0), [few(7.0), vec![option("scale", true)]].concat()]
+            }
             _ => vec![Vec::new()],
         }
     };
@@ -86,12 +96,19 @@ fn model_of(rows: &RecordBatch, options: &[(String, ArgValue)]) -> ModelSpec {
     model_with("logistic_regression", rows, options)
 }
 
+/// What the labels of an algorithm are.
+fn target_of(algorithm: &str, options: &[(String, ArgValue)]) -> Target {
+    let mut options = Options::new(algorithm, options).unwrap();
+    crate::algorithms::find(algorithm).unwrap().recipe(&[], &mut options).unwrap().target()
+}
+
 /// A model of all columns between the first and the last.
 fn model_with(algorithm: &str, rows: &RecordBatch, options: &[(String, ArgValue)]) -> ModelSpec {
     let schema = StreamSchema::from_arrow(rows.schema(), Some(0)).unwrap();
     let last = rows.num_columns() - 1;
     let features = (1..last).map(|column| FeatureColumn::of(&schema, column).unwrap()).collect();
-    ModelSpec::new("risk", &schema, features, last, Duration::ZERO, algorithm, options).unwrap()
+    let label = target_of(algorithm, options).has_labels().then_some(last);
+    ModelSpec::new("risk", &schema, features, label, Duration::ZERO, algorithm, options).unwrap()
 }
 
 /// What a logistic regression of the model's features is made from.

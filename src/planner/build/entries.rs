@@ -31,7 +31,8 @@ pub(crate) struct ModelEntry {
     pub(crate) updates: Stream,
     pub(crate) relation: String,
     pub(crate) features: Vec<Rewritten>,
-    pub(crate) label: Rewritten,
+    /// `None` if it learns without labels.
+    pub(crate) label: Option<Rewritten>,
     pub(crate) span: Span,
 }
 

@@ -20,6 +20,8 @@ impl Lookup {
             Self::Graph { graph, answer, column } => format!("__{graph}_{answer}_{column}"),
             Self::Model { model, answer: Answer::Score } => format!("__{model}"),
             Self::Model { model, answer: Answer::Class } => format!("__{model}.class"),
+            Self::Model { model, answer: Answer::Cluster } => format!("__{model}.cluster"),
+            Self::Model { model, answer: Answer::Distance } => format!("__{model}.distance"),
             Self::Model { model, answer: Answer::Probability(class) } => format!("__{model}.probability.{class}"),
         }
     }
@@ -30,6 +32,8 @@ impl Lookup {
             Self::Graph { graph, answer, column } => format!("{graph}.{answer}({{row.}}{column})"),
             Self::Model { model, answer: Answer::Score } => format!("{model}({{row}})"),
             Self::Model { model, answer: Answer::Class } => format!("{model}.class({{row}})"),
+            Self::Model { model, answer: Answer::Cluster } => format!("{model}.cluster({{row}})"),
+            Self::Model { model, answer: Answer::Distance } => format!("{model}.distance({{row}})"),
             Self::Model { model, answer: Answer::Probability(class) } => {
                 format!("{model}.probability({{row}}, '{}')", class.replace('\'', "''"))
             }
