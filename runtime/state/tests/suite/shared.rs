@@ -76,13 +76,11 @@ fn next_names(random: &mut Random, old: &BTreeSet<String>, number: u64) -> BTree
     names
 }
 
+/// The last checkpoint: its number, and the names and files of each instance.
+type Last = (u64, Vec<BTreeSet<String>>, Vec<Vec<SharedFile>>);
+
 /// Commits a checkpoint of two instances, or gives it up; says whether it is there.
-fn checkpoint(
-    checkpoints: &Checkpoints,
-    attempt: &mut Attempt,
-    random: &mut Random,
-    last: &mut Option<(u64, Vec<BTreeSet<String>>, Vec<Vec<SharedFile>>)>,
-) -> bool {
+fn checkpoint(checkpoints: &Checkpoints, attempt: &mut Attempt, random: &mut Random, last: &mut Option<Last>) -> bool {
     let number = attempt.next_checkpoint();
     let none = (0, vec![BTreeSet::new(); 2], vec![Vec::new(); 2]);
     let (_, old, before) = last.as_ref().unwrap_or(&none);
