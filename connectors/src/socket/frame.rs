@@ -175,7 +175,7 @@ impl FrameBuffer {
     ///
     /// # Errors
     /// What is there is no frame, or one that is too long.
-    pub fn next(&mut self) -> Result<Option<Frame>> {
+    pub fn take(&mut self) -> Result<Option<Frame>> {
         match self.framing {
             Framing::Length => self.next_length(),
             Framing::Lines => self.next_line(),

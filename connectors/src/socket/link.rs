@@ -52,7 +52,7 @@ impl Link {
     /// What has come is no frame, or the peer refuses.
     pub(super) fn receive(&mut self) -> Result<Received> {
         loop {
-            if let Some(frame) = self.incoming.next().map_err(|error| error.context(self.peer.clone()))? {
+            if let Some(frame) = self.incoming.take().map_err(|error| error.context(self.peer.clone()))? {
                 return if frame.kind == Kind::Refusal { Err(self.refusal(&frame)) } else { Ok(Received::Frame(frame)) };
             }
             match self.connection.read(&mut self.block) {

@@ -231,7 +231,7 @@ impl Wire {
     fn next(&mut self) -> Option<(Frame, Vec<u8>)> {
         let mut block = [0; 4_096];
         loop {
-            if let Some(frame) = self.incoming.next().ok()? {
+            if let Some(frame) = self.incoming.take().ok()? {
                 let payload = self.incoming.payload(&frame).to_vec();
                 return Some((frame, payload));
             }

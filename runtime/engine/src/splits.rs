@@ -4,8 +4,8 @@
 //! all. So the first member lists, once, and announces the list to the others; a worker takes its share by the place in the list.
 //!
 //! Each split has a rank among all splits of the job, by which rows of one event time are ordered. Ranks follow the uids of the
-//! sources, then the order in which a source lists its splits. A checkpoint keeps the ranks; new splits come after those that it has, and splits that
-//! are discovered while the job runs after these, in the order of discovery.
+//! sources, then the order in which a source lists its splits. A checkpoint keeps the ranks; new splits come after those that it has,
+//! and splits that are discovered while the job runs come after these, in the order of discovery.
 
 use crate::checkpoint::Restored;
 use crate::members::Meeting;

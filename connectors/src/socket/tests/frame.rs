@@ -22,7 +22,7 @@ fn frames_survive_any_cut() {
             let count = (random.below(30) as usize + 1).min(out.bytes().len());
             incoming.add(&out.bytes()[..count]);
             out.remove(count);
-            while let Some(frame) = incoming.next().unwrap() {
+            while let Some(frame) = incoming.take().unwrap() {
                 got.push((frame.kind, frame.number, incoming.payload(&frame).to_vec()));
             }
         }
@@ -34,7 +34,7 @@ fn frames_survive_any_cut() {
 fn error(framing: Framing, bytes: &[u8]) -> String {
     let mut buffer = FrameBuffer::new(framing, 8);
     buffer.add(bytes);
-    buffer.next().unwrap_err().to_string()
+    buffer.take().unwrap_err().to_string()
 }
 
 #[test]
