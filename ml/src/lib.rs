@@ -39,6 +39,7 @@
 mod algorithm;
 mod algorithms;
 mod answer;
+mod clusters;
 mod factories;
 pub mod features;
 mod half_space;

@@ -4,6 +4,7 @@ mod gaussian_nb;
 mod half_space_trees;
 mod kmeans;
 pub(crate) mod logistic_regression;
+mod mini_batch_kmeans;
 
 use crate::algorithm::Algorithm;
 use crate::options::nearest;
@@ -16,6 +17,7 @@ pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     &half_space_trees::Registered,
     &kmeans::Registered,
     &logistic_regression::Registered,
+    &mini_batch_kmeans::Registered,
 ];
 
 /// The algorithm of a name, in upper or lower case.

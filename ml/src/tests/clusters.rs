@@ -71,6 +71,7 @@ fn clusters_are_those_of_the_data() {
     for result in references("clu") {
         let algorithm = match result["algorithm"].as_str().unwrap() {
             "kmeans5" => "kmeans",
+            "mbkmeans5" => "mini_batch_kmeans",
             _ => continue,
         };
         let found = prequential(&model_with(algorithm, &rows, &[option("k", 5.0)]), &rows);
@@ -79,7 +80,7 @@ fn clusters_are_those_of_the_data() {
         assert!(index >= (reference - 0.1).max(0.9), "{}: {index}, reference {reference}", result["algorithm"]);
         compared += 1;
     }
-    assert_eq!(compared, 1);
+    assert_eq!(compared, 2);
 }
 
 #[test]
@@ -106,4 +107,14 @@ fn numbers_are_scaled_if_that_is_asked_for() {
         found.iter().skip(3).map(|nearest| nearest[1]).fold(0.0, f64::max)
     };
     assert!(distance(true) < 20.0 && distance(false) > 1e5);
+}
+
+#[test]
+fn of_rows_that_are_alike_there_are_fewer_clusters() {
+    let values = Float64Array::from_iter_values((0..40).map(|row| f64::from(row % 2)));
+    let rows = rows_labelled(vec![("x".into(), Arc::new(values) as ArrayRef)], Arc::new(BooleanArray::from(vec![false; 40])));
+    let options = [option("k", 5.0), option("start", 10.0), option("batch", 3.0)];
+    let found = prequential(&model_with("mini_batch_kmeans", &rows, &options), &rows);
+    assert!(found[..10].iter().all(Vec::is_empty), "the first centres are chosen among ten rows");
+    assert!(found[10..].iter().all(|nearest| nearest[0] < 2.0 && nearest[1] == 0.0), "{found:?}");
 }

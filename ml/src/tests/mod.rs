@@ -73,6 +73,10 @@ fn variants() -> Vec<Variant> {
                 let few = |k| vec![option("k", k), option("hash_bits", 3.0)];
                 vec![few(3.0), [few(7.0), vec![option("scale", true)]].concat()]
             }
+            "mini_batch_kmeans" => {
+                let few = |k| vec![option("k", k), option("hash_bits", 3.0), option("start", 20.0), option("batch", 10.0)];
+                vec![few(3.0), [few(7.0), vec![option("scale", true)]].concat()]
+            }
             _ => vec![Vec::new()],
         }
     };
