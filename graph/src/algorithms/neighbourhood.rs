@@ -12,7 +12,6 @@ use crate::counts::{CountAnswer, Counter, CountsPlan};
 use crate::settings::Settings;
 use crate::store::{Direction, EdgeStore};
 use egret_core::Result;
-use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// The member of the registry.
@@ -55,14 +54,9 @@ struct Balls {
 }
 
 impl Counter for Balls {
-    /// A ball changes only if it contained or contains a changed edge, so its centre reaches the near end of that edge in one hop less.
-    /// The search also follows removed edges, because the balls of the version before contain them.
+    /// A ball changes only if a path from its centre uses a changed edge. The path up to the first such edge is in the store, so the
+    /// centre reaches the near end of that edge in one hop less.
     fn advance(&mut self, delta: &EdgeDelta<'_>, store: &EdgeStore, touched: &mut Vec<u32>) {
-        let mut gone: HashMap<(u32, usize), Vec<u32>> = HashMap::new();
-        for edge in delta.removed() {
-            gone.entry((edge.from, Direction::Out as usize)).or_default().push(edge.to);
-            gone.entry((edge.to, Direction::In as usize)).or_default().push(edge.from);
-        }
         // The near end of an edge is the vertex that it leaves if hops go out, and the vertex that it arrives at if they go in.
         let near = |edge: &crate::store::Edge| {
             self.out.iter().map(|&direction| [edge.from, edge.to][direction as usize]).collect::<Vec<_>>()
@@ -72,7 +66,6 @@ impl Counter for Balls {
         let found = self.search.within(&start, self.hops - 1, |vertex, see| {
             for &direction in back {
                 store.neighbours(vertex, direction).for_each(&mut *see);
-                gone.get(&(vertex, direction as usize)).into_iter().flatten().copied().for_each(&mut *see);
             }
         });
         touched.extend(found);
