@@ -78,8 +78,9 @@ fn row_by_row(model: &ModelSpec, rows: &RecordBatch) -> Result<f64> {
     let mut names = TextRows::new(1);
     column.values().iter().for_each(|label| names.push(Some(if label { "true" } else { "false" })));
     let labels = |row: usize| match model.target() {
-        Target::Flag => Labels::Flags(&flags[row..=row]),
+        Target::Flag | Target::Anomaly | Target::Cluster => Labels::Flags(&flags[row..=row]),
         Target::Class => Labels::Classes(names.slice(row, row + 1)),
+        Target::Number => Labels::Numbers(&flags[row..=row]),
     };
     let start = Instant::now();
     let (mut learner, mut features, mut scores) = (model.learner(), model.reader().empty_rows(), Vec::with_capacity(ROWS));

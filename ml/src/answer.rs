@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// What a job asks of a model about a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The score: the probability of a label that is true, or 1; without labels, how unusual the row is.
+    /// The score: the probability of a label that is true, or 1; of a regression the number that it predicts; without labels, how unusual
+    /// the row is.
     Score,
     /// The class of the highest probability, the one learned first of several.
     Class,
@@ -90,6 +91,7 @@ fn of_cluster(which: usize, outputs: Outputs<'_>, predictions: &[f64], rows: usi
 /// Appends the probability of a class for every row.
 fn probabilities(class: &str, two: [&str; 2], outputs: Outputs<'_>, predictions: &[f64], rows: usize, numbers: &mut Vec<f64>) {
     match outputs {
+        Outputs::Number => numbers.extend_from_slice(predictions),
         Outputs::Score if class == two[1] => numbers.extend_from_slice(predictions),
         Outputs::Score if class == two[0] => numbers.extend(predictions.iter().map(|score| 1.0 - score)),
         Outputs::Clusters(_) | Outputs::Classes([]) => numbers.extend(repeat_n(f64::NAN, rows)),
@@ -103,7 +105,7 @@ fn probabilities(class: &str, two: [&str; 2], outputs: Outputs<'_>, predictions:
 
 fn class<'a>(two: [&'a str; 2], outputs: Outputs<'a>, prediction: &[f64]) -> Option<&'a str> {
     match outputs {
-        Outputs::Clusters(_) => None,
+        Outputs::Clusters(_) | Outputs::Number => None,
         Outputs::Score => Some(two[usize::from(prediction[0] >= 0.5)]),
         Outputs::Classes(names) => {
             let best = (0..names.len()).reduce(|best, at| if prediction[at] > prediction[best] { at } else { best });
@@ -163,6 +165,13 @@ mod tests {
         for answer in [Answer::Cluster, Answer::Distance] {
             assert_eq!(answered(answer, Outputs::Clusters(0), &[], 3).null_count(), 3);
         }
+    }
+
+    #[test]
+    fn a_number_is_its_own_score() {
+        let scores = answered(Answer::Score, Outputs::Number, &[-3.5, 1e9], 2);
+        assert_eq!(scores.as_primitive::<Float64Type>().values(), &[-3.5, 1e9]);
+        assert_eq!(answered(Answer::Class, Outputs::Number, &[-3.5, 1e9], 2).null_count(), 2);
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl ModelSpec {
             (_, Answer::Cluster | Answer::Distance) => ("has no clusters", "ask for its score"),
             (_, Answer::Score) if self.has_score() => return Ok(()),
             (_, Answer::Score) => ("has classes and no score", "ask for its class, or for the probability of one class"),
-            (Target::Anomaly, Answer::Class | Answer::Probability(_)) => ("has no classes", "ask for its score"),
+            (Target::Anomaly | Target::Number, Answer::Class | Answer::Probability(_)) => ("has no classes", "ask for its score"),
             (_, Answer::Class | Answer::Probability(_)) => return Ok(()),
         };
         Err(Error::job(format!("model '{}' {what}", self.name())).help(remedy))
@@ -61,7 +61,12 @@ impl ModelSpec {
     /// The columns are not a score and a label.
     pub fn evaluator_factory(&self, scored: &StreamSchema, score: usize, label: usize) -> Result<Arc<dyn OperatorFactory>> {
         self.check_measurable().map_err(|error| error.context(format!("model '{}'", self.name())))?;
-        if two_classes(scored.arrow().field(label).data_type()) != self.two_classes() {
+        let label_type = scored.arrow().field(label).data_type();
+        let is_label = match self.target() {
+            Target::Number => label_type.is_numeric(),
+            _ => two_classes(label_type) == self.two_classes(),
+        };
+        if !is_label {
             return Err(Error::bug(format!("the label of model '{}' is not in this column", self.name())));
         }
         if scored.arrow().field(score).data_type() != &DataType::Float64 {

@@ -1,5 +1,6 @@
 //! Labels: what a learner learns to predict.
 
+use crate::features::LARGEST;
 use crate::texts::{TextRows, Texts, text_column};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
@@ -17,6 +18,8 @@ pub enum Target {
     Anomaly,
     /// None: it learns without labels which rows are near each other. Its learners are given flags that are all 0.
     Cluster,
+    /// A number: a regression.
+    Number,
 }
 
 /// Labels, one a row.
@@ -26,13 +29,15 @@ pub enum Labels<'a> {
     Flags(&'a [f64]),
     /// Names of classes.
     Classes(Texts<'a>),
+    /// Finite numbers, at most [`LARGEST`] in size.
+    Numbers(&'a [f64]),
 }
 
 impl<'a> Labels<'a> {
     /// How many labels.
     pub fn len(self) -> usize {
         match self {
-            Self::Flags(flags) => flags.len(),
+            Self::Flags(numbers) | Self::Numbers(numbers) => numbers.len(),
             Self::Classes(names) => names.len(),
         }
     }
@@ -45,22 +50,33 @@ impl<'a> Labels<'a> {
     /// The labels of an algorithm whose target is [`Target::Flag`].
     ///
     /// # Panics
-    /// They are classes.
+    /// They are not flags.
     pub fn flags(self) -> &'a [f64] {
         match self {
             Self::Flags(flags) => flags,
-            Self::Classes(_) => panic!("a learner of flags was given classes"),
+            Self::Classes(_) | Self::Numbers(_) => panic!("a learner of flags was given other labels"),
         }
     }
 
     /// The labels of an algorithm whose target is [`Target::Class`].
     ///
     /// # Panics
-    /// They are flags.
+    /// They are not classes.
     pub fn classes(self) -> Texts<'a> {
         match self {
             Self::Classes(names) => names,
-            Self::Flags(_) => panic!("a learner of classes was given flags"),
+            Self::Flags(_) | Self::Numbers(_) => panic!("a learner of classes was given other labels"),
+        }
+    }
+
+    /// The labels of an algorithm whose target is [`Target::Number`].
+    ///
+    /// # Panics
+    /// They are not numbers.
+    pub fn numbers(self) -> &'a [f64] {
+        match self {
+            Self::Numbers(numbers) => numbers,
+            Self::Flags(_) | Self::Classes(_) => panic!("a learner of numbers was given other labels"),
         }
     }
 }
@@ -91,9 +107,19 @@ impl Target {
     /// # Errors
     /// It cannot; the message says which can.
     pub(crate) fn check_type(self, algorithm: &str, name: &str, data_type: &DataType) -> Result<()> {
-        let is_flag = data_type == &DataType::Boolean || data_type.is_numeric() && data_type != &DataType::Float16;
+        let is_number = data_type.is_numeric() && data_type != &DataType::Float16;
+        let is_flag = data_type == &DataType::Boolean || is_number;
         match self {
             Self::Anomaly | Self::Cluster => self.check_presence(algorithm, true),
+            Self::Number if is_number => Ok(()),
+            Self::Number => Err(Error::job(format!(
+                "the label '{name}' is {data_type}, not a number: {algorithm} predicts a number"
+            ))
+            .help(if is_flag || is_text(data_type) {
+                "take an algorithm that learns classes, or CAST the label to DOUBLE"
+            } else {
+                "labels of a regression are numbers; use CAST"
+            })),
             Self::Flag if is_flag => Ok(()),
             Self::Class if is_flag || is_text(data_type) => Ok(()),
             Self::Flag if is_text(data_type) => Err(Error::job(format!(
@@ -117,6 +143,7 @@ impl Target {
         match self {
             Self::Anomaly | Self::Cluster => Ok(LabelRows::none(column.len())),
             Self::Flag => Ok(LabelRows { flags: read_flags(column, counters)?, names: TextRows::default() }),
+            Self::Number => Ok(LabelRows { flags: read_numbers(column, counters)?, names: TextRows::default() }),
             Self::Class => {
                 let names = class_names(column, counters)?;
                 let flags = (0..names.len()).map(|row| if names.is_valid(row) { 0.0 } else { f64::NAN }).collect();
@@ -127,11 +154,12 @@ impl Target {
         }
     }
 
-    /// Reads labels as flags; a class is 1 if it is `positive`.
+    /// Reads labels as what a score is compared with: numbers as they are; flags; a class is 1 if it is `positive`.
     pub(crate) fn read_against(self, positive: &str, column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
         match self {
             Self::Anomaly | Self::Cluster => Ok(vec![f64::NAN; column.len()]),
             Self::Flag => read_flags(column, counters),
+            Self::Number => read_numbers(column, counters),
             Self::Class => {
                 let flag = |name: Option<&str>| name.map_or(f64::NAN, |name| f64::from(u8::from(name == positive)));
                 Ok(class_names(column, counters)?.iter().map(flag).collect())
@@ -142,7 +170,7 @@ impl Target {
 
 /// The labels of some rows.
 pub(crate) struct LabelRows {
-    /// 1 or 0, for a class 0; NaN where there is no label.
+    /// 1 or 0, for a class 0, or the number of a regression; NaN where there is no label.
     pub(crate) flags: Vec<f64>,
     /// The names of classes; of no width for flags.
     pub(crate) names: TextRows,
@@ -175,10 +203,7 @@ fn is_text(data_type: &DataType) -> bool {
 fn read_flags(column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
     let mut labels: Vec<f64> = match column.data_type() {
         DataType::Boolean => flags_of(column.as_boolean()),
-        _ => {
-            let numbers = arrow::compute::cast(column, &DataType::Float64)?;
-            numbers.as_primitive::<Float64Type>().iter().map(|label| label.unwrap_or(f64::NAN)).collect()
-        }
+        _ => numbers_of(column)?,
     };
     let nulls = column.null_count();
     let mut unusable = 0;
@@ -189,6 +214,25 @@ fn read_flags(column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
     count(counters, "rows without a label", nulls);
     count(counters, "labels that are neither 0 nor 1", unusable - nulls);
     Ok(labels)
+}
+
+/// The labels as numbers, NaN where there is none.
+fn read_numbers(column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
+    let mut labels = numbers_of(column)?;
+    let nulls = column.null_count();
+    let mut unusable = 0;
+    for label in labels.iter_mut().filter(|label| !(label.abs() <= LARGEST)) {
+        *label = f64::NAN;
+        unusable += 1;
+    }
+    count(counters, "rows without a label", nulls);
+    count(counters, "labels that are not finite", unusable - nulls);
+    Ok(labels)
+}
+
+fn numbers_of(column: &ArrayRef) -> Result<Vec<f64>> {
+    let numbers = arrow::compute::cast(column, &DataType::Float64)?;
+    Ok(numbers.as_primitive::<Float64Type>().iter().map(|label| label.unwrap_or(f64::NAN)).collect())
 }
 
 fn flags_of(column: &BooleanArray) -> Vec<f64> {
@@ -256,6 +300,17 @@ mod tests {
         let found: Vec<_> = labels.names.slice(0, 6).iter().collect();
         assert_eq!(found, [Some("1"), Some("0"), None, None, None, None]);
         assert_eq!((counters.named()["labels that are not whole numbers"], counters.named()["rows without a label"]), (3, 1));
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_counted_and_left_out() {
+        let counters = Counters::default();
+        let column: ArrayRef =
+            Arc::new(Float64Array::from(vec![Some(-2.5), None, Some(f64::INFINITY), Some(f64::NAN), Some(1e101), Some(0.0)]));
+        let flags = Target::Number.read(&column, &counters).expect("labels").flags;
+        assert_eq!((flags[0], flags[5]), (-2.5, 0.0));
+        assert!(flags[1..5].iter().all(|label| label.is_nan()));
+        assert_eq!((counters.named()["labels that are not finite"], counters.named()["rows without a label"]), (3, 1));
     }
 
     #[test]

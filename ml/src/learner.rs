@@ -93,6 +93,8 @@ pub trait Scorer {
 pub enum Outputs<'a> {
     /// One number from 0 to 1: the probability of label 1, or how unusual the row is.
     Score,
+    /// One number: the label, as far as it can be told.
+    Number,
     /// Two numbers: the index of the nearest of so many clusters, and the distance from its centre; none before there is a cluster.
     Clusters(usize),
     /// The probability of each class, in the order in which they were first learned; none before anything was learned.
@@ -103,7 +105,7 @@ impl Outputs<'_> {
     /// How many numbers a row has.
     pub fn width(&self) -> usize {
         match *self {
-            Self::Score => 1,
+            Self::Score | Self::Number => 1,
             Self::Clusters(clusters) => 2 * clusters.min(1),
             Self::Classes(names) => names.len(),
         }

@@ -1,7 +1,7 @@
 //! Egret's online learners: models that learn from a stream while they score it.
 //!
 //! * [`Learner`] is the contract: learn rows in order, predict, and give *deltas* that bring a [`Scorer`] elsewhere up to date.
-//!   [`linear`] holds logistic regression behind it, with the optimisers SGD, AdaGrad and FTRL-Proximal.
+//!   [`linear`] holds linear models behind it: losses, and the optimisers SGD, Adam, AdaGrad and FTRL-Proximal.
 //! * `algorithms` is the registry of what a job can name: a file each, which makes a learner from the options a user wrote.
 //! * [`features`] turns columns into features: numbers, and categories, hashed ([`hashing`]) or as texts. A running [`scaler`] scales
 //!   numbers for learners that want it.
@@ -47,6 +47,7 @@ pub mod hashing;
 mod labels;
 mod learner;
 pub mod linear;
+mod linear_recipe;
 pub mod metrics;
 pub mod operator;
 pub mod options;

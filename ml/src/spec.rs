@@ -15,9 +15,6 @@ use egret_operators::knowledge::{DEFAULT_STEP_US, MakerSteps, VERSION_TIME};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The metrics if the job names none.
-const DEFAULT_METRICS: [MetricKind; 2] = [MetricKind::RocAuc, MetricKind::LogLoss];
-
 /// The name of the fact of what the label is made of.
 pub const LABEL_FACT: &str = "label";
 
@@ -75,7 +72,7 @@ impl ModelSpec {
             let recipe = algorithm.recipe(&features, &mut options)?;
             options.finish()?;
             check_label(recipe.target(), algorithm.name(), rows, label)?;
-            let metrics = DEFAULT_METRICS.to_vec();
+            let metrics = MetricKind::defaults(recipe.target()).to_vec();
             Ok(Self {
                 name: name.to_owned(),
                 rows: rows.clone(),
@@ -115,7 +112,8 @@ impl ModelSpec {
         if every_rows == 0 {
             return Err(place(Error::job("metrics every 0 rows").help("use a number above 0, such as 10000")));
         }
-        let kinds = metrics.iter().map(|name| MetricKind::parse(name.as_ref())).collect::<Result<Vec<_>>>().map_err(place)?;
+        let kind = |name: &_| MetricKind::parse(AsRef::as_ref(name), self.target());
+        let kinds = metrics.iter().map(kind).collect::<Result<Vec<_>>>().map_err(place)?;
         if !kinds.is_empty() {
             let subject = || Subject::Metric(metrics[0].as_ref().to_owned());
             self.check_measurable().map_err(|error| place(error.about(subject())))?;
@@ -134,7 +132,7 @@ impl ModelSpec {
         self
     }
 
-    /// Checks that the model has metrics. All of them compare a score with a positive class.
+    /// Checks that the model has metrics. All of them compare its score with its label.
     ///
     /// # Errors
     /// It has none, because it has no label, or this has no positive class.
@@ -143,9 +141,9 @@ impl ModelSpec {
             return Err(Error::job("there are no metrics of a model that learns without labels")
                 .help("write its answers and the labels to one sink, and compare them there"));
         }
-        match self.two_classes() {
-            Some(_) => Ok(()),
-            None => Err(Error::job(format!("there are no metrics yet of a label that is {}", self.label_type))
+        match self.has_score() {
+            true => Ok(()),
+            false => Err(Error::job(format!("there are no metrics yet of a label that is {}", self.label_type))
                 .help("metrics need a label that is true or false: compare it with one class, or make a second model that does")),
         }
     }
@@ -173,7 +171,8 @@ impl ModelSpec {
         let has_curve = self.metrics.iter().any(|metric| metric.needs_curve());
         let curve = has_curve.then(|| (format!("{}curve of scores", KEPT[1]), "kept".to_owned()));
         let label = self.sources.iter().filter(|(name, _)| name == LABEL_FACT).cloned();
-        curve.into_iter().chain(label).collect()
+        let numbers = (self.target() == Target::Number).then(|| ("labels".to_owned(), "numbers".to_owned()));
+        curve.into_iter().chain(numbers).chain(label).collect()
     }
 
     /// The same model for rows that have its features in other columns: one index a feature, in the order they were given.
@@ -250,20 +249,20 @@ impl ModelSpec {
         self.recipe.target()
     }
 
-    /// The names of the negative and the positive class. `None` if the label's type has no positive class: then the model has no score,
-    /// only classes and their probabilities.
+    /// The names of the negative and the positive class. `None` of a regression, without labels, and if the label's type has no positive
+    /// class: then the model has no score, only classes and their probabilities.
     pub fn two_classes(&self) -> Option<[&'static str; 2]> {
-        two_classes(&self.label_type)
+        two_classes(&self.label_type).filter(|_| self.target() != Target::Number)
     }
 
-    /// Whether the model has a score: that of a positive class, or how unusual a row is.
+    /// Whether the model has a score: that of a positive class, how unusual a row is, or the number that a regression predicts.
     pub fn has_score(&self) -> bool {
-        self.target() == Target::Anomaly || self.two_classes().is_some()
+        matches!(self.target(), Target::Anomaly | Target::Number) || self.two_classes().is_some()
     }
 
     /// Whether there are no other classes than the [two](ModelSpec::two_classes).
     pub fn has_two_classes(&self) -> bool {
-        self.target() == Target::Flag || self.label_type == DataType::Boolean
+        self.target() == Target::Flag || self.target() == Target::Class && self.label_type == DataType::Boolean
     }
 
     /// The learner's output: `version_time` and `delta`.

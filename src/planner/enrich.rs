@@ -147,8 +147,14 @@ impl Build<'_> {
             _ => {}
         }
         match (answer, spec.two_classes()) {
-            (Answer::Score, None) => Err(Diagnostic::error(format!("the model `{model}` has classes and no score"))
-                .help(format!("write `{model}.class({row})`, or `{model}.probability({row}, 'a class')`"))),
+            (Answer::Class | Answer::Probability(_), _) if spec.target() == Target::Number => {
+                Err(Diagnostic::error(format!("the model `{model}` predicts a number and has no classes"))
+                    .help(format!("write `{model}({row})`")))
+            }
+            (Answer::Score, None) if !spec.has_score() => {
+                Err(Diagnostic::error(format!("the model `{model}` has classes and no score"))
+                    .help(format!("write `{model}.class({row})`, or `{model}.probability({row}, 'a class')`")))
+            }
             (Answer::Probability(class), Some(two)) if !two.contains(&class.as_str()) && spec.has_two_classes() => {
                 Err(Diagnostic::error(format!("the model `{model}` has no class `{class}`"))
                     .help(format!("its classes are {} and {}", two[0], two[1])))

@@ -134,6 +134,24 @@ fn errors_of_models_without_labels_point_at_what_they_are_about() {
 }
 
 #[test]
+fn errors_of_regressions_point_at_what_they_are_about() {
+    let of = |label: &str, args: &str, more: &str, asked: &str| {
+        format!(
+            "CREATE MODEL m ON ev FEATURES id LABEL {label} DELAYED BY INTERVAL '1' HOUR USING linear_regression({args}) {more}; \
+             INSERT INTO o SELECT id, {asked} AS s FROM ev;"
+        )
+    };
+    check([
+        (of("kind", "", "", "m(ev)"), "not a number: linear_regression predicts a number", "kind"),
+        (of("flag", "", "", "m(ev)"), "not a number: linear_regression predicts a number", "flag"),
+        (of("amount", "momentum => 1", "", "m(ev)"), "there is no option 'momentum'", "momentum => 1"),
+        (of("amount", "", "EVALUATE mae, roc_auc", "m(ev)"), "is of labels that are true or false", "roc_auc"),
+        (of("amount", "", "", "m.class(ev)"), "predicts a number and has no classes", "m.class(ev)"),
+        (of("amount", "", "", "m.probability(ev, 'x')"), "predicts a number and has no classes", "m.probability(ev, 'x')"),
+    ]);
+}
+
+#[test]
 fn two_outputs_to_one_file_point_at_the_first() {
     let sink = |name: &str, path: &str| format!("CREATE SINK {name} WITH (connector = 'file', path = '{path}');");
     let insert = |name: &str| format!("INSERT INTO {name} SELECT id FROM ev;");

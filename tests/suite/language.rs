@@ -202,6 +202,27 @@ fn a_model_of_clusters_gives_the_cluster_and_the_distance() {
 }
 
 #[test]
+fn a_regression_predicts_a_number() {
+    let model = |metrics: &str| {
+        format!(
+            "CREATE MODEL worth ON txn FEATURES device, country LABEL amount DELAYED BY INTERVAL '10' SECOND
+               USING recursive_least_squares() {metrics};"
+        )
+    };
+    let rows = rows_of(&format!("{} INSERT INTO out SELECT id, worth(txn) = 0.0 AS unlearned FROM txn;", model("")));
+    assert_eq!((rows.len(), &rows[0][..]), (6, "id=1 unlearned=true"));
+    assert!(rows.iter().any(|row| row.ends_with("unlearned=false")), "{rows:?}");
+    let all = rows_of(&format!(
+        "{} INSERT INTO out SELECT rows, mae > 0 AS mae, rmse >= mae AS rmse, r2 < 1 AS r2 FROM worth.metrics;",
+        model("")
+    ));
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(all[0].ends_with("mae=true rmse=true r2=true"), "{all:?}");
+    let one = rows_of(&format!("{} INSERT INTO out SELECT * FROM worth.metrics;", model("EVALUATE mae")));
+    assert!(one[0].contains("mae=") && !one[0].contains("rmse="), "{one:?}");
+}
+
+#[test]
 fn a_model_reads_a_graph_and_a_pattern_reads_both() {
     let lines = rows_of(
         "CREATE GRAPH ring ON txn EDGE card TO device EXPIRE AFTER INTERVAL '7' DAY COMPUTE components;

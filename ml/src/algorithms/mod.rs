@@ -3,8 +3,13 @@
 mod gaussian_nb;
 mod half_space_trees;
 mod kmeans;
+mod linear_regression;
 pub(crate) mod logistic_regression;
 mod mini_batch_kmeans;
+mod passive_aggressive;
+mod passive_aggressive_regressor;
+mod perceptron;
+mod recursive_least_squares;
 
 use crate::algorithm::Algorithm;
 use crate::options::nearest;
@@ -16,8 +21,13 @@ pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     &gaussian_nb::Registered,
     &half_space_trees::Registered,
     &kmeans::Registered,
+    &linear_regression::Registered,
     &logistic_regression::Registered,
     &mini_batch_kmeans::Registered,
+    &passive_aggressive::Registered,
+    &passive_aggressive_regressor::Registered,
+    &perceptron::Registered,
+    &recursive_least_squares::Registered,
 ];
 
 /// The algorithm of a name, in upper or lower case.

@@ -15,7 +15,7 @@ const NUMERIC: usize = 3 * 8;
 const CHANGE: usize = 4 + 8;
 
 /// Encodes what a scorer needs: the whole dense part, and the coordinates that changed.
-pub(super) fn encode(weights: &Weights, scaling: &Scaling, changed: &[u32]) -> Vec<u8> {
+pub(crate) fn encode(weights: &Weights, scaling: &Scaling, changed: &[u32]) -> Vec<u8> {
     let width = weights.numeric.len();
     let mut bytes = Vec::with_capacity(HEADER + width * NUMERIC + 4 + changed.len() * CHANGE);
     bytes.push(VERSION);

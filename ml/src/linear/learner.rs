@@ -1,6 +1,6 @@
 //! The learner: weights, what the optimiser remembers, running statistics, and which coordinates changed.
 
-use super::{LinearConfig, LinearScorer, Optimizer, Weights, delta, sigmoid};
+use super::{LinearConfig, LinearScorer, Logistic, Loss, Optimizer, Weights, delta};
 use crate::features::FeatureView;
 use crate::labels::Labels;
 use crate::learner::{Learner, Outputs, Scorer};
@@ -9,6 +9,9 @@ use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Logistic regression with an optimiser.
+pub type LogisticRegression<O> = LinearLearner<Logistic, O>;
+
+/// A linear model with a loss and an optimiser.
 ///
 /// ```
 /// use egret_ml::features::{FeatureLayout, FeatureReader};
@@ -35,7 +38,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), egret_core::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct LogisticRegression<O: Optimizer> {
+pub struct LinearLearner<L: Loss, O: Optimizer> {
+    loss: L,
     optimizer: O,
     config: LinearConfig,
     weights: Weights,
@@ -58,9 +62,17 @@ struct Memory<M> {
 impl<O: Optimizer> LogisticRegression<O> {
     /// A model that has learned nothing. The optimiser in `config` is ignored.
     pub fn new(optimizer: O, config: &LinearConfig) -> Self {
+        Self::of(Logistic, optimizer, config)
+    }
+}
+
+impl<L: Loss, O: Optimizer> LinearLearner<L, O> {
+    /// A model of a loss that has learned nothing. The optimiser in `config` is ignored.
+    pub fn of(loss: L, optimizer: O, config: &LinearConfig) -> Self {
         let (width, coordinates) = (config.numeric_width, config.coordinates);
         let memory = |count| vec![O::Memory::default(); count];
         Self {
+            loss,
             optimizer,
             config: config.clone(),
             weights: Weights::zero(width, coordinates),
@@ -94,7 +106,8 @@ impl<O: Optimizer> LogisticRegression<O> {
         } else {
             self.identity.scale_row(numeric, &mut self.scaled);
         }
-        let gradient = sigmoid(self.weights.score_scaled(&self.scaled, hashed)) - label;
+        let squared_norm = || self.scaled.iter().map(|value| value * value).sum::<f64>() + hashed.len() as f64;
+        let gradient = self.loss.slope(self.weights.score_scaled(&self.scaled, hashed), label, squared_norm);
         let (weights, memory) = (&mut self.weights, &mut self.memory);
         self.optimizer.step_intercept(&mut weights.intercept, &mut memory.intercept, gradient);
         for ((weight, memory), value) in weights.numeric.iter_mut().zip(&mut memory.numeric).zip(&self.scaled) {
@@ -108,9 +121,9 @@ impl<O: Optimizer> LogisticRegression<O> {
     }
 }
 
-impl<O: Optimizer> Learner for LogisticRegression<O> {
+impl<L: Loss, O: Optimizer> Learner for LinearLearner<L, O> {
     fn learn(&mut self, rows: FeatureView<'_>, labels: Labels<'_>) {
-        let labels = labels.flags();
+        let labels = L::labels(labels);
         assert_eq!(rows.len(), labels.len(), "a label a row");
         for (row, label) in labels.iter().enumerate() {
             let (numeric, hashed) = rows.row(row);
@@ -122,12 +135,12 @@ impl<O: Optimizer> Learner for LogisticRegression<O> {
         let scaling = self.scaling();
         predictions.extend((0..rows.len()).map(|row| {
             let (numeric, hashed) = rows.row(row);
-            sigmoid(self.weights.score(scaling, numeric, hashed))
+            L::LINK.prediction(self.weights.score(scaling, numeric, hashed))
         }));
     }
 
     fn outputs(&self) -> Outputs<'_> {
-        Outputs::Score
+        L::LINK.outputs()
     }
 
     fn take_delta(&mut self) -> Vec<u8> {
@@ -137,7 +150,7 @@ impl<O: Optimizer> Learner for LogisticRegression<O> {
     }
 
     fn scorer(&self) -> Box<dyn Scorer> {
-        Box::new(LinearScorer::new(&self.config))
+        Box::new(LinearScorer::new(&self.config, L::LINK))
     }
 
     fn save(&self) -> Result<Vec<u8>> {
@@ -160,7 +173,7 @@ impl<O: Optimizer> Learner for LogisticRegression<O> {
         if !saved.is_of(&self.config) {
             return Err(other());
         }
-        *self = Self::new(self.optimizer.clone(), &self.config);
+        *self = Self::of(self.loss.clone(), self.optimizer.clone(), &self.config);
         (self.weights.intercept, self.memory.intercept) = saved.intercept;
         (self.weights.numeric, self.memory.numeric) = saved.numeric.into_iter().unzip();
         for (at, weight, memory) in saved.hashed {

@@ -1,19 +1,23 @@
-//! Logistic regression that learns online: p = sigma(b + w.z + the weights of the row's categories).
+//! Linear models that learn online: a score s = b + w.z + the weights of the row's categories.
 //!
-//! For a row with label y the gradient of the loss is g = p - y for the intercept and for a category's weight, and g z for
-//! the weight of a scaled numeric feature z. An optimiser turns gradients into changes, coordinate by coordinate: [`Sgd`],
-//! [`AdaGrad`] or [`Ftrl`]. A weight whose feature is not in the row (a category the row is not of) does not change.
+//! A [`Loss`] says what is learned: for a row with label y its slope in the score is g for the intercept and for a category's weight,
+//! and g z for the weight of a scaled numeric feature z. Of [`Logistic`] regression g = sigma(s) - y and the prediction is sigma(s).
+//! An optimiser turns gradients into changes, coordinate by coordinate: [`Sgd`], [`Adam`], [`AdaGrad`] or [`Ftrl`]. A weight whose feature is not in the row (a category the row is not of) does not change.
 
 mod adagrad;
-mod delta;
+mod adam;
+pub(crate) mod delta;
 mod ftrl;
 mod learner;
+mod loss;
 mod scorer;
 mod sgd;
 
 pub use adagrad::AdaGrad;
+pub use adam::Adam;
 pub use ftrl::Ftrl;
-pub use learner::LogisticRegression;
+pub use learner::{LinearLearner, LogisticRegression};
+pub use loss::{Aggressiveness, Link, Logistic, Loss, PassiveAggressive, PassiveAggressiveNumber, Squared, WrongSide};
 pub use scorer::LinearScorer;
 pub use sgd::Sgd;
 
@@ -40,13 +44,15 @@ pub trait Optimizer: Clone + Send + Sync + 'static {
 pub enum OptimizerChoice {
     /// Stochastic gradient descent.
     Sgd(Sgd),
+    /// Adam: each coordinate follows the mean of its gradients.
+    Adam(Adam),
     /// AdaGrad: a learning rate for each coordinate.
     AdaGrad(AdaGrad),
     /// FTRL-Proximal: follow the regularised leader.
     Ftrl(Ftrl),
 }
 
-/// The options of a logistic regression.
+/// The options of a linear model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearConfig {
     /// The optimiser.
@@ -60,16 +66,17 @@ pub struct LinearConfig {
 }
 
 impl LinearConfig {
-    /// A learner that has learned nothing.
-    pub fn learner(&self) -> Box<dyn Learner> {
+    /// A learner of a loss that has learned nothing.
+    pub fn learner<L: Loss>(&self, loss: L) -> Box<dyn Learner> {
         match &self.optimizer {
-            OptimizerChoice::Sgd(sgd) => Box::new(LogisticRegression::new(sgd.clone(), self)),
-            OptimizerChoice::AdaGrad(adagrad) => Box::new(LogisticRegression::new(adagrad.clone(), self)),
-            OptimizerChoice::Ftrl(ftrl) => Box::new(LogisticRegression::new(ftrl.clone(), self)),
+            OptimizerChoice::Sgd(sgd) => Box::new(LinearLearner::of(loss, sgd.clone(), self)),
+            OptimizerChoice::Adam(adam) => Box::new(LinearLearner::of(loss, adam.clone(), self)),
+            OptimizerChoice::AdaGrad(adagrad) => Box::new(LinearLearner::of(loss, adagrad.clone(), self)),
+            OptimizerChoice::Ftrl(ftrl) => Box::new(LinearLearner::of(loss, ftrl.clone(), self)),
         }
     }
 
-    fn initial_scaling(&self) -> Scaling {
+    pub(crate) fn initial_scaling(&self) -> Scaling {
         if self.is_scaled { Scaling::unknown(self.numeric_width) } else { Scaling::identity(self.numeric_width) }
     }
 }

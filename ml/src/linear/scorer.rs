@@ -1,24 +1,25 @@
 //! A replica of a linear model: its weights and its scaling, kept up to date by deltas.
 
 use super::delta::Delta;
-use super::{LinearConfig, Weights, sigmoid};
+use super::{LinearConfig, Link, Weights};
 use crate::features::FeatureView;
 use crate::learner::{Outputs, Scorer};
 use crate::scaler::Scaling;
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Scores rows with the weights of a [`super::LogisticRegression`].
+/// Scores rows with the weights of a [`super::LinearLearner`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearScorer {
     weights: Weights,
     scaling: Scaling,
+    link: Link,
 }
 
 impl LinearScorer {
-    /// The replica of a model that has learned nothing: it answers 0.5.
-    pub fn new(config: &LinearConfig) -> Self {
-        Self { weights: Weights::zero(config.numeric_width, config.coordinates), scaling: config.initial_scaling() }
+    /// The replica of a model that has learned nothing: its score is 0.
+    pub fn new(config: &LinearConfig, link: Link) -> Self {
+        Self { weights: Weights::zero(config.numeric_width, config.coordinates), scaling: config.initial_scaling(), link }
     }
 
     fn width(&self) -> usize {
@@ -50,12 +51,12 @@ impl Scorer for LinearScorer {
     fn predict(&self, rows: FeatureView<'_>, predictions: &mut Vec<f64>) {
         predictions.extend((0..rows.len()).map(|row| {
             let (numeric, hashed) = rows.row(row);
-            sigmoid(self.weights.score(&self.scaling, numeric, hashed))
+            self.link.prediction(self.weights.score(&self.scaling, numeric, hashed))
         }));
     }
 
     fn outputs(&self) -> Outputs<'_> {
-        Outputs::Score
+        self.link.outputs()
     }
 
     fn save(&self) -> Result<Vec<u8>> {

@@ -86,6 +86,7 @@ impl Evaluation {
             MetricKind::LogLoss => (rows > 0).then(|| self.loss / rows as f64),
             MetricKind::RocAuc => self.curve.as_mut()?.roc_auc(),
             MetricKind::AveragePrecision => self.curve.as_mut()?.average_precision(),
+            MetricKind::Mae | MetricKind::Rmse | MetricKind::R2 => None,
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct DueRows {
     due: Vec<i64>,
     /// The places of the rows, which order rows of one time; empty if they have none.
     places: Vec<i128>,
-    /// The labels, if they are flags; 0 for each that is a class.
+    /// The labels, if they are flags or numbers; 0 for each that is a class.
     labels: Vec<f64>,
     features: FeatureRows,
     /// Rows before this one were taken out.
@@ -46,6 +46,9 @@ pub(crate) struct DueRows {
     /// The labels, if they are classes. Not in the encoding, which is older: [`DueRows::take_texts`] saves them apart.
     #[serde(skip)]
     classes: TextRows,
+    /// Whether the labels are numbers.
+    #[serde(skip)]
+    is_number: bool,
 }
 
 /// The texts of rows that wait, apart from the rest: those of features, and classes.
@@ -55,7 +58,7 @@ impl DelayedRows {
     /// No rows, of the widths of `features`. No step of `step_us` lies in two buckets.
     pub(crate) fn new(delay_us: i64, step_us: i64, features: &FeatureRows, target: Target) -> Self {
         let span_us = step_us.saturating_mul((delay_us / step_us / BUCKETS).max(1));
-        let empty = DueRows::new(features, target.no_labels().names.width());
+        let empty = DueRows::new(features, target.no_labels().names.width(), target == Target::Number);
         Self { buckets: BTreeMap::new(), span_us, empty, rows: 0 }
     }
 
@@ -140,14 +143,14 @@ impl DelayedRows {
 }
 
 impl DueRows {
-    fn new(features: &FeatureRows, class_width: usize) -> Self {
+    fn new(features: &FeatureRows, class_width: usize, is_number: bool) -> Self {
         let (features, classes) = (features.clone_empty(), TextRows::new(class_width));
-        Self { features, classes, is_sorted: true, ..Self::default() }
+        Self { features, classes, is_number, is_sorted: true, ..Self::default() }
     }
 
     /// No rows, of the same widths.
     fn clone_empty(&self) -> Self {
-        Self::new(&self.features, self.classes.width())
+        Self::new(&self.features, self.classes.width(), self.is_number)
     }
 
     /// Takes the texts out, to save them.
@@ -171,8 +174,8 @@ impl DueRows {
         self.due[self.start + row]
     }
 
-    /// The label of a row, which is a flag.
-    pub(crate) fn flag(&self, row: usize) -> f64 {
+    /// The label of a row, which is a flag or a number.
+    pub(crate) fn label(&self, row: usize) -> f64 {
         self.labels[self.start + row]
     }
 
@@ -180,6 +183,7 @@ impl DueRows {
     pub(crate) fn slice(&self, start: usize, end: usize) -> (FeatureView<'_>, Labels<'_>) {
         let (start, end) = (self.start + start, self.start + end);
         let labels = match self.classes.width() {
+            0 if self.is_number => Labels::Numbers(&self.labels[start..end]),
             0 => Labels::Flags(&self.labels[start..end]),
             _ => Labels::Classes(self.classes.slice(start, end)),
         };

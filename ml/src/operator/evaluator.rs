@@ -4,7 +4,7 @@ use super::delay::{DelayedRows, DueRows, NewRows};
 use super::learner::{due_times, only_one};
 use crate::features::{FeatureColumn, FeatureKind, FeatureLayout, FeatureReader, FeatureRows};
 use crate::labels::{LabelRows, Target, count};
-use crate::metrics::Evaluation;
+use crate::metrics::{Errors, Evaluation, MetricKind};
 use crate::spec::ModelSpec;
 use crate::texts::TextRows;
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, TimestampMicrosecondBuilder};
@@ -29,7 +29,7 @@ pub struct EvaluatorOperator {
     positive: &'static str,
     waiting: DelayedRows,
     scores: FeatureRows,
-    evaluation: Evaluation,
+    evaluation: Measures,
     /// When the last label became due.
     last_due: i64,
 }
@@ -41,9 +41,12 @@ impl EvaluatorOperator {
         let reader = FeatureReader::new(&[score], FeatureLayout::default());
         Self {
             waiting: DelayedRows::new(spec.delay_us(), BUCKET_US, &reader.empty_rows(), Target::Flag),
+            evaluation: match spec.target() {
+                Target::Number => Measures::Numbers(Errors::default()),
+                _ => Measures::Flags(Evaluation::new(spec.metrics())),
+            },
             positive: spec.two_classes().map_or("", |[_, positive]| positive),
             scores: reader.empty_rows(),
-            evaluation: Evaluation::new(spec.metrics()),
             last_due: EventTime::MIN.0,
             reader,
             label,
@@ -54,8 +57,7 @@ impl EvaluatorOperator {
     fn evaluate(&mut self, rows: &DueRows, report: &mut Report) {
         let (scores, _) = rows.slice(0, rows.len());
         for row in 0..rows.len() {
-            let score = scores.row(row).0[0];
-            self.evaluation.add(score, rows.flag(row) == 1.0);
+            self.evaluation.add(scores.row(row).0[0], rows.label(row));
             self.last_due = rows.due(row);
             if self.evaluation.rows().is_multiple_of(self.spec.every_rows()) {
                 report.add(self.last_due, &mut self.evaluation, &self.spec);
@@ -95,24 +97,71 @@ impl Operator for EvaluatorOperator {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        let saved = Saved { evaluation: self.evaluation.clone(), last_due: self.last_due, waiting: self.waiting.save() };
-        Ok(Snapshot { first: vec![postcard::to_extend(&saved, vec![SAVED_VERSION])?], ..Snapshot::default() })
+        let (last_due, waiting) = (self.last_due, self.waiting.save());
+        let bytes = match &self.evaluation {
+            Measures::Flags(evaluation) => postcard::to_extend(&Saved { evaluation, last_due, waiting }, vec![SAVED_VERSION])?,
+            Measures::Numbers(evaluation) => postcard::to_extend(&Saved { evaluation, last_due, waiting }, vec![SAVED_NUMBERS])?,
+        };
+        Ok(Snapshot { first: vec![bytes], ..Snapshot::default() })
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {
         let Some(bytes) = only_one(&parts, "evaluator")? else { return Ok(()) };
-        let [SAVED_VERSION, rest @ ..] = bytes else {
-            return Err(Error::state("the state of an evaluator has a version that this program does not read"));
+        let waiting = match (&mut self.evaluation, bytes) {
+            (Measures::Flags(evaluation), [SAVED_VERSION, rest @ ..]) => {
+                let saved: Saved<Evaluation> = postcard::from_bytes(rest)?;
+                (*evaluation, self.last_due) = (saved.evaluation, saved.last_due);
+                saved.waiting
+            }
+            (Measures::Numbers(errors), [SAVED_NUMBERS, rest @ ..]) => {
+                let saved: Saved<Errors> = postcard::from_bytes(rest)?;
+                (*errors, self.last_due) = (saved.evaluation, saved.last_due);
+                saved.waiting
+            }
+            _ => return Err(Error::state("the state of an evaluator has a version that this program does not read")),
         };
-        let saved: Saved = postcard::from_bytes(rest)?;
-        self.evaluation = saved.evaluation;
-        self.last_due = saved.last_due;
-        self.waiting.load(saved.waiting)
+        self.waiting.load(waiting)
     }
 
     fn state_size(&self) -> StateSize {
         let bytes = self.evaluation.size_bytes() + self.waiting.size_bytes();
         StateSize { keys: self.waiting.len() as u64, bytes: bytes as u64 }
+    }
+}
+
+/// What is counted of the scored rows, by what their labels are.
+enum Measures {
+    Flags(Evaluation),
+    Numbers(Errors),
+}
+
+impl Measures {
+    fn add(&mut self, score: f64, label: f64) {
+        match self {
+            Self::Flags(evaluation) => evaluation.add(score, label == 1.0),
+            Self::Numbers(errors) => errors.add(score, label),
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Flags(evaluation) => evaluation.rows(),
+            Self::Numbers(errors) => errors.rows(),
+        }
+    }
+
+    fn value(&mut self, metric: MetricKind) -> Option<f64> {
+        match self {
+            Self::Flags(evaluation) => evaluation.value(metric),
+            Self::Numbers(errors) => errors.value(metric),
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Flags(evaluation) => evaluation.size_bytes(),
+            Self::Numbers(_) => size_of::<Errors>(),
+        }
     }
 }
 
@@ -132,7 +181,7 @@ impl Report {
         }
     }
 
-    fn add(&mut self, at: i64, evaluation: &mut Evaluation, spec: &ModelSpec) {
+    fn add(&mut self, at: i64, evaluation: &mut Measures, spec: &ModelSpec) {
         self.at.append_value(at);
         self.rows.append_value(evaluation.rows() as i64);
         for (values, metric) in self.values.iter_mut().zip(spec.metrics()) {
@@ -152,9 +201,12 @@ impl Report {
 /// The first byte of a snapshot; [`Saved`] in postcard's encoding follows.
 const SAVED_VERSION: u8 = 2;
 
+/// The first byte of a snapshot of a regression's; [`Saved`] follows with [`Errors`].
+const SAVED_NUMBERS: u8 = 3;
+
 #[derive(Serialize, Deserialize)]
-struct Saved {
-    evaluation: Evaluation,
+struct Saved<E> {
+    evaluation: E,
     last_due: i64,
     waiting: Vec<DueRows>,
 }

@@ -33,7 +33,9 @@ impl ScorerReader {
     /// Appends the answers for some rows. Scores of models that give nothing else are written where they belong.
     fn predict(&mut self, rows: FeatureView<'_>, columns: &mut [AnswerColumn]) {
         let outputs = self.scorer.outputs();
-        if let ([Answer::Score], Outputs::Score, [AnswerColumn::Numbers(scores)]) = (&self.answers[..], outputs, &mut *columns) {
+        if let ([Answer::Score], Outputs::Score | Outputs::Number, [AnswerColumn::Numbers(scores)]) =
+            (&self.answers[..], outputs, &mut *columns)
+        {
             self.scorer.predict(rows, scores);
             return;
         }

@@ -1,12 +1,12 @@
 //! The exact tier and the reference bands of the conformance data, which is in the folder `EGRET_SHARED`.
 
-use super::{labels, linear_config, model_of, model_with, option, read, rows_labelled};
+use super::{labels, labels_of, linear_config, model_of, model_with, option, read, rows_labelled};
 use crate::ArgValue;
 use crate::answer::AnswerColumn;
 use crate::features::FeatureRows;
 use crate::labels::LabelRows;
 use crate::linear::{LinearConfig, LogisticRegression, Optimizer, OptimizerChoice};
-use crate::metrics::{Evaluation, MetricKind};
+use crate::metrics::{Errors, Evaluation, MetricKind};
 use crate::{Answer, Learner, ModelSpec, Outputs};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
@@ -106,6 +106,7 @@ fn exact(name: &str, data: &str, options: &[(String, ArgValue)]) {
     let config = &linear_config(&model, options);
     let (predictions, intercept, found) = match &config.optimizer {
         OptimizerChoice::Sgd(sgd) => learned(sgd, config, &model, &rows),
+        OptimizerChoice::Adam(adam) => learned(adam, config, &model, &rows),
         OptimizerChoice::AdaGrad(adagrad) => learned(adagrad, config, &model, &rows),
         OptimizerChoice::Ftrl(ftrl) => learned(ftrl, config, &model, &rows),
     };
@@ -213,18 +214,121 @@ fn reference_bands_of_gaussian_nb() {
     assert_eq!(compared, 10, "two and more classes");
 }
 
+/// What a model predicts, row by row, and the labels.
+fn prequential(algorithm: &str, data: &str, options: &[(String, ArgValue)]) -> (Vec<f64>, Vec<f64>) {
+    let rows = table(&text(&shared().join("data/ml"), &format!("{data}.csv")));
+    let model = model_with(algorithm, &rows, options);
+    let prequential = Prequential::new(&model, &rows);
+    let (mut learner, mut predictions) = (model.learner(), Vec::new());
+    for row in 0..prequential.features.len() {
+        let one = prequential.features.slice(row, row + 1);
+        learner.predict(one, &mut predictions);
+        learner.learn(one, labels_of(&model, &prequential.labels, row, row + 1));
+    }
+    (predictions, prequential.labels.flags)
+}
+
+/// The predictions of the exact tier.
+fn expected(name: &str, data: &str) -> Vec<f64> {
+    let text = text(&shared().join("conformance/ml/exact"), &format!("{name}__{data}.csv"));
+    text.lines().skip(1).map(|line| line.split_once(',').unwrap().1.parse().unwrap()).collect()
+}
+
+fn check_exact(name: &str, data: &str, found: &[f64], tolerance: f64) {
+    let expected = expected(name, data);
+    assert_eq!(found.len(), expected.len());
+    for (row, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let is_near = (found - expected).abs() <= tolerance * expected.abs().max(1.0);
+        assert!(is_near, "{name} {data} row {row}: {found}, not {expected}");
+    }
+}
+
+#[test]
+fn exact_tier_of_passive_aggressive() {
+    for data in BINARY {
+        let (scores, _) = prequential("passive_aggressive", data, &[]);
+        let margins: Vec<f64> = scores.iter().map(|score| (score / (1.0 - score)).ln()).collect();
+        check_exact("pa1", data, &margins, 1e-9);
+    }
+}
+
+#[test]
+fn exact_tier_of_regressions() {
+    for data in ["diabetes", "trump_approval"] {
+        check_exact("lin_sgd", data, &prequential("linear_regression", data, &[]).0, 1e-9);
+        check_exact("rls_0.999", data, &prequential("recursive_least_squares", data, &[]).0, 1e-6);
+    }
+}
+
+#[test]
+fn reference_bands_of_regressions() {
+    let adam = [option("optimizer", "adam"), option("learning_rate", 0.1)];
+    let bands: [(&str, &str, &[(String, ArgValue)]); 3] = [
+        ("lin_sgd", "linear_regression", &[]),
+        ("lin_adam", "linear_regression", &adam),
+        ("pa_reg", "passive_aggressive_regressor", &[]),
+    ];
+    let mut misses = Vec::new();
+    for (name, algorithm, options) in bands {
+        for result in references("reg", name) {
+            let data = result["data"].as_str().unwrap();
+            let (found, labels) = prequential(algorithm, data, options);
+            let mut errors = Errors::default();
+            found.iter().zip(&labels).for_each(|(found, label)| errors.add(*found, *label));
+            let (found, reference) = (errors.value(MetricKind::Mae).unwrap(), result["mae"].as_f64().unwrap());
+            if found > 1.02 * reference {
+                misses.push(format!("{name} {data}: mean absolute error {found}, reference {reference}"));
+            }
+        }
+    }
+    assert!(misses.is_empty(), "{misses:#?}");
+}
+
+#[test]
+fn reference_bands_of_linear_classifiers() {
+    let damped = [option("mode", 2.0)];
+    let bands: [(&str, &str, &[(String, ArgValue)]); 3] =
+        [("perceptron", "perceptron", &[]), ("pa1", "passive_aggressive", &[]), ("pa2", "passive_aggressive", &damped)];
+    let mut misses = Vec::new();
+    for (name, algorithm, options) in bands {
+        for result in references("bin", name) {
+            let data = result["data"].as_str().unwrap();
+            let (found, labels) = prequential(algorithm, data, options);
+            let mut evaluation = Evaluation::new(&MetricKind::ALL);
+            found.iter().zip(&labels).for_each(|(score, label)| evaluation.add(*score, *label == 1.0));
+            let value = |metric: &str| result[metric].as_f64().unwrap();
+            let (accuracy, loss) =
+                (evaluation.value(MetricKind::Accuracy).unwrap(), evaluation.value(MetricKind::LogLoss).unwrap());
+            if accuracy < value("accuracy") - 0.003 || loss > value("logloss") + 0.01 {
+                misses.push(format!("{name} {data}: {accuracy} {loss}, reference {} {}", value("accuracy"), value("logloss")));
+            }
+        }
+    }
+    assert!(misses.is_empty(), "{misses:#?}");
+}
+
+/// The reference's results of an algorithm.
+fn references(task: &str, algorithm: &str) -> Vec<Value> {
+    let reference: Value = serde_json::from_str(&text(&shared().join("conformance/ml"), "reference.json")).unwrap();
+    let is_of = |result: &&Value| result["task"] == task && result["algorithm"] == algorithm;
+    let found: Vec<Value> = reference["results"].as_array().unwrap().iter().filter(is_of).cloned().collect();
+    assert!(!found.is_empty(), "the reference has {algorithm}");
+    found
+}
+
 /// Algorithm, its options here, how much accuracy may be below the reference.
 type Band = (&'static str, Vec<(String, ArgValue)>, f64);
 
 #[test]
 fn reference_bands_of_binary_data() {
-    let bands: [Band; 3] = [
+    let bands: [Band; 4] = [
         ("lr_sgd", vec![option("learning_rate", 0.01)], 0.003),
+        ("lr_adam", vec![option("optimizer", "adam"), option("learning_rate", 0.01)], 0.003),
         ("lr_adagrad", vec![option("optimizer", "adagrad"), option("learning_rate", 0.1)], 0.003),
         ("lr_ftrl", vec![option("optimizer", "ftrl"), option("intercept_rate", 0.01)], 0.01),
     ];
     let found = compare("bin", &bands);
-    assert_eq!(found.len(), 24, "each algorithm on each data set");
+    assert_eq!(found.len(), 32, "each algorithm on each data set");
     for (name, reference, mut evaluation, slack) in found {
         let value = |metric: &str| reference[metric].as_f64().unwrap();
         let (accuracy, loss) = (evaluation.value(MetricKind::Accuracy).unwrap(), evaluation.value(MetricKind::LogLoss).unwrap());

@@ -1,7 +1,7 @@
 //! Input that nobody should send.
 
 use super::random::Random;
-use super::{labels, model_of, model_with, option, read, rows_of, variants};
+use super::{labels, labels_of, model_of, model_with, option, read, rows_of, variants};
 use crate::features::FeatureView;
 use crate::metrics::{Evaluation, MetricKind};
 use crate::{Labels, Learner, ModelSpec, Scorer};
@@ -117,7 +117,7 @@ fn damaged_bytes_do_not_panic() {
         let model = model_with(algorithm, &rows, &options);
         let (features, all_labels) = read(&model, &rows);
         let mut learner = model.learner();
-        learner.learn(features.view(), labels(&all_labels, 0, 40));
+        learner.learn(features.view(), labels_of(&model, &all_labels, 0, 40));
         let (saved, delta) = (learner.save().unwrap(), learner.take_delta());
         let mut scorer = learner.scorer();
         scorer.apply(&delta).unwrap();
@@ -126,7 +126,7 @@ fn damaged_bytes_do_not_panic() {
             for damaged in
                 [[cut(&saved, at), cut(&delta, at), cut(&replica, at)], [flip(&saved, at), flip(&delta, at), flip(&replica, at)]]
             {
-                try_all(&model, damaged, features.view(), labels(&all_labels, 0, 1));
+                try_all(&model, damaged, features.view(), labels_of(&model, &all_labels, 0, 1));
             }
         }
     }

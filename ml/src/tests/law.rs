@@ -1,7 +1,7 @@
 //! Every operator of a model under the common suite: any batching, any parallelism, snapshot and restore anywhere.
 
 use super::random::Random;
-use super::simulation::{LABEL, model, random_split};
+use super::simulation::{LABEL, labelled_for, model, random_split};
 use super::variants;
 use crate::{Answer, FeatureColumn, ModelSpec, Target};
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Two splits, rows out of order, some of them late.
-fn rows(schema: &StreamSchema) -> Input {
+fn rows(schema: &StreamSchema, target: Target) -> Input {
     let mut random = Random(21);
     let splits = [random_split(&mut random, 0, 60), random_split(&mut random, 1_000, 60)];
-    splits.into_iter().fold(Input::new(schema).out_of_order_by(20), Input::split)
+    splits.iter().map(|split| labelled_for(target, split)).fold(Input::new(schema).out_of_order_by(20), Input::split)
 }
 
 fn together(batches: &[egret_core::Batch]) -> RecordBatch {
@@ -31,8 +31,9 @@ fn together(batches: &[egret_core::Batch]) -> RecordBatch {
 fn the_operators_of_a_model_keep_the_law() {
     for (delay_us, variant) in [0, 30, 10_000].into_iter().cycle().zip(variants()) {
         let model = model(delay_us, &variant);
-        let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
-        let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema)));
+        let one = labelled_for(model.target(), &random_split(&mut Random(0), 0, 1));
+        let schema = StreamSchema::from_arrow(one.schema(), Some(0)).unwrap();
+        let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema, model.target())));
         let updates = Input::new(model.update_schema()).partitioned(Partitioning::Broadcast).split(together(&updates));
 
         if model.target() == Target::Cluster {
@@ -40,13 +41,13 @@ fn the_operators_of_a_model_keep_the_law() {
             let fields = answers.iter().zip(["cluster", "distance"]);
             let fields = fields.map(|(answer, name)| Field::new(name, answer.data_type(), true));
             let join = model.scorer_factory(schema.with_fields(fields).unwrap(), &answers).unwrap();
-            let rows = rows(&schema).partitioned(Partitioning::Forward);
+            let rows = rows(&schema, model.target()).partitioned(Partitioning::Forward);
             assert!(!check_law(&Case::new("scorer", join).input(rows).input(updates)).is_empty());
             continue;
         }
         let scored_schema = model.scored_schema().unwrap();
         let join = model.scorer_factory(scored_schema.clone(), &[Answer::Score]).unwrap();
-        let rows = rows(&schema).partitioned(Partitioning::Forward);
+        let rows = rows(&schema, model.target()).partitioned(Partitioning::Forward);
         let scored = check_law(&Case::new("scorer", join).input(rows).input(updates));
         let (late, on_time): (Vec<_>, Vec<_>) = scored.into_iter().partition(|batch| batch.late().is_some());
         assert!(!late.is_empty() && !on_time.is_empty());
@@ -71,14 +72,14 @@ fn the_operators_of_a_model_of_classes_keep_the_law() {
         let delay = Duration::from_micros(delay);
         let model = ModelSpec::new("place", &schema, features, COUNTRY, delay, "gaussian_nb", &[]).unwrap();
         let model = model.with_step_us(20).unwrap();
-        let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema)));
+        let updates = check_law(&Case::new("learner", model.learner_factory()).input(rows(&schema, model.target())));
         let updates = Input::new(model.update_schema()).partitioned(Partitioning::Broadcast).split(together(&updates));
 
         let answers = [Answer::Probability("c1".into()), Answer::Class];
         let fields = answers.iter().zip(["c1", "class"]).map(|(answer, name)| Field::new(name, answer.data_type(), true));
         let output = schema.with_fields(fields).unwrap();
         let join = model.scorer_factory(output, &answers).unwrap();
-        let rows = rows(&schema).partitioned(Partitioning::Forward);
+        let rows = rows(&schema, model.target()).partitioned(Partitioning::Forward);
         let answered = together(&check_law(&Case::new("scorer", join).input(rows).input(updates)));
         let classes = answered.column(LABEL + 2).as_string::<i32>();
         let seen: BTreeSet<_> = classes.iter().collect();

@@ -62,6 +62,7 @@ fn variants() -> Vec<Variant> {
             "logistic_regression" => vec![
                 vec![few.clone()],
                 vec![few.clone(), option("l1", 0.01), option("scale", false)],
+                vec![few.clone(), option("optimizer", "adam")],
                 vec![few.clone(), option("optimizer", "adagrad")],
                 vec![few, option("optimizer", "ftrl")],
             ],
@@ -76,6 +77,20 @@ fn variants() -> Vec<Variant> {
             "mini_batch_kmeans" => {
                 let few = |k| vec![option("k", k), option("hash_bits", 3.0), option("start", 20.0), option("batch", 10.0)];
                 vec![few(3.0), [few(7.0), vec![option("scale", true)]].concat()]
+            }
+            "linear_regression" => vec![
+                vec![few.clone()],
+                vec![few.clone(), option("scale", false), option("l2", 0.01), option("learning_rate", 0.1)],
+                vec![few.clone(), option("optimizer", "adam")],
+                vec![few.clone(), option("optimizer", "adagrad"), option("scale", false)],
+                vec![few, option("optimizer", "ftrl")],
+            ],
+            "passive_aggressive" | "passive_aggressive_regressor" => {
+                vec![vec![few.clone()], vec![few, option("mode", 2.0), option("c", 10.0), option("scale", false)]]
+            }
+            "perceptron" => vec![vec![few.clone()], vec![few, option("scale", false)]],
+            "recursive_least_squares" => {
+                vec![vec![option("hash_bits", 3.0)], vec![option("hash_bits", 3.0), option("forgetting", 0.6)]]
             }
             _ => vec![Vec::new()],
         }
@@ -134,5 +149,14 @@ fn labels(all: &LabelRows, start: usize, end: usize) -> Labels<'_> {
     match all.names.width() {
         0 => Labels::Flags(&all.flags[start..end]),
         _ => Labels::Classes(all.names.slice(start, end)),
+    }
+}
+
+/// The labels of some rows, of a model.
+fn labels_of<'a>(model: &ModelSpec, all: &'a LabelRows, start: usize, end: usize) -> Labels<'a> {
+    match model.target() {
+        Target::Flag | Target::Anomaly | Target::Cluster => Labels::Flags(&all.flags[start..end]),
+        Target::Class => Labels::Classes(all.names.slice(start, end)),
+        Target::Number => Labels::Numbers(&all.flags[start..end]),
     }
 }

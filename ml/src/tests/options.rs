@@ -1,6 +1,6 @@
 //! What a user may write, and what is answered to mistakes.
 
-use super::{linear_config, model_of, option, rows_of};
+use super::{linear_config, model_of, model_with, option, rows_of};
 use crate::linear::{Ftrl, OptimizerChoice};
 use crate::{Answer, ArgValue, FeatureColumn, FeatureKind, ModelSpec};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -73,6 +73,27 @@ fn mistakes_about_classes_are_named_with_a_remedy() {
     assert!(message.contains("has classes and no score"), "{message}");
     assert!(model.scorer_factory(scored.clone(), &[Answer::Probability("NL".into())]).is_ok());
     assert!(model.scorer_factory(scored, &[Answer::Class]).is_err(), "a class is no DOUBLE");
+}
+
+#[test]
+fn mistakes_about_numbers_are_named_with_a_remedy() {
+    let schema = StreamSchema::from_arrow(rows().schema(), Some(0)).unwrap();
+    let amount = vec![FeatureColumn::of(&schema, 1).unwrap()];
+    let error = ModelSpec::new("risk", &schema, amount, 3, Duration::ZERO, "linear_regression", &[]).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("'country' is Utf8, not a number: linear_regression predicts a number"), "{message}");
+    assert!(message.contains("CAST the label to DOUBLE"), "{message}");
+    assert!(refused(4, "linear_regression", &[option("l2", 100.0)]).contains("oscillate"));
+    assert!(refused(4, "passive_aggressive", &[option("mode", 3.0)]).contains("mode goes from 1 up to 2"));
+    assert!(refused(4, "recursive_least_squares", &[option("forgetting", 0.0)]).contains("forgetting goes above 0.5 up to 1"));
+    let model = model_with("linear_regression", &rows(), &[]);
+    let names: Vec<&str> = model.metrics().iter().map(|metric| metric.name()).collect();
+    assert_eq!((names, model.has_score(), model.two_classes()), (vec!["mae", "rmse", "r2"], true, None));
+    let message = |metric: &str| model.clone().with_evaluation(&[metric], 10).unwrap_err().to_string();
+    assert!(message("roc_auc").contains("of labels that are true or false"), "{}", message("roc_auc"));
+    assert!(message("rmes").contains("did you mean 'rmse'?"), "{}", message("rmes"));
+    let message = model_of(&rows(), &[]).with_evaluation(&["MAE"], 10).unwrap_err().to_string();
+    assert!(message.contains("of labels that are numbers"), "{message}");
 }
 
 #[test]

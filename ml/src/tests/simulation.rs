@@ -2,15 +2,15 @@
 
 use super::job::{Input, Job};
 use super::random::Random;
-use super::{Variant, labels, option, target_of, variants};
+use super::{Variant, labels_of, option, target_of, variants};
 use crate::answer::AnswerColumn;
 use crate::labels::LabelRows;
-use crate::metrics::{Evaluation, MetricKind};
-use crate::{Answer, FeatureColumn, ModelSpec};
+use crate::metrics::{Errors, Evaluation, MetricKind};
+use crate::{Answer, FeatureColumn, ModelSpec, Target};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimestampMicrosecondType};
 use egret_core::metrics::Counters;
 use egret_core::{Batch, EventTime, StreamSchema};
 use std::cmp::Ordering;
@@ -47,8 +47,21 @@ pub(super) fn random_split(random: &mut Random, first_id: i64, rows: usize) -> R
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-pub(super) fn model(delay_us: u64, (algorithm, options): &Variant) -> ModelSpec {
-    let schema = StreamSchema::from_arrow(random_split(&mut Random(0), 0, 1).schema(), Some(0)).unwrap();
+/// The same with labels that an algorithm can learn.
+pub(super) fn labelled_for(target: Target, rows: &RecordBatch) -> RecordBatch {
+    let (mut fields, mut columns) = (rows.schema().fields().to_vec(), rows.columns().to_vec());
+    if target == Target::Number {
+        columns[LABEL] = arrow::compute::cast(&columns[LABEL], &DataType::Float64).unwrap();
+        fields[LABEL] = Arc::new(Field::new("fraud", DataType::Float64, true));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+pub(super) fn model(delay_us: u64, variant: &Variant) -> ModelSpec {
+    let (algorithm, options) = variant;
+    let rows = labelled_for(target_of(algorithm, options), &random_split(&mut Random(0), 0, 1));
+    let metrics: Vec<&str> = MetricKind::of(target_of(algorithm, options)).iter().map(|metric| metric.name()).collect();
+    let schema = StreamSchema::from_arrow(rows.schema(), Some(0)).unwrap();
     let features = (2..5).map(|column| FeatureColumn::of(&schema, column).unwrap()).collect();
     let label = target_of(algorithm, options).has_labels().then_some(LABEL);
     let model = ModelSpec::new("risk", &schema, features, label, Duration::from_micros(delay_us), algorithm, options);
@@ -56,7 +69,7 @@ pub(super) fn model(delay_us: u64, (algorithm, options): &Variant) -> ModelSpec 
     if label.is_none() {
         return model;
     }
-    model.with_evaluation(&MetricKind::ALL.map(MetricKind::name), EVERY).unwrap()
+    model.with_evaluation(&metrics, EVERY).unwrap()
 }
 
 /// One row, as the plain loop sees it.
@@ -76,7 +89,9 @@ fn plain_rows(input: &Input, model: &ModelSpec) -> Vec<Row> {
             let one = batch.slice(index, 1);
             let mut features = model.reader().empty_rows();
             model.reader().read(one.rows(), &mut features).unwrap();
-            let (time, flags) = (EventTime(one.event_times().unwrap()[0]), one.column(LABEL).as_boolean());
+            let time = EventTime(one.event_times().unwrap()[0]);
+            let flags = arrow::compute::cast(one.column(LABEL), &DataType::Boolean).unwrap();
+            let flags = flags.as_boolean();
             rows.push(Row {
                 id: one.column(1).as_primitive::<Int64Type>().value(0),
                 version: batch.late().unwrap_or(time).floor_to(STEP_US),
@@ -106,7 +121,7 @@ fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, Option<u64>)> {
     let (mut learner, mut learned, mut scores) = (model.learner(), 0, Vec::new());
     for row in to_score {
         while to_learn.get(learned).is_some_and(|due| due.due.floor_to(STEP_US) < row.version) {
-            learner.learn(to_learn[learned].features.view(), labels(&to_learn[learned].labels, 0, 1));
+            learner.learn(to_learn[learned].features.view(), labels_of(model, &to_learn[learned].labels, 0, 1));
             learned += 1;
         }
         let (mut prediction, mut score) = (Vec::new(), AnswerColumn::new(&Answer::Score, 1));
@@ -121,16 +136,23 @@ fn expected_scores(rows: &[Row], model: &ModelSpec) -> Vec<(i64, Option<u64>)> {
 }
 
 /// The metrics after every so many labelled rows, and at the end.
-fn expected_metrics(rows: &[Row], scores: &[(i64, Option<u64>)]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
+fn expected_metrics(rows: &[Row], scores: &[(i64, Option<u64>)], target: Target) -> Vec<(i64, i64, Vec<Option<u64>>)> {
     let score_of = |row: &Row| scores[scores.binary_search_by_key(&row.id, |score| score.0).unwrap()].1.map(f64::from_bits);
     let mut labelled: Vec<(EventTime, f64, bool)> =
         rows.iter().filter_map(|row| Some((row.due, score_of(row)?, row.label?))).collect();
     labelled.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
     let ends = (1..=labelled.len()).filter(|end| end % EVERY as usize == 0 || *end == labelled.len());
     ends.map(|end| {
-        let mut evaluation = Evaluation::new(&MetricKind::ALL);
-        labelled[..end].iter().for_each(|(_, score, label)| evaluation.add(*score, *label));
-        let values = MetricKind::ALL.map(|metric| evaluation.value(metric).map(f64::to_bits)).to_vec();
+        let (mut evaluation, mut errors) = (Evaluation::new(&MetricKind::ALL), Errors::default());
+        for (_, score, label) in &labelled[..end] {
+            evaluation.add(*score, *label);
+            errors.add(*score, f64::from(u8::from(*label)));
+        }
+        let value = |metric: &MetricKind| match target {
+            Target::Number => errors.value(*metric),
+            _ => evaluation.value(*metric),
+        };
+        let values = MetricKind::of(target).iter().map(value).map(|value| value.map(f64::to_bits)).collect();
         (labelled[end - 1].0.0, end as i64, values)
     })
     .collect()
@@ -156,7 +178,7 @@ fn metrics_of(batches: &[Batch]) -> Vec<(i64, i64, Vec<Option<u64>>)> {
                 let column = batch.column(2 + metric).as_primitive::<Float64Type>();
                 column.is_valid(row).then(|| column.value(row).to_bits())
             };
-            (at.value(row), count.value(row), (0..MetricKind::ALL.len()).map(value).collect())
+            (at.value(row), count.value(row), (0..batch.rows().num_columns() - 2).map(value).collect())
         }));
     }
     rows
@@ -169,11 +191,12 @@ fn a_job_with_delayed_labels_is_the_plain_loop() {
         let mut random = Random(seed);
         let model = model([0, 7, 100, 5_000][random.below(4) as usize], &variant);
         let splits: Vec<RecordBatch> = (0..3).map(|split| random_split(&mut random, split * 1_000, 150)).collect();
+        let splits: Vec<RecordBatch> = splits.iter().map(|split| labelled_for(model.target(), split)).collect();
         let input = Input::new(&splits, 10, 20);
         let rows = plain_rows(&input, &model);
         assert!(input.batches().any(|batch| batch.late().is_some()), "seed {seed}");
         let scores = expected_scores(&rows, &model);
-        let metrics = expected_metrics(&rows, &scores);
+        let metrics = expected_metrics(&rows, &scores, model.target());
         for parallelism in 1..=3 {
             let mut job = Job::new(&model, LABEL, parallelism);
             job.run(&input, &mut random);

@@ -3,7 +3,7 @@
 use super::random::Random;
 use super::{labels, linear_config, model_of, option, read, rows_of};
 use crate::ArgValue;
-use crate::linear::{AdaGrad, Ftrl, OptimizerChoice, Sgd};
+use crate::linear::{AdaGrad, Adam, Ftrl, OptimizerChoice, Sgd};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ struct Plain {
     w: f64,
     z: f64,
     n: f64,
+    steps: i32,
 }
 
 fn sign(value: f64) -> f64 {
@@ -90,6 +91,15 @@ fn step(plain: &mut Plain, optimizer: &OptimizerChoice, g: f64) {
         OptimizerChoice::Sgd(Sgd { learning_rate, l1, l2, .. }) => {
             plain.w = soft(plain.w - learning_rate * (g + l2 * plain.w), learning_rate * l1);
         }
+        OptimizerChoice::Adam(Adam { learning_rate, beta1, beta2, l1, l2, .. }) => {
+            let g = g + l2 * plain.w;
+            plain.steps += 1;
+            plain.z = beta1 * plain.z + (1.0 - beta1) * g;
+            plain.n = beta2 * plain.n + (1.0 - beta2) * g * g;
+            let (mean, square) = (plain.z / (1.0 - beta1.powi(plain.steps)), plain.n / (1.0 - beta2.powi(plain.steps)));
+            let rate = learning_rate / (square.sqrt() + 1e-8);
+            plain.w = soft(plain.w - rate * mean, rate * l1);
+        }
         OptimizerChoice::AdaGrad(AdaGrad { learning_rate, l1, l2, .. }) => {
             let g = g + l2 * plain.w;
             if g != 0.0 {
@@ -108,7 +118,9 @@ fn step(plain: &mut Plain, optimizer: &OptimizerChoice, g: f64) {
 
 fn step_intercept(plain: &mut Plain, optimizer: &OptimizerChoice, g: f64) {
     match optimizer {
-        OptimizerChoice::Sgd(Sgd { intercept_rate, .. }) | OptimizerChoice::AdaGrad(AdaGrad { intercept_rate, .. }) => {
+        OptimizerChoice::Sgd(Sgd { intercept_rate, .. })
+        | OptimizerChoice::Adam(Adam { intercept_rate, .. })
+        | OptimizerChoice::AdaGrad(AdaGrad { intercept_rate, .. }) => {
             plain.w -= intercept_rate * g;
         }
         OptimizerChoice::Ftrl(Ftrl { intercept_rate: Some(rate), .. }) => plain.w -= rate * g,
@@ -150,7 +162,7 @@ fn check(seed: u64, options: &[(String, ArgValue)]) {
 #[test]
 fn optimisers_do_as_defined() {
     let penalties = [(0.0, 0.0), (0.05, 0.0), (0.0, 0.2), (0.02, 0.1)];
-    for (seed, optimizer) in ["sgd", "adagrad", "ftrl"].into_iter().enumerate() {
+    for (seed, optimizer) in ["sgd", "adagrad", "ftrl", "adam"].into_iter().enumerate() {
         for (l1, l2) in penalties {
             for scale in [true, false] {
                 let mut options = vec![option("optimizer", optimizer), option("l1", l1), option("l2", l2)];
