@@ -168,8 +168,9 @@ impl Target {
     }
 }
 
-/// The labels of some rows.
-pub(crate) struct LabelRows {
+/// The labels of some rows, as a learner reads them.
+#[derive(Debug)]
+pub struct LabelRows {
     /// 1 or 0, for a class 0, or the number of a regression; NaN where there is no label.
     pub(crate) flags: Vec<f64>,
     /// The names of classes; of no width for flags.
@@ -180,6 +181,15 @@ impl LabelRows {
     /// What rows of a model without labels have in their place.
     pub(crate) fn none(rows: usize) -> Self {
         Self { flags: vec![0.0; rows], names: TextRows::default() }
+    }
+
+    /// The labels of rows `start` to `end`, which were read for a target.
+    pub fn slice(&self, target: Target, start: usize, end: usize) -> Labels<'_> {
+        match target {
+            Target::Flag | Target::Anomaly | Target::Cluster => Labels::Flags(&self.flags[start..end]),
+            Target::Class => Labels::Classes(self.names.slice(start, end)),
+            Target::Number => Labels::Numbers(&self.flags[start..end]),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! * [`Learner`] is the contract: learn rows in order, predict, and give *deltas* that bring a [`Scorer`] elsewhere up to date.
 //!   [`linear`] holds linear models behind it: losses, and the optimisers SGD, Adam, AdaGrad and FTRL-Proximal.
 //! * `algorithms` is the registry of what a job can name: a file each, which makes a learner from the options a user wrote.
+//! * `trees` are Hoeffding trees and ensembles of them. [`drift`] tells when a stream of numbers, or of errors, has changed.
 //! * [`features`] turns columns into features: numbers, and categories, hashed ([`hashing`]) or as texts. A running [`scaler`] scales
 //!   numbers for learners that want it.
 //! * [`metrics`] measures test-then-train.
@@ -40,6 +41,7 @@ mod algorithm;
 mod algorithms;
 mod answer;
 mod clusters;
+pub mod drift;
 mod factories;
 pub mod features;
 mod half_space;
@@ -51,13 +53,15 @@ mod linear_recipe;
 pub mod metrics;
 pub mod operator;
 pub mod options;
+mod random;
 pub mod scaler;
 mod spec;
 mod texts;
+mod trees;
 
 pub use answer::Answer;
 pub use features::{FeatureColumn, FeatureKind};
-pub use labels::{Labels, Target};
+pub use labels::{LabelRows, Labels, Target};
 pub use learner::{Learner, Outputs, Scorer};
 pub use options::ArgValue;
 pub use spec::{LABEL_FACT, ModelSpec};

@@ -5,11 +5,13 @@ use crate::algorithm::Recipe;
 use crate::algorithms;
 use crate::answer::Answer;
 use crate::features::{FeatureColumn, FeatureKind, FeatureReader};
-use crate::labels::{Target, two_classes};
+use crate::labels::{LabelRows, Target, two_classes};
 use crate::metrics::MetricKind;
 use crate::options::{ArgValue, Options, nearest};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field};
 use egret_core::layout::KEPT;
+use egret_core::metrics::Counters;
 use egret_core::{Error, Length, Result, StreamSchema, Subject, micros_of};
 use egret_operators::knowledge::{DEFAULT_STEP_US, MakerSteps, VERSION_TIME};
 use std::sync::Arc;
@@ -242,6 +244,17 @@ impl ModelSpec {
     /// A learner that has learned nothing.
     pub fn learner(&self) -> Box<dyn Learner> {
         self.recipe.learner()
+    }
+
+    /// Reads the labels of rows; what is left out is counted. A model without labels has something in their place.
+    ///
+    /// # Errors
+    /// The label's column has another type.
+    pub fn read_labels(&self, rows: &RecordBatch, counters: &Counters) -> Result<LabelRows> {
+        match self.label {
+            Some(label) => self.target().read(rows.column(label), counters),
+            None => Ok(LabelRows::none(rows.num_rows())),
+        }
     }
 
     /// What its labels are.

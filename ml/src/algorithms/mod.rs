@@ -1,8 +1,13 @@
 //! The algorithms there are, one file each.
 
+mod adaptive_random_forest;
+mod adwin_bagging;
 mod gaussian_nb;
 mod half_space_trees;
+mod hoeffding_adaptive_tree;
+mod hoeffding_tree;
 mod kmeans;
+mod leveraging_bagging;
 mod linear_regression;
 pub(crate) mod logistic_regression;
 mod mini_batch_kmeans;
@@ -18,9 +23,14 @@ use egret_core::{Error, Result};
 /// The registry.
 pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     // In alphabetical order, as they are listed where a name is unknown.
+    &adaptive_random_forest::Registered,
+    &adwin_bagging::Registered,
     &gaussian_nb::Registered,
     &half_space_trees::Registered,
+    &hoeffding_adaptive_tree::Registered,
+    &hoeffding_tree::Registered,
     &kmeans::Registered,
+    &leveraging_bagging::Registered,
     &linear_regression::Registered,
     &logistic_regression::Registered,
     &mini_batch_kmeans::Registered,

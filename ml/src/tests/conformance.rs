@@ -173,7 +173,7 @@ fn exact_tier_of_gaussian_nb() {
 }
 
 /// Accuracy and log loss of a model of classes, and how many rows had no prediction.
-fn measure_classes(model: &ModelSpec, rows: &RecordBatch) -> (f64, f64, usize) {
+pub(super) fn measure_classes(model: &ModelSpec, rows: &RecordBatch) -> (f64, f64, usize) {
     let (prequential, mut learner) = (Prequential::new(model, rows), model.learner());
     let (mut hits, mut loss, mut none) = (0, 0.0, 0);
     for row in 0..rows.num_rows() {

@@ -114,7 +114,10 @@ fn a_prediction_changes_nothing_and_reads_the_newest_row() {
             Target::Class => labels_of(&model, &all_labels, 199, 200),
         };
         learner.learn(features.slice(199, 200), label);
-        assert_ne!(bits(|into| learner.predict(features.view(), into)), first, "{variant:?}");
+        assert_ne!(learner.save().unwrap(), before, "{variant:?}");
+        // A leaf that has seen one class alone is as sure after one more row of that class.
+        let is_sure = variant.1.iter().any(|(name, _)| name == "grace");
+        assert!(is_sure || bits(|into| learner.predict(features.view(), into)) != first, "{variant:?}");
     }
 }
 

@@ -58,7 +58,9 @@ fn the_operators_of_a_model_keep_the_law() {
         let evaluator = model.evaluator_factory(&scored_schema, LABEL + 1, LABEL).unwrap();
         let scored = Input::new(&scored_schema).out_of_order_by(20).split(together(&on_time)).split(together(&late));
         let metrics = check_law(&Case::new("evaluator", evaluator).input(scored));
-        assert!(metrics.iter().map(|batch| batch.num_rows()).sum::<usize>() >= 2);
+        // Before the first label a model of classes has no score to measure.
+        let is_measured = model.target() == crate::Target::Flag || delay_us < 10_000;
+        assert!(!is_measured || metrics.iter().map(|batch| batch.num_rows()).sum::<usize>() >= 2);
     }
 }
 

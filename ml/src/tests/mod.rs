@@ -4,6 +4,7 @@
 
 mod clusters;
 mod conformance;
+mod detectors;
 mod every_algorithm;
 mod hostile;
 mod job;
@@ -13,6 +14,8 @@ mod naive_bayes;
 mod options;
 mod random;
 mod simulation;
+mod tree_bands;
+mod trees;
 mod twins;
 mod unlabelled;
 
@@ -91,6 +94,19 @@ fn variants() -> Vec<Variant> {
             "perceptron" => vec![vec![few.clone()], vec![few, option("scale", false)]],
             "recursive_least_squares" => {
                 vec![vec![option("hash_bits", 3.0)], vec![option("hash_bits", 3.0), option("forgetting", 0.6)]]
+            }
+            "adaptive_random_forest" | "adwin_bagging" | "leveraging_bagging" => {
+                vec![vec![option("trees", 3.0), option("grace", 5.0), option("delta", 0.4), option("tau", 0.5)]]
+            }
+            "hoeffding_tree" | "hoeffding_adaptive_tree" => {
+                let quick = [option("grace", 5.0), option("delta", 0.4), option("tau", 0.5)];
+                let with = |more: &[(String, ArgValue)]| [&quick[..], more].concat();
+                vec![
+                    Vec::new(),
+                    with(&[]),
+                    with(&[option("leaf", "majority"), option("max_bytes", 3000.0)]),
+                    with(&[option("leaf", "naive_bayes"), option("max_categories", 3.0)]),
+                ]
             }
             _ => vec![Vec::new()],
         }

@@ -55,7 +55,7 @@ fn mistakes_are_named_with_a_remedy() {
 #[test]
 fn mistakes_about_classes_are_named_with_a_remedy() {
     assert!(refused(4, "gausian_nb", &[]).contains("did you mean 'gaussian_nb'?"));
-    assert!(refused(4, "tree", &[]).contains("the algorithms are gaussian_nb, "));
+    assert!(refused(4, "tree", &[]).contains("the algorithms are adaptive_random_forest, adwin_bagging, gaussian_nb, "));
     assert!(refused(4, "gaussian_nb", &[option("scale", false)]).contains("the options are categorical, max_categories"));
     assert!(refused(4, "gaussian_nb", &[option("max_categories", 0.0)]).contains("max_categories goes from 1 up to"));
     assert!(refused(0, "gaussian_nb", &[]).contains("which names no classes"));
