@@ -231,7 +231,7 @@ fn read_numbers(column: &ArrayRef, counters: &Counters) -> Result<Vec<f64>> {
     let mut labels = numbers_of(column)?;
     let nulls = column.null_count();
     let mut unusable = 0;
-    for label in labels.iter_mut().filter(|label| !(label.abs() <= LARGEST)) {
+    for label in labels.iter_mut().filter(|label| label.is_nan() || label.abs() > LARGEST) {
         *label = f64::NAN;
         unusable += 1;
     }

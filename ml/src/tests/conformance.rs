@@ -260,10 +260,13 @@ fn exact_tier_of_regressions() {
     }
 }
 
+/// The reference's name, the algorithm here, its options.
+type Compared<'a> = (&'a str, &'a str, &'a [(String, ArgValue)]);
+
 #[test]
 fn reference_bands_of_regressions() {
     let adam = [option("optimizer", "adam"), option("learning_rate", 0.1)];
-    let bands: [(&str, &str, &[(String, ArgValue)]); 3] = [
+    let bands: [Compared<'_>; 3] = [
         ("lin_sgd", "linear_regression", &[]),
         ("lin_adam", "linear_regression", &adam),
         ("pa_reg", "passive_aggressive_regressor", &[]),
@@ -287,7 +290,7 @@ fn reference_bands_of_regressions() {
 #[test]
 fn reference_bands_of_linear_classifiers() {
     let damped = [option("mode", 2.0)];
-    let bands: [(&str, &str, &[(String, ArgValue)]); 3] =
+    let bands: [Compared<'_>; 3] =
         [("perceptron", "perceptron", &[]), ("pa1", "passive_aggressive", &[]), ("pa2", "passive_aggressive", &damped)];
     let mut misses = Vec::new();
     for (name, algorithm, options) in bands {
