@@ -7,6 +7,7 @@ mod half_space_trees;
 mod hoeffding_adaptive_tree;
 mod hoeffding_tree;
 mod kmeans;
+mod knn;
 mod leveraging_bagging;
 mod linear_regression;
 pub(crate) mod logistic_regression;
@@ -15,6 +16,7 @@ mod passive_aggressive;
 mod passive_aggressive_regressor;
 mod perceptron;
 mod recursive_least_squares;
+mod softmax_regression;
 
 use crate::algorithm::Algorithm;
 use crate::options::nearest;
@@ -30,6 +32,7 @@ pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     &hoeffding_adaptive_tree::Registered,
     &hoeffding_tree::Registered,
     &kmeans::Registered,
+    &knn::Registered,
     &leveraging_bagging::Registered,
     &linear_regression::Registered,
     &logistic_regression::Registered,
@@ -38,6 +41,7 @@ pub(crate) const ALGORITHMS: &[&dyn Algorithm] = &[
     &passive_aggressive_regressor::Registered,
     &perceptron::Registered,
     &recursive_least_squares::Registered,
+    &softmax_regression::Registered,
 ];
 
 /// The algorithm of a name, in upper or lower case.

@@ -91,6 +91,12 @@ fn variants() -> Vec<Variant> {
             "passive_aggressive" | "passive_aggressive_regressor" => {
                 vec![vec![few.clone()], vec![few, option("mode", 2.0), option("c", 10.0), option("scale", false)]]
             }
+            "knn" => vec![vec![option("window", 60.0)], vec![option("window", 3.0), option("k", 7.0), option("weighted", true)]],
+            "softmax_regression" => vec![
+                vec![few.clone()],
+                vec![few.clone(), option("max_classes", 2.0), option("scale", false), option("l1", 0.01)],
+                vec![few, option("optimizer", "ftrl")],
+            ],
             "perceptron" => vec![vec![few.clone()], vec![few, option("scale", false)]],
             "recursive_least_squares" => {
                 vec![vec![option("hash_bits", 3.0)], vec![option("hash_bits", 3.0), option("forgetting", 0.6)]]
