@@ -190,14 +190,16 @@ impl Build<'_> {
 
     fn finish(mut self, program: &Program) -> Result<Plan, Vec<Diagnostic>> {
         let outputs = std::mem::take(&mut self.outputs);
-        for output in outputs.values() {
-            if let Err(wrong) = self.write(output) {
+        let letter_sinks = self.letter_sinks(&outputs);
+        for (name, output) in &outputs {
+            let written = if letter_sinks.contains(name) { only_letters(output, name) } else { self.write(output) };
+            if let Err(wrong) = written {
                 self.errors.extend(wrong);
             }
         }
         if self.errors.is_empty() {
             let completed = self.job.edit(|graph| self.complete_patterns(graph, true));
-            let written = completed.and_then(|()| self.write_letters());
+            let written = completed.and_then(|()| self.write_letters(&outputs));
             self.errors.extend(written.err().into_iter().flatten());
         }
         if self.errors.is_empty()
@@ -238,4 +240,16 @@ impl Build<'_> {
         all.sink_with_uid(&name.text, &self.ids.of(&name.text), sink).map_err(at(name.span))?;
         self.compare_with_truth(output, &all)
     }
+}
+
+/// A sink that bad rows go to gets nothing else: it has their columns.
+fn only_letters(output: &OutputEntry, name: &str) -> Diagnosed<()> {
+    if output.inputs.is_empty() {
+        return Ok(());
+    }
+    Err(vec![
+        Diagnostic::error(format!("bad rows go to the sink `{name}`, and other rows as well"))
+            .label(output.statement.name.span, "defined here")
+            .help("give bad rows a sink of their own: they have other columns"),
+    ])
 }

@@ -21,6 +21,8 @@ const AHEAD: &str = "max_ahead";
 /// The option for the bad-row policy: for rows that a connector cannot read, and rows for which something cannot be computed.
 const BAD_ROWS: &str = "bad_rows";
 pub(super) const DEAD_LETTERS: &str = "dead_letter_path";
+/// The sink of the program that bad rows go to, in place of a file.
+const DEAD_LETTER_SINK: &str = "dead_letter_sink";
 /// A connector whose rows can always be read.
 const GENERATOR: &str = "generator";
 /// Options that give an input no end.
@@ -67,6 +69,7 @@ impl Build<'_> {
 
     /// The policy for rows for which something cannot be computed: the same as for rows that cannot be read.
     fn bad_rows(&self, options: &Options) -> Diagnosed<BadRows> {
+        check_letter_sink(options)?;
         let Some(entry) = options.get(BAD_ROWS) else { return Ok(BadRows::Fail) };
         match entry.value.to_string().as_str() {
             "fail" => Ok(BadRows::Fail),
@@ -87,11 +90,15 @@ impl Build<'_> {
         }
         let connector = connector(name, options, &self.registry.source_names())?;
         self.refuse_second_stdin(name, options, &connector)?;
-        let mut ours = vec!["connector", IDLE, AHEAD, UID];
+        let mut ours = vec!["connector", IDLE, AHEAD, UID, DEAD_LETTER_SINK];
         if connector == GENERATOR {
             ours.extend([BAD_ROWS, DEAD_LETTERS]);
         }
-        let given = if self.inputs.replays { given_for_replay(options, &ours) } else { given(options, &ours) };
+        let given = match (self.inputs.replays, letter_sink(options)) {
+            (true, _) => given_for_replay(options, &ours),
+            (false, None) => given(options, &ours),
+            (false, Some(_)) => given_to_sink(options, &ours),
+        };
         self.registry.source(&connector, &given, schema).map_err(|error| vec![from_option_error(&error, options, name.span)])
     }
 
@@ -216,6 +223,41 @@ fn connector(name: &Name, options: &Options, known: &[&str]) -> Diagnosed<String
                 .help(format!("add WITH (connector = '...'): {}", known.join(", "))),
         ]),
     }
+}
+
+/// A sink for bad rows is of use where they are dead letters, and takes the place of a file.
+fn check_letter_sink(options: &Options) -> Diagnosed<()> {
+    let Some(entry) = letter_sink(options) else { return Ok(()) };
+    let place = entry.key.span.to(entry.value.span);
+    if options.get(BAD_ROWS).is_none_or(|policy| policy.value.to_string() != "dead_letter") {
+        return Err(vec![
+            Diagnostic::error(format!("`{DEAD_LETTER_SINK}` has no use here"))
+                .label(place, "no bad rows go anywhere")
+                .help(format!("add {BAD_ROWS} = 'dead_letter'")),
+        ]);
+    }
+    match options.get(DEAD_LETTERS) {
+        None => Ok(()),
+        Some(path) => Err(vec![
+            Diagnostic::error(format!(
+                "bad rows go to a sink or to a file: `{DEAD_LETTER_SINK}` and `{DEAD_LETTERS}` are both set"
+            ))
+            .label(place, "a sink")
+            .label(path.key.span.to(path.value.span), "a file")
+            .help("leave one of them out"),
+        ]),
+    }
+}
+
+/// Which sink of the program the bad rows of a stream go to.
+pub(super) fn letter_sink(options: &Options) -> Option<&OptionEntry> {
+    options.get(DEAD_LETTER_SINK)
+}
+
+/// The options of a stream whose bad rows go to a sink of the program: the connector gives them to the job.
+fn given_to_sink(options: &Options, ours: &[&str]) -> egret_connectors::Options {
+    let to_sink = |(key, value): (String, String)| if key == BAD_ROWS { (key, "sink".into()) } else { (key, value) };
+    egret_connectors::Options::new(entries(options, ours).into_iter().map(to_sink))
 }
 
 /// The options of a stream for a replay: it is read to its current end, and writes bad rows nowhere.

@@ -15,6 +15,7 @@ mod graphs;
 mod language;
 mod layers;
 mod lengths;
+mod letter_sinks;
 mod match_recognize;
 mod microseconds;
 mod one_instance;

@@ -16,6 +16,7 @@ use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
+use egret_core::bad_rows::DeadLetter;
 use egret_core::expr::plain;
 use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema, suggest};
 use parquet::arrow::ProjectionMask;
@@ -261,6 +262,10 @@ impl SourceReader for ParquetReader {
     fn refuse(&mut self, rows: &RecordBatch, bad: &[BadRow]) -> Result<()> {
         let given = &self.given;
         self.bad.refuse("row", rows, bad, |row| number_in_file(given, row))
+    }
+
+    fn take_letters(&mut self) -> Vec<DeadLetter> {
+        self.bad.take_letters()
     }
 
     fn place_of(&self, row: usize) -> Option<String> {

@@ -220,6 +220,10 @@ impl Source for FileSource {
         pattern.into_iter().chain(files).chain(letters).collect()
     }
 
+    fn gives_letters(&self) -> bool {
+        self.config.bad_rows == BadRows::Sink
+    }
+
     fn describe(&self) -> String {
         let FileSourceConfig { path, format, compression, follow, bad_rows, .. } = &self.config;
         let mut text = format!("file {path} ({}", format.name());
@@ -233,6 +237,7 @@ impl Source for FileSource {
             BadRows::Fail => ")",
             BadRows::Skip => "), bad rows are skipped",
             BadRows::DeadLetter => "), bad rows go to ",
+            BadRows::Sink => "), bad rows go to a sink",
         };
         if *bad_rows == BadRows::DeadLetter {
             text += &match (&self.config.dead_letter_path, self.config.is_glob()) {

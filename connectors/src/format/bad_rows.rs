@@ -5,6 +5,7 @@ use super::column::{Fault, cut};
 use super::dead_letters::{DeadLetters, LettersEnd};
 use crate::options::{OptionError, Options};
 use arrow::array::RecordBatch;
+use egret_core::bad_rows::DeadLetter;
 use egret_core::metrics::Counters;
 use egret_core::{BadRow, Error, Result};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub enum BadRows {
     /// The row is counted, left out and written to a file, one JSON object a line:
     /// `{"file", "line", "column", "value", "reason", "row"}`.
     DeadLetter,
+    /// The row is counted, left out and given to the job, which has a sink for such rows.
+    Sink,
 }
 
 impl BadRows {
@@ -32,7 +35,7 @@ impl BadRows {
     /// # Errors
     /// It is none of `fail`, `skip`, `dead_letter`.
     pub fn from_options(options: &Options) -> Result<Self, OptionError> {
-        let words = [("fail", Self::Fail), ("skip", Self::Skip), ("dead_letter", Self::DeadLetter)];
+        let words = [("fail", Self::Fail), ("skip", Self::Skip), ("dead_letter", Self::DeadLetter), ("sink", Self::Sink)];
         Ok(options.choice("bad_rows", &words)?.unwrap_or_default())
     }
 }
@@ -46,12 +49,14 @@ pub(crate) struct BadRowHandler {
     counters: Arc<Counters>,
     count: u64,
     letters: DeadLetters,
+    /// Of [`BadRows::Sink`]: what the job has not taken yet.
+    given: Vec<DeadLetter>,
 }
 
 impl BadRowHandler {
     /// `file` names the input in messages; dead letters go to `dead_letter_path`.
     pub(crate) fn new(policy: BadRows, file: String, dead_letter_path: PathBuf, counters: Arc<Counters>) -> Self {
-        Self { policy, kind: "file", file, counters, count: 0, letters: DeadLetters::new(dead_letter_path) }
+        Self { policy, kind: "file", file, counters, count: 0, letters: DeadLetters::new(dead_letter_path), given: Vec::new() }
     }
 
     /// With another word than `file` for what the input is.
@@ -99,7 +104,17 @@ impl BadRowHandler {
         self.count += 1;
         match self.policy {
             BadRows::DeadLetter => self.letters.write(&letter(&self.file, line, row, fault)),
-            _ => Ok(()),
+            BadRows::Sink => {
+                self.given.push(DeadLetter {
+                    place: format!("{} {}, {unit} {line}", self.kind, self.file),
+                    column: fault.column.clone(),
+                    value: fault.value.clone(),
+                    reason: fault.reason.clone(),
+                    row: String::from_utf8_lossy(row).into_owned(),
+                });
+                Ok(())
+            }
+            BadRows::Fail | BadRows::Skip => Ok(()),
         }
     }
 
@@ -120,6 +135,11 @@ impl BadRowHandler {
             self.handle(unit, line_of(bad.row), row.trim_ascii_end(), &fault)?;
         }
         self.flush()
+    }
+
+    /// The bad rows for the job's sink since the last call.
+    pub(crate) fn take_letters(&mut self) -> Vec<DeadLetter> {
+        std::mem::take(&mut self.given)
     }
 
     /// Makes dead letters visible.

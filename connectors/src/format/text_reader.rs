@@ -9,6 +9,7 @@ use super::window::{ByteInput, Chunk, Framing, Next, Window};
 use super::{CsvConfig, TextConfig};
 use crate::mark::Mark;
 use arrow::array::RecordBatch;
+use egret_core::bad_rows::DeadLetter;
 use egret_core::{BadRow, Error, Poll, Result, SourceReader, StreamSchema};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -331,6 +332,10 @@ impl SourceReader for TextReader {
     fn refuse(&mut self, rows: &RecordBatch, bad: &[BadRow]) -> Result<()> {
         let lines = &self.lines;
         self.bad.refuse("line", rows, bad, |row| lines.of(row))
+    }
+
+    fn take_letters(&mut self) -> Vec<DeadLetter> {
+        self.bad.take_letters()
     }
 
     fn place_of(&self, row: usize) -> Option<String> {

@@ -9,6 +9,7 @@ use crate::format::dead_letters::LettersEnd;
 use crate::format::row_lines::RowLines;
 use crate::format::{Columns, Decoder};
 use arrow::array::RecordBatch;
+use egret_core::bad_rows::DeadLetter;
 use egret_core::{BadRow, Clock, Epoch, Error, Poll, Result, SourceReader};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -272,6 +273,10 @@ impl SourceReader for SocketReader {
         self.bad.refuse("row", rows, bad, |row| numbers.of(row))?;
         self.position.letters = self.bad.letters_end();
         Ok(())
+    }
+
+    fn take_letters(&mut self) -> Vec<DeadLetter> {
+        self.bad.take_letters()
     }
 
     fn place_of(&self, row: usize) -> Option<String> {

@@ -92,6 +92,10 @@ impl Source for SocketSource {
         self.config.splits.iter().filter(|_| has_letters).map(letters).collect()
     }
 
+    fn gives_letters(&self) -> bool {
+        self.config.bad_rows == BadRows::Sink
+    }
+
     fn describe(&self) -> String {
         let SocketSourceConfig { socket, splits, bad_rows, dead_letter_path, .. } = &*self.config;
         let mut text = format!("socket {} ({}", socket.address, socket.format.name());
@@ -101,6 +105,7 @@ impl Source for SocketSource {
         match bad_rows {
             BadRows::Fail => {}
             BadRows::Skip => text += ", bad rows skipped",
+            BadRows::Sink => text += ", bad rows to a sink",
             BadRows::DeadLetter => text += &format!(", bad rows to {}", dead_letter_path.display()),
         }
         text + ")"

@@ -108,6 +108,10 @@ impl Source for StdinSource {
         false
     }
 
+    fn gives_letters(&self) -> bool {
+        self.config.bad_rows == BadRows::Sink
+    }
+
     fn describe(&self) -> String {
         format!("standard input ({})", if self.config.is_csv { "csv" } else { "json" })
     }

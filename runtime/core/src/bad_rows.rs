@@ -142,6 +142,40 @@ pub fn letters_schema() -> &'static StreamSchema {
     &SCHEMA
 }
 
+/// A row that a source could not read, on its way to a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Where it stands: `file txn.csv, line 3`.
+    pub place: String,
+    /// The column that is wrong, if it is one.
+    pub column: Option<String>,
+    /// What stands there.
+    pub value: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+    /// The row as it was read.
+    pub row: String,
+}
+
+/// The rows of the side output [`LETTERS`] of a source: `operator` is where the row stands, `expression` the column.
+///
+/// # Errors
+/// Never: the columns are those of the schema.
+pub fn letters_of_source(all: &[DeadLetter], rule: &BadRowRule) -> Result<Batch> {
+    let column =
+        |of: &dyn Fn(&DeadLetter) -> String| Arc::new(all.iter().map(|one| Some(of(one))).collect::<StringArray>()) as ArrayRef;
+    let columns = vec![
+        column(&|_| rule.statement.to_string()),
+        column(&|one| one.place.clone()),
+        column(&|one| one.column.clone().unwrap_or_default()),
+        column(&|one| one.value.clone().unwrap_or_default()),
+        column(&|one| one.reason.clone()),
+        column(&|one| one.row.clone()),
+    ];
+    let schema = letters_schema();
+    Batch::new(RecordBatch::try_new(Arc::clone(schema.arrow()), columns)?, schema)
+}
+
 /// The rows of the side output [`LETTERS`].
 pub(crate) fn letters(all: &[Uncomputed], rule: &BadRowRule, operator: &str) -> Result<Batch> {
     let column =

@@ -1,5 +1,6 @@
 //! The contract of sources: splits, a position per split, and a reader that never blocks for long.
 
+use crate::bad_rows::DeadLetter;
 use crate::metrics::Counters;
 use crate::place::Place;
 use crate::{Epoch, Error, Result, StreamSchema};
@@ -83,6 +84,11 @@ pub trait Source: Send + Sync {
     /// Whether its splits are read one after the other, as they are listed, where no watermark says which is furthest behind: files
     /// that end. Otherwise they take turns, because one that does not end would leave nothing for the others.
     fn is_read_in_order(&self) -> bool {
+        false
+    }
+
+    /// Whether its readers keep rows that they cannot read for [`SourceReader::take_letters`], so that a sink of the job gets them.
+    fn gives_letters(&self) -> bool {
         false
     }
 
@@ -209,6 +215,12 @@ pub trait SourceReader {
             Err(Error::data(format!("column '{column}': {value}: {reason}"))
                 .help("mend the row, or choose a connector that can leave it out"))
         })
+    }
+
+    /// The rows that could not be read since the last call, of a source that [gives letters](Source::gives_letters). Called behind each
+    /// `poll` and each `refuse`.
+    fn take_letters(&mut self) -> Vec<DeadLetter> {
+        Vec::new()
     }
 
     /// Where a row of the batch that `poll` gave last stands, for messages: `line 3`.

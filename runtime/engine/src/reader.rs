@@ -13,10 +13,11 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Schema;
+use egret_core::bad_rows::letters_of_source;
 use egret_core::metrics::{Counters, Hold};
 use egret_core::row_place::place_field;
 use egret_core::{
-    BadRow, Batch, Clock, Epoch, Error, EventTime, MAIN, Poll, Result, SplitWatermark, WatermarkStrategy, micros_of,
+    BadRow, BadRowRule, Batch, Clock, Epoch, Error, EventTime, MAIN, Poll, Result, SplitWatermark, WatermarkStrategy, micros_of,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,9 @@ pub(crate) struct SourceTask {
     meets: Vec<Arc<Counters>>,
     /// Whether rows get their places.
     places: bool,
+    /// The output for rows that cannot be read, if there is one.
+    letters: Option<usize>,
+    bad_rows: BadRowRule,
     /// Of a source whose readers are told of checkpoints, where there are any.
     told: Option<Told>,
     /// Of a source that gets splits while the job runs.
@@ -104,6 +108,8 @@ impl SourceTask {
             wall: spec.wall,
             meets: spec.meets,
             places: spec.places,
+            letters: spec.letters,
+            bad_rows: spec.bad_rows.clone(),
             told: (spec.has_checkpoints && spec.source.is_told_of_checkpoints()).then(Told::default),
             discovery,
             has_checkpoints: spec.has_checkpoints,
@@ -215,9 +221,13 @@ impl SourceTask {
 
     fn read(&mut self, split: usize, rows_max: usize, now_ms: i64, out: &mut Vec<Outgoing>) -> Result<()> {
         let task = &mut self.splits[split];
-        let place = |error: Error| error.context(format!("source '{}'", self.name));
+        let name = Arc::clone(&self.name);
+        let place = |error: Error| error.context(format!("source '{name}'"));
         let Some(reader) = &mut task.reader else { return Ok(()) };
-        match reader.poll(rows_max).map_err(place)? {
+        let polled = reader.poll(rows_max).map_err(place)?;
+        self.send_letters(split, out)?;
+        let task = &mut self.splits[split];
+        match polled {
             Poll::Pending(wait) => self.wait(split, wait, now_ms),
             Poll::End => {
                 task.end(self.told.is_some()).map_err(place)?;
@@ -263,6 +273,7 @@ impl SourceTask {
             return Ok(());
         };
         let rows = self.screened(split, rows)?;
+        self.send_letters(split, out)?;
         if rows.num_rows() == 0 {
             return Ok(());
         }
@@ -276,6 +287,20 @@ impl SourceTask {
         self.latest = self.latest.max(watermark.latest());
         self.counters.set_reached(watermark.current());
         self.clock.advance(task.number, watermark.current());
+        Ok(())
+    }
+
+    /// Sends the rows that could not be read to the job's sink for them.
+    fn send_letters(&mut self, split: usize, out: &mut Vec<Outgoing>) -> Result<()> {
+        let letters = self.splits[split].reader.as_mut().map_or_else(Vec::new, |reader| reader.take_letters());
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let Some(port) = self.letters else {
+            return Err(Error::job(format!("source '{}' gives its bad rows to the job, which has no sink for them", self.name))
+                .help("name one with dead_letter_sink, or set bad_rows = 'dead_letter' to write them to a file"));
+        };
+        out.push(Outgoing::Rows(port, letters_of_source(&letters, &self.bad_rows)?));
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::checkpoint::SplitPosition;
 use crate::source_clock::SourceClock;
 use crate::splits::NextRank;
 use egret_core::metrics::Counters;
-use egret_core::{Clock, Source, SplitStart, WatermarkStrategy};
+use egret_core::{BadRowRule, Clock, Source, SplitStart, WatermarkStrategy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +23,10 @@ pub(crate) struct SourceSpec<'a> {
     pub(crate) ranks: &'a [u32],
     /// Gives the rank of a split that comes later.
     pub(crate) next_rank: NextRank,
+    /// The output for rows that cannot be read, if the job has a sink for them.
+    pub(crate) letters: Option<usize>,
+    /// The policy for bad rows, for what letters say of the statement.
+    pub(crate) bad_rows: &'a BadRowRule,
     /// Whether rows get their places, as one more column.
     pub(crate) places: bool,
     /// Whether there are checkpoints.

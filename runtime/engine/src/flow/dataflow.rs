@@ -30,7 +30,7 @@ pub(super) fn build<'scope>(
     for id in shared.job.topological_order()? {
         let node = shared.job.node(id);
         let outputs = match &node.kind {
-            NodeKind::Source { .. } => vec![source::build(scope, shared, id, &probe, participant)?],
+            NodeKind::Source { .. } => source::build(scope, shared, id, &probe, participant)?,
             NodeKind::Operator(_) | NodeKind::Sink(_) => {
                 let inputs = connect_inputs(shared, id, &streams);
                 operator::build(scope, shared, id, inputs, participant)?

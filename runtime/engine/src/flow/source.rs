@@ -3,7 +3,7 @@
 use super::alignment::Aligned;
 use super::job_shared::{JobShared, ParticipantHandle, number};
 use super::message::Message;
-use super::output::{send, send_event};
+use super::output::{OutputHandle, send, send_event};
 use crate::checkpoint::{Contribution, SplitPosition};
 use crate::credit::Credit;
 use crate::driver::{ControlEvent, Outgoing, guard};
@@ -12,6 +12,7 @@ use crate::reader::{Next, SourceTask};
 use crate::source_clock::SourceClock;
 use crate::source_spec::SourceSpec;
 use crate::ticks::Ticks;
+use egret_core::bad_rows::LETTERS;
 use egret_core::job::{NodeId, NodeKind};
 use egret_core::metrics::Counters;
 use egret_core::{EngineTime, Result};
@@ -19,7 +20,6 @@ use egret_state::checkpoint::{Part, PartState};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use timely::container::NoopBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -34,14 +34,14 @@ const ALIGN_RETRY: Duration = Duration::from_micros(100);
 /// The longest a source sleeps: it has to move its tick, because other sources get their credit back only then.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
-/// Builds source `id`.
+/// Builds source `id`: a stream for each of its outputs, that of rows and perhaps that of bad rows.
 pub(super) fn build<'scope>(
     scope: Scope<'scope, u64>,
     shared: &Arc<JobShared>,
     id: NodeId,
     probe: &ProbeHandle<u64>,
     participant: Option<&ParticipantHandle>,
-) -> Result<Stream<'scope, u64, Message>> {
+) -> Result<Vec<Stream<'scope, u64, Message>>> {
     let node = shared.job.node(id);
     let worker = scope.index();
     let spec = spec_of(shared, id, worker);
@@ -49,7 +49,7 @@ pub(super) fn build<'scope>(
     let mut task = if has_instance(node, worker) { Some(SourceTask::open(spec)?) } else { None };
     task.iter_mut().for_each(|task| task.resume(&mut outgoing));
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
-    let (output, stream) = builder.new_output();
+    let (outputs, streams): (Vec<_>, Vec<_>) = node.outputs.iter().map(|_| builder.new_output()).unzip();
     let activator = scope.activator_for(builder.operator_info().address);
     let (shared, probe, participant, uid) = (Arc::clone(shared), probe.clone(), participant.cloned(), Arc::clone(&node.uid));
     if let Some(participant) = &participant {
@@ -60,8 +60,8 @@ pub(super) fn build<'scope>(
     builder.build_reschedule(move |mut capabilities| {
         let mut reading = Reading {
             task,
-            output: OutputBuilder::from(output),
-            capability: capabilities.pop(),
+            outputs: outputs.into_iter().map(OutputBuilder::from).collect(),
+            capabilities: std::mem::take(&mut capabilities),
             credit: Credit::new(shared.in_flight_bytes),
             aligned: shared.alignment.get(&id).map(|all| Aligned::new(Arc::clone(all), worker)),
             probe,
@@ -84,7 +84,7 @@ pub(super) fn build<'scope>(
             false
         }
     });
-    Ok(stream)
+    Ok(streams)
 }
 
 /// What the splits of a source on a worker are read with.
@@ -104,6 +104,8 @@ fn spec_of(shared: &Arc<JobShared>, id: NodeId, worker: usize) -> SourceSpec<'_>
         splits,
         ranks: shared.splits.ranks_of(id),
         next_rank: shared.splits.next_rank().clone(),
+        letters: node.outputs.iter().position(|output| output.name.as_deref() == Some(LETTERS)),
+        bad_rows: &node.bad_rows,
         places: *places,
         has_checkpoints: shared.checkpoints.is_some(),
         restored: shared.restored.as_ref().and_then(|restored| restored.splits(&node.uid)),
@@ -132,8 +134,9 @@ fn sources_that_meet(shared: &JobShared, id: NodeId) -> Vec<Arc<Counters>> {
 
 struct Reading {
     task: Option<SourceTask>,
-    output: OutputBuilder<u64, NoopBuilder<Message>>,
-    capability: Option<Capability<u64>>,
+    outputs: Vec<OutputHandle>,
+    /// One an output, all of one time; none once the source has ended.
+    capabilities: Vec<Capability<u64>>,
     credit: Credit,
     /// Of a source with watermarks.
     aligned: Option<Aligned>,
@@ -163,14 +166,14 @@ impl Reading {
         let shared = Arc::clone(&self.shared);
         let is_halting = self.participant.as_ref().is_some_and(|participant| participant.borrow().is_halting());
         if shared.failure.is_set() || self.task.is_none() {
-            self.capability = None;
+            self.capabilities.clear();
             return;
         }
         let worker = self.worker - shared.first_worker;
         shared.busy.enter(worker, self.id.index());
         let step = |reading: &mut Self| if is_halting { reading.close() } else { reading.read() };
         if guard(&shared.failure, || step(self)).is_none() {
-            self.capability = None;
+            self.capabilities.clear();
         }
         shared.busy.leave(worker);
     }
@@ -188,18 +191,18 @@ impl Reading {
     /// Drops the readers and the output, without a word to those downstream.
     fn close(&mut self) -> Result<()> {
         self.tell()?;
-        self.capability = None;
+        self.capabilities.clear();
         self.task.take().map_or(Ok(()), |mut task| task.close())
     }
 
     fn read(&mut self) -> Result<()> {
         self.tell()?;
         self.end_epochs()?;
-        let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
+        let (Some(task), Some(before)) = (&mut self.task, self.capabilities.first()) else { return Ok(()) };
         let frontier = self.probe.with_frontier(|frontier| frontier.first().copied());
         let now = self.ticks.time(self.started.elapsed());
-        let time = now.max(frontier.unwrap_or(0)).max(*capability.time());
-        capability.downgrade(&time);
+        let time = now.max(frontier.unwrap_or(0)).max(*before.time());
+        self.capabilities.iter_mut().for_each(|capability| capability.downgrade(&time));
         self.credit.confirm(frontier);
         let next = if self.exhausted || (self.participant.is_none() && self.shared.stop.is_stopped()) {
             Next::Ended
@@ -262,31 +265,44 @@ impl Reading {
         let Some(participant) = self.participant.clone() else { return Ok(()) };
         let wanted = participant.borrow().wanted();
         while self.epoch <= wanted {
-            let (Some(task), Some(capability)) = (&mut self.task, &mut self.capability) else { return Ok(()) };
+            let (Some(task), Some(before)) = (&mut self.task, self.capabilities.first()) else { return Ok(()) };
+            let before = *before.time();
             let splits = task.end_epoch(number(self.epoch))?.into_iter().map(SplitPosition::into_state).collect();
             let part = Part::new(&*self.uid, self.worker as u32, PartState::Source { splits });
             let contribution = Contribution { part, keyed: None };
             let barrier = ControlEvent::Barrier(number(self.epoch));
             self.epoch += 1;
             self.ticks = Ticks::new(Some(number(self.epoch)), self.started.elapsed());
-            let time = EngineTime::new(number(self.epoch), 0).0.max(*capability.time());
-            capability.downgrade(&time);
-            send_event(&mut self.output, capability, self.worker, self.shared.workers, barrier);
+            let time = EngineTime::new(number(self.epoch), 0).0.max(before);
+            self.capabilities.iter_mut().for_each(|capability| capability.downgrade(&time));
+            self.send_event(barrier);
             participant.borrow_mut().contribute(self.epoch - 1, contribution, false);
         }
         Ok(())
     }
 
     fn send(&mut self, time: u64) {
-        let Some(capability) = &self.capability else { return };
-        for outgoing in self.outgoing.drain(..) {
+        if self.capabilities.is_empty() {
+            self.outgoing.clear();
+            return;
+        }
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        for outgoing in outgoing.drain(..) {
             match outgoing {
-                Outgoing::Rows(_, batch) => {
+                Outgoing::Rows(port, batch) => {
                     self.credit.send(time, batch.size_bytes());
-                    send(&mut self.output, capability, Message::rows(batch));
+                    send(&mut self.outputs[port], &self.capabilities[port], Message::rows(batch));
                 }
-                Outgoing::Event(event) => send_event(&mut self.output, capability, self.worker, self.shared.workers, event),
+                Outgoing::Event(event) => self.send_event(event),
             }
+        }
+        self.outgoing = outgoing;
+    }
+
+    /// Sends a control event by all outputs.
+    fn send_event(&mut self, event: ControlEvent) {
+        for (output, capability) in self.outputs.iter_mut().zip(&self.capabilities) {
+            send_event(output, capability, self.worker, self.shared.workers, event);
         }
     }
 }

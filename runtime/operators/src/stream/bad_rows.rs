@@ -6,12 +6,17 @@ use egret_core::job::{Node, NodeId, NodeKind, OutputPort};
 use std::sync::Arc;
 
 impl Job {
-    /// The dead letters of a stream: the bad-row outputs of all operators that follow its policy, if that is to write them.
+    /// The dead letters of a stream: the bad-row outputs of its source, if that gives them to the job, and of all operators that
+    /// follow its policy, if that is to write them.
     pub fn letters(&self, stream: &str) -> Vec<Stream> {
         let mut graph = self.graph.borrow_mut();
         let is_asked = |node: &Node| {
             let rule = &node.bad_rows;
-            let may_refuse = matches!(&node.kind, NodeKind::Operator(factory) if factory.may_refuse());
+            let may_refuse = match &node.kind {
+                NodeKind::Operator(factory) => factory.may_refuse(),
+                NodeKind::Source { source, .. } => source.gives_letters(),
+                NodeKind::Sink(_) => false,
+            };
             may_refuse && rule.policy == BadRows::DeadLetter && rule.stream.as_deref() == Some(stream)
         };
         let nodes: Vec<NodeId> = graph.nodes().filter(|(_, node)| is_asked(node)).map(|(id, _)| id).collect();
