@@ -6,6 +6,7 @@ use crate::source_spec::SourceSpec;
 use crate::splits::NextRank;
 use arrow::array::{AsArray, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use egret_core::BadRowRule;
 use egret_core::ManualClock;
 use egret_core::batch::micros;
 use egret_core::{Source, SplitStart};
@@ -142,6 +143,7 @@ impl Setup {
         let (counters, others) = (Arc::<Counters>::default(), Arc::<Counters>::default());
         let clock = Arc::new(ManualClock::default());
         let shared = SourceClock::new(self.splits, |_| true);
+        let rule = BadRowRule::default();
         let spec = |worker| SourceSpec {
             name: "t".into(),
             source: &source,
@@ -153,6 +155,8 @@ impl Setup {
             splits: &splits,
             ranks: &[3, 1, 2],
             next_rank: NextRank::default(),
+            letters: None,
+            bad_rows: &rule,
             places: self.places,
             has_checkpoints: true,
             restored: self.restored.as_ref(),
