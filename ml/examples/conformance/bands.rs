@@ -128,8 +128,8 @@ impl Measures {
     /// Rows without an answer are left out.
     fn add(&mut self, predicted: &Predicted<'_>) {
         match predicted.outputs {
-            Outputs::Classes([]) | Outputs::Clusters(_) => return,
-            Outputs::Number => return self.errors.add(predicted.numbers[0], predicted.label),
+            Outputs::Classes([]) | Outputs::Clusters(_) => {}
+            Outputs::Number => self.errors.add(predicted.numbers[0], predicted.label),
             Outputs::Score => {
                 let score = predicted.numbers[0];
                 self.flags.add(score, predicted.label == 1.0);
