@@ -5,6 +5,7 @@ use crate::texts::{TextRows, Texts, text_column};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray};
 use arrow::datatypes::{DataType, Float64Type};
 use egret_core::metrics::Counters;
+use egret_core::sql_type_name;
 use egret_core::{Error, Result, Subject};
 
 /// What the labels of an algorithm are.
@@ -107,28 +108,32 @@ impl Target {
     /// # Errors
     /// It cannot; the message says which can.
     pub(crate) fn check_type(self, algorithm: &str, name: &str, data_type: &DataType) -> Result<()> {
+        let label = if name.starts_with("__") { "the label".to_owned() } else { format!("the label '{name}'") };
+        let type_name = sql_type_name(data_type);
         let is_number = data_type.is_numeric() && data_type != &DataType::Float16;
         let is_flag = data_type == &DataType::Boolean || is_number;
         match self {
             Self::Anomaly | Self::Cluster => self.check_presence(algorithm, true),
             Self::Number if is_number => Ok(()),
-            Self::Number => Err(Error::job(format!(
-                "the label '{name}' is {data_type}, not a number: {algorithm} predicts a number"
-            ))
-            .help(if is_flag || is_text(data_type) {
-                "take an algorithm that learns classes, or CAST the label to DOUBLE"
-            } else {
-                "labels of a regression are numbers; use CAST"
-            })),
+            Self::Number => Err(Error::job(format!("{label} is {type_name}, not a number: {algorithm} predicts a number")).help(
+                if is_flag || is_text(data_type) {
+                    "take an algorithm that learns classes, or CAST the label to DOUBLE"
+                } else {
+                    "labels of a regression are numbers; use CAST"
+                },
+            )),
             Self::Flag if is_flag => Ok(()),
             Self::Class if is_flag || is_text(data_type) => Ok(()),
-            Self::Flag if is_text(data_type) => Err(Error::job(format!(
-                "the label '{name}' is {data_type}, not a BOOLEAN or a number: {algorithm} learns two classes"
-            ))
-            .help(format!("labels are true or false, 1 or 0; a comparison gives one, such as {name} = 'fraud'"))),
-            Self::Flag => Err(Error::job(format!("the label '{name}' is {data_type}, not a BOOLEAN or a number"))
+            Self::Flag if is_text(data_type) => {
+                Err(Error::job(format!("{label} is {type_name}, not a BOOLEAN or a number: {algorithm} learns two classes"))
+                    .help(format!(
+                        "labels are true or false, 1 or 0; a comparison gives one, such as {} = 'fraud'",
+                        if name.starts_with("__") { "kind" } else { name }
+                    )))
+            }
+            Self::Flag => Err(Error::job(format!("{label} is {type_name}, not a BOOLEAN or a number"))
                 .help("labels are true or false, 1 or 0; a comparison gives one")),
-            Self::Class => Err(Error::job(format!("the label '{name}' is {data_type}, which names no classes"))
+            Self::Class => Err(Error::job(format!("{label} is {type_name}, which names no classes"))
                 .help("labels are texts, whole numbers or booleans; use CAST")),
         }
     }

@@ -31,7 +31,7 @@ impl Algorithm for Registered {
         let trees = options.whole_number("trees", 10, Range::from(1.0, 1000.0))? as usize;
         let lambda = options.number("lambda", 6.0, Range::above(0.0, 100.0))?;
         let root = (features.len() as f64).sqrt().round().max(1.0) as u32;
-        let subset = options.whole_number("features", root, Range::from(1.0, 1e6))? as usize;
+        let subset = options.whole_number("max_features", root, Range::from(1.0, 1e6))? as usize;
         let warning = options.number("warning", 0.01, Range::above(0.0, 0.5))?;
         let drift = options.number("drift", 0.001, Range::above(0.0, 0.5))?;
         let seed = u64::from(options.whole_number("seed", 1, Range::from(0.0, 4e9))?);

@@ -81,7 +81,7 @@ fn mistakes_about_numbers_are_named_with_a_remedy() {
     let amount = vec![FeatureColumn::of(&schema, 1).unwrap()];
     let error = ModelSpec::new("risk", &schema, amount, 3, Duration::ZERO, "linear_regression", &[]).unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("'country' is Utf8, not a number: linear_regression predicts a number"), "{message}");
+    assert!(message.contains("'country' is STRING, not a number: linear_regression predicts a number"), "{message}");
     assert!(message.contains("CAST the label to DOUBLE"), "{message}");
     assert!(refused(4, "linear_regression", &[option("l2", 100.0)]).contains("oscillate"));
     assert!(refused(4, "passive_aggressive", &[option("mode", 3.0)]).contains("mode goes from 1 up to 2"));

@@ -56,4 +56,5 @@ pub use state::{KeyedState, NoState, PartWriter, SnapshotHandle, StateBackend, T
 pub use subject::Subject;
 pub use time::{EngineTime, Epoch, EventTime, Length, MILLI, micros_of};
 pub use time_order::TimeOrder;
+pub use type_names::sql_type_name;
 pub use watermark::{MinWatermark, SplitWatermark, WatermarkStrategy};

@@ -25,6 +25,19 @@ pub(crate) fn in_sql_types(text: &str) -> String {
     parts.collect::<Vec<_>>().join("'")
 }
 
+/// The language's name of a type.
+///
+/// ```
+/// use arrow::datatypes::DataType;
+/// assert_eq!(egret_core::sql_type_name(&DataType::Utf8), "STRING");
+/// ```
+pub fn sql_type_name(data_type: &arrow::datatypes::DataType) -> String {
+    match data_type {
+        arrow::datatypes::DataType::Boolean => "BOOLEAN".to_owned(),
+        other => in_sql_types(&other.to_string()),
+    }
+}
+
 /// A text with `word` replaced by `other`, where it is a whole word.
 fn replaced(text: &str, word: &str, other: &str) -> String {
     let mut out = String::with_capacity(text.len());
