@@ -170,7 +170,9 @@ impl Operator for LocalWindows {
     }
 
     fn snapshot(&mut self, _epoch: Epoch) -> Result<Snapshot> {
-        encode(self.clock, &self.plan.aggregate_texts(), &self.panes.snapshot()?, &[], self.max_parallelism)
+        let states = self.panes.snapshot()?;
+        let clock_of = |group| self.panes.clock_of(group, self.clock);
+        encode(clock_of, &self.plan.aggregate_texts(), &states, &[], self.max_parallelism)
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

@@ -348,7 +348,12 @@ impl Operator for WindowOperator {
             .chain(waits.iter().map(|rows| (None, rows)))
             .map(|(late, rows)| KeyedRows::waiting(keys(rows), rows, late))
             .collect::<Result<Vec<_>>>()?;
-        encode(self.clock, &self.plan.aggregate_texts(), &states, &waiting, self.max_parallelism)
+        // A second snapshot may come before the watermark has caught up with the groups that were ahead at a restore.
+        let clock_of = |group| match &self.windows {
+            Some(Windows::Panes(panes)) => panes.clock_of(group, self.clock),
+            _ => self.clock,
+        };
+        encode(clock_of, &self.plan.aggregate_texts(), &states, &waiting, self.max_parallelism)
     }
 
     fn restore(&mut self, parts: Vec<Snapshot>) -> Result<()> {

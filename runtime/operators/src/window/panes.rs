@@ -97,6 +97,11 @@ impl Panes {
         Ok(())
     }
 
+    /// The watermark up to which windows of a key group had fired; `clock` for groups that were not ahead when they were restored.
+    pub(super) fn clock_of(&self, group: KeyGroup, clock: EventTime) -> EventTime {
+        self.ahead.get(&group).map_or(clock, |ahead| clock.max(*ahead))
+    }
+
     /// The start of the first pane.
     pub(super) fn first_start(&self) -> Option<i64> {
         self.panes.first_key_value().map(|(&start, _)| start)

@@ -91,12 +91,12 @@ pub(super) fn state_columns(rows: &RecordBatch) -> (Vec<ArrayRef>, Vec<Vec<Array
     (keys, states)
 }
 
-/// Encodes states and waiting rows, by key group.
+/// Encodes states and waiting rows, by key group; `clock_of` is the watermark up to which windows of a group had fired.
 ///
 /// # Errors
 /// A key cannot be hashed, or Arrow cannot encode a column.
 pub(super) fn encode(
-    clock: EventTime,
+    clock_of: impl Fn(KeyGroup) -> EventTime,
     aggregates: &[String],
     states: &[KeyedRows],
     waiting: &[KeyedRows],
@@ -114,7 +114,7 @@ pub(super) fn encode(
         let states = states.iter().map(|rows| with_aggregates(rows, aggregates)).collect::<Result<Vec<_>>>()?;
         let states = ipc::encode_rows(&states)?;
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&clock.0.to_le_bytes());
+        bytes.extend_from_slice(&clock_of(group).0.to_le_bytes());
         bytes.extend_from_slice(&(states.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&states);
         bytes.extend_from_slice(&ipc::encode_rows(&waiting)?);
