@@ -2,6 +2,7 @@
 
 use crate::algorithm::names_of;
 use crate::features::{FeatureColumn, FeatureKind, FeatureLayout, FeatureView, LARGEST};
+use crate::learner::other_state;
 use crate::options::{Options, Range};
 use crate::scaler::{Scaling, StandardScaler};
 use crate::{Outputs, Scorer};
@@ -267,10 +268,6 @@ impl Scorer for ClusterScorer {
     fn size_bytes(&self) -> usize {
         self.known.size_bytes()
     }
-}
-
-pub(crate) fn other_state() -> Error {
-    Error::state("the state of a model is damaged or of another model")
 }
 
 /// The first byte of a delta, a saved learner, a saved replica.

@@ -8,6 +8,7 @@
 //! is a place between 0 and 1, another one in every tree, so that a value that is rare is seldom in one box with the frequent ones.
 
 use crate::features::{FeatureColumn, FeatureKind, FeatureView};
+use crate::random::Random;
 use serde::{Deserialize, Serialize};
 
 /// Categories are hashed into so many bits.
@@ -48,7 +49,7 @@ impl Forest {
         let mut places: Vec<(usize, &str)> = in_row.map(|feature| feature.name.as_str()).enumerate().collect();
         places.sort_by_key(|(_, name)| *name);
         let by_name: Vec<u32> = places.into_iter().map(|(place, _)| place as u32).collect();
-        let mut random = Random(seed);
+        let mut random = Random::of(seed);
         let mut forest = Self { height, cuts: Vec::new(), salts: Vec::new(), numbers, categories: features.len() - numbers };
         for _ in 0..trees {
             forest.salts.push(random.next() | 1);
@@ -298,27 +299,6 @@ impl Ranges {
 
     pub(crate) fn size_bytes(&self) -> usize {
         16 * self.least.len()
-    }
-}
-
-/// A seeded generator (splitmix64).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 on, below 1.
-    pub(crate) fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

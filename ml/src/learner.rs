@@ -4,7 +4,7 @@
 
 use crate::features::FeatureView;
 use crate::labels::Labels;
-use egret_core::Result;
+use egret_core::{Error, Result};
 
 /// A model that learns one row after the other.
 ///
@@ -110,4 +110,9 @@ impl Outputs<'_> {
             Self::Classes(names) => names.len(),
         }
     }
+}
+
+/// The error for bytes that a learner or scorer cannot take up.
+pub(crate) fn other_state() -> Error {
+    Error::state("the state of a model is damaged or of another model")
 }

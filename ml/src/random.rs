@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Random(u64);
 
 impl Random {
+    /// The generator of a seed.
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// The generator of a seed, one of many: `stream` tells those of one seed apart.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut mixed = Self(seed ^ stream.wrapping_mul(0xD134_2543_DE82_EF95));

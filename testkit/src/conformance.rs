@@ -96,3 +96,28 @@ impl Report {
         list.push(text);
     }
 }
+
+/// Runs all cases of a shared folder of at least so many, in one piece and with each seed: those that are not marked as a quirk of their
+/// source must give what is expected, and the quirks must be the same however the rows come.
+///
+/// # Panics
+/// A case fails, or there are too few.
+pub fn hold_cases(
+    (folder, at_least): (&str, usize),
+    seeds: std::ops::RangeInclusive<u64>,
+    restores: bool,
+    check: impl Fn(&Value, Shape) -> std::result::Result<(), String>,
+) {
+    let run = |shape: Shape| {
+        let report = Report::of(&[shared().join(folder)], |case| check(case, shape)).unwrap_or_else(|error| panic!("{error}"));
+        let failed = &report.failed;
+        assert!(failed.is_empty(), "{} cases failed, with {shape:?}:\n\n{}", failed.len(), failed.join("\n\n"));
+        assert!(report.passed >= at_least, "only {} cases were found", report.passed);
+        report
+    };
+    let plain = run(Shape { seed: None, restores: false });
+    for seed in seeds {
+        let shape = Shape { seed: Some(seed), restores };
+        assert_eq!(run(shape).quirks, plain.quirks, "the quirks differ, with {shape:?}");
+    }
+}

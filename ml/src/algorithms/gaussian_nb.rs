@@ -17,6 +17,7 @@
 
 use crate::algorithm::{Algorithm, Recipe, names_of};
 use crate::features::{FeatureColumn, FeatureKind, FeatureLayout, FeatureView};
+use crate::learner::other_state;
 use crate::options::{Options, Range};
 use crate::{Labels, Learner, Outputs, Scorer, Target, Texts};
 use egret_core::{Error, Result};
@@ -446,10 +447,6 @@ impl Scorer for GaussianScorer {
     fn size_bytes(&self) -> usize {
         self.known.size_bytes()
     }
-}
-
-fn other_state() -> Error {
-    Error::state("the state of a model is damaged or of another model")
 }
 
 /// The first byte of a delta, a saved learner, a saved replica.

@@ -17,6 +17,7 @@
 use crate::algorithm::{Algorithm, Recipe, names_of};
 use crate::features::{FeatureColumn, FeatureKind, FeatureLayout, FeatureView};
 use crate::half_space::{Forest, HASH_BITS, Ranges, Usual};
+use crate::learner::other_state;
 use crate::options::{Options, Range};
 use crate::{Labels, Learner, Outputs, Scorer, Target};
 use egret_core::{Error, Result};
@@ -294,10 +295,6 @@ impl Scorer for HalfSpaceScorer {
     fn size_bytes(&self) -> usize {
         self.known.size_bytes()
     }
-}
-
-fn other_state() -> Error {
-    Error::state("the state of a model is damaged or of another model")
 }
 
 /// The first byte of a delta, a saved learner, a saved replica.

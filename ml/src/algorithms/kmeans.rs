@@ -17,8 +17,9 @@
 //! saved learner is [`Saved`] behind a version, a saved replica the [`Delta`] with everything.
 
 use crate::algorithm::{Algorithm, Recipe};
-use crate::clusters::{Choice, Cluster, ClusterScorer, Delta, Known, VERSION, other_state};
+use crate::clusters::{Choice, Cluster, ClusterScorer, Delta, Known, VERSION};
 use crate::features::{FeatureColumn, FeatureLayout, FeatureView};
+use crate::learner::other_state;
 use crate::options::Options;
 use crate::scaler::StandardScaler;
 use crate::{Labels, Learner, Outputs, Scorer, Target};

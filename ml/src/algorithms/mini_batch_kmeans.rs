@@ -17,10 +17,11 @@
 //! A delta and a saved replica are those of [`crate::clusters`]; a saved learner is [`Saved`] behind the version.
 
 use crate::algorithm::{Algorithm, Recipe};
-use crate::clusters::{Choice, Cluster, ClusterScorer, Delta, Known, VERSION, is_usable, other_state};
+use crate::clusters::{Choice, Cluster, ClusterScorer, Delta, Known, VERSION, is_usable};
 use crate::features::{FeatureColumn, FeatureLayout, FeatureView};
-use crate::half_space::Random;
+use crate::learner::other_state;
 use crate::options::{Options, Range};
+use crate::random::Random;
 use crate::scaler::StandardScaler;
 use crate::{Labels, Learner, Outputs, Scorer, Target};
 use egret_core::{Error, Result, Subject};
@@ -122,7 +123,7 @@ impl MiniBatchLearner {
 
 /// Chooses centres among rows; fewer than `k` if there are not so many different ones. They have no rows yet.
 fn first_centres(points: &[Vec<f64>], k: usize, seed: u64) -> Vec<Cluster> {
-    let mut random = Random::new(seed);
+    let mut random = Random::of(seed);
     let first = Cluster::at(&points[(random.unit() * points.len() as f64) as usize]);
     let mut distances: Vec<f64> = points.iter().map(|point| first.squared_distance(point)).collect();
     let (mut centres, draws) = (vec![first], 2 + k.ilog2() as usize);

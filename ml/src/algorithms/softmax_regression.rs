@@ -12,6 +12,7 @@
 
 use crate::algorithm::{Algorithm, Recipe};
 use crate::features::{FeatureColumn, FeatureLayout, FeatureView};
+use crate::learner::other_state;
 use crate::linear::{LinearConfig, Optimizer, OptimizerChoice, Weights};
 use crate::linear_recipe::{self, InterceptRate, describe_optimizer, optimizer, optimizer_fact};
 use crate::options::{Options, Range};
@@ -361,10 +362,6 @@ impl Scorer for SoftmaxScorer {
     fn size_bytes(&self) -> usize {
         self.known.size_bytes() + 2 * 8 * self.config.numeric_width
     }
-}
-
-fn other_state() -> Error {
-    Error::state("the state of a model is damaged or of another model")
 }
 
 /// The first byte of a delta, a saved learner, a saved replica.

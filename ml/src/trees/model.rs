@@ -11,6 +11,7 @@ use super::order::FeatureOrder;
 use super::vocabulary::{Lengths, Vocabulary, VocabularyDelta};
 use super::voters::{Voters, VotersDelta};
 use crate::features::FeatureView;
+use crate::learner::other_state;
 use crate::{Labels, Learner, Outputs, Scorer};
 use egret_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -213,8 +214,4 @@ impl<M: Method> Scorer for TreeScorer<M> {
     fn size_bytes(&self) -> usize {
         self.vocabulary.size_bytes() + self.voters.size_bytes()
     }
-}
-
-fn other_state() -> Error {
-    Error::state("the state of a model is damaged or of another model")
 }

@@ -18,6 +18,7 @@ mod window;
 
 use crate::algorithm::{Algorithm, Recipe, names_of};
 use crate::features::{FeatureColumn, FeatureKind, FeatureLayout, FeatureView};
+use crate::learner::other_state;
 use crate::options::{Options, Range};
 use crate::scaler::{Scaling, StandardScaler};
 use crate::{Labels, Learner, Outputs, Scorer, Target};
@@ -275,10 +276,6 @@ impl Scorer for NeighbourScorer {
     fn size_bytes(&self) -> usize {
         self.known.size_bytes() + 2 * 8 * self.known.recipe.numbers
     }
-}
-
-fn other_state() -> Error {
-    Error::state("the state of a model is damaged or of another model")
 }
 
 /// The first byte of a delta, a saved learner, a saved replica.
